@@ -1,0 +1,4 @@
+# shellcheck shell=bash
+# Where the corpora lie; the environment has the last word.
+export RAVDESS=${RAVDESS:-}            # the folder of Actor_01 to Actor_24
+export LIBRISPEECH=${LIBRISPEECH:-}    # the folder of train-clean-5

@@ -1,0 +1,214 @@
+"""Run records: what made a folder, so that reruns are safe and stale inputs are noticed.
+
+Each stage writes ``run.json`` last. It holds the resolved configuration, digests of the inputs,
+the git commit, the versions, the command and the wall time. The *identity* of a folder is the
+digest of its configuration and of the identities of its inputs: a folder is stale when an input's
+identity is no longer the one it was made from. The git commit never makes a folder stale.
+"""
+
+import contextlib
+import datetime
+import fcntl
+import importlib.metadata
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import ser
+from ser.base.errors import SerError
+from ser.base.files import digest_json, read_json, write_json
+from ser.base.log import logger
+
+PACKAGES = ("torch", "torchaudio", "sentencepiece", "kaldiio", "numpy", "soundfile", "soxr")
+
+
+def rerun_hint(stage: int) -> str:
+    """The command that makes a stage's output anew."""
+    return f"./run.sh --stage {stage} --stop-stage {stage}"
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that shape a result."""
+    found = {"python": platform.python_version(), "ser": ser.__version__}
+    return found | {name: importlib.metadata.version(name) for name in PACKAGES}
+
+
+def git_commit() -> str:
+    """The commit of this checkout, with ``+changes`` where files differ from it."""
+    root = Path(ser.__file__).parents[1]
+
+    def git(*words: str) -> str:
+        return subprocess.run(
+            ["git", "-C", str(root), *words], capture_output=True, text=True, check=True
+        ).stdout.strip()
+
+    try:
+        commit = git("rev-parse", "--short=12", "HEAD")
+        return commit + ("+changes" if git("status", "--porcelain") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"  # an installed wheel, or no git: nothing to name
+
+
+def flatten(value: Any, prefix: str = "") -> dict[str, Any]:
+    """``{"a": {"b": 1}}`` as ``{"a.b": 1}``."""
+    if not isinstance(value, Mapping):
+        return {prefix: value}
+    flat: dict[str, Any] = {}
+    for key, item in value.items():
+        flat |= flatten(item, f"{prefix}.{key}" if prefix else str(key))
+    return flat
+
+
+def first_difference(old: Any, new: Any) -> str:
+    """The first dotted key in which two configurations differ, with both values."""
+    flat_old, flat_new = flatten(old), flatten(new)
+    for key in sorted(flat_old.keys() | flat_new.keys()):
+        before, after = flat_old.get(key, "absent"), flat_new.get(key, "absent")
+        if before != after:
+            return f"{key} was {before} and is {after}"
+    return "nothing"
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a folder is to be made from.
+
+    Attributes:
+        folder: The folder that the stage writes.
+        stage: The number of the stage, for messages.
+        config: The resolved configuration, as plain JSON values.
+        inputs: Identity of each input, by path.
+    """
+
+    folder: Path
+    stage: int
+    config: Mapping[str, Any]
+    inputs: Mapping[str, str]
+    started: float = field(default_factory=time.time)
+
+    @property
+    def identity(self) -> str:
+        """Digest of configuration and inputs."""
+        return digest_json({"config": self.config, "inputs": self.inputs})
+
+    def is_finished(self) -> bool:
+        """Whether the folder is whole and was made from these very inputs."""
+        path = self.folder / "run.json"
+        return path.exists() and read_json(path)["identity"] == self.identity
+
+    def finish(self, **notes: Any) -> None:
+        """Declares the folder whole; call it last."""
+        write_json(
+            self.folder / "run.json",
+            {
+                "identity": self.identity,
+                "stage": self.stage,
+                "config": self.config,
+                "inputs": self.inputs,
+                "notes": notes,
+                "git_commit": git_commit(),
+                "versions": versions(),
+                "command": shlex.join([Path(sys.argv[0]).stem, *sys.argv[1:]]),
+                "finished": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
+                "wall_seconds": round(time.time() - self.started, 1),
+            },
+        )
+
+
+def require(folder: Path, stage: int, config: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The record of a finished folder that a later stage reads.
+
+    Args:
+        folder: The folder.
+        stage: The stage that makes it.
+        config: The configuration as it is now, or None where the reader does not know it.
+
+    Raises:
+        SerError: The folder is not whole, or it, or anything that it was made from, is stale.
+    """
+    path = folder / "run.json"
+    if not path.exists():
+        raise SerError(
+            f"{folder}: not there or not whole (no run.json); expected the output of stage {stage}; "
+            f"run {rerun_hint(stage)}"
+        )
+    record: dict[str, Any] = read_json(path)
+    if config is not None and record["config"] != config:
+        raise SerError(
+            f"{folder}: made with another configuration "
+            f"({first_difference(record['config'], config)}); run {rerun_hint(stage)}"
+        )
+    for name, identity in record["inputs"].items():
+        upstream = Path(name) / "run.json"
+        if upstream.exists():
+            if read_json(upstream)["identity"] != identity:
+                raise SerError(
+                    f"{folder}: made from another {name} than the one that is there now; "
+                    f"run {rerun_hint(stage)}"
+                )
+            require(Path(name), read_json(upstream)["stage"])
+    return record
+
+
+@contextlib.contextmanager
+def sole_run(folder: Path) -> Iterator[None]:
+    """Holds a folder for this process; a second run in the same folder is refused."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_name(f".{folder.name}.lock").open("w") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise SerError(
+                f"{folder}: another run is writing here; wait for it, or end it"
+            ) from error
+        yield
+
+
+def claim_training_folder(record: Record, force: bool) -> bool:
+    """Decides what a training run may do with its folder.
+
+    Returns:
+        True where there is something to train (from the start or from a checkpoint), False where
+        the finished run is there already.
+
+    Raises:
+        SerError: The folder holds a run with other inputs or another configuration, and ``force``
+            was not given. With ``force`` that run is moved aside, never deleted.
+    """
+    if record.is_finished():
+        logger.info("%s: finished already, with the same inputs", record.folder)
+        return False
+    started = record.folder / "started.json"
+    if started.exists():
+        previous = read_json(started)
+        if previous["identity"] == record.identity:
+            return True
+        now = {"config": record.config, "inputs": record.inputs}
+        then = {"config": previous["config"], "inputs": previous["inputs"]}
+        if not force:
+            raise SerError(
+                f"{record.folder}: holds another run ({first_difference(then, now)}); "
+                "--force moves it aside and starts anew"
+            )
+        aside = record.folder.with_name(f"{record.folder.name}.{time.strftime('%Y%m%d-%H%M%S')}")
+        shutil.move(record.folder, aside)
+        logger.warning("%s: moved aside to %s", record.folder, aside)
+    record.folder.mkdir(parents=True, exist_ok=True)
+    write_json(
+        started,
+        {
+            "identity": record.identity,
+            "config": record.config,
+            "inputs": record.inputs,
+            "pid": os.getpid(),
+        },
+    )
+    return True

@@ -1,0 +1,33 @@
+"""Stage 1: data directories -> log-mel features in Kaldi archives."""
+
+import argparse
+from pathlib import Path
+
+from ser.base.errors import run_program
+from ser.base.log import log_to_console
+from ser.config.load import load_config
+from ser.config.schema import FbankConfig
+from ser.feats.extract import extract_features
+
+
+def parse_args() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path, nargs="+", help="data directories")
+    parser.add_argument("--out", type=Path, required=True, help="one folder for each goes in here")
+    parser.add_argument("--conf", type=Path, required=True, help="holds fbank.yaml")
+    parser.add_argument("--nj", type=int, default=1, help="processes")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Extracts the features of each directory."""
+    args = parse_args()
+    log_to_console()
+    config = load_config(args.conf / "fbank.yaml", FbankConfig)
+    for data in args.data:
+        extract_features(data, args.out / data.name, config, args.nj)
+
+
+if __name__ == "__main__":
+    run_program(main)

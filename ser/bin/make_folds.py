@@ -1,0 +1,30 @@
+"""Stage 0: the cross-validation folds of a protocol."""
+
+import argparse
+from pathlib import Path
+
+from ser.base.errors import run_program
+from ser.base.log import log_to_console
+from ser.config.load import load_config
+from ser.config.schema import ProtocolConfig
+from ser.corpus.prepare import prepare_folds
+
+
+def parse_args() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path, help="data/ser")
+    parser.add_argument("out", type=Path, help="folder of the fold lists")
+    parser.add_argument("--protocol", type=Path, required=True)
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Writes the fold lists."""
+    args = parse_args()
+    log_to_console()
+    prepare_folds(args.data, args.out, load_config(args.protocol, ProtocolConfig))
+
+
+if __name__ == "__main__":
+    run_program(main)

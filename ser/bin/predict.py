@@ -1,0 +1,17 @@
+"""Stage 5: each model predicts the fold that it never saw."""
+
+from ser.base.errors import run_program
+from ser.base.log import log_to_console
+from ser.bin.runs import run_parser, runs_of
+from ser.infer.predict import predict_all
+
+
+def main() -> None:
+    """Writes the tables of predictions."""
+    args = run_parser(__doc__).parse_args()
+    log_to_console()
+    predict_all(runs_of(args))
+
+
+if __name__ == "__main__":
+    run_program(main)

@@ -1,0 +1,51 @@
+"""Stage 3: the encoder as a CTC speech recogniser."""
+
+import argparse
+from pathlib import Path
+
+from ser.base.errors import run_program
+from ser.base.log import log_to_console, logger
+from ser.train.finetune import encoders_needed
+from ser.train.pretrain import PretrainRun, pretrain
+
+
+def parse_args() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--conf", type=Path, required=True, help="the recipe's configuration")
+    parser.add_argument("--systems", required=True, help="whose encoders are wanted")
+    parser.add_argument("--data", type=Path, required=True, help="folder of asr_train")
+    parser.add_argument("--feats", type=Path, required=True, help="folder of their features")
+    parser.add_argument("--bpe", type=Path, required=True, help="folder of the BPE model")
+    parser.add_argument("--out", type=Path, required=True, help="one folder for each encoder")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--ngpu", type=int, default=0)
+    parser.add_argument("--force", action="store_true", help="move another run aside")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Trains the encoders that the systems start from."""
+    args = parse_args()
+    log_to_console()
+    names = encoders_needed(args.conf, args.systems.split())
+    if not names:
+        logger.info("none of the systems starts from a pre-trained encoder: nothing to do")
+    for name in names:
+        pretrain(
+            PretrainRun(
+                config_path=args.conf / "pretrain" / f"{name}.yaml",
+                train_data=args.data / "asr_train",
+                train_feats=args.feats / "asr_train",
+                valid_feats=args.feats / "asr_valid",
+                bpe=args.bpe,
+                folder=args.out / name,
+                seed=args.seed,
+                num_gpus=args.ngpu,
+                force=args.force,
+            )
+        )
+
+
+if __name__ == "__main__":
+    run_program(main)

@@ -1,0 +1,63 @@
+"""Stage 6: scores the predictions: results.json, RESULTS.md, figures, and the table printed."""
+
+import argparse
+from pathlib import Path
+
+from ser.base.errors import run_program
+from ser.base.files import write_json, write_text
+from ser.base.record import require
+from ser.score.figures import write_figures
+from ser.score.paper import read_paper_results
+from ser.score.predictions import STAGE, read_predictions
+from ser.score.report import report, terminal_table
+from ser.score.results import assemble_results, describe_run
+from ser.score.training import (
+    read_curves,
+    read_pretraining,
+    read_protocol,
+    run_folders,
+    wall_time,
+)
+
+
+def parse_args() -> argparse.Namespace:
+    """The program's options; lists are one argument, their items apart by spaces."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--exp-dir", type=Path, required=True, help="has predictions/; is written")
+    parser.add_argument("--pretrain", type=Path, required=True, help="folder of the recognisers")
+    parser.add_argument("--conf", type=Path, required=True, help="may hold paper_results.yaml")
+    parser.add_argument("--systems", type=str.split, required=True, help="rows of the table")
+    parser.add_argument("--seeds", type=str.split, required=True)
+    parser.add_argument("--folds", type=str.split, required=True)
+    parser.add_argument("--command", required=True, help="what the user typed, for the report")
+    parser.add_argument("--publish", type=Path, help="folder that gets a copy of RESULTS.md")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Reads, scores, draws, writes, prints."""
+    args = parse_args()
+    record = require(args.exp_dir / "predictions", STAGE)
+    predictions = read_predictions(
+        args.exp_dir / "predictions", args.systems, args.seeds, args.folds
+    )
+    runs = {s: run_folders(args.exp_dir, s, args.seeds, args.folds) for s in args.systems}
+    finetune = {system: read_curves(folders) for system, folders in runs.items()}
+    pretrain = read_pretraining(args.pretrain)
+    times = {system: wall_time(folders) for system, folders in runs.items()}
+    protocol = read_protocol(args.exp_dir)
+    run = describe_run(record, args.command, protocol, args.seeds, args.folds, times, pretrain)
+    results = assemble_results(predictions, read_paper_results(args.conf), run)
+
+    figures = write_figures(args.exp_dir / "figures", results, finetune, pretrain)
+    write_json(args.exp_dir / "results.json", results)
+    write_text(
+        args.exp_dir / "RESULTS.md", report(results, [f"figures/{name}" for name in figures])
+    )
+    if args.publish:
+        write_text(args.publish / "RESULTS.md", report(results))
+    print(terminal_table(results))
+
+
+if __name__ == "__main__":
+    run_program(main)

@@ -1,0 +1,229 @@
+"""Every hyper-parameter, with its unit and range.
+
+What the paper states, or what we decided where it is silent, has no default here: it stands in
+the YAML. Ranges are checked where a key is declared.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Probability = Annotated[float, Field(ge=0, lt=1)]
+Count = Annotated[int, Field(ge=1)]
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+
+
+class Section(BaseModel):
+    """A part of a configuration file: frozen, no unknown keys, no silent conversions."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class FbankConfig(Section):
+    """``conf/fbank.yaml``: Kaldi's log-mel filterbank, without dither."""
+
+    sample_rate_hz: Annotated[int, Field(ge=8000)]
+    num_mel_bins: Annotated[int, Field(ge=23)]
+    frame_length_ms: Positive
+    frame_shift_ms: Positive
+    preemphasis: Annotated[float, Field(ge=0, le=1)]
+    low_freq_hz: NotNegative
+    high_freq_hz: Positive
+    storage: Literal["float32", "kaldi_compressed"]
+
+    @model_validator(mode="after")
+    def _band_fits(self) -> "FbankConfig":
+        if not self.low_freq_hz < self.high_freq_hz <= self.sample_rate_hz / 2:
+            raise ValueError(
+                f"low_freq_hz {self.low_freq_hz} and high_freq_hz {self.high_freq_hz}: expected "
+                f"low < high <= {self.sample_rate_hz / 2}, half the sample rate"
+            )
+        return self
+
+
+class BpeConfig(Section):
+    """``conf/bpe.yaml``: the SentencePiece model, trained on the recogniser's transcripts."""
+
+    num_pieces: Annotated[int, Field(ge=10)]
+    character_coverage: Annotated[float, Field(gt=0.9, le=1)]
+
+
+class LabelsConfig(Section):
+    """``conf/labels.yaml``: the classes in their order, each with the corpus labels it merges."""
+
+    classes: dict[str, list[str]]
+    exclude: list[str]
+
+    @model_validator(mode="after")
+    def _each_label_once(self) -> "LabelsConfig":
+        raw = [label for merged in self.classes.values() for label in merged] + self.exclude
+        twice = sorted({label for label in raw if raw.count(label) > 1})
+        if twice:
+            raise ValueError(f"the labels {twice} stand twice; expected each corpus label once")
+        if len(self.classes) < 2:
+            raise ValueError(f"{len(self.classes)} classes; expected two or more")
+        return self
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The classes in the order of the model's outputs."""
+        return tuple(self.classes)
+
+    @property
+    def class_of(self) -> dict[str, str]:
+        """The class of each corpus label."""
+        return {raw: name for name, merged in self.classes.items() for raw in merged}
+
+
+class CountsConfig(Section):
+    """``conf/counts.yaml``: what a whole corpus holds, to tell a partial copy.
+
+    ``sessions`` gives the turns a session of each label, and of women and men (``female``,
+    ``male``) among the turns of these labels.
+    """
+
+    sessions: dict[str, dict[str, int]]
+    labelled_utterances: Count
+
+
+class ProtocolConfig(Section):
+    """``conf/protocol/<name>.yaml``: who is held out, and which weights are kept."""
+
+    fold_unit: Literal["session", "speaker"]
+    num_folds: Annotated[int, Field(ge=2)]
+    validation: Literal["none", "next_fold"]
+    selection: Literal["last", "best_valid_ua"]
+
+    @model_validator(mode="after")
+    def _selection_has_data(self) -> "ProtocolConfig":
+        if self.selection != "last" and self.validation == "none":
+            raise ValueError(
+                f"selection {self.selection} with validation none; expected a validation set "
+                "(next_fold), since nothing is selected on a test fold"
+            )
+        return self
+
+
+class SubsamplingConfig(Section):
+    """Two convolutions in front of the encoder (section 4.2)."""
+
+    num_channels: Count
+    kernel_sizes: Annotated[list[Count], Field(min_length=2, max_length=2)]
+    strides: Annotated[list[Count], Field(min_length=2, max_length=2)]
+
+
+class EncoderConfig(Section):
+    """``conf/encoder.yaml``: front end and Transformer encoder, shared by all stages."""
+
+    type: Literal["transformer"]
+    num_mel_bins: Annotated[int, Field(ge=23)]
+    subsampling: SubsamplingConfig
+    d_model: Annotated[int, Field(ge=2, multiple_of=2)]
+    num_blocks: Count
+    num_heads: Count
+    head_dim: Count
+    ffn_dim: Count
+    dropout_prob: Probability
+    attention_dropout_prob: Probability
+    layer_norm: Literal["post", "pre"]
+    initialisation: Literal["xavier", "depth_scaled"]
+
+
+class CnnBlstmSaConfig(Section):
+    """The baseline CNN-BLSTM-SA (section 4.2)."""
+
+    type: Literal["cnn_blstm_sa"]
+    num_mel_bins: Annotated[int, Field(ge=23)]
+    num_channels: Count
+    pool_size: Count
+    lstm_dim: Count
+    num_lstm_layers: Count
+    num_attention_heads: Count
+    attention_dim: Count
+    dropout_prob: Probability
+
+
+class OptimizerConfig(Section):
+    """Adam and its schedule: linear warm-up, then ``schedule``; the gradient is clipped."""
+
+    learning_rate: Positive
+    weight_decay: NotNegative
+    betas: Annotated[list[Probability], Field(min_length=2, max_length=2)]
+    schedule: Literal["constant", "cosine"]
+    warmup_steps: Annotated[int, Field(ge=0)]
+    max_grad_norm: Positive
+
+
+class SpecAugmentConfig(Section):
+    """Masks of SpecAugment, each of a random width up to the largest.
+
+    A time mask covers at most ``max_time_mask_frames`` and that share of the utterance.
+    """
+
+    num_freq_masks: Annotated[int, Field(ge=0)]
+    max_freq_mask_bins: Annotated[int, Field(ge=0)]
+    num_time_masks: Annotated[int, Field(ge=0)]
+    max_time_mask_frames: Annotated[int, Field(ge=0)]
+    max_time_mask_prob: Probability
+
+
+class TrainingConfig(Section):
+    """One training run.
+
+    ``batch_size_utts`` is what one optimiser step sees. It is split into parts of at most
+    ``max_frames_in_memory`` padded feature frames whose gradients are accumulated, so that the
+    batch of the paper fits into any memory. ``bucket_size_batches`` batches are drawn at random
+    and sorted by length together. ``spec_augment`` is null where features are not masked.
+    """
+
+    batch_size_utts: Count
+    max_frames_in_memory: Count
+    bucket_size_batches: Count
+    max_epochs: Count
+    precision: Literal["float32", "bfloat16"]
+    checkpoint_minutes: Positive
+    num_loader_workers: Annotated[int, Field(ge=0)]
+    spec_augment: SpecAugmentConfig | None
+
+
+class CtcConfig(Section):
+    """How the CTC losses of a batch become one number, and how many utterances may lack one."""
+
+    normalisation: Literal["per_token", "per_utterance"]
+    max_too_short_prob: Probability
+
+
+class PretrainConfig(Section):
+    """``conf/pretrain/<name>.yaml``: the encoder as a CTC speech recogniser."""
+
+    encoder: EncoderConfig
+    ctc: CtcConfig
+    optimizer: OptimizerConfig
+    training: TrainingConfig
+    selection: Literal["last", "best_valid_wer"]
+    allow_missing_subsets: bool
+
+
+class SystemConfig(Section):
+    """``conf/systems/<system>.yaml``: one row of the table.
+
+    ``init`` is ``scratch`` or the name of a ``conf/pretrain/<name>.yaml``; with ``ctc_alpha`` 0
+    there is no CTC head (eq. (8): L = L_ce + alpha * L_ctc).
+    """
+
+    model: Annotated[EncoderConfig | CnnBlstmSaConfig, Field(discriminator="type")]
+    init: str
+    ctc_alpha: NotNegative
+    ctc: CtcConfig
+    optimizer: OptimizerConfig
+    training: TrainingConfig
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> "SystemConfig":
+        if self.model.type == "cnn_blstm_sa" and (self.init != "scratch" or self.ctc_alpha > 0):
+            raise ValueError(
+                f"cnn_blstm_sa with init {self.init} and ctc_alpha {self.ctc_alpha}; expected "
+                "scratch and 0.0: the baseline has neither pre-training nor a CTC head"
+            )
+        return self

@@ -1,0 +1,1 @@
+"""One file a corpus: its own layout -> Kaldi data directories; folds."""

@@ -1,0 +1,131 @@
+"""Emotional utterances of any corpus -> a Kaldi data directory, no utterance lost in silence."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ser.base.errors import SerError
+from ser.base.files import digest_file, write_text
+from ser.base.log import logger
+from ser.config.schema import LabelsConfig
+from ser.kaldi.audio import measure_durations
+from ser.kaldi.data_dir import write_data_dir
+from ser.kaldi.table import Table
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmotionUtterance:
+    """One utterance as its corpus describes it.
+
+    Attributes:
+        utt: Our id, the speaker in front.
+        utt_orig: The published id.
+        spk: Speaker.
+        gender: ``f`` or ``m``.
+        session: What the corpus keeps apart as one recording, or the group of a fold.
+        label: The corpus's own label.
+        wav: Audio file.
+        transcript: Normalised words; may be empty.
+        attributes: Further tables, value by table name (``utt2scene``, ``utt2votes``, ...).
+    """
+
+    utt: str
+    utt_orig: str
+    spk: str
+    gender: str
+    session: str
+    label: str
+    wav: Path
+    transcript: str
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+
+def unique(utterances: Iterable[EmotionUtterance]) -> dict[str, EmotionUtterance]:
+    """Utterances by id.
+
+    Raises:
+        SerError: An id stands for two utterances.
+    """
+    found: dict[str, EmotionUtterance] = {}
+    for utterance in utterances:
+        if utterance.utt in found:
+            raise SerError(
+                f"{utterance.wav}: the id {utterance.utt} is also that of "
+                f"{found[utterance.utt].wav}; expected each id once; remove one"
+            )
+        found[utterance.utt] = utterance
+    return found
+
+
+def write_emotion_dir(
+    folder: Path,
+    utterances: Iterable[EmotionUtterance],
+    labels: LabelsConfig,
+    excluded: Mapping[str, str],
+) -> None:
+    """Maps the labels, and writes tables and ``excluded.tsv`` (utterance, reason).
+
+    Args:
+        folder: An empty folder.
+        utterances: All utterances of the corpus that have audio.
+        labels: The class of each corpus label, and the labels left out on purpose.
+        excluded: Utterances that the corpus's parser left out already, with the reason.
+
+    Raises:
+        SerError: A label is in neither list, or a class has no utterance.
+    """
+    found = unique(utterances)
+    reasons = dict(excluded)
+    for utt, u in found.items():
+        if u.label in labels.exclude:
+            reasons[utt] = f"label {u.label} is in 'exclude' of labels.yaml"
+        elif u.label not in labels.class_of:
+            raise SerError(
+                f"labels.yaml: the label '{u.label}' of {utt} is neither in a class nor in "
+                "'exclude'; expected every label of the corpus; add it to one of them"
+            )
+    kept = {utt: u for utt, u in found.items() if utt not in reasons}
+    classes = Counter(labels.class_of[u.label] for u in kept.values())
+    empty = [name for name in labels.names if not classes[name]]
+    if empty:
+        raise SerError(
+            f"labels.yaml: the class '{empty[0]}' has 0 of {len(kept)} utterances; expected some; "
+            "check the corpus and the map"
+        )
+    tables = {
+        "wav.scp": {utt: str(u.wav) for utt, u in kept.items()},
+        "text": {utt: u.transcript for utt, u in kept.items()},
+        "utt2spk": {utt: u.spk for utt, u in kept.items()},
+        "utt2dur": measure_durations({utt: u.wav for utt, u in kept.items()}),
+        "utt2emo": {utt: labels.class_of[u.label] for utt, u in kept.items()},
+        "utt2emo_raw": {utt: u.label for utt, u in kept.items()},
+        "utt2session": {utt: u.session for utt, u in kept.items()},
+        "utt2orig": {utt: u.utt_orig for utt, u in kept.items()},
+        "spk2gender": {u.spk: u.gender for u in kept.values()},
+    }
+    for name in sorted({name for u in kept.values() for name in u.attributes}):
+        tables[name] = {utt: u.attributes.get(name, "") for utt, u in kept.items()}
+    write_data_dir(folder, tables)
+    write_exclusions(folder, reasons)
+    counts = ", ".join(f"{name} {classes[name]}" for name in labels.names)
+    logger.info("%s utterances of %s speakers: %s", len(kept), len(tables["spk2gender"]), counts)
+
+
+def write_exclusions(folder: Path, reasons: Mapping[str, str]) -> None:
+    """Lists what was left out in ``excluded.tsv`` and says how many for each reason."""
+    lines = (f"{utt}\t{reasons[utt]}\n" for utt in sorted(reasons))
+    write_text(folder / "excluded.tsv", "utt\treason\n" + "".join(lines))
+    for reason, count in sorted(Counter(reasons.values()).items()):
+        logger.info("left out %s: %s (listed in excluded.tsv)", count, reason)
+
+
+def identical_audio(wavs: Mapping[str, Path]) -> list[tuple[str, str]]:
+    """Pairs of utterances whose audio files are the same to the byte."""
+    first: dict[str, str] = {}
+    pairs = []
+    for utt, wav in wavs.items():
+        same = first.setdefault(digest_file(wav), utt)
+        if same != utt:
+            pairs.append((same, utt))
+    return pairs

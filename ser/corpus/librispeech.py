@@ -1,0 +1,131 @@
+"""LibriSpeech (Panayotov et al., 2015): ``<subset>/<speaker>/<chapter>/`` -> read speech.
+
+Any audio extension that soundfile reads is taken (``.flac``, ``.wav``, ``.opus``, ...).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ser.base.errors import SerError
+from ser.base.files import read_text
+from ser.kaldi.audio import EXTENSIONS
+from ser.kaldi.table import Table
+from ser.text.normalise import normalise_transcript
+
+
+@dataclass(frozen=True)
+class ReadUtterance:
+    """One read sentence. The id begins with the speaker (``19-198-0000``)."""
+
+    utt: str
+    spk: str
+    wav: Path
+    transcript: str
+
+
+def missing_subsets(root: Path, subsets: Sequence[str]) -> list[str]:
+    """The subsets that are not there.
+
+    Raises:
+        SerError: The path does not exist, or holds none of them.
+    """
+    if not root.is_dir():
+        raise SerError(f"{root}: no such folder; expected LibriSpeech; set LIBRISPEECH")
+    missing = [name for name in subsets if not (root / name).is_dir()]
+    if len(missing) == len(subsets):
+        raise SerError(
+            f"{root}: holds none of {', '.join(subsets)}; expected <subset>/<speaker>/<chapter>; "
+            "set LIBRISPEECH to the folder of the subsets"
+        )
+    return missing
+
+
+def read_librispeech(root: Path, subsets: Iterable[str]) -> list[ReadUtterance]:
+    """All utterances of the subsets that are there.
+
+    Raises:
+        SerError: Audio without a transcript, a transcript without audio, or an id twice.
+    """
+    found: dict[str, ReadUtterance] = {}
+    for subset in subsets:
+        for chapter in sorted((root / subset).glob("*/*")):
+            if not chapter.is_dir():
+                continue
+            for utterance in _read_chapter(chapter):
+                if utterance.utt in found:
+                    raise SerError(
+                        f"{utterance.wav}: the id {utterance.utt} is also that of "
+                        f"{found[utterance.utt].wav}; expected each id once; remove one"
+                    )
+                found[utterance.utt] = utterance
+    return list(found.values())
+
+
+def _read_chapter(chapter: Path) -> list[ReadUtterance]:
+    spk = chapter.parent.name
+    transcripts_path = chapter / f"{spk}-{chapter.name}.trans.txt"
+    words: dict[str, str] = {}
+    for number, line in enumerate(read_text(transcripts_path).splitlines(), start=1):
+        utt, _, transcript = line.partition(" ")
+        if not utt.startswith(f"{spk}-{chapter.name}-") or utt in words:
+            raise SerError(
+                f"{transcripts_path}:{number}: '{utt}' is double or not of this chapter; expected "
+                f"{spk}-{chapter.name}-<number> once; mend the line"
+            )
+        words[utt] = transcript
+    audio: dict[str, Path] = {}
+    for path in sorted(chapter.iterdir()):
+        if path.suffix.lower() not in EXTENSIONS or path.name.startswith("._"):
+            continue
+        if path.stem in audio:
+            raise SerError(f"{path}: {audio[path.stem].name} has the same id; remove one of them")
+        audio[path.stem] = path
+    _same_utts(chapter, transcripts_path, words, audio)
+    return [
+        ReadUtterance(utt, spk, audio[utt], normalise_transcript(words[utt])) for utt in words
+    ]
+
+
+def _same_utts(
+    chapter: Path, transcripts: Path, words: Mapping[str, str], audio: Mapping[str, Path]
+) -> None:
+    for utt in sorted(words.keys() - audio.keys()):
+        raise SerError(
+            f"{chapter}: {utt} has a transcript and no audio "
+            f"({len(words.keys() - audio.keys())} such); expected both; restore the file"
+        )
+    for utt in sorted(audio.keys() - words.keys()):
+        raise SerError(
+            f"{audio[utt]}: no transcript in {transcripts.name} "
+            f"({len(audio.keys() - words.keys())} such); expected both; restore the line"
+        )
+
+
+def split_speakers(
+    utterances: Iterable[ReadUtterance], valid_speakers: Sequence[str]
+) -> tuple[list[ReadUtterance], list[ReadUtterance]]:
+    """Training and validation utterances, the latter by whole speakers.
+
+    Raises:
+        SerError: A validation speaker is not in the corpus.
+    """
+    listed = list(utterances)
+    unknown = sorted(set(valid_speakers) - {u.spk for u in listed})
+    if unknown:
+        raise SerError(
+            f"LibriSpeech: the validation speaker {unknown[0]} is not in the subsets read; "
+            "expected one of theirs; mend local/data.sh"
+        )
+    train = [u for u in listed if u.spk not in valid_speakers]
+    return train, [u for u in listed if u.spk in valid_speakers]
+
+
+def asr_tables(utterances: Iterable[ReadUtterance]) -> dict[str, Table]:
+    """The tables of a Kaldi data directory, but for the durations."""
+    listed = list(utterances)
+    return {
+        "wav.scp": {u.utt: str(u.wav) for u in listed},
+        "text": {u.utt: u.transcript for u in listed},
+        "utt2spk": {u.utt: u.spk for u in listed},
+    }

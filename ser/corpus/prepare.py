@@ -1,0 +1,175 @@
+"""Stage 0: corpora -> whole, validated, recorded data directories."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ser.base.errors import SerError
+from ser.base.files import digest_json, read_text, whole_folder, write_text
+from ser.base.log import logger
+from ser.base.record import Record, require
+from ser.config.schema import CountsConfig, LabelsConfig, ProtocolConfig
+from ser.corpus.emotion import (
+    EmotionUtterance,
+    identical_audio,
+    write_emotion_dir,
+)
+from ser.corpus.folds import make_folds, write_folds
+from ser.corpus.iemocap import differences_from_counts, read_iemocap
+from ser.corpus.librispeech import (
+    asr_tables,
+    missing_subsets,
+    read_librispeech,
+    split_speakers,
+)
+from ser.corpus.ravdess import read_ravdess
+from ser.kaldi.audio import measure_durations
+from ser.kaldi.data_dir import digest_data_dir, read_data_dir, write_data_dir
+
+
+def _write_recorded(
+    out: Path, config: Mapping[str, Any], write: Callable[[Path], None], **notes: Any
+) -> None:
+    """Writes a data directory at once, its identity the digest of its tables."""
+    with whole_folder(out) as folder:
+        write(folder)
+        record = Record(folder, 0, config, {"tables": digest_data_dir(folder)})
+        record.finish(**notes)
+
+
+def prepare_iemocap(
+    root: Path,
+    out: Path,
+    labels: LabelsConfig,
+    counts: CountsConfig,
+    partial: bool,
+    attributes: Mapping[str, Path],
+) -> None:
+    """IEMOCAP -> ``data/ser``.
+
+    Args:
+        root: The corpus.
+        out: Data directory to write.
+        labels: Classes.
+        counts: What a whole corpus holds.
+        partial: Whether a corpus that differs from it is accepted, with a warning.
+        attributes: Further tables, file (published id, tab, value) by name.
+
+    Raises:
+        SerError: The corpus is malformed, or differs from the counts.
+    """
+    corpus = read_iemocap(root)
+    differences = differences_from_counts(corpus, labels, counts)
+    if differences:
+        report = out.parent / "iemocap_differences.txt"
+        report.parent.mkdir(parents=True, exist_ok=True)
+        write_text(report, "".join(f"{line}\n" for line in differences))
+        message = (
+            f"{root}: {len(differences)} differences from counts.yaml: "
+            f"{'; '.join(differences[:5])}{'; ...' if len(differences) > 5 else ''}; "
+            f"all are in {report}; "
+        )
+        if not partial:
+            raise SerError(f"{message}restore the files, or accept a partial corpus with --partial")
+        logger.warning("warning: %sgoing on with a partial corpus", message)
+    extra = {name: _read_attribute(path) for name, path in attributes.items()}
+    utterances = [_with_attributes(u, extra) for u in corpus.utterances]
+    excluded = corpus.left_out | corpus.incomplete
+    _write_recorded(
+        out,
+        {"labels": labels.model_dump(), "partial": partial},
+        lambda folder: write_emotion_dir(folder, utterances, labels, excluded),
+        differences=differences,
+    )
+
+
+def _read_attribute(path: Path) -> dict[str, str]:
+    lines = [line.split("\t") for line in read_text(path).splitlines()]
+    bad = next((i for i, line in enumerate(lines, start=1) if len(line) != 2), None)
+    if bad:
+        raise SerError(f"{path}:{bad}: expected id<TAB>value; mend the line")
+    return dict(lines)
+
+
+def _with_attributes(
+    utterance: EmotionUtterance, extra: Mapping[str, Mapping[str, str]]
+) -> EmotionUtterance:
+    added = {f"utt2{n}": table.get(utterance.utt_orig, "") for n, table in extra.items()}
+    return replace(utterance, attributes={**utterance.attributes, **added})
+
+
+def prepare_ravdess(root: Path, out: Path, labels: LabelsConfig) -> None:
+    """RAVDESS speech -> ``data/ser``.
+
+    Raises:
+        SerError: The corpus is missing or malformed.
+    """
+    utterances = read_ravdess(root)
+    for first, second in identical_audio({u.utt: u.wav for u in utterances}):
+        logger.warning("warning: %s and %s are the same audio to the byte", first, second)
+    _write_recorded(
+        out,
+        {"labels": labels.model_dump()},
+        lambda folder: write_emotion_dir(folder, utterances, labels, {}),
+    )
+
+
+def prepare_librispeech(
+    root: Path,
+    train_out: Path,
+    valid_out: Path,
+    train_subsets: Sequence[str],
+    valid_subsets: Sequence[str],
+    valid_speakers: Sequence[str],
+) -> None:
+    """LibriSpeech -> ``data/asr_train`` and ``data/asr_valid``.
+
+    Args:
+        root: The folder of the subsets.
+        train_out: Data directory to write.
+        valid_out: Data directory to write.
+        train_subsets: Subsets to train on; those that are missing are listed and noted.
+        valid_subsets: Subsets to validate on.
+        valid_speakers: Speakers of the training subsets to validate on instead.
+
+    Raises:
+        SerError: The corpus is missing or malformed, or nothing is left to validate on.
+    """
+    missing = missing_subsets(root, train_subsets)
+    if missing:
+        logger.warning("warning: %s: the subsets %s are missing", root, ", ".join(missing))
+    train, valid = split_speakers(read_librispeech(root, train_subsets), valid_speakers)
+    if valid_subsets:
+        missing_subsets(root, valid_subsets)
+        valid += read_librispeech(root, valid_subsets)
+    if not valid:
+        raise SerError(
+            f"{root}: no utterance to validate on; expected validation subsets or speakers; name "
+            "them in local/data.sh"
+        )
+    for out, part in ((train_out, train), (valid_out, valid)):
+        tables = asr_tables(part)
+        tables["utt2dur"] = measure_durations({u.utt: u.wav for u in part})
+        hours = sum(map(float, tables["utt2dur"].values())) / 3600
+        logger.info("%s: %s utterances, %.2f h", out, len(part), hours)
+        _write_recorded(
+            out, {}, lambda folder, t=tables: write_data_dir(folder, t), missing_subsets=missing
+        )
+
+
+def prepare_folds(data_path: Path, out: Path, protocol: ProtocolConfig) -> None:
+    """``data/ser`` -> the fold lists of a protocol.
+
+    Raises:
+        SerError: The data directory is missing, or does not fit the protocol.
+    """
+    inputs = {str(data_path): require(data_path, 0)["identity"]}
+    folds = make_folds(read_data_dir(data_path), protocol)
+    with whole_folder(out) as folder:
+        write_folds(folder, folds)
+        Record(folder, 0, protocol.model_dump(), inputs).finish(digest=digest_json(folds))
+    for name, parts in folds.items():
+        counts = ", ".join(f"{part} {n}" for part, n in sorted(Counter(parts.values()).items()))
+        logger.info("fold %s: %s", name, counts)

@@ -1,0 +1,79 @@
+"""RAVDESS speech (Livingstone & Russo, 2018): ``Actor_01/03-01-05-01-01-01-01.wav`` and so on.
+
+The seven fields of a name: modality, channel, emotion, intensity, statement, repetition, actor.
+Any audio extension that soundfile reads is taken.
+"""
+
+from pathlib import Path
+
+from ser.base.errors import SerError
+from ser.corpus.emotion import EmotionUtterance
+from ser.kaldi.audio import EXTENSIONS
+from ser.text.normalise import normalise_transcript
+
+EMOTIONS = {
+    "01": "neutral",
+    "02": "calm",
+    "03": "happy",
+    "04": "sad",
+    "05": "angry",
+    "06": "fearful",
+    "07": "disgust",
+    "08": "surprised",
+}
+INTENSITIES = {"01": "normal", "02": "strong"}
+STATEMENTS = {
+    "01": "Kids are talking by the door",
+    "02": "Dogs are sitting by the door",
+}
+AUDIO_ONLY, SPEECH = "03", "01"
+
+
+def read_ravdess(root: Path) -> list[EmotionUtterance]:
+    """All speech utterances. Every actor is a session of its own.
+
+    Raises:
+        SerError: The path does not exist, holds no actor, or a file's name is not of the scheme.
+    """
+    if not root.is_dir():
+        raise SerError(f"{root}: no such folder; expected Actor_01 to Actor_24; set RAVDESS")
+    paths = [
+        path
+        for path in sorted(root.glob("Actor_*/*"))
+        if path.suffix.lower() in EXTENSIONS and not path.name.startswith("._")
+    ]
+    if not paths:
+        raise SerError(f"{root}: holds no Actor_*/ with audio; expected Actor_01 to Actor_24")
+    return [_read_name(path) for path in paths]
+
+
+def _read_name(path: Path) -> EmotionUtterance:
+    fields = path.stem.split("-")
+    if (
+        len(fields) != 7
+        or fields[:2] != [AUDIO_ONLY, SPEECH]
+        or fields[2] not in EMOTIONS
+        or fields[3] not in INTENSITIES
+        or fields[4] not in STATEMENTS
+        or path.parent.name != f"Actor_{fields[6]}"
+    ):
+        raise SerError(
+            f"{path}: not a name of RAVDESS speech; expected "
+            "03-01-<emotion>-<intensity>-<statement>-<repetition>-<actor>; remove or rename it"
+        )
+    actor = fields[6]
+    return EmotionUtterance(
+        utt=f"{actor}-{path.stem}",
+        utt_orig=path.stem,
+        spk=actor,
+        gender="m" if int(actor) % 2 else "f",
+        session=str(int(actor)),
+        label=EMOTIONS[fields[2]],
+        wav=path,
+        transcript=normalise_transcript(STATEMENTS[fields[4]]),
+        attributes={
+            "utt2scene": f"statement{fields[4]}",
+            "utt2type": "scripted",
+            "utt2intensity": INTENSITIES[fields[3]],
+        },
+    )

@@ -1,0 +1,1 @@
+"""Utterances with features, in batches. Nothing here knows a model."""

@@ -1,0 +1,91 @@
+"""The utterances of a feature folder, with targets; features are read when asked for."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from ser.base.errors import SerError
+from ser.kaldi.ark import ArkReader
+from ser.kaldi.data_dir import DataDir, read_data_dir
+from ser.kaldi.table import read_table, same_ids
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """One utterance.
+
+    Attributes:
+        utt: Its id.
+        num_frames: T, feature frames.
+        tokens: CTC targets, empty where none are needed.
+        label: Class, or -1 where there is none.
+    """
+
+    utt: str
+    num_frames: int
+    tokens: Sequence[int] = ()
+    label: int = -1
+
+
+@dataclass(frozen=True)
+class FeatureDir:
+    """A folder of stage 1: a Kaldi data directory with features.
+
+    Attributes:
+        data: Its tables.
+        feats: Log-mel matrices by utterance, raw.
+        num_frames: T of each utterance.
+    """
+
+    data: DataDir
+    feats: ArkReader
+    num_frames: Mapping[str, int]
+
+
+def read_feature_dir(path: Path) -> FeatureDir:
+    """Reads and validates a folder of stage 1.
+
+    Raises:
+        SerError: A table is missing or malformed, or the tables differ in their ids.
+    """
+    data = read_data_dir(path)
+    scp = read_table(path / "feats.scp")
+    same_ids(path / "feats.scp", scp, path / "utt2spk", data.utts)
+    num_frames = {utt: int(count) for utt, count in data["utt2num_frames"].items()}
+    return FeatureDir(data, ArkReader(scp, path / "feats.scp"), num_frames)
+
+
+def select(
+    features: FeatureDir,
+    utts: Collection[str],
+    tokens: Mapping[str, Sequence[int]] | None = None,
+    labels: Mapping[str, int] | None = None,
+) -> list[Utterance]:
+    """The chosen utterances with their targets, in the folder's order.
+
+    Raises:
+        SerError: An utterance is not in the folder, or none is chosen.
+    """
+    unknown = set(utts) - features.num_frames.keys()
+    if unknown or not utts:
+        what = f"{min(unknown)} has no features" if unknown else "no utterances are chosen"
+        raise SerError(f"{features.data.path}: {what}; expected some that are there; rerun stage 1")
+    chosen = set(utts)
+    return [
+        Utterance(
+            utt,
+            frames,
+            tokens[utt] if tokens is not None else (),
+            labels[utt] if labels is not None else -1,
+        )
+        for utt, frames in features.num_frames.items()
+        if utt in chosen
+    ]
+
+
+def normalised(feats: ArkReader, utt: str) -> torch.Tensor:
+    """Features (T, F) with the utterance's mean taken off each band."""
+    matrix = feats[utt]
+    return torch.from_numpy(matrix - matrix.mean(axis=0, keepdims=True))

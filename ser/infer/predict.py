@@ -1,0 +1,145 @@
+"""Stage 5: each model on the fold that it never saw."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+from ser.base.errors import SerError
+from ser.base.files import digest_file, write_text
+from ser.base.log import logger
+from ser.base.record import Record, rerun_hint
+from ser.config.schema import LabelsConfig, SystemConfig
+from ser.corpus.folds import TEST, read_fold
+from ser.data.loader import load_batches
+from ser.data.sampler import sorted_batches
+from ser.data.utterances import FeatureDir, read_feature_dir, select
+from ser.nn.recogniser import greedy_ctc
+from ser.nn.systems import build_system
+from ser.train.checkpoint import load_weights
+from ser.train.device import choose_device, prepare_process
+from ser.train.finetune import FinetuneRun, finetune_record, load_tokenizer
+from ser.train.loop import autocast
+
+ATTRIBUTES = ("spk2gender", "utt2type", "utt2scene", "utt2cue")
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One utterance as a model sees it.
+
+    Attributes:
+        posteriors: Probability of each class, in the order of ``labels.yaml``.
+        words: Greedy CTC transcript, or None for a system without CTC head.
+    """
+
+    utt: str
+    posteriors: tuple[float, ...]
+    words: str | None
+
+
+def predict_all(runs: Sequence[FinetuneRun]) -> None:
+    """Writes ``predictions/<system>/seed<s>_fold<k>.tsv`` of every run, and ``attributes.tsv``.
+
+    A table that is there and belongs to the run's weights is kept.
+
+    Raises:
+        SerError: A run is not finished, or was made from other inputs than are there now.
+    """
+    exp_dir, feats_path = runs[0].exp_dir, runs[0].feats
+    out = exp_dir / "predictions"
+    (out / "run.json").unlink(missing_ok=True)
+    prepare_process(runs[0].num_threads, seed=0)
+    features = read_feature_dir(feats_path)
+    inputs = {}
+    for run in tqdm(runs, desc="predictions", unit="run", disable=None):
+        record, system, labels, _ = finetune_record(run)
+        if not record.is_finished():
+            raise SerError(
+                f"{run.folder}: not trained, or with another configuration than there is now; "
+                f"expected {run.name}; run {rerun_hint(4)}"
+            )
+        inputs[str(run.folder)] = record.identity
+        path = out / run.system / f"seed{run.seed}_fold{run.fold}.tsv"
+        made_from = path.with_suffix(".weights")
+        digest = digest_file(run.folder / "model.safetensors")
+        if path.exists() and made_from.exists() and made_from.read_text() == digest:
+            continue
+        made_from.unlink(missing_ok=True)
+        _write_table(path, run, features, labels, list(_predict(run, system, labels, features)))
+        write_text(made_from, digest)
+    _write_attributes(out / "attributes.tsv", features)
+    Record(out, 5, {}, inputs).finish(num_tables=len(runs))
+    logger.info("%s tables in %s", len(runs), out)
+
+
+def _predict(
+    run: FinetuneRun, system: SystemConfig, labels: LabelsConfig, features: FeatureDir
+) -> Iterator[Prediction]:
+    device = choose_device(run.num_gpus)
+    tokenizer = load_tokenizer(run, system)
+    vocab_size = tokenizer.vocab_size if tokenizer else None
+    model = build_system(system, len(labels.names), vocab_size)
+    model.load_state_dict(load_weights(run.folder / "model.safetensors"))
+    model.to(device).eval()
+    fold = read_fold(run.exp_dir / "folds", run.fold)
+    utterances = select(features, [utt for utt, part in fold.items() if part == TEST])
+    padded = sum(u.num_frames < model.min_frames for u in utterances)
+    if padded:
+        logger.info(
+            "%s: %s utterances shorter than %s frames, padded", run.name, padded, model.min_frames
+        )
+    batches = sorted_batches([u.num_frames for u in utterances], system.training.batch_size_utts)
+    for batch in load_batches(utterances, features.feats, batches):
+        batch = batch.to(device)
+        with torch.inference_mode(), autocast(device, system.training.precision):
+            output = model(batch.feats, batch.feat_lens)
+        posteriors = output.emotion_logits.float().softmax(dim=1).tolist()
+        words: list[str] | list[None] = [None] * len(batch.utts)
+        if tokenizer and output.ctc_logits is not None:
+            tokens = greedy_ctc(output.ctc_logits, output.frame_lens)
+            words = [tokenizer.decode(t) for t in tokens]
+        for utt, row, text in zip(batch.utts, posteriors, words, strict=True):
+            yield Prediction(utt, tuple(row), text)
+
+
+def _write_table(
+    path: Path,
+    run: FinetuneRun,
+    features: FeatureDir,
+    labels: LabelsConfig,
+    predictions: list[Prediction],
+) -> None:
+    data = features.data
+    header = ["utt", "spk", "session", "ref", "hyp", *(f"post_{n}" for n in labels.names)]
+    header += ["ref_text"] + ["ctc_text"] * (predictions[0].words is not None)
+    rows = [header]
+    for p in sorted(predictions, key=lambda p: p.utt):
+        best = max(range(len(labels.names)), key=lambda i: p.posteriors[i])
+        rows.append(
+            [
+                p.utt,
+                data["utt2spk"][p.utt],
+                data["utt2session"][p.utt],
+                data["utt2emo"][p.utt],
+                labels.names[best],
+                *(f"{x:.6f}" for x in p.posteriors),
+                data["text"][p.utt],
+                *([] if p.words is None else [p.words]),
+            ]
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(path, "".join("\t".join(row) + "\n" for row in rows))
+
+
+def _write_attributes(path: Path, features: FeatureDir) -> None:
+    """What the breakdowns of stage 6 group by, as far as the corpus knows it."""
+    tables = features.data.tables
+    columns = {name[name.index("2") + 1 :]: tables[name] for name in ATTRIBUTES if name in tables}
+    by_speaker = {"gender"}
+    rows = [["utt", *columns]]
+    for utt, spk in tables["utt2spk"].items():
+        rows.append([utt, *(t[spk if n in by_speaker else utt] for n, t in columns.items())])
+    write_text(path, "".join("\t".join(row) + "\n" for row in rows))

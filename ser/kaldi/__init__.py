@@ -1,0 +1,1 @@
+"""Kaldi's file formats: data directories and feature archives."""

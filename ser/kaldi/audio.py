@@ -1,0 +1,83 @@
+"""Audio of any format, rate and channel count as 16-bit-scaled mono samples."""
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+import soxr
+from tqdm import tqdm
+
+from ser.base.errors import SerError
+from ser.kaldi.table import Table
+
+INT16_SCALE = 32768.0
+EXTENSIONS = {f".{name.lower()}" for name in soundfile.available_formats()} | {".opus", ".oga"}
+
+
+def audio_seconds(path: Path, utt: str) -> float:
+    """Length of an audio file by its header.
+
+    Raises:
+        SerError: The file is missing or unreadable.
+    """
+    try:
+        info = soundfile.info(str(path))
+    except (soundfile.SoundFileError, OSError) as error:
+        raise _unreadable(path, utt, error) from error
+    return float(info.frames) / float(info.samplerate)
+
+
+def measure_durations(wavs: Mapping[str, Path]) -> Table:
+    """Seconds of each utterance, by the headers of its audio.
+
+    Raises:
+        SerError: An audio file is missing, unreadable or empty.
+    """
+    with ThreadPoolExecutor(4) as pool:
+        seconds = pool.map(audio_seconds, wavs.values(), wavs)
+        progress = tqdm(seconds, total=len(wavs), desc="durations", unit="utt", disable=None)
+        table = {utt: f"{s:.4f}" for utt, s in zip(wavs, progress, strict=True)}
+    for utt, value in table.items():
+        if float(value) <= 0:
+            raise SerError(
+                f"{wavs[utt]}: holds {value} s of audio ({utt}); expected more than 0; remove or "
+                "replace the file"
+            )
+    return table
+
+
+def read_audio(path: Path, utt: str, sample_rate_hz: int) -> npt.NDArray[np.float32]:
+    """Reads an audio file, averages its channels and resamples it (soxr, high quality).
+
+    Returns:
+        Samples (N,) in Kaldi's 16-bit scale, +-32768.
+
+    Raises:
+        SerError: The file is missing, unreadable, empty, or holds values that are not finite.
+    """
+    try:
+        samples, rate = soundfile.read(str(path), dtype="float32", always_2d=True)
+    except (soundfile.SoundFileError, OSError) as error:
+        raise _unreadable(path, utt, error) from error
+    if not len(samples):
+        raise SerError(f"{path}: 0 samples ({utt}); expected audio; remove or replace the file")
+    wrong = int(np.count_nonzero(~np.isfinite(samples)))
+    if wrong:
+        raise SerError(
+            f"{path}: {wrong} of {samples.size} samples are not finite ({utt}); expected numbers; "
+            "replace the file"
+        )
+    mono = samples.mean(axis=1, dtype=np.float32)
+    if rate != sample_rate_hz:
+        mono = soxr.resample(mono, rate, sample_rate_hz)
+    return np.asarray(mono * INT16_SCALE, dtype=np.float32)
+
+
+def _unreadable(path: Path, utt: str, error: Exception) -> SerError:
+    if not path.exists():
+        return SerError(f"{path}: no such file ({utt}); expected audio; check the corpus path")
+    reason = str(error).splitlines()[0]
+    return SerError(f"{path}: not readable as audio ({utt}; {reason}); replace the file")

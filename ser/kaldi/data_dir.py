@@ -1,0 +1,132 @@
+"""Kaldi data directories: validated whenever they are read or written."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ser.base.errors import SerError
+from ser.base.files import digest_file, digest_json
+from ser.kaldi.table import Table, c_order, invert, read_table, same_ids, write_table
+
+REQUIRED = ("wav.scp", "text", "utt2spk", "spk2utt", "utt2dur")
+EMOTION = ("utt2emo", "utt2emo_raw", "utt2session", "utt2orig")
+BY_SPEAKER = ("spk2utt", "spk2gender")
+
+
+@dataclass(frozen=True)
+class DataDir:
+    """A Kaldi data directory in memory.
+
+    Attributes:
+        path: Where it lies.
+        tables: Each table by file name: ``wav.scp`` (audio file), ``text`` (transcript, may be
+            empty), ``utt2spk``, ``spk2utt``, ``utt2dur`` (seconds), and for emotional speech
+            ``utt2emo`` (class), ``utt2emo_raw`` (the corpus's label), ``utt2session``,
+            ``utt2orig`` (the published id) and whatever else a corpus knows of its utterances.
+    """
+
+    path: Path
+    tables: Mapping[str, Table]
+
+    def __getitem__(self, name: str) -> Table:
+        if name not in self.tables:
+            raise SerError(f"{self.path / name}: no such file; a stage needs it; rerun stage 0")
+        return self.tables[name]
+
+    @property
+    def utts(self) -> list[str]:
+        """The utterance ids in the order of the C locale."""
+        return list(self["utt2spk"])
+
+
+def is_table(name: str) -> bool:
+    """Whether a file of a data directory is a table of ours."""
+    return name in REQUIRED or name.startswith(("utt2", "spk2"))
+
+
+def read_data_dir(path: Path) -> DataDir:
+    """Reads and validates a data directory.
+
+    Raises:
+        SerError: As for ``validate``.
+    """
+    if not path.is_dir():
+        raise SerError(f"{path}: no such data directory; expected the output of stage 0; run it")
+    names = sorted(p.name for p in path.iterdir() if is_table(p.name))
+    data = DataDir(path, {name: read_table(path / name) for name in names})
+    validate(data)
+    return data
+
+
+def write_data_dir(path: Path, tables: Mapping[str, Table]) -> DataDir:
+    """Validates and writes a data directory; ``spk2utt`` is made from ``utt2spk``.
+
+    Raises:
+        SerError: As for ``validate``.
+    """
+    ordered = {
+        name: {key: table[key] for key in sorted(table, key=c_order)}
+        for name, table in tables.items()
+    }
+    ordered["spk2utt"] = invert(tables["utt2spk"])
+    data = DataDir(path, ordered)
+    validate(data)
+    for name, table in data.tables.items():
+        write_table(path / name, table)
+    return data
+
+
+def validate(data: DataDir) -> None:
+    """What Kaldi's ``validate_data_dir.sh`` asks, and what our stages rely on.
+
+    Raises:
+        SerError: A file is missing, two tables differ in their ids, ``utt2spk`` and ``spk2utt``
+            disagree, a speaker is no prefix of its utterance, or a duration is not positive.
+    """
+    utts = data["utt2spk"]
+    if not utts:
+        raise SerError(f"{data.path}: no utterances; expected at least one; check the corpus path")
+    for name in REQUIRED:
+        by_utt = name not in BY_SPEAKER
+        reference = "utt2spk" if by_utt else "speakers of utt2spk"
+        expected = utts if by_utt else set(utts.values())
+        same_ids(data.path / name, data[name], data.path / reference, expected)
+    for name in data.tables:
+        if name.startswith("utt2"):
+            same_ids(data.path / name, data[name], data.path / "utt2spk", utts)
+    if data["spk2utt"] != invert(utts):
+        raise SerError(
+            f"{data.path / 'spk2utt'}: disagrees with utt2spk; expected its inverse; rerun stage 0"
+        )
+    for utt, spk in utts.items():
+        if not utt.startswith(spk):
+            raise SerError(
+                f"{data.path / 'utt2spk'}: the speaker {spk} is no prefix of {utt}; Kaldi expects "
+                "the speaker in front; name the utterance <speaker>-<utterance>"
+            )
+    by_speaker = sorted(utts, key=lambda utt: (c_order(utts[utt]), c_order(utt)))
+    if by_speaker != list(utts):
+        first = next(a for a, b in zip(utts, by_speaker, strict=True) if a != b)
+        raise SerError(
+            f"{data.path / 'utt2spk'}: {first} stands elsewhere when sorted by speaker; Kaldi "
+            "expects both orders to agree; join speaker and utterance by '-'"
+        )
+    for utt, seconds in data["utt2dur"].items():
+        if not _is_positive(seconds):
+            raise SerError(
+                f"{data.path / 'utt2dur'}: {utt} has '{seconds}'; expected seconds above 0; "
+                "the audio is empty: remove or mend it"
+            )
+
+
+def _is_positive(number: str) -> bool:
+    try:
+        return 0 < float(number) < math.inf
+    except ValueError:
+        return False
+
+
+def digest_data_dir(path: Path) -> str:
+    """Digest of all tables of a data directory."""
+    return digest_json({p.name: digest_file(p) for p in path.iterdir() if is_table(p.name)})

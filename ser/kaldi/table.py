@@ -1,0 +1,72 @@
+"""Kaldi's text tables: one ``id value`` a line, sorted in the C locale, every id once."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from ser.base.errors import SerError
+from ser.base.files import read_text, write_text
+
+Table = dict[str, str]
+
+
+def c_order(identifier: str) -> bytes:
+    """Sort key of the C locale (``LC_ALL=C sort``)."""
+    return identifier.encode()
+
+
+def read_table(path: Path) -> Table:
+    """Reads a table; a line with an id alone has the empty value.
+
+    Raises:
+        SerError: The file is missing, a line is empty, an id stands twice, or the lines are not
+            in the C locale's order.
+    """
+    table: Table = {}
+    previous = b""
+    for number, line in enumerate(read_text(path).split("\n")[:-1], start=1):
+        identifier, _, value = line.partition(" ")
+        if not identifier or "\r" in line:
+            raise SerError(
+                f"{path}:{number}: {'a carriage return' if identifier else 'no id'} in the line; "
+                "expected 'id value' and Unix line ends; rewrite the file"
+            )
+        if identifier in table:
+            raise SerError(f"{path}:{number}: the id {identifier} stands twice; expected it once")
+        if c_order(identifier) < previous:
+            raise SerError(
+                f"{path}:{number}: {identifier} is out of order; expected the order of the "
+                "C locale; sort the file with LC_ALL=C sort"
+            )
+        previous = c_order(identifier)
+        table[identifier] = value.strip()
+    return table
+
+
+def write_table(path: Path, table: Mapping[str, str]) -> None:
+    """Writes a table, sorted in the C locale."""
+    lines = (f"{key} {table[key]}".rstrip() for key in sorted(table, key=c_order))
+    write_text(path, "".join(f"{line}\n" for line in lines))
+
+
+def invert(utt2spk: Mapping[str, str]) -> Table:
+    """``utt2spk`` as ``spk2utt``."""
+    spk2utt: dict[str, list[str]] = {}
+    for utt in sorted(utt2spk, key=c_order):
+        spk2utt.setdefault(utt2spk[utt], []).append(utt)
+    return {spk: " ".join(utts) for spk, utts in spk2utt.items()}
+
+
+def same_ids(path: Path, ids: Iterable[str], reference: Path, expected: Iterable[str]) -> None:
+    """Holds two tables to the same ids.
+
+    Raises:
+        SerError: An id is in one of the two alone; the first such id and the numbers are named.
+    """
+    have, want = set(ids), set(expected)
+    for extra, here, there in ((have - want, path, reference), (want - have, reference, path)):
+        if extra:
+            first = min(extra, key=c_order)
+            raise SerError(
+                f"{here}: {first} and {len(extra) - 1} more are not in {there}; expected the same "
+                "ids in both; rerun the stage that writes the folder"
+            )

@@ -1,0 +1,42 @@
+"""WA, UA and macro-F1 from a confusion matrix."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+Confusion = npt.NDArray[np.int64]
+
+
+def confusion_matrix(
+    references: Sequence[str], hypotheses: Sequence[str], labels: Sequence[str]
+) -> Confusion:
+    """Counts (C, C): rows are references, columns hypotheses, both in the order of ``labels``."""
+    index = {label: i for i, label in enumerate(labels)}
+    counts = np.zeros((len(labels), len(labels)), dtype=np.int64)
+    for reference, hypothesis in zip(references, hypotheses, strict=True):
+        counts[index[reference], index[hypothesis]] += 1
+    return counts
+
+
+def weighted_accuracy(confusion: Confusion) -> float:
+    """WA (section 4.2): correct / all."""
+    return float(np.trace(confusion) / confusion.sum())
+
+
+def recalls(confusion: Confusion) -> npt.NDArray[np.float64]:
+    """Recall of each class; NaN for a class without references."""
+    with np.errstate(invalid="ignore"):
+        return np.diag(confusion) / confusion.sum(axis=1)
+
+
+def unweighted_accuracy(confusion: Confusion) -> float:
+    """UA (section 4.2): mean recall over the classes that have references."""
+    return float(np.nanmean(recalls(confusion)))
+
+
+def macro_f1(confusion: Confusion) -> float:
+    """Mean F1 over the classes that occur as reference or hypothesis."""
+    both = confusion.sum(axis=0) + confusion.sum(axis=1)
+    seen = both > 0
+    return float(np.mean(2 * np.diag(confusion)[seen] / both[seen]))

@@ -1,0 +1,39 @@
+"""Multi-head self-attention, eq. (1)-(3)."""
+
+import torch
+from torch import nn
+from torch.nn.functional import scaled_dot_product_attention
+
+
+class SelfAttention(nn.Module):
+    """Every position attends to every real position; the heads are joined by W_O."""
+
+    def __init__(self, d_model: int, num_heads: int, head_dim: int, dropout_prob: float) -> None:
+        super().__init__()
+        self.num_heads, self.head_dim = num_heads, head_dim
+        self.dropout_prob = dropout_prob
+        self.qkv = nn.Linear(d_model, 3 * num_heads * head_dim)
+        self.output = nn.Linear(num_heads * head_dim, d_model)
+
+    def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Eq. (1)-(3) for all heads at once.
+
+        Args:
+            x: (B, S, D).
+            mask: (B, S) bool, True at real frames.
+
+        Returns:
+            (B, S, D).
+        """
+        batch, size, _ = x.shape
+        qkv = self.qkv(x).view(batch, size, 3, self.num_heads, self.head_dim)
+        query, key, value = qkv.permute(2, 0, 3, 1, 4)  # each (B, H, S, head_dim)
+        a = scaled_dot_product_attention(
+            query,
+            key,
+            value,
+            attn_mask=mask[:, None, None, :],
+            dropout_p=self.dropout_prob if self.training else 0.0,
+        )  # (B, H, S, head_dim)
+        out: torch.Tensor = self.output(a.transpose(1, 2).flatten(2))  # (B, S, D)
+        return out

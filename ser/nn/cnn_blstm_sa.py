@@ -1,0 +1,65 @@
+"""The baseline CNN-BLSTM-SA (section 4.2)."""
+
+import torch
+from torch import nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from ser.config.schema import CnnBlstmSaConfig
+from ser.nn.emotion import EmotionOutput
+from ser.nn.mask import length_mask
+
+
+class CnnBlstmSa(nn.Module):
+    """(Convolution, ReLU, max-pool) x 2, BLSTM, structured self-attention, classifier.
+
+    The self-attention with several heads to one vector is that of Lin et al. (2017): each head is
+    a softmax over time of W2 tanh(W1 h), and the heads' weighted sums are joined.
+
+    Attributes:
+        min_frames: Shorter utterances are padded with zeros to so many feature frames.
+    """
+
+    def __init__(self, config: CnnBlstmSaConfig, num_emotions: int) -> None:
+        super().__init__()
+        self.pool_size = config.pool_size
+        self.min_frames = config.pool_size**2
+        channels, bands = config.num_channels, config.num_mel_bins // config.pool_size**2
+        self.conv1 = nn.Conv2d(1, channels, kernel_size=3, padding=1)
+        self.conv2 = nn.Conv2d(channels, channels, kernel_size=3, padding=1)
+        self.pool = nn.MaxPool2d(config.pool_size)
+        self.blstm = nn.LSTM(
+            channels * bands,
+            config.lstm_dim,
+            config.num_lstm_layers,
+            batch_first=True,
+            dropout=config.dropout_prob if config.num_lstm_layers > 1 else 0.0,
+            bidirectional=True,
+        )
+        self.attention = nn.Sequential(
+            nn.Linear(2 * config.lstm_dim, config.attention_dim),
+            nn.Tanh(),
+            nn.Linear(config.attention_dim, config.num_attention_heads, bias=False),
+        )
+        self.dropout = nn.Dropout(config.dropout_prob)
+        self.emotion_head = nn.Linear(config.num_attention_heads * 2 * config.lstm_dim, num_emotions)
+
+    def forward(self, feats: torch.Tensor, feat_lens: torch.Tensor) -> EmotionOutput:
+        """(B, T, F), zero beyond the lengths (B,). There are no CTC logits."""
+        lacking = self.min_frames - feats.shape[1]
+        if lacking > 0:
+            feats = nn.functional.pad(feats, (0, 0, 0, lacking))
+        lens = feat_lens.clamp(min=self.min_frames)
+        h = feats[:, None]  # (B, 1, T, F)
+        for conv in (self.conv1, self.conv2):
+            h = self.pool(conv(h).relu())  # (B, channels, T / 3, F / 3), then / 9
+            lens = lens // self.pool_size
+            # Zero beyond each utterance, as the convolutions' own padding is.
+            h = h * length_mask(lens, h.shape[2])[:, None, :, None]
+        h = h.transpose(1, 2).flatten(2)  # (B, T / 9, channels * F / 9)
+        packed = pack_padded_sequence(h, lens.cpu(), batch_first=True, enforce_sorted=False)
+        h, _ = pad_packed_sequence(self.blstm(packed)[0], batch_first=True)  # (B, T / 9, 2 lstm)
+        scores = self.attention(h)  # (B, T / 9, heads)
+        padded = ~length_mask(lens, h.shape[1])
+        weights = scores.masked_fill(padded[:, :, None], float("-inf")).softmax(dim=1)
+        vector = torch.einsum("bth,btd->bhd", weights, h).flatten(1)  # (B, heads * 2 lstm)
+        return EmotionOutput(self.emotion_head(self.dropout(vector)), None, lens)

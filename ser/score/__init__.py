@@ -1,0 +1,1 @@
+"""Scoring: from the predictions on disk to tables, figures and the report, without torch."""

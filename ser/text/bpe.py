@@ -1,0 +1,119 @@
+"""SentencePiece BPE as the recogniser's subword units; id 0 is CTC's blank."""
+
+import io
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import sentencepiece
+
+from ser.base.errors import SerError
+from ser.base.files import whole_folder
+from ser.base.log import logger
+from ser.base.record import Record
+from ser.config.schema import BpeConfig
+
+BLANK_ID = 0
+
+
+def train_bpe(transcripts: Iterable[str], config: BpeConfig, where: Path) -> bytes:
+    """Trains a BPE model of exactly ``config.num_pieces`` pieces.
+
+    Args:
+        transcripts: Normalised transcripts; empty ones are passed over.
+        config: Number of pieces and character coverage.
+        where: The file of the transcripts, for messages.
+
+    Returns:
+        The serialised SentencePiece model.
+
+    Raises:
+        SerError: There is no text, or too little for that many pieces; the message gives the
+            largest number that works.
+    """
+    lines = [line for line in transcripts if line]
+    if not lines:
+        raise SerError(f"{where}: no words in it; BPE needs transcripts; check the corpus")
+    model = io.BytesIO()
+    try:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(lines),
+            model_writer=model,
+            model_type="bpe",
+            vocab_size=config.num_pieces,
+            character_coverage=config.character_coverage,
+            normalization_rule_name="identity",  # ser.text.normalise has done it
+            unk_id=0,
+            bos_id=-1,
+            eos_id=-1,
+            pad_id=-1,
+            max_sentence_length=1 << 20,
+            minloglevel=2,
+        )
+    except RuntimeError as error:
+        message = str(error)
+        largest = re.search(r"<= (\d+)", message)
+        smallest = re.search(r"required_chars\. \d+ vs (\d+)", message)
+        if largest:
+            limit = f"is more than the {len(lines)} transcripts give; expected at most {largest[1]}"
+        elif smallest:
+            limit = f"is less than the characters of the text; expected at least {smallest[1]}"
+        else:
+            limit = f"failed in SentencePiece ({message.strip()}); expected trainable text"
+        raise SerError(
+            f"{where}: bpe.yaml num_pieces {config.num_pieces} {limit}; change conf/bpe.yaml"
+        ) from error
+    return model.getvalue()
+
+
+class Tokenizer:
+    """Transcripts to CTC targets and back. Id 0 is the blank; a SentencePiece id p is p + 1.
+
+    Attributes:
+        vocab_size: V, pieces and blank.
+    """
+
+    def __init__(self, model: bytes) -> None:
+        self._pieces = sentencepiece.SentencePieceProcessor(model_proto=model)
+        self.vocab_size = int(self._pieces.vocab_size()) + 1
+
+    @classmethod
+    def load(cls, path: Path) -> "Tokenizer":
+        """Reads ``bpe.model``.
+
+        Raises:
+            SerError: The file is missing or is no SentencePiece model.
+        """
+        if not path.is_file():
+            raise SerError(f"{path}: no such file; expected the BPE model of stage 2; run stage 2")
+        try:
+            return cls(path.read_bytes())
+        except RuntimeError as error:
+            raise SerError(f"{path}: not a SentencePiece model; rerun stage 2") from error
+
+    def encode(self, transcript: str) -> list[int]:
+        """Token ids in [1, V)."""
+        return [piece + 1 for piece in self._pieces.encode(transcript)]
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """Words of token ids that hold no blank."""
+        return str(self._pieces.decode([token - 1 for token in tokens]))
+
+
+def write_bpe(
+    record: Record, transcripts: Iterable[str], config: BpeConfig, where: Path
+) -> None:
+    """Stage 2: trains the model into the record's folder, unless it is there already.
+
+    Raises:
+        SerError: As for ``train_bpe``.
+    """
+    if record.is_finished():
+        logger.info("%s: finished already, with the same inputs", record.folder)
+        return
+    model = train_bpe(transcripts, config, where)
+    with whole_folder(record.folder) as folder:
+        (folder / "bpe.model").write_bytes(model)
+        replace(record, folder=folder).finish(num_pieces=config.num_pieces)
+    logger.info("%s: %s pieces", record.folder, config.num_pieces)

@@ -1,0 +1,1 @@
+"""Training: optimiser, checkpoints, the loop, and the paper's two kinds of run."""

@@ -1,0 +1,63 @@
+"""System x seed x fold: the runs side by side, each with its share of the threads."""
+
+import multiprocessing
+from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+
+from tqdm import tqdm
+
+from ser.base.errors import SerError
+from ser.base.log import log_to_console, logger
+from ser.base.process import end_with_parent
+from ser.train.finetune import FinetuneRun, finetune
+
+
+def finetune_all(runs: Sequence[FinetuneRun], num_jobs: int) -> None:
+    """Carries out all runs, ``num_jobs`` at a time; a failed one does not stop the others.
+
+    Raises:
+        SerError: Runs failed; each is named with its reason.
+    """
+    failed: dict[str, str] = {}
+    if num_jobs == 1:
+        for run in runs:
+            logger.info("%s", run.name)
+            try:
+                finetune(run)
+            except SerError as error:
+                failed[run.name] = str(error)
+    else:
+        failed = _side_by_side(runs, num_jobs)
+    if failed:
+        reasons = "\n  ".join(f"{name}: {reason}" for name, reason in failed.items())
+        raise SerError(f"{len(failed)} of {len(runs)} runs failed; rerun does those alone:\n  {reasons}")
+
+
+def _side_by_side(runs: Sequence[FinetuneRun], num_jobs: int) -> dict[str, str]:
+    failed = {}
+    with (
+        ProcessPoolExecutor(
+            num_jobs, multiprocessing.get_context("spawn"), initializer=_start_worker
+        ) as pool,
+        tqdm(total=len(runs), desc="runs", unit="run", disable=None) as bar,
+    ):
+        waiting = {pool.submit(finetune, run): run for run in runs}
+        while waiting:
+            for future in wait(waiting, return_when=FIRST_COMPLETED).done:
+                run = waiting.pop(future)
+                bar.update()
+                try:
+                    future.result()
+                    logger.info("%s: done", run.name)
+                except SerError as error:
+                    failed[run.name] = str(error)
+                except BrokenProcessPool:
+                    failed[run.name] = f"its process was killed; the log is {run.folder}/train.log"
+    return failed
+
+
+def _start_worker() -> None:
+    """Quiet but for warnings: the parent's log tells of the runs."""
+    end_with_parent()
+    log_to_console(quiet=True)

@@ -1,0 +1,52 @@
+"""What a run tells: a log for people, ``train.jsonl`` for programs, TensorBoard for curves."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+
+from torch.utils.tensorboard import SummaryWriter
+
+from ser.base.log import logger
+
+
+class Journal:
+    """Appends one JSON object a report; the same numbers go to TensorBoard."""
+
+    def __init__(self, folder: Path, log_bytes: int, step: int) -> None:
+        """Goes on at ``log_bytes``: what was written after the checkpoint is written again."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self._stream = (folder / "train.jsonl").open("ab")
+        self._stream.truncate(log_bytes)
+        self._stream.seek(0, os.SEEK_END)
+        self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=step)
+
+    def __enter__(self) -> "Journal":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stream.close()
+        self._board.close()
+
+    def report(self, scope: str, epoch: int, step: int, values: Mapping[str, float]) -> None:
+        """Reports values after a step (``scope`` "step") or an epoch ("epoch", counted from 1)."""
+        numbers = {name: float(f"{value:.6g}") for name, value in values.items()}
+        entry = {"scope": scope, "epoch": epoch, "step": step, **numbers}
+        self._stream.write(json.dumps(entry).encode() + b"\n")
+        self._stream.flush()
+        for name, value in numbers.items():
+            self._board.add_scalar(f"{scope}/{name}", value, step)
+        if scope == "epoch":
+            shown = ", ".join(f"{name} {value:.4g}" for name, value in numbers.items())
+            logger.info("epoch %s, step %s: %s", epoch, step, shown)
+
+    @property
+    def log_bytes(self) -> int:
+        """Length of ``train.jsonl`` now."""
+        return self._stream.tell()

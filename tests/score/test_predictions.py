@@ -1,0 +1,141 @@
+"""Reading predictions: what is right is read, and every fault is named."""
+
+from pathlib import Path
+
+import pytest
+
+from ser.base.errors import SerError
+from ser.score.predictions import Predictions, read_prediction_file, read_predictions
+
+HEADER = "utt spk session ref hyp post_ang post_sad ref_text"
+SYSTEMS, SEEDS, FOLDS = ("x", "y"), ("1", "2"), ("1", "2")
+
+
+def tsv(header: str, *rows: str) -> str:
+    """Rows whose cells are apart by ``|``."""
+    lines = [header.split(), *(row.split("|") for row in rows)]
+    return "".join("\t".join(line) + "\n" for line in lines)
+
+
+def row(utt: str) -> str:
+    return f"{utt}|s1|1|ang|sad|0.25|0.75|HELLO YOU"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two systems, two seeds, two folds; fold k holds the utterances k0 and k1."""
+    for system in SYSTEMS:
+        (tmp_path / system).mkdir()
+        for seed in SEEDS:
+            for fold in FOLDS:
+                text = tsv(HEADER, row(f"{fold}1"), row(f"{fold}0"))
+                (tmp_path / system / f"seed{seed}_fold{fold}.tsv").write_text(text)
+    utts = ("10", "11", "20", "21")
+    rows = (f"{utt}|{'words' if utt < '20' else ''}" for utt in utts)
+    (tmp_path / "attributes.tsv").write_text(tsv("utt cue", *rows))
+    return tmp_path
+
+
+def read(folder: Path) -> Predictions:
+    return read_predictions(folder, SYSTEMS, SEEDS, FOLDS)
+
+
+def test_reads_everything(folder: Path) -> None:
+    predictions = read(folder)
+    assert predictions.labels == ("ang", "sad")
+    assert predictions.attributes == {"cue": {"10": "words", "11": "words", "20": "", "21": ""}}
+    first, second = predictions.folds["y"]["2"]["1"]
+    assert (first.utt, second.utt) == ("10", "11")
+    assert (first.spk, first.session, first.ref, first.hyp) == ("s1", "1", "ang", "sad")
+    assert first.posteriors == (0.25, 0.75)
+    assert (first.ref_text, first.ctc_text) == ("HELLO YOU", None)
+
+
+def test_reads_ctc_text_even_empty(tmp_path: Path) -> None:
+    path = tmp_path / "p.tsv"
+    path.write_text(tsv(HEADER + " ctc_text", row("a") + "|HELL YOU", row("b") + "|"))
+    assert [p.ctc_text for p in read_prediction_file(path)[1]] == ["HELL YOU", ""]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "the last line, 1, is cut"),
+        (tsv(HEADER, row("a"))[:-1], "the last line, 2, is cut"),
+        (tsv(HEADER), "0 utterances"),
+        (tsv(HEADER.replace("hyp ", ""), "a|s|1|ang|1|0|"), "the columns are utt spk session ref "),
+        (tsv("utt spk session ref hyp ref_text", "a|s|1|ang|ang|"), "the columns are"),
+        (tsv(HEADER + " extra", row("a") + "|"), "the columns are"),
+        (tsv(HEADER.replace("utt ", "id "), row("a")), "utt first"),
+        (tsv(HEADER.replace("post_sad", "post_ang"), row("a")), "each column once"),
+        (tsv(HEADER, row("a") + "|more"), "a (line 2) has 9 columns; expected 8"),
+        (tsv(HEADER, row("a"), row("b"), row("a")), "a stands twice (line 4)"),
+        (tsv(HEADER, "a|s|1|joy|ang|1|0|"), "a: ref is 'joy'; expected one of ang sad"),
+        (tsv(HEADER, "a|s|1|ang|joy|1|0|"), "a: hyp is 'joy'"),
+        (tsv(HEADER, "a|s|1|ang|ang|one|0|"), "a: post_ang is 'one'; expected a number"),
+        (tsv(HEADER, "a|s|1|ang|ang|nan|0|"), "a: post_ang is 'nan'"),
+        (tsv(HEADER, "a|s|1|ang|ang|1.5|-0.5|"), "a: post_ang is '1.5'"),
+        (tsv(HEADER, "a|s|1|ang|ang|0.9|0.05|"), "a: the posteriors sum to 0.9500"),
+    ],
+)
+def test_names_what_is_wrong_in_a_file(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "seed1_fold1.tsv"
+    path.write_text(text)
+    with pytest.raises(SerError) as error:
+        read_prediction_file(path)
+    assert str(error.value).startswith(f"{path}: ")
+    assert message in str(error.value)
+    assert str(error.value).endswith("run ./run.sh --stage 5 --stop-stage 5")
+
+
+def test_posteriors_may_be_rounded(tmp_path: Path) -> None:
+    path = tmp_path / "p.tsv"
+    path.write_text(tsv(HEADER, "a|s|1|ang|ang|0.3333|0.6660|"))
+    read_prediction_file(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("y/seed2_fold1.tsv", None, "y/seed2_fold1.tsv: no such file"),
+        ("attributes.tsv", None, "attributes.tsv: no such file"),
+        ("attributes.tsv", tsv("utt", "10", "11", "20"), "21 and 0 more are not in it"),
+        ("attributes.tsv", tsv("utt", "10", "10"), "10 stands twice"),
+        (
+            "x/seed2_fold2.tsv",
+            tsv(HEADER.replace("sad", "joy"), "20|s|1|ang|ang|1|0|", "21|s|1|ang|ang|1|0|"),
+            "the classes are ang joy; expected ang sad",
+        ),
+        ("y/seed1_fold2.tsv", tsv(HEADER, row("20")), "21 is not there"),
+        (
+            "y/seed1_fold2.tsv",
+            tsv(HEADER, row("20"), row("21").replace("ang", "sad")),
+            "21 is not there, or has another ref",
+        ),
+        (
+            "y/seed1_fold2.tsv",
+            tsv(HEADER + " ctc_text", row("20") + "|", row("21") + "|"),
+            "no column ctc_text, as in 3 of 4 files",
+        ),
+    ],
+)
+def test_files_that_do_not_fit_together(
+    folder: Path, name: str, text: str | None, message: str
+) -> None:
+    path = folder / name
+    path.unlink() if text is None else path.write_text(text)
+    with pytest.raises(SerError, match="--stage 5") as error:
+        read(folder)
+    assert message in str(error.value)
+
+
+def test_an_utterance_in_two_folds(folder: Path) -> None:
+    for path in folder.glob("*/*fold2.tsv"):
+        path.write_text(tsv(HEADER, row("11"), row("20")))
+    with pytest.raises(SerError, match=r"seed1_fold2.tsv: 11 stands in seed1_fold1.tsv too"):
+        read(folder)
+
+
+def test_no_system_asked(folder: Path) -> None:
+    with pytest.raises(SerError, match="--systems: names 0"):
+        read_predictions(folder, (), SEEDS, FOLDS)

@@ -1,0 +1,131 @@
+"""Results worked by hand: two systems, two seeds, two folds."""
+
+import json
+import math
+from typing import Any
+
+import pytest
+
+from ser.score.paper import PaperResult
+from ser.score.predictions import Prediction, Predictions
+from ser.score.results import assemble_results, describe_run
+
+REFERENCES = {
+    "1": {"u1": "ang", "u2": "ang", "u3": "ang", "u4": "sad"},
+    "2": {"u5": "ang", "u6": "sad"},
+}
+WORDS = ("u1", "u4", "u5")
+
+
+def fold(name: str, hypotheses: str, heard: str | None) -> list[Prediction]:
+    """Hypotheses as initials; only u1 has words to recognise."""
+    class_of = {"a": "ang", "s": "sad"}
+    return [
+        Prediction(
+            utt,
+            spk=utt,
+            session=name,
+            ref=ref,
+            hyp=class_of[initial],
+            posteriors=(0.5, 0.5),
+            ref_text="A B C D" if utt == "u1" else "",
+            ctc_text=heard,
+        )
+        for (utt, ref), initial in zip(REFERENCES[name].items(), hypotheses, strict=True)
+    ]
+
+
+def seed(hypotheses: tuple[str, str], heard: str | None = None) -> dict[str, list[Prediction]]:
+    return {name: fold(name, h, heard) for name, h in zip("12", hypotheses, strict=True)}
+
+
+@pytest.fixture
+def results() -> dict[str, Any]:
+    """System x errs thrice in seed 1 and never in seed 2; the baseline says angry always."""
+    utts = [utt for part in REFERENCES.values() for utt in part]
+    predictions = Predictions(
+        labels=("ang", "sad"),
+        folds={
+            "x": {"1": seed(("aass", "aa"), "A B C"), "2": seed(("aaas", "as"), "A B C D")},
+            "cnn_blstm_sa": {"1": seed(("aaaa", "aa")), "2": seed(("aaaa", "aa"))},
+        },
+        attributes={
+            "cue": {utt: "words" if utt in WORDS else "prosody" for utt in utts},
+            "scene": dict.fromkeys(utts, "s"),
+            "type": dict.fromkeys(utts, ""),
+        },
+    )
+    return assemble_results(predictions, {"cnn_blstm_sa": PaperResult(wa=58.1, ua=59.8)}, {})
+
+
+def test_pooled_values_are_means_over_seeds(results: dict[str, Any]) -> None:
+    x = results["systems"]["x"]
+    assert x["seeds"]["1"]["confusion"] == [[3, 1], [1, 1]]
+    assert x["seeds"]["2"]["confusion"] == [[4, 0], [0, 2]]
+    assert x["seeds"]["1"]["wa"] == pytest.approx(4 / 6)
+    assert x["wa"] == pytest.approx((4 / 6 + 1) / 2)
+    assert x["ua"] == pytest.approx((5 / 8 + 1) / 2)
+    assert x["macro_f1"] == pytest.approx(((6 / 8 + 2 / 4) / 2 + 1) / 2)
+    assert x["recall"] == pytest.approx({"ang": 0.875, "sad": 0.75})
+    assert x["wer"] == pytest.approx(1 / 8)
+    assert x["num_utts"] == 6
+
+
+def test_fold_values_over_seeds_and_folds(results: dict[str, Any]) -> None:
+    x = results["systems"]["x"]
+    assert x["seeds"]["1"]["folds"] == {
+        "1": {"wa": 0.75, "ua": pytest.approx(5 / 6), "num_utts": 4},
+        "2": {"wa": 0.5, "ua": 0.5, "num_utts": 2},
+    }
+    assert x["wa_fold_mean"] == pytest.approx(0.8125)  # of 0.75, 0.5, 1, 1
+    assert x["wa_fold_sd"] == pytest.approx(math.sqrt(0.171875 / 3))
+    assert x["ua_fold_mean"] == pytest.approx(10 / 12)
+    assert x["ua_fold_sd"] == pytest.approx(math.sqrt(1 / 18))
+
+
+def test_breakdown(results: dict[str, Any]) -> None:
+    """In seed 1 the prosody half is u2 right, u3 and u6 wrong."""
+    assert results["systems"]["x"]["by"] == {
+        "cue": {
+            "prosody": {"wa": pytest.approx(2 / 3), "ua": pytest.approx(5 / 8), "num_utts": 3},
+            "words": {"wa": 1.0, "ua": 1.0, "num_utts": 3},
+        },
+        "type": {},
+    }
+
+
+def test_system_that_knows_one_class(results: dict[str, Any]) -> None:
+    baseline = results["systems"]["cnn_blstm_sa"]
+    assert baseline["wa"] == pytest.approx(4 / 6)
+    assert baseline["ua"] == 0.5
+    assert baseline["macro_f1"] == pytest.approx(0.4)
+    assert baseline["wer"] is None
+
+
+def test_paper_name_and_figures(results: dict[str, Any]) -> None:
+    assert results["systems"]["x"]["paper_name"] is None
+    assert "paper" not in results["systems"]["x"]
+    assert results["systems"]["cnn_blstm_sa"]["paper_name"] == "CNN-BLSTM-SA"
+    assert results["systems"]["cnn_blstm_sa"]["paper"] == pytest.approx({"wa": 0.581, "ua": 0.598})
+
+
+def test_what_does_not_exist_is_null() -> None:
+    """One fold has no deviation, and a class without references no recall."""
+    predictions = Predictions(
+        ("ang", "joy", "sad"), {"x": {"1": {"1": fold("1", "aaas", None)}}}, {}
+    )
+    record = {
+        "git_commit": "c", "finished": "d", "versions": {}, "wall_seconds": 1.0,
+    }  # fmt: skip
+    curve = [
+        {"epoch": 1, "valid_wer": 0.5, "seconds": 2.0},
+        {"epoch": 2, "valid_wer": math.nan, "seconds": 3.0},
+    ]
+    run = describe_run(record, "./run.sh", {}, ["1"], ["1"], {}, {"full": curve})
+    results = assemble_results(predictions, {}, run)
+    json.dumps(results, allow_nan=False)
+    assert results["systems"]["x"]["wa_fold_sd"] is None
+    assert results["systems"]["x"]["recall"] == {"ang": 1.0, "joy": None, "sad": 1.0}
+    assert results["run"]["pretrain"] == {
+        "full": {"num_epochs": 2, "valid_loss": None, "valid_wer": None, "wall_seconds": 5.0}
+    }

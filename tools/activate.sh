@@ -1,0 +1,27 @@
+# shellcheck shell=bash
+# Puts the project's Python environment in front, and makes it on first use. Source it from any
+# directory. The active Python stays where it has `ser` from this very checkout, torch and
+# torchaudio.
+
+ser_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+
+# Whether a Python has what the recipes need, with `ser` from this checkout.
+ser_python_fits() {
+  (cd / && "$1" - "$ser_root" <<'END' 2>/dev/null
+import pathlib, sys
+import ser
+root = pathlib.Path(sys.argv[1])
+if pathlib.Path(ser.__file__).resolve() != root / "ser" / "__init__.py":
+    sys.exit(1)
+import torch, torchaudio
+END
+  )
+}
+
+if ! [ -f "$ser_root/tools/venv/.complete" ] && command -v python >/dev/null &&
+  ser_python_fits python; then
+  : # the active Python is the right one
+else
+  "$ser_root/tools/setup.sh" && PATH=$ser_root/tools/venv/bin:$PATH
+fi
+export PATH

@@ -1,0 +1,75 @@
+# shellcheck shell=bash
+# Staging for the recipes' run.sh, which sources this file after it has gone to its own folder.
+# The options are those of run.sh's header: "--name N" takes a number, "--name WORD" a value,
+# "--name" alone is a switch. Each is a variable of run.sh; nothing else can be set.
+
+recipe=./$(basename "$0")
+
+# Ends with one line on standard error, as a wrong call does.
+usage_error() {
+  echo "error: $1; expected the options that $recipe --help lists" >&2
+  exit 2
+}
+
+# The comment at the top of run.sh, without its marks.
+print_header() {
+  local line
+  while IFS= read -r line && [[ $line == \#* ]]; do
+    [[ $line == \#!* ]] || printf '%s\n' "${line:2}"
+  done <"$recipe"
+}
+
+# What the header says that an option takes: N, another word, or nothing. Fails for an unknown one.
+option_takes() {
+  local word value
+  while read -r word value _; do
+    if [ "$word" = "--$1" ]; then
+      case $value in
+        N) echo number ;;
+        [A-Z\"]*) echo value ;;
+        *) echo nothing ;;
+      esac
+      return 0
+    fi
+  done < <(print_header)
+  return 1
+}
+
+# Sets the variables of run.sh from the command line; --stop-stage and --stop_stage are the same.
+parse_options() {
+  local option name takes
+  while [ $# -gt 0 ]; do
+    option=$1
+    shift
+    name=${option#--}
+    if [ "$name" = help ] || [ "$option" = -h ]; then
+      print_header
+      exit 0
+    fi
+    if [ "$name" = "$option" ] || ! takes=$(option_takes "${name//_/-}"); then
+      usage_error "unknown option '$option'"
+    fi
+    name=${name//-/_}
+    if [ "$takes" = nothing ]; then
+      printf -v "$name" true
+      continue
+    fi
+    if [ $# -eq 0 ] || [[ $1 == --* ]]; then
+      usage_error "$option has no value"
+    fi
+    if [ "$takes" = number ] && ! [[ $1 =~ ^[0-9]+$ ]]; then
+      usage_error "$option is '$1', which is no whole number"
+    fi
+    printf -v "$name" %s "$1"
+    shift
+  done
+}
+
+# Whether stage N is asked for; says so with its title.
+# shellcheck disable=SC2154  # stage and stop_stage are variables of run.sh
+stage() {
+  if [ "$1" -lt "$stage" ] || [ "$1" -gt "$stop_stage" ]; then
+    return 1
+  fi
+  printf '\n=== stage %s: %s\n' "$1" "$2" >&2
+}
