@@ -36,9 +36,24 @@ def rerun_hint(stage: int) -> str:
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that shape a result."""
-    found = {"python": platform.python_version(), "ser": ser.__version__}
+    """Versions of Python and of the packages that shape a result, and the processor."""
+    found = {
+        "processor": processor(),
+        "python": platform.python_version(),
+        "ser": ser.__version__,
+    }
     return found | {name: importlib.metadata.version(name) for name in PACKAGES}
+
+
+def processor() -> str:
+    """The processor's name and the number of cores that this process may use."""
+    name = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        lines = cpuinfo.read_text(encoding="utf-8").splitlines()
+        names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+        name = next(names, name)
+    return f"{name}, {len(os.sched_getaffinity(0))} cores"
 
 
 def git_commit() -> str:
@@ -137,8 +152,8 @@ def require(folder: Path, stage: int, config: Mapping[str, Any] | None = None) -
     path = folder / "run.json"
     if not path.exists():
         raise SerError(
-            f"{folder}: not there or not whole (no run.json); expected the output of stage {stage}; "
-            f"run {rerun_hint(stage)}"
+            f"{folder}: not there or not whole (no run.json); expected the output of stage "
+            f"{stage}; run {rerun_hint(stage)}"
         )
     record: dict[str, Any] = read_json(path)
     if config is not None and record["config"] != config:

@@ -36,7 +36,9 @@ def main() -> None:
     log_to_console()
     attributes = dict(pair.split("=", 1) for pair in args.attribute if "=" in pair)
     if len(attributes) < len(args.attribute):
-        raise SerError(f"--attribute {' '.join(args.attribute)}: expected NAME=FILE, each name once")
+        raise SerError(
+            f"--attribute {' '.join(args.attribute)}: expected NAME=FILE, each name once"
+        )
     prepare_iemocap(
         args.root,
         args.out,

@@ -16,7 +16,9 @@ def run_parser(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--systems", required=True)
     parser.add_argument("--seeds", required=True)
     parser.add_argument("--folds", required=True)
-    parser.add_argument("--feats", type=Path, required=True, help="features of the emotional speech")
+    parser.add_argument(
+        "--feats", type=Path, required=True, help="features of the emotional speech"
+    )
     parser.add_argument("--bpe", type=Path, required=True, help="folder of the BPE model")
     parser.add_argument("--pretrain", type=Path, required=True, help="folder of the encoders")
     parser.add_argument("--exp-dir", type=Path, required=True)

@@ -8,7 +8,7 @@ from ser.base.files import write_json, write_text
 from ser.base.record import require
 from ser.score.figures import write_figures
 from ser.score.paper import read_paper_results
-from ser.score.predictions import STAGE, read_predictions
+from ser.score.predictions import STAGE, check_runs, read_predictions
 from ser.score.report import report, terminal_table
 from ser.score.results import assemble_results, describe_run
 from ser.score.training import (
@@ -38,10 +38,11 @@ def main() -> None:
     """Reads, scores, draws, writes, prints."""
     args = parse_args()
     record = require(args.exp_dir / "predictions", STAGE)
+    runs = {s: run_folders(args.exp_dir, s, args.seeds, args.folds) for s in args.systems}
+    check_runs(record, [folder for folders in runs.values() for folder in folders])
     predictions = read_predictions(
         args.exp_dir / "predictions", args.systems, args.seeds, args.folds
     )
-    runs = {s: run_folders(args.exp_dir, s, args.seeds, args.folds) for s in args.systems}
     finetune = {system: read_curves(folders) for system, folders in runs.items()}
     pretrain = read_pretraining(args.pretrain)
     times = {system: wall_time(folders) for system, folders in runs.items()}

@@ -68,13 +68,19 @@ def load_config(path: Path, model: type[Config]) -> Config:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        raise SerError("; ".join(_explain(path, model, e) for e in error.errors()[:3])) from error
+        said = (_explain(path, model, values, e) for e in error.errors()[:3])
+        raise SerError("; ".join(said)) from error
 
 
-def _explain(path: Path, model: type[BaseModel], error: ErrorDetails) -> str:
+def _explain(path: Path, model: type[BaseModel], values: Any, error: ErrorDetails) -> str:
     """One line for one mistake."""
-    # pydantic names the chosen member of a union as if it were a key; it is none of the file's.
-    names = [str(part) for part in error["loc"] if part not in ("transformer", "cnn_blstm_sa")]
+    names = []
+    for part in error["loc"]:
+        # pydantic names the chosen member of a union as if it were a key of the file.
+        if isinstance(values, dict) and part == values.get("type") and part not in values:
+            continue
+        names.append(str(part))
+        values = values.get(part) if isinstance(values, dict) else None
     dotted = ".".join(names)
     value = error["input"]
     if error["type"] == "extra_forbidden":

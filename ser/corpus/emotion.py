@@ -11,7 +11,6 @@ from ser.base.log import logger
 from ser.config.schema import LabelsConfig
 from ser.kaldi.audio import measure_durations
 from ser.kaldi.data_dir import write_data_dir
-from ser.kaldi.table import Table
 
 
 @dataclass(frozen=True, kw_only=True)

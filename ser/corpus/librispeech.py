@@ -82,9 +82,7 @@ def _read_chapter(chapter: Path) -> list[ReadUtterance]:
             raise SerError(f"{path}: {audio[path.stem].name} has the same id; remove one of them")
         audio[path.stem] = path
     _same_utts(chapter, transcripts_path, words, audio)
-    return [
-        ReadUtterance(utt, spk, audio[utt], normalise_transcript(words[utt])) for utt in words
-    ]
+    return [ReadUtterance(utt, spk, audio[utt], normalise_transcript(words[utt])) for utt in words]
 
 
 def _same_utts(

@@ -19,6 +19,7 @@ from ser.corpus.emotion import (
 from ser.corpus.folds import make_folds, write_folds
 from ser.corpus.iemocap import differences_from_counts, read_iemocap
 from ser.corpus.librispeech import (
+    ReadUtterance,
     asr_tables,
     missing_subsets,
     read_librispeech,
@@ -30,7 +31,7 @@ from ser.kaldi.data_dir import digest_data_dir, read_data_dir, write_data_dir
 
 
 def _write_recorded(
-    out: Path, config: Mapping[str, Any], write: Callable[[Path], None], **notes: Any
+    out: Path, config: Mapping[str, Any], write: Callable[[Path], object], **notes: Any
 ) -> None:
     """Writes a data directory at once, its identity the digest of its tables."""
     with whole_folder(out) as folder:
@@ -149,14 +150,18 @@ def prepare_librispeech(
             f"{root}: no utterance to validate on; expected validation subsets or speakers; name "
             "them in local/data.sh"
         )
-    for out, part in ((train_out, train), (valid_out, valid)):
-        tables = asr_tables(part)
-        tables["utt2dur"] = measure_durations({u.utt: u.wav for u in part})
-        hours = sum(map(float, tables["utt2dur"].values())) / 3600
-        logger.info("%s: %s utterances, %.2f h", out, len(part), hours)
-        _write_recorded(
-            out, {}, lambda folder, t=tables: write_data_dir(folder, t), missing_subsets=missing
-        )
+    _write_read_speech(train_out, train, missing)
+    _write_read_speech(valid_out, valid, missing)
+
+
+def _write_read_speech(
+    out: Path, utterances: Sequence[ReadUtterance], missing: Sequence[str]
+) -> None:
+    tables = asr_tables(utterances)
+    tables["utt2dur"] = measure_durations({u.utt: u.wav for u in utterances})
+    hours = sum(map(float, tables["utt2dur"].values())) / 3600
+    logger.info("%s: %s utterances, %.2f h", out, len(utterances), hours)
+    _write_recorded(out, {}, lambda folder: write_data_dir(folder, tables), missing_subsets=missing)
 
 
 def prepare_folds(data_path: Path, out: Path, protocol: ProtocolConfig) -> None:

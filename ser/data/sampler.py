@@ -31,9 +31,7 @@ def epoch_batches(
     for start in range(0, len(order), size):
         bucket = order[start : start + size]
         bucket = bucket[np.argsort(lens[bucket], kind="stable")]
-        batches += [
-            bucket[i : i + batch_size].tolist() for i in range(0, len(bucket), batch_size)
-        ]
+        batches += [bucket[i : i + batch_size].tolist() for i in range(0, len(bucket), batch_size)]
     return [batches[i] for i in random.permutation(len(batches))]
 
 

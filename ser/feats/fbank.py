@@ -75,4 +75,5 @@ class Fbank:
         frames = (frames - self.config.preemphasis * previous) * self._window
         spectrum = torch.fft.rfft(frames, n=self._fft_size)  # (T, fft_size // 2 + 1)
         power = spectrum.real.square() + spectrum.imag.square()
-        return (power @ self._filters).clamp(min=EPSILON).log()  # (T, F)
+        energies: torch.Tensor = power @ self._filters  # (T, F)
+        return energies.clamp(min=EPSILON).log()

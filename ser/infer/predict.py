@@ -8,7 +8,7 @@ import torch
 from tqdm import tqdm
 
 from ser.base.errors import SerError
-from ser.base.files import digest_file, write_text
+from ser.base.files import digest_file, read_json, write_text
 from ser.base.log import logger
 from ser.base.record import Record, rerun_hint
 from ser.config.schema import LabelsConfig, SystemConfig
@@ -50,10 +50,9 @@ def predict_all(runs: Sequence[FinetuneRun]) -> None:
     """
     exp_dir, feats_path = runs[0].exp_dir, runs[0].feats
     out = exp_dir / "predictions"
-    (out / "run.json").unlink(missing_ok=True)
     prepare_process(runs[0].num_threads, seed=0)
     features = read_feature_dir(feats_path)
-    inputs = {}
+    inputs = _still_valid(out)
     for run in tqdm(runs, desc="predictions", unit="run", disable=None):
         record, system, labels, _ = finetune_record(run)
         if not record.is_finished():
@@ -73,6 +72,21 @@ def predict_all(runs: Sequence[FinetuneRun]) -> None:
     _write_attributes(out / "attributes.tsv", features)
     Record(out, 5, {}, inputs).finish(num_tables=len(runs))
     logger.info("%s tables in %s", len(runs), out)
+
+
+def _still_valid(out: Path) -> dict[str, str]:
+    """The runs of an earlier call whose tables still belong to their weights."""
+    path = out / "run.json"
+    if not path.exists():
+        return {}
+    earlier: dict[str, str] = read_json(path)["inputs"]
+    path.unlink()
+    records = {name: Path(name) / "run.json" for name in earlier}
+    return {
+        name: identity
+        for name, identity in earlier.items()
+        if records[name].exists() and read_json(records[name])["identity"] == identity
+    }
 
 
 def _predict(

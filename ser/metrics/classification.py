@@ -27,7 +27,8 @@ def weighted_accuracy(confusion: Confusion) -> float:
 def recalls(confusion: Confusion) -> npt.NDArray[np.float64]:
     """Recall of each class; NaN for a class without references."""
     with np.errstate(invalid="ignore"):
-        return np.diag(confusion) / confusion.sum(axis=1)
+        found: npt.NDArray[np.float64] = np.diag(confusion) / confusion.sum(axis=1)
+    return found
 
 
 def unweighted_accuracy(confusion: Confusion) -> float:

@@ -41,7 +41,9 @@ class CnnBlstmSa(nn.Module):
             nn.Linear(config.attention_dim, config.num_attention_heads, bias=False),
         )
         self.dropout = nn.Dropout(config.dropout_prob)
-        self.emotion_head = nn.Linear(config.num_attention_heads * 2 * config.lstm_dim, num_emotions)
+        self.emotion_head = nn.Linear(
+            config.num_attention_heads * 2 * config.lstm_dim, num_emotions
+        )
 
     def forward(self, feats: torch.Tensor, feat_lens: torch.Tensor) -> EmotionOutput:
         """(B, T, F), zero beyond the lengths (B,). There are no CTC logits."""

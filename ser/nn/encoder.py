@@ -34,10 +34,11 @@ class EncoderBlock(nn.Module):
         """(B, S, D) and its mask (B, S) -> (B, S, D)."""
         if self.post_norm:
             x = self.attention_norm(x + self.dropout(self.attention(x, mask)))
-            out: torch.Tensor = self.feed_forward_norm(x + self.dropout(self.feed_forward(x)))
-            return out
-        x = x + self.dropout(self.attention(self.attention_norm(x), mask))
-        return x + self.dropout(self.feed_forward(self.feed_forward_norm(x)))
+            x = self.feed_forward_norm(x + self.dropout(self.feed_forward(x)))
+        else:
+            x = x + self.dropout(self.attention(self.attention_norm(x), mask))
+            x = x + self.dropout(self.feed_forward(self.feed_forward_norm(x)))
+        return x
 
 
 class Encoder(nn.Module):
@@ -51,9 +52,7 @@ class Encoder(nn.Module):
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
         self.d_model = config.d_model
-        self.subsampling = ConvSubsampling(
-            config.subsampling, config.num_mel_bins, config.d_model
-        )
+        self.subsampling = ConvSubsampling(config.subsampling, config.num_mel_bins, config.d_model)
         self.min_frames = self.subsampling.min_frames
         self.dropout = nn.Dropout(config.dropout_prob)
         self.blocks = nn.ModuleList(EncoderBlock(config) for _ in range(config.num_blocks))

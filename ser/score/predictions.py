@@ -1,9 +1,10 @@
 """What stage 5 wrote: the predictions of every system, seed and held-out fold, validated."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ser.base.errors import SerError
 from ser.base.files import read_text
@@ -54,6 +55,20 @@ class Predictions:
     labels: tuple[str, ...]
     folds: Mapping[str, Mapping[str, Mapping[str, Sequence[Prediction]]]]
     attributes: Mapping[str, Mapping[str, str]]
+
+
+def check_runs(record: Mapping[str, Any], runs: Iterable[Path]) -> None:
+    """Holds the record of stage 5 to the runs that are to be scored.
+
+    Raises:
+        SerError: A run's table is not of stage 5's making, or its run has changed since.
+    """
+    for run in runs:
+        if str(run) not in record["inputs"]:
+            raise SerError(
+                f"{run}: not among the runs that stage 5 predicted; expected its table; "
+                f"run {rerun_hint(STAGE)} for it"
+            )
 
 
 def read_predictions(

@@ -72,7 +72,7 @@ def read_protocol(exp_dir: Path) -> dict[str, Any]:
 
 
 def wall_time(folders: Iterable[Path]) -> dict[str, Any]:
-    """Seconds from the records of finished runs, summed, and how many runs these are."""
+    """Seconds of training of finished runs, summed, and how many runs these are."""
     paths = [path for folder in folders if (path := folder / "run.json").exists()]
-    seconds = sum(read_json(path)["wall_seconds"] for path in paths)
+    seconds = sum(read_json(path)["notes"]["train_seconds"] for path in paths)
     return {"num_runs": len(paths), "wall_seconds": round(seconds, 1)}

@@ -101,9 +101,7 @@ class Tokenizer:
         return str(self._pieces.decode([token - 1 for token in tokens]))
 
 
-def write_bpe(
-    record: Record, transcripts: Iterable[str], config: BpeConfig, where: Path
-) -> None:
+def write_bpe(record: Record, transcripts: Iterable[str], config: BpeConfig, where: Path) -> None:
     """Stage 2: trains the model into the record's folder, unless it is there already.
 
     Raises:

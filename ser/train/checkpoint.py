@@ -25,6 +25,7 @@ class Progress:
         step_in_epoch: Optimiser steps done in it.
         step: Optimiser steps done in all.
         sums: Sums of the losses and the like over the epoch so far.
+        seconds: Time of all steps so far, interruptions left out.
         best: Best value of the selection metric so far.
         log_bytes: Length of ``train.jsonl`` at this point; a resumed run cuts it there.
     """
@@ -33,6 +34,7 @@ class Progress:
     step_in_epoch: int = 0
     step: int = 0
     sums: dict[str, float] = field(default_factory=dict)
+    seconds: float = 0.0
     best: float | None = None
     log_bytes: int = 0
 

@@ -36,7 +36,10 @@ def check_ctc_lengths(
         logger.info(
             "%s: %s of %s utterances are too short for their transcript and are left out of the "
             "CTC term alone: %s",
-            where, len(short), len(utterances), " ".join(short),
+            where,
+            len(short),
+            len(utterances),
+            " ".join(short),
         )
     if share > config.max_too_short_prob:
         raise SerError(

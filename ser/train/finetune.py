@@ -136,9 +136,9 @@ def _train(
     device = choose_device(run.num_gpus)
     features = read_feature_dir(run.feats)
     tokenizer = load_tokenizer(run, system)
-    model = build_system(
-        system, len(labels.names), tokenizer.vocab_size if tokenizer else None
-    ).to(device)
+    model = build_system(system, len(labels.names), tokenizer.vocab_size if tokenizer else None).to(
+        device
+    )
     if isinstance(model, EmotionModel) and system.init != SCRATCH:
         weights_path = run.pretrain / system.init / "model.safetensors"
         transfer(load_weights(weights_path), model, str(weights_path))
@@ -146,9 +146,7 @@ def _train(
     train = _part(features, fold, TRAIN, labels, tokenizer)
     if tokenizer and isinstance(model, EmotionModel):
         check_ctc_lengths(train, model.encoder, system.ctc, run.feats)
-    valid = (
-        _part(features, fold, VALID, labels, None) if protocol.validation != "none" else []
-    )
+    valid = _part(features, fold, VALID, labels, None) if protocol.validation != "none" else []
 
     def compute_loss(batch: Batch) -> Loss:
         output = model(batch.feats, batch.feat_lens)
@@ -159,7 +157,7 @@ def _train(
             )
         return multitask_loss(output.emotion_logits, batch.labels, ctc, system.ctc_alpha)
 
-    Trainer(
+    notes = Trainer(
         model,
         compute_loss,
         TrainingData(train, features.feats),
@@ -170,11 +168,7 @@ def _train(
         (lambda: _validate(model, valid, features, labels, system)) if valid else None,
         Selection("valid_ua", higher_is_better=True) if protocol.selection != "last" else None,
     ).run()
-    return {
-        "num_parameters": sum(p.numel() for p in model.parameters()),
-        "num_threads": run.num_threads,
-        "fold_digest": digest_json(fold),
-    }
+    return {**notes, "num_threads": run.num_threads, "fold_digest": digest_json(fold)}
 
 
 def _part(

@@ -1,14 +1,14 @@
 """One training run in one folder: claimed, logged, finished, tidied."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ser.base.log import log_to_file, logger
 from ser.base.record import Record, claim_training_folder, sole_run
 
 
-def train_in_folder(record: Record, force: bool, train: Callable[[], dict[str, Any]]) -> None:
+def train_in_folder(record: Record, force: bool, train: Callable[[], Mapping[str, Any]]) -> None:
     """Runs ``train`` in the record's folder unless the finished run is there already.
 
     Args:

@@ -31,7 +31,9 @@ def finetune_all(runs: Sequence[FinetuneRun], num_jobs: int) -> None:
         failed = _side_by_side(runs, num_jobs)
     if failed:
         reasons = "\n  ".join(f"{name}: {reason}" for name, reason in failed.items())
-        raise SerError(f"{len(failed)} of {len(runs)} runs failed; rerun does those alone:\n  {reasons}")
+        raise SerError(
+            f"{len(failed)} of {len(runs)} runs failed; rerun does those alone:\n  {reasons}"
+        )
 
 
 def _side_by_side(runs: Sequence[FinetuneRun], num_jobs: int) -> dict[str, str]:

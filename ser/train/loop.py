@@ -94,8 +94,11 @@ class Trainer:
         self.steps_per_epoch = math.ceil(len(data.utterances) / training.batch_size_utts)
         self.num_steps = self.steps_per_epoch * training.max_epochs
 
-    def run(self) -> None:
+    def run(self) -> dict[str, float]:
         """Trains to the end, from the last checkpoint where there is one.
+
+        Returns:
+            Notes for the run's record: parameters, steps, seconds of training.
 
         Raises:
             SerError: The loss or the gradient is not finite; the batch's utterances are named.
@@ -120,14 +123,22 @@ class Trainer:
                 for batch_parts in self._epoch(progress):
                     self._step(batch_parts, progress, journal)
                     bar.update()
-                    if time.monotonic() - saved > 60 * self.training.checkpoint_minutes:
+                    now = time.monotonic()
+                    progress.sums["seconds"] = progress.sums.get("seconds", 0.0) + now - began
+                    began = now
+                    if now - saved > 60 * self.training.checkpoint_minutes:
                         progress.log_bytes = journal.log_bytes
                         save_checkpoint(checkpoint, self.model, self.optimizer, progress)
-                        saved = time.monotonic()
-                self._end_epoch(progress, journal, time.monotonic() - began)
+                        saved = now
+                self._end_epoch(progress, journal)
         if self.selection:
             self.model.load_state_dict(load_weights(self.folder / "best.safetensors"))
         save_weights(self.folder / "model.safetensors", self.model)
+        return {
+            "num_parameters": sum(p.numel() for p in self.model.parameters()),
+            "num_steps": progress.step,
+            "train_seconds": round(progress.seconds, 1),
+        }
 
     def _epoch(self, progress: Progress) -> Iterator[list[Batch]]:
         """The remaining steps of an epoch, each as the parts of its batch."""
@@ -170,7 +181,7 @@ class Trainer:
                 batch = replace(batch, feats=masked)
             with autocast(self.device, self.training.precision):
                 loss = self.compute_loss(batch)
-            (loss.total / num_utts).backward()
+            torch.autograd.backward(loss.total / num_utts)
             for name, value in (
                 ("loss", loss.total),
                 ("emotion_loss", loss.emotion),
@@ -197,7 +208,7 @@ class Trainer:
         if progress.step % REPORT_EVERY_STEPS == 0:
             journal.report("step", progress.epoch + 1, progress.step, averages(sums))
 
-    def _end_epoch(self, progress: Progress, journal: Journal, seconds: float) -> None:
+    def _end_epoch(self, progress: Progress, journal: Journal) -> None:
         """Validates, keeps the best weights, reports, and turns the page."""
         values = averages(progress.sums)
         if self.validate:
@@ -207,8 +218,9 @@ class Trainer:
         if self.selection and self.selection.improves(values[self.selection.metric], progress.best):
             progress.best = values[self.selection.metric]
             save_weights(self.folder / "best.safetensors", self.model)
-        values["seconds"] = seconds
+        values["seconds"] = progress.sums["seconds"]
         journal.report("epoch", progress.epoch + 1, progress.step, values)
+        progress.seconds += progress.sums["seconds"]
         progress.epoch += 1
         progress.step_in_epoch = 0
         progress.sums = {}
@@ -225,5 +237,5 @@ def averages(sums: Mapping[str, float]) -> dict[str, float]:
     return {
         name: value / sums["steps" if name in by_step else "utts"]
         for name, value in sums.items()
-        if name not in ("utts", "steps")
+        if name not in ("utts", "steps", "seconds")
     }

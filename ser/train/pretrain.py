@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
 
 from ser.base.errors import SerError
 from ser.base.record import Record, require
@@ -72,7 +70,7 @@ def pretrain(run: PretrainRun) -> None:
     train_in_folder(record, run.force, lambda: _train(run, config))
 
 
-def _train(run: PretrainRun, config: PretrainConfig) -> dict[str, Any]:
+def _train(run: PretrainRun, config: PretrainConfig) -> dict[str, float]:
     prepare_process(threads_per_job(1), run.seed)
     device = choose_device(run.num_gpus)
     tokenizer = Tokenizer.load(run.bpe / "bpe.model")
@@ -85,7 +83,7 @@ def _train(run: PretrainRun, config: PretrainConfig) -> dict[str, Any]:
         logits, frame_lens = model(batch.feats, batch.feat_lens)
         return pretrain_loss(logits, frame_lens, batch.tokens, batch.token_lens, config.ctc)
 
-    trainer = Trainer(
+    return Trainer(
         model,
         compute_loss,
         TrainingData(utterances, train.feats),
@@ -95,9 +93,7 @@ def _train(run: PretrainRun, config: PretrainConfig) -> dict[str, Any]:
         run.seed,
         lambda: validate(model, valid, tokenizer, config),
         Selection("valid_wer", higher_is_better=False) if config.selection != "last" else None,
-    )
-    trainer.run()
-    return {"num_parameters": sum(p.numel() for p in model.parameters())}
+    ).run()
 
 
 def validate(

@@ -112,7 +112,7 @@ def test_counts_agree_with_the_files(corpora: Path, iemocap: Path) -> None:
             if utt.startswith(f"Ses0{session}") and label not in EXCLUDED_LABELS
         }
         sexes = Counter(utt.rpartition("_")[2][0] for utt in found)
-        counted = {label: 0 for label in CLASS_OF_LABEL} | Counter(found.values())
+        counted = dict.fromkeys(CLASS_OF_LABEL, 0) | Counter(found.values())
         assert expected == {**counted, "female": sexes["F"], "male": sexes["M"]}
         assert {CLASS_OF_LABEL[label] for label in found.values()} == set(CLASSES)
     five = {utt for utt, label in labels.items() if label not in EXCLUDED_LABELS}

@@ -50,7 +50,12 @@ def write_predictions(exp_dir: Path) -> None:
     write_json(
         folder / "run.json",
         {
-            "identity": "i", "stage": 5, "config": {}, "inputs": {},
+            "identity": "i", "stage": 5, "config": {},
+            "inputs": {
+                run: run
+                for system in SYSTEMS for seed in "12" for fold in "123"
+                for run in [f"{exp_dir}/{system}/seed{seed}/fold{fold}"]
+            },
             "git_commit": "abc123", "versions": {"python": "3.11.2", "torch": "2.14.1"},
             "finished": "2026-12-10T12:00:00+00:00", "wall_seconds": 12.5,
         },
@@ -61,7 +66,11 @@ def write_logs(exp_dir: Path) -> None:
     """A fine-tuning run with its record, and a recogniser's log with a line being written."""
     run = exp_dir / "transformer_tl_mtl" / "seed1" / "fold2"
     run.mkdir(parents=True)
-    write_json(run / "run.json", {"wall_seconds": 3600.0})
+    identity = f"{exp_dir}/transformer_tl_mtl/seed1/fold2"
+    write_json(
+        run / "run.json",
+        {"identity": identity, "stage": 4, "inputs": {}, "notes": {"train_seconds": 3600.0}},
+    )
     (exp_dir / "folds").mkdir()
     write_json(exp_dir / "folds" / "run.json", {"config": {"fold_unit": "session"}})
     epochs = [
@@ -203,7 +212,7 @@ def test_paper_columns_only_where_the_recipe_has_them(
 
 def test_predictions_that_are_not_whole(exp_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (exp_dir / "predictions" / "run.json").unlink()
-    with pytest.raises(SerError, match="no run.json.*--stage 5 --stop-stage 5"):
+    with pytest.raises(SerError, match=r"no run\.json.*--stage 5 --stop-stage 5"):
         run_score(monkeypatch, exp_dir)
 
 
