@@ -35,13 +35,13 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_text(path: Path) -> str:
-    """Reads a UTF-8 text file.
+    """Reads a UTF-8 text file, its line ends as they are.
 
     Raises:
         SerError: It is missing, or it is not UTF-8.
     """
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_bytes().decode("utf-8")
     except (FileNotFoundError, NotADirectoryError) as error:
         raise SerError(f"{path}: no such file; expected a text file; check the path") from error
     except UnicodeDecodeError as error:

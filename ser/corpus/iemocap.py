@@ -20,7 +20,11 @@ UTT = re.compile(
     r"(?P<dialogue>Ses0(?P<session>[1-5])[FM]_(?P<scene>impro\d+|script\d+_\d+)[a-z]?)"
     r"_(?P<letter>[FM])\d{3}"
 )
-TURN = re.compile(r"\[[\d.]+ - [\d.]+\]\t(?P<utt>\S+)\t(?P<label>\w+)\t\[(?P<vad>[^\]]*)\]")
+NUMBER = r"\d+(?:\.\d*)?"
+TURN = re.compile(
+    rf"\[{NUMBER} - {NUMBER}\]\t(?P<utt>\S+)\t(?P<label>\w+)"
+    rf"\t\[(?P<vad>{NUMBER}, *{NUMBER}, *{NUMBER})\]"
+)
 CATEGORICAL_VOTE = re.compile(r"C-(?P<annotator>[EFM]\d+):\t(?P<votes>[^\t]*)")
 TRANSCRIPT = re.compile(r"(?P<utt>Ses0\d\S*?)\s*(\[[^\]]*\])?\s*:\s*(?P<words>.*)")
 TYPES = {"i": "improvised", "s": "scripted"}

@@ -4,6 +4,7 @@ The seven fields of a name: modality, channel, emotion, intensity, statement, re
 Any audio extension that soundfile reads is taken.
 """
 
+import re
 from pathlib import Path
 
 from ser.base.errors import SerError
@@ -27,6 +28,7 @@ STATEMENTS = {
     "02": "Dogs are sitting by the door",
 }
 AUDIO_ONLY, SPEECH = "03", "01"
+FIELD = re.compile(r"[0-9]{2}")
 
 
 def read_ravdess(root: Path) -> list[EmotionUtterance]:
@@ -51,6 +53,7 @@ def _read_name(path: Path) -> EmotionUtterance:
     fields = path.stem.split("-")
     if (
         len(fields) != 7
+        or not all(map(FIELD.fullmatch, fields))
         or fields[:2] != [AUDIO_ONLY, SPEECH]
         or fields[2] not in EMOTIONS
         or fields[3] not in INTENSITIES

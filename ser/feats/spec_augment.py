@@ -25,7 +25,7 @@ def spec_augment(
         start, stop = _spans(torch.full((batch,), bands).double(), config.max_freq_mask_bins)
         band = torch.arange(bands)
         keep &= ~((band >= start) & (band < stop))[:, None, :]
-    widest = (lens * config.max_time_mask_prob).clamp(max=config.max_time_mask_frames)
+    widest = (lens * config.max_time_mask_prob).floor().clamp(max=config.max_time_mask_frames)
     for _ in range(config.num_time_masks):
         start, stop = _spans(lens, widest)
         frame = torch.arange(size)

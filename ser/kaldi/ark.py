@@ -1,5 +1,6 @@
 """Feature archives (``feats.ark`` and ``feats.scp``), written so that a killed run goes on."""
 
+import struct
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +17,7 @@ Matrix = npt.NDArray[np.float32]
 
 # Kaldi's numbers of its storage forms (compression-method in kaldi-matrix).
 COMPRESSION = {"float32": None, "kaldi_compressed": 2}
+BINARY = b"\0B"  # in front of whatever Kaldi stores in its binary form
 
 
 class ArkWriter:
@@ -42,19 +44,22 @@ class ArkWriter:
         self._scp = self._partial_scp.open("a", encoding="utf-8")
 
     def _recover(self) -> int:
-        """Reads the partial scp; returns the length of the ark that can be trusted."""
+        """Cuts the partial scp to what is whole; returns the length of the ark that is."""
         if not (self._partial_ark.exists() and self._partial_scp.exists()):
             self._partial_scp.unlink(missing_ok=True)
             return 0
-        lines = self._partial_scp.read_text(encoding="utf-8").split("\n")[:-1]
-        records = [line.split(" ") for line in lines]
-        if not records:
-            return 0
-        # The last record's end is unknown: it is written again.
-        *kept, (last, _, last_start) = records
+        lines = self._partial_scp.read_bytes().split(b"\n")[:-1]  # a cut line is passed over
+        kept = [line.decode().split(" ") for line in lines]
+        size, end = self._partial_ark.stat().st_size, 0
+        while kept:
+            # The last record's end is unknown: it is written again, as is what is not in the ark.
+            last, _, last_start = kept.pop()
+            end = int(last_start) - len(f"{last} ".encode())
+            if end <= size:
+                break
         self.num_frames = {utt: int(frames) for utt, frames, _ in kept}
         self._partial_scp.write_text("".join(" ".join(r) + "\n" for r in kept), encoding="utf-8")
-        return int(last_start) - len(f"{last} ".encode())
+        return end
 
     def __enter__(self) -> "ArkWriter":
         return self
@@ -94,6 +99,8 @@ class ArkWriter:
 class ArkReader:
     """Reads matrices by utterance id; archives stay open.
 
+    Kaldi's binary matrices alone are read: kaldiio would also run pipes and unpickle objects.
+
     Raises:
         SerError: An entry is a pipe: commands are never run.
     """
@@ -117,13 +124,27 @@ class ArkReader:
         """
         place = self._scp[utt]
         try:
-            matrix = kaldiio.load_mat(place, fd_dict=self._open)
-        except (OSError, ValueError, EOFError, AssertionError, RuntimeError) as error:
+            matrix = self._read(place)
+        except (OSError, ValueError, AssertionError, struct.error) as error:
             raise SerError(
                 f"{place}: no readable matrix ({utt} in {self._where}; {error}); expected "
                 "features; rerun stage 1"
             ) from error
         return np.asarray(matrix, dtype=np.float32)
+
+    def _read(self, place: str) -> npt.NDArray[Any]:
+        ark, _, offset = place.rpartition(":")
+        if ark not in self._open:
+            self._open[ark] = Path(ark).open("rb")
+        stream = self._open[ark]
+        stream.seek(int(offset))
+        if stream.read(len(BINARY)) != BINARY:
+            raise ValueError("no binary matrix of Kaldi stands there")
+        stream.seek(int(offset))
+        matrix: npt.NDArray[Any] = kaldiio.matio.read_matrix_or_vector(stream)
+        if matrix.ndim != 2:
+            raise ValueError(f"{matrix.ndim} dimensions instead of 2")
+        return matrix
 
     def __getstate__(self) -> dict[str, Any]:
         """Open files do not travel to loader workers."""

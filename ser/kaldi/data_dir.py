@@ -1,7 +1,7 @@
 """Kaldi data directories: validated whenever they are read or written."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from ser.kaldi.table import Table, c_order, invert, read_table, same_ids, write_
 
 REQUIRED = ("wav.scp", "text", "utt2spk", "spk2utt", "utt2dur")
 EMOTION = ("utt2emo", "utt2emo_raw", "utt2session", "utt2orig")
-BY_SPEAKER = ("spk2utt", "spk2gender")
+NO_WORDS = frozenset(("<s>", "</s>", "#0"))  # Kaldi's own symbols
 
 
 @dataclass(frozen=True)
@@ -82,19 +82,17 @@ def validate(data: DataDir) -> None:
 
     Raises:
         SerError: A file is missing, two tables differ in their ids, ``utt2spk`` and ``spk2utt``
-            disagree, a speaker is no prefix of its utterance, or a duration is not positive.
+            disagree, a speaker is no prefix of its utterance, or a value is not of its table.
     """
     utts = data["utt2spk"]
     if not utts:
         raise SerError(f"{data.path}: no utterances; expected at least one; check the corpus path")
-    for name in REQUIRED:
-        by_utt = name not in BY_SPEAKER
+    for name in dict.fromkeys((*REQUIRED, *data.tables)):
+        by_utt = not name.startswith("spk2")
         reference = "utt2spk" if by_utt else "speakers of utt2spk"
         expected = utts if by_utt else set(utts.values())
         same_ids(data.path / name, data[name], data.path / reference, expected)
-    for name in data.tables:
-        if name.startswith("utt2"):
-            same_ids(data.path / name, data[name], data.path / "utt2spk", utts)
+        _check_values(data.path / name, data[name])
     if data["spk2utt"] != invert(utts):
         raise SerError(
             f"{data.path / 'spk2utt'}: disagrees with utt2spk; expected its inverse; rerun stage 0"
@@ -112,12 +110,28 @@ def validate(data: DataDir) -> None:
             f"{data.path / 'utt2spk'}: {first} stands elsewhere when sorted by speaker; Kaldi "
             "expects both orders to agree; join speaker and utterance by '-'"
         )
-    for utt, seconds in data["utt2dur"].items():
-        if not _is_positive(seconds):
+
+
+def _check_values(path: Path, table: Table) -> None:
+    """Ids are words; values are lines, and of the form that Kaldi asks of this table."""
+    is_right, expected = VALUES.get(path.name, (lambda value: "\n" not in value, "one line"))
+    for key, value in table.items():
+        if not _is_word(key):
+            raise SerError(f"{path}: the id '{key}' holds a blank; expected one word; rename it")
+        if not is_right(value):
             raise SerError(
-                f"{data.path / 'utt2dur'}: {utt} has '{seconds}'; expected seconds above 0; "
-                "the audio is empty: remove or mend it"
+                f"{path}: {key} has {value!r}; expected {expected}; mend the corpus and rerun "
+                "stage 0"
             )
+
+
+def _is_word(value: str) -> bool:
+    return value.split() == [value]
+
+
+def _is_transcript(value: str) -> bool:
+    words = value.split(" ")
+    return value == "" or (all(map(_is_word, words)) and NO_WORDS.isdisjoint(words))
 
 
 def _is_positive(number: str) -> bool:
@@ -125,6 +139,20 @@ def _is_positive(number: str) -> bool:
         return 0 < float(number) < math.inf
     except ValueError:
         return False
+
+
+# What Kaldi asks of a value, and the words for it.
+VALUES: dict[str, tuple[Callable[[str], bool], str]] = {
+    "wav.scp": (
+        lambda value: value.isprintable() and not value.startswith(("~", " ")) and value != "",
+        "an audio file by its full path",
+    ),
+    "text": (_is_transcript, "words parted by single blanks, without <s>, </s> and #0"),
+    "utt2spk": (_is_word, "a speaker, one word"),
+    "utt2dur": (_is_positive, "seconds above 0"),
+    "utt2num_frames": (lambda value: value.isdecimal() and int(value) > 0, "frames above 0"),
+    "spk2gender": (lambda value: value in ("f", "m"), "f or m"),
+}
 
 
 def digest_data_dir(path: Path) -> str:

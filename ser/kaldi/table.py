@@ -18,12 +18,18 @@ def read_table(path: Path) -> Table:
     """Reads a table; a line with an id alone has the empty value.
 
     Raises:
-        SerError: The file is missing, a line is empty, an id stands twice, or the lines are not
-            in the C locale's order.
+        SerError: The file is missing or cut, a line is empty, an id stands twice, or the lines
+            are not in the C locale's order.
     """
     table: Table = {}
     previous = b""
-    for number, line in enumerate(read_text(path).split("\n")[:-1], start=1):
+    *lines, rest = read_text(path).split("\n")
+    if rest:
+        raise SerError(
+            f"{path}:{len(lines) + 1}: the last line has no line end; the file was cut; rerun the "
+            "stage that writes it"
+        )
+    for number, line in enumerate(lines, start=1):
         identifier, _, value = line.partition(" ")
         if not identifier or "\r" in line:
             raise SerError(

@@ -4,6 +4,7 @@ import re
 import unicodedata
 
 _MARKUP = re.compile(r"\[[^\]]*\]|\{[^}]*\}|<[^>]*>")
+_INVISIBLE = "Cf"  # soft hyphens, joiners: inside words, and heard by nobody
 _APOSTROPHES = str.maketrans("\u2019\u2018\u02bc\u0060\u00b4", "'''''")
 
 
@@ -11,11 +12,14 @@ def normalise_transcript(text: str) -> str:
     """Removes markup such as ``[LAUGHTER]`` or ``{LG}`` and punctuation; upper case.
 
     Letters, combining marks and digits of any script stay, as does an apostrophe inside or at the
-    edge of a word (``DON'T``, ``'EM``); whatever else stands between words parts them.
+    edge of a word (``DON'T``, ``'EM``); invisible marks inside words vanish; whatever else stands
+    between words parts them.
 
     Returns:
         Words joined by single blanks; empty where nothing was spoken.
     """
-    text = _MARKUP.sub(" ", unicodedata.normalize("NFC", text)).translate(_APOSTROPHES)
+    text = "".join(c for c in text if unicodedata.category(c) != _INVISIBLE)
+    # Upper case may part a letter into several, so it comes before the composed form.
+    text = unicodedata.normalize("NFC", _MARKUP.sub(" ", text).upper()).translate(_APOSTROPHES)
     kept = "".join(c if unicodedata.category(c)[0] in "LMN" or c == "'" else " " for c in text)
-    return " ".join(word for word in kept.upper().split() if word.strip("'"))
+    return " ".join(word for word in kept.split() if word.strip("'"))

@@ -88,6 +88,7 @@ def finetune_record(run: FinetuneRun) -> tuple[Record, SystemConfig, LabelsConfi
         str(run.feats): require(run.feats, 1)["identity"],
         str(folds): require(folds, 0, protocol.model_dump())["identity"],
     }
+    read_fold(folds, run.fold)
     if system.ctc_alpha:
         inputs[str(run.bpe)] = require(run.bpe, 2)["identity"]
     if system.init != SCRATCH:

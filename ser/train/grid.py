@@ -10,15 +10,18 @@ from tqdm import tqdm
 from ser.base.errors import SerError
 from ser.base.log import log_to_console, logger
 from ser.base.process import end_with_parent
-from ser.train.finetune import FinetuneRun, finetune
+from ser.train.finetune import FinetuneRun, finetune, finetune_record
 
 
 def finetune_all(runs: Sequence[FinetuneRun], num_jobs: int) -> None:
     """Carries out all runs, ``num_jobs`` at a time; a failed one does not stop the others.
 
     Raises:
-        SerError: Runs failed; each is named with its reason.
+        SerError: Before anything is trained: a configuration is wrong, or an input is missing or
+            stale. At the end: runs failed; each is named with its reason.
     """
+    for run in runs:
+        finetune_record(run)
     failed: dict[str, str] = {}
     if num_jobs == 1:
         for run in runs:

@@ -1,0 +1,4 @@
+# shellcheck shell=bash
+# Where the corpora lie; the environment has the last word.
+export IEMOCAP=${IEMOCAP:-}            # IEMOCAP_full_release
+export LIBRISPEECH=${LIBRISPEECH:-}    # the folder of train-clean-100, ..., dev-clean

@@ -1,0 +1,82 @@
+#!/usr/bin/env bash
+# Speech emotion recognition that starts from speech recognition (Park & Kim, 2021).
+#
+# Usage: ./run.sh [options]
+#
+#   --stage N             first stage to run (0)
+#   --stop-stage N        last stage to run (6)
+#   --systems "A B"       systems to train, predict and score, each a conf/systems/<name>.yaml
+#   --folds "1 2"         held-out folds
+#   --seeds "1 2"         seeds of fine-tuning
+#   --protocol FILE       who is held out (conf/protocol/paper.yaml)
+#   --exp-dir DIR         folds, systems, predictions and results (exp)
+#   --nj N                processes of feature extraction (the cores)
+#   --jobs N              fine-tuning runs side by side (1)
+#   --ngpu N              GPUs of a training run, 0 or 1 (0)
+#   --force               move finished runs of another configuration aside and train anew
+#   --publish             copy RESULTS.md into this folder
+#   --help                this text
+#
+# 0 data, 1 features, 2 BPE, 3 pre-training, 4 fine-tuning, 5 prediction, 6 scoring. A stage that
+# is done says so and returns; a stage that was killed goes on.
+set -euo pipefail
+command="./run.sh $*"
+cd "$(dirname "${BASH_SOURCE[0]}")"
+. ../../tools/recipe.sh
+
+stage=0
+stop_stage=6
+systems="cnn_blstm_sa transformer transformer_tl transformer_tl_mtl"
+folds="1 2 3 4 5"
+seeds="1"
+protocol=conf/protocol/paper.yaml
+exp_dir=exp
+nj=$(nproc)
+jobs=1
+ngpu=0
+force=false
+publish=false
+parse_options "$@"
+. ./path.sh
+. ./db.sh
+
+runs=(--conf conf --protocol "$protocol" --systems "$systems" --seeds "$seeds" --folds "$folds"
+  --feats dump/fbank/ser --bpe exp/bpe --pretrain exp/pretrain --exp-dir "$exp_dir"
+  --jobs "$jobs" --ngpu "$ngpu")
+training=()
+if $force; then training+=(--force); fi
+scoring=()
+if $publish; then scoring+=(--publish .); fi
+
+if stage 0 "data preparation: corpora -> data/{asr_train,asr_valid,ser}, folds"; then
+  local/data.sh
+  python -m ser.bin.make_folds data/ser "$exp_dir/folds" --protocol "$protocol"
+fi
+
+if stage 1 "features: log-mel filterbank -> dump/fbank"; then
+  python -m ser.bin.make_feats data/asr_train data/asr_valid data/ser \
+    --out dump/fbank --conf conf --nj "$nj"
+fi
+
+if stage 2 "subword units: BPE of the recogniser's transcripts -> exp/bpe"; then
+  python -m ser.bin.train_bpe data/asr_train exp/bpe --conf conf
+fi
+
+if stage 3 "pre-training: the encoder as a CTC speech recogniser -> exp/pretrain"; then
+  python -m ser.bin.pretrain --conf conf --systems "$systems" \
+    --data data --feats dump/fbank --bpe exp/bpe --out exp/pretrain \
+    --ngpu "$ngpu" "${training[@]}"
+fi
+
+if stage 4 "fine-tuning: each system on all folds but one -> $exp_dir/<system>"; then
+  python -m ser.bin.finetune "${runs[@]}" "${training[@]}"
+fi
+
+if stage 5 "prediction: each model on the fold it never saw -> $exp_dir/predictions"; then
+  python -m ser.bin.predict "${runs[@]}"
+fi
+
+if stage 6 "scoring -> $exp_dir/RESULTS.md"; then
+  python -m ser.bin.score --conf conf --systems "$systems" --seeds "$seeds" --folds "$folds" \
+    --pretrain exp/pretrain --exp-dir "$exp_dir" --command "$command" "${scoring[@]}"
+fi

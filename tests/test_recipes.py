@@ -1,0 +1,217 @@
+"""The recipes: the same ``run.sh`` everywhere, options and their errors, all stages in small."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import ser
+from ser.config.load import load_config
+from ser.config.schema import PretrainConfig, SystemConfig
+
+ROOT = Path(ser.__file__).parents[1]
+RECIPES = sorted(path.parent for path in ROOT.glob("egs/*/run.sh"))
+STAGES = range(7)
+SYSTEMS = ["cnn_blstm_sa", "transformer", "transformer_tl", "transformer_tl_mtl"]
+
+
+def run(recipe: Path, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Calls a recipe from another directory."""
+    return subprocess.run(
+        [str(recipe / "run.sh"), *options],
+        cwd="/",
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("name", ["run.sh", "path.sh"])
+def test_recipes_share_their_scripts(name: str) -> None:
+    assert len(RECIPES) > 2
+    assert len({(recipe / name).read_bytes() for recipe in RECIPES}) == 1
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.name)
+def test_transformer_systems_differ_in_init_and_alpha_alone(recipe: Path) -> None:
+    first, *others = (
+        load_config(recipe / "conf" / "systems" / f"{name}.yaml", SystemConfig)
+        for name in SYSTEMS[1:]
+    )
+    differing = {
+        key
+        for other in others
+        for key, value in other.model_dump().items()
+        if value != first.model_dump()[key]
+    }
+    assert differing == {"init", "ctc_alpha"}
+    assert [c.init for c in (first, *others)] == ["scratch", "ctc", "ctc"]
+    assert [c.ctc_alpha > 0 for c in (first, *others)] == [False, False, True]
+    pretrain = load_config(recipe / "conf" / "pretrain" / "ctc.yaml", PretrainConfig)
+    assert pretrain.encoder == first.model
+
+
+def test_run_script_holds_no_number_of_the_method() -> None:
+    text = (RECIPES[0] / "run.sh").read_text()
+    assert not re.search(r"\b(awk|sed|perl|grep|eval)\b", text)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--stge", "1"], "unknown option '--stge'"),
+        (["--path", "x"], "unknown option '--path'"),
+        (["stage", "1"], "unknown option 'stage'"),
+        (["--stage"], "--stage has no value"),
+        (["--systems", "--force"], "--systems has no value"),
+        (["--stage", "two"], "--stage is 'two', which is no whole number"),
+        (["--nj", "-1"], "--nj is '-1', which is no whole number"),
+    ],
+)
+def test_wrong_calls_exit_2_with_one_line(options: list[str], message: str) -> None:
+    result = run(RECIPES[0], *options)
+    assert result.returncode == 2
+    assert message in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_help_prints_the_header() -> None:
+    result = run(RECIPES[0], "--help")
+    assert result.returncode == 0
+    assert "--stop-stage N" in result.stdout
+    assert "set -euo" not in result.stdout
+
+
+@pytest.mark.parametrize("recipe", [r for r in RECIPES if r.name != "mini"], ids=lambda p: p.name)
+def test_unset_corpora_are_named(recipe: Path) -> None:
+    names = re.findall(r"export (\w+)=", (recipe / "db.sh").read_text())
+    result = run(recipe, "--stop-stage", "0", **dict.fromkeys(names, ""))
+    assert result.returncode != 0
+    assert re.search(r"error: \w+ is not set; set it in db.sh or the environment", result.stderr)
+    assert "egs/mini needs no corpus" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def shrink(recipe: Path) -> None:
+    """Makes a copy of egs/mini tiny: little data, small models, two epochs."""
+    conf = recipe / "conf"
+    data = (recipe / "local" / "data.sh").read_text()
+    data = data.replace('"$MINI_CORPUS"\n', '"$MINI_CORPUS" --num-turns 80 --num-sentences 60\n', 1)
+    assert "--num-turns" in data
+    (recipe / "local" / "data.sh").write_text(data)
+
+    def edit(path: Path, **changes: Any) -> None:
+        text = path.read_text()
+        for key, value in changes.items():
+            text, count = re.subn(rf"(?m)^( *{key}:) \S+", rf"\1 {value}", text)
+            assert count == 1, (path, key)
+        path.write_text(text)
+
+    edit(conf / "encoder.yaml", num_channels=4, d_model=16, num_blocks=1, head_dim=4, ffn_dim=16)
+    edit(conf / "pretrain" / "ctc.yaml", max_epochs=2)
+    edit(conf / "systems" / "cnn_blstm_sa.yaml", max_epochs=2, num_channels=2, lstm_dim=4)
+    for name in SYSTEMS[1:]:
+        edit(conf / "systems" / f"{name}.yaml", max_epochs=2)
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny recipe, dropped into a tree whose path has blanks, run from stage 0 to 6."""
+    top = tmp_path_factory.mktemp("a tree with blanks")
+    (top / "tools").symlink_to(ROOT / "tools")
+    recipe = top / "egs" / "tiny"
+    recipe.parent.mkdir()
+    made = shutil.ignore_patterns("corpus", "data", "dump", "exp*")
+    shutil.copytree(ROOT / "egs" / "mini", recipe, ignore=made)
+    shrink(recipe)
+    result = run(recipe, "--nj", "2", "--jobs", "2")
+    assert result.returncode == 0, result.stderr
+    assert "Transformer (TL+MTL)" in result.stdout
+    return recipe
+
+
+def test_all_stages_give_the_table(tiny: Path) -> None:
+    results = json.loads((tiny / "exp" / "results.json").read_text())
+    assert results["labels"] == ["ang", "hap", "neu", "sad"]
+    assert list(results["systems"]) == SYSTEMS
+    for name, row in results["systems"].items():
+        assert row["num_utts"] == 80
+        assert set(row["seeds"]["1"]["folds"]) == set("12345")
+        assert set(row["by"]["cue"]) == {"prosody", "words"}
+        assert (row["wer"] is None) == (name != "transformer_tl_mtl")
+    report = (tiny / "exp" / "RESULTS.md").read_text()
+    assert "./run.sh --nj 2 --jobs 2" in report
+    assert "paper WA" not in report  # the paper's figures belong to egs/iemocap alone
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_every_single_stage_reruns(tiny: Path, stage: int) -> None:
+    weights = tiny / "exp" / "transformer" / "seed1" / "fold1" / "model.safetensors"
+    before = weights.stat().st_mtime_ns
+    result = run(tiny, "--stage", str(stage), "--stop-stage", str(stage))
+    assert result.returncode == 0, result.stderr
+    assert weights.stat().st_mtime_ns == before
+
+
+def test_rerun_after_another_configuration_is_refused(tiny: Path) -> None:
+    path = tiny / "conf" / "fbank.yaml"
+    text = path.read_text()
+    path.write_text(text.replace("preemphasis: 0.97", "preemphasis: 0.9"))
+    try:
+        assert run(tiny, "--stage", "1", "--stop-stage", "1").returncode == 0
+        result = run(tiny, "--stage", "5", "--stop-stage", "5")
+        assert result.returncode == 1
+        assert "rerun" in result.stderr or "run ./run.sh" in result.stderr
+        assert "Traceback" not in result.stderr
+    finally:
+        path.write_text(text)
+        assert run(tiny, "--stage", "1", "--stop-stage", "1").returncode == 0
+
+
+@pytest.mark.parametrize("stage", [1, 3, 4])
+def test_killed_stage_goes_on(tiny: Path, stage: int) -> None:
+    recipe = tiny.with_name(f"killed{stage}")
+    shutil.copytree(tiny, recipe)
+    made = {1: "dump/fbank/ser", 3: "exp/pretrain/ctc", 4: "exp/transformer"}[stage]
+    shutil.rmtree(recipe / made)
+    options = ["--stage", str(stage), "--jobs", "2"]
+    process = subprocess.Popen(
+        [str(recipe / "run.sh"), *options, "--stop-stage", str(stage)],
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 60
+    while not any((recipe / made).rglob("*")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not (recipe / made / "run.json").exists()
+    result = run(recipe, *options)
+    assert result.returncode == 0, result.stderr
+    new, old = (
+        json.loads((folder / "exp" / "results.json").read_text())["systems"]
+        for folder in (recipe, tiny)
+    )
+    assert new["transformer"] == old["transformer"]
+    assert new["transformer_tl_mtl"] == old["transformer_tl_mtl"]
+
+
+def test_missing_earlier_stage_names_it(tiny: Path, tmp_path: Path) -> None:
+    exp_dir = tmp_path / "exp"
+    result = run(tiny, "--stage", "4", "--exp-dir", str(exp_dir))
+    assert result.returncode == 1
+    assert re.search(r"^error: .*folds.*--stage 0 --stop-stage 0", result.stderr, re.M)
+
+
+def test_shipped_protocols_hold_out_speakers() -> None:
+    for path in ROOT.glob("egs/*/conf/protocol/*.yaml"):
+        assert yaml.safe_load(path.read_text())["selection"] == "last", path
