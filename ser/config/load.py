@@ -1,7 +1,7 @@
 """YAML -> frozen model, strictly: every mistake is named with file, key and expectation."""
 
 import difflib
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -19,6 +19,7 @@ class _StrictLoader(yaml.SafeLoader):
     """PyYAML's safe loader that refuses duplicate keys and knows ``!include file``."""
 
     path: Path
+    within: tuple[Path, ...]  # the files that include this one
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         keys = [self.construct_object(key) for key, _ in node.value]
@@ -32,27 +33,41 @@ class _StrictLoader(yaml.SafeLoader):
 
 
 def _include(loader: _StrictLoader, node: yaml.ScalarNode) -> Any:
-    return read_yaml(loader.path.parent / str(loader.construct_scalar(node)))
+    included = loader.path.parent / str(loader.construct_scalar(node))
+    if included.resolve() in (*loader.within, loader.path.resolve()):
+        raise SerError(
+            f"{loader.path}:{node.start_mark.line + 1}: !include {node.value} includes itself; "
+            "expected another file; mend the line"
+        )
+    return read_yaml(included, (*loader.within, loader.path.resolve()))
 
 
 _StrictLoader.add_constructor("!include", _include)
 
 
-def read_yaml(path: Path) -> Any:
+def read_yaml(path: Path, within: tuple[Path, ...] = ()) -> Any:
     """Reads a YAML file; ``!include other.yaml`` stands for the content of a file beside it.
 
+    Args:
+        path: The file.
+        within: The files that include it, resolved.
+
     Raises:
-        SerError: The file is missing, is not YAML, or holds a key twice.
+        SerError: The file is missing, is not YAML, includes itself, or holds a key twice.
     """
-    loader = _StrictLoader(read_text(path))
-    loader.path = path
+    text = read_text(path)
     try:
+        loader = _StrictLoader(text)
+        loader.path, loader.within = path, within
         return loader.get_single_data()
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise SerError(f"{path}:{line}: not YAML ({error.problem}); mend the line") from error
-    finally:
-        loader.dispose()
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise SerError(f"{path}:{line}: not YAML ({error.reason}); mend the line") from error
+    except ValueError as error:  # what looks like a date and is none
+        raise SerError(f"{path}: not YAML ({error}); mend the value") from error
 
 
 def load_config(path: Path, model: type[Config]) -> Config:
@@ -75,20 +90,23 @@ def load_config(path: Path, model: type[Config]) -> Config:
 def _explain(path: Path, model: type[BaseModel], values: Any, error: ErrorDetails) -> str:
     """One line for one mistake."""
     names = []
+    section = values
     for part in error["loc"]:
         # pydantic names the chosen member of a union as if it were a key of the file.
-        if isinstance(values, dict) and part == values.get("type") and part not in values:
+        if isinstance(section, dict) and part == section.get("type") and part not in section:
             continue
         names.append(str(part))
-        values = values.get(part) if isinstance(values, dict) else None
+        section = section.get(part) if isinstance(section, dict) else None
+    if error["type"].startswith("union_tag"):  # a union is told apart by its 'type'
+        names.append("type")
     dotted = ".".join(names)
     value = error["input"]
     if error["type"] == "extra_forbidden":
-        keys = _all_keys(model)
-        near = difflib.get_close_matches(names[-1], keys, n=1)
-        expected = f"did you mean '{near[0]}'?" if near else f"expected one of {sorted(keys)}"
-        return f"{path}: unknown key '{dotted}'; {expected}"
-    if error["type"] == "missing":
+        return f"{path}: unknown key '{dotted}'; {_suggest(dotted, set(_keys(model, values)))}"
+    if error["type"] == "union_tag_invalid":
+        tag, tags = error["ctx"]["tag"], error["ctx"]["expected_tags"]
+        return f"{path}: '{dotted}' is '{tag}'; expected one of {tags}"
+    if error["type"] in ("missing", "union_tag_not_found"):
         return f"{path}: the key '{dotted}' is missing; write it, it has no default"
     message = error["msg"].removeprefix("Value error, ")
     if error["type"] == "value_error":
@@ -99,9 +117,26 @@ def _explain(path: Path, model: type[BaseModel], values: Any, error: ErrorDetail
     return f"{path}: '{dotted}' is {value!r}; {message[0].lower() + message[1:]}{hint}"
 
 
-def _all_keys(kind: Any) -> set[str]:
-    """The names of all keys of a model and of the sections in it."""
+def _suggest(unknown: str, known: set[str]) -> str:
+    """What may have been meant: the nearest key of the same section, or else of another."""
+    section, _, name = unknown.rpartition(".")
+    here = {key.rpartition(".")[2]: key for key in known if key.rpartition(".")[0] == section}
+    elsewhere = {key.rpartition(".")[2]: key for key in sorted(known)}
+    for keys in (here, elsewhere):
+        if near := difflib.get_close_matches(name, keys, n=1):
+            return f"did you mean '{keys[near[0]]}'?"
+    return f"expected one of {', '.join(sorted(here))}"
+
+
+def _keys(kind: Any, values: Any, prefix: str = "") -> Iterator[str]:
+    """The dotted keys that a model knows; of a union, those of the member that is chosen."""
     if isinstance(kind, type) and issubclass(kind, BaseModel):
-        fields = kind.model_fields
-        return set(fields).union(*(_all_keys(field.annotation) for field in fields.values()))
-    return set().union(*(_all_keys(member) for member in get_args(kind)))
+        held = values if isinstance(values, dict) else {}
+        tag = kind.model_fields.get("type")
+        if tag and held.get("type") not in get_args(tag.annotation):
+            return
+        for name, field in kind.model_fields.items():
+            yield f"{prefix}{name}"
+            yield from _keys(field.annotation, held.get(name), f"{prefix}{name}.")
+    for member in get_args(kind):
+        yield from _keys(member, values, prefix)

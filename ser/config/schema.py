@@ -17,7 +17,7 @@ NotNegative = Annotated[float, Field(ge=0)]
 class Section(BaseModel):
     """A part of a configuration file: frozen, no unknown keys, no silent conversions."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class FbankConfig(Section):
@@ -101,6 +101,11 @@ class ProtocolConfig(Section):
             raise ValueError(
                 f"selection {self.selection} with validation none; expected a validation set "
                 "(next_fold), since nothing is selected on a test fold"
+            )
+        if self.validation == "next_fold" and self.num_folds < 3:
+            raise ValueError(
+                f"num_folds {self.num_folds} with validation next_fold leaves 0 folds to train "
+                "on; expected 3 or more"
             )
         return self
 

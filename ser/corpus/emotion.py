@@ -72,7 +72,8 @@ def write_emotion_dir(
         excluded: Utterances that the corpus's parser left out already, with the reason.
 
     Raises:
-        SerError: A label is in neither list, or a class has no utterance.
+        SerError: A label is in neither list, a class has no utterance, or an attribute has the
+            name of a table that stands already.
     """
     found = unique(utterances)
     reasons = dict(excluded)
@@ -104,6 +105,11 @@ def write_emotion_dir(
         "spk2gender": {u.spk: u.gender for u in kept.values()},
     }
     for name in sorted({name for u in kept.values() for name in u.attributes}):
+        if name in tables:
+            raise SerError(
+                f"{name}: an attribute has the name of a table of the corpus; expected another "
+                "name; rename it"
+            )
         tables[name] = {utt: u.attributes.get(name, "") for utt, u in kept.items()}
     write_data_dir(folder, tables)
     write_exclusions(folder, reasons)

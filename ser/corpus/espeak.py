@@ -7,6 +7,7 @@ Therefore each utterance is spoken by a library loaded afresh and unloaded again
 
 import _ctypes
 import ctypes
+import zlib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -26,6 +27,7 @@ _CHARS_UTF8 = 1
 _SYNTH_CALLBACK = ctypes.CFUNCTYPE(
     ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p
 )
+_ROOM_NOISE_RMS = 20.0  # in 16-bit steps
 _RANDOM_SEED = 1  # of the noise in breathy and Klatt voices
 _SILENCE_PEAK = 32  # of 32767; eSpeak ends an utterance with zeros
 
@@ -100,7 +102,8 @@ def speak(text: str, voice: str, prosody: Prosody) -> NDArray[np.int16]:
         library.espeak_Terminate()
     finally:
         _ctypes.dlclose(library._handle)
-    return _resample(np.frombuffer(b"".join(chunks), dtype=np.int16), espeak_rate_hz)
+    samples = _resample(np.frombuffer(b"".join(chunks), dtype=np.int16), espeak_rate_hz)
+    return _in_a_room(samples, np.random.default_rng(zlib.crc32(f"{voice} {text}".encode())))
 
 
 @cache
@@ -115,11 +118,16 @@ def _check(function: str, status: int) -> None:
         raise RuntimeError(f"{function}: status {status}; expected 0")
 
 
-def _resample(samples: NDArray[np.int16], rate_hz: int) -> NDArray[np.int16]:
+def _resample(samples: NDArray[np.int16], rate_hz: int) -> NDArray[np.float32]:
     audible = np.flatnonzero(np.abs(samples.astype(np.int32)) > _SILENCE_PEAK)
     if not audible.size:
         raise RuntimeError("espeak_Synth: only silence came back; expected speech")
     voiced = samples[audible[0] : audible[-1] + 1].astype(np.float32)
-    resampled: NDArray[np.float32] = soxr.resample(voiced, rate_hz, SAMPLE_RATE_HZ)
+    return np.asarray(soxr.resample(voiced, rate_hz, SAMPLE_RATE_HZ), dtype=np.float32)
+
+
+def _in_a_room(samples: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.int16]:
+    """Adds the noise of a quiet room: the log of a synthesiser's digital silence is no speech."""
+    noisy = samples + rng.normal(0.0, _ROOM_NOISE_RMS, len(samples))
     limits = np.iinfo(np.int16)
-    return np.clip(np.rint(resampled), limits.min, limits.max).astype(np.int16)
+    return np.clip(np.rint(noisy), limits.min, limits.max).astype(np.int16)

@@ -63,8 +63,9 @@ def prepare_iemocap(
     """
     corpus = read_iemocap(root)
     differences = differences_from_counts(corpus, labels, counts)
+    report = out.parent / "iemocap_differences.txt"
+    report.unlink(missing_ok=True)  # of an earlier run
     if differences:
-        report = out.parent / "iemocap_differences.txt"
         report.parent.mkdir(parents=True, exist_ok=True)
         write_text(report, "".join(f"{line}\n" for line in differences))
         message = (
@@ -139,19 +140,19 @@ def prepare_librispeech(
         SerError: The corpus is missing or malformed, or nothing is left to validate on.
     """
     missing = missing_subsets(root, train_subsets)
-    if missing:
-        logger.warning("warning: %s: the subsets %s are missing", root, ", ".join(missing))
+    missing_valid = missing_subsets(root, valid_subsets) if valid_subsets else []
+    if missing or missing_valid:
+        listed = ", ".join(missing + missing_valid)
+        logger.warning("warning: %s: the subsets %s are missing", root, listed)
     train, valid = split_speakers(read_librispeech(root, train_subsets), valid_speakers)
-    if valid_subsets:
-        missing_subsets(root, valid_subsets)
-        valid += read_librispeech(root, valid_subsets)
+    valid += read_librispeech(root, valid_subsets)
     if not valid:
         raise SerError(
             f"{root}: no utterance to validate on; expected validation subsets or speakers; name "
             "them in local/data.sh"
         )
     _write_read_speech(train_out, train, missing)
-    _write_read_speech(valid_out, valid, missing)
+    _write_read_speech(valid_out, valid, missing_valid)
 
 
 def _write_read_speech(

@@ -36,9 +36,16 @@ from ser.corpus.synthetic_text import SESSIONS, Turn, plan_dialogues, plan_sente
 DEV_SHARE = 0.06  # of the read sentences
 CHAPTER_SENTENCES = 40
 READ_VOICES: dict[str, dict[str, str]] = {  # subset -> eSpeak variant -> sex
-    "train-clean-100": dict.fromkeys(("Alicia", "Annie", "aunty", "belinda", "linda", "steph"), "F")
-    | dict.fromkeys(("Alex", "Andy", "Michael", "m6", "m7", "m8", "quincy", "robert"), "M"),
-    "dev-clean": {"shelby": "F", "Denis": "M"},
+    "train-clean-100": dict.fromkeys(
+        "Alicia Andrea anika Annie aunty belinda grandma linda shelby steph steph2".split(),
+        "F",
+    )
+    | dict.fromkeys(
+        "Alex Andy antonio Denis ed Gene Gene2 grandpa Jacky john Mario max michel Michael Mike m6 "
+        "m7 m8 Nguyen pedro quincy robert sandro Storm victor".split(),
+        "M",
+    ),
+    "dev-clean": dict.fromkeys(("Lee", "paul"), "M") | {"steph3": "F"},
 }
 COUNTED = ("ang", "hap", "exc", "neu", "sad", "female", "male")  # the columns of counts.yaml
 READERS_HEADER = ";ID  |SEX| SUBSET           |MINUTES| NAME"

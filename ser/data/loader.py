@@ -1,6 +1,7 @@
 """From lists of indices to padded batches, read by worker processes where asked."""
 
 from collections.abc import Iterable, Sequence
+from copy import copy
 
 import torch
 from torch.utils.data import DataLoader, Dataset
@@ -40,8 +41,9 @@ def load_batches(
         batches: Indices into ``utterances``, by batch.
         num_workers: Processes that read ahead; 0 reads in this one.
     """
+    # A copy has no open archives: workers would share their place in a file that is open here.
     return DataLoader(
-        _Batches(utterances, feats, batches),
+        _Batches(utterances, copy(feats), batches),
         batch_size=None,
         num_workers=num_workers,
         pin_memory=torch.cuda.is_available(),

@@ -8,7 +8,7 @@ import torch
 from tqdm import tqdm
 
 from ser.base.errors import SerError
-from ser.base.files import digest_file, read_json, write_text
+from ser.base.files import digest_file, digest_json, read_json, write_text
 from ser.base.log import logger
 from ser.base.record import Record, rerun_hint
 from ser.config.schema import LabelsConfig, SystemConfig
@@ -43,7 +43,7 @@ class Prediction:
 def predict_all(runs: Sequence[FinetuneRun]) -> None:
     """Writes ``predictions/<system>/seed<s>_fold<k>.tsv`` of every run, and ``attributes.tsv``.
 
-    A table that is there and belongs to the run's weights is kept.
+    A table that is there and belongs to the run and its weights is kept.
 
     Raises:
         SerError: A run is not finished, or was made from other inputs than are there now.
@@ -63,7 +63,8 @@ def predict_all(runs: Sequence[FinetuneRun]) -> None:
         inputs[str(run.folder)] = record.identity
         path = out / run.system / f"seed{run.seed}_fold{run.fold}.tsv"
         made_from = path.with_suffix(".weights")
-        digest = digest_file(run.folder / "model.safetensors")
+        # The record too: the table shows transcripts, which not every system is trained on.
+        digest = digest_json([record.identity, digest_file(run.folder / "model.safetensors")])
         if path.exists() and made_from.exists() and made_from.read_text() == digest:
             continue
         made_from.unlink(missing_ok=True)

@@ -135,7 +135,7 @@ class ArkReader:
     def _read(self, place: str) -> npt.NDArray[Any]:
         ark, _, offset = place.rpartition(":")
         if ark not in self._open:
-            self._open[ark] = Path(ark).open("rb")
+            self._open[ark] = Path(ark).open("rb")  # noqa: SIM115 - stays open
         stream = self._open[ark]
         stream.seek(int(offset))
         if stream.read(len(BINARY)) != BINARY:

@@ -144,8 +144,8 @@ def _is_positive(number: str) -> bool:
 # What Kaldi asks of a value, and the words for it.
 VALUES: dict[str, tuple[Callable[[str], bool], str]] = {
     "wav.scp": (
-        lambda value: value.isprintable() and not value.startswith(("~", " ")) and value != "",
-        "an audio file by its full path",
+        lambda value: value.strip() == value != "" and value[0] != "~" and "\n" not in value,
+        "the path of an audio file, without ~",
     ),
     "text": (_is_transcript, "words parted by single blanks, without <s>, </s> and #0"),
     "utt2spk": (_is_word, "a speaker, one word"),

@@ -87,8 +87,11 @@ class Tokenizer:
         """
         if not path.is_file():
             raise SerError(f"{path}: no such file; expected the BPE model of stage 2; run stage 2")
+        model = path.read_bytes()
+        if not model:  # which SentencePiece takes without a word
+            raise SerError(f"{path}: 0 bytes; expected a SentencePiece model; rerun stage 2")
         try:
-            return cls(path.read_bytes())
+            return cls(model)
         except RuntimeError as error:
             raise SerError(f"{path}: not a SentencePiece model; rerun stage 2") from error
 

@@ -1,0 +1,40 @@
+"""What a user can cause ends a program with one line and a non-zero status."""
+
+import pytest
+
+from ser.base.errors import SerError, run_program
+
+
+@pytest.mark.parametrize(
+    ("raised", "line"),
+    [
+        (SerError("a.yaml: wrong; expected right"), "error: a.yaml: wrong; expected right"),
+        (OSError(28, "No space left on device", "dump/feats.ark"), "error: dump/feats.ark: No sp"),
+        (OSError("broken"), "error: input/output: broken"),
+    ],
+)
+def test_one_line(raised: Exception, line: str) -> None:
+    def main() -> None:
+        raise raised
+
+    with pytest.raises(SystemExit) as end:
+        run_program(main)
+    assert str(end.value.code).startswith(line)  # sys.exit(text) prints it and returns 1
+    assert "\n" not in str(end.value.code)
+
+
+def test_interruption_has_the_shells_status() -> None:
+    def main() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(SystemExit) as end:
+        run_program(main)
+    assert end.value.code == 130
+
+
+def test_our_own_mistakes_are_not_hidden() -> None:
+    def main() -> None:
+        raise AssertionError("ours")
+
+    with pytest.raises(AssertionError, match="ours"):
+        run_program(main)

@@ -1,0 +1,221 @@
+"""Run records: reruns are safe, and what is stale is noticed, however far up."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ser.base import record as record_module
+from ser.base.errors import SerError
+from ser.base.record import (
+    Record,
+    claim_training_folder,
+    first_difference,
+    flatten,
+    require,
+    sole_run,
+)
+
+CONFIG = {"num_mel_bins": 80, "window": {"type": "povey", "size": 400}}
+
+
+def make(folder: Path, stage: int, config: dict[str, Any], *inputs: Path) -> Record:
+    """A finished folder, made from others."""
+    folder.mkdir(exist_ok=True)
+    identities = {str(path): require(path, -1)["identity"] for path in inputs}
+    record = Record(folder, stage, config, identities)
+    record.finish()
+    return record
+
+
+def test_a_finished_record_comes_back(tmp_path: Path) -> None:
+    record = Record(tmp_path, 1, CONFIG, {"in": "abc"})
+    assert not record.is_finished()
+    record.finish(num_utts=3)
+    assert record.is_finished()
+    found = require(tmp_path, 1, CONFIG)
+    assert found["identity"] == record.identity
+    assert (found["config"], found["inputs"]) == (CONFIG, {"in": "abc"})
+    assert found["notes"] == {"num_utts": 3}
+    assert {"git_commit", "versions", "command", "finished", "wall_seconds"} <= found.keys()
+    assert {"torch", "python", "processor", "ser"} <= found["versions"].keys()
+
+
+@pytest.mark.parametrize(
+    ("config", "inputs"),
+    [
+        ({**CONFIG, "num_mel_bins": 40}, {"in": "abc"}),
+        (CONFIG, {"in": "abd"}),
+        (CONFIG, {"in": "abc", "more": "x"}),
+    ],
+)
+def test_another_config_or_input_is_not_this_run(
+    tmp_path: Path, config: dict[str, Any], inputs: dict[str, str]
+) -> None:
+    Record(tmp_path, 1, CONFIG, {"in": "abc"}).finish()
+    assert not Record(tmp_path, 1, config, inputs).is_finished()
+
+
+def test_the_commit_never_makes_a_run_stale(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for commit in ("aaa", "bbb+changes", "unknown"):
+        monkeypatch.setattr(record_module, "git_commit", lambda commit=commit: commit)
+        monkeypatch.setattr(record_module, "versions", lambda commit=commit: {"torch": commit})
+        record = make(tmp_path / "data", 0, CONFIG)
+        if commit == "aaa":
+            later = make(tmp_path / "feats", 1, CONFIG, tmp_path / "data")
+        assert json.loads((tmp_path / "data" / "run.json").read_text())["git_commit"] == commit
+        assert record.is_finished()
+        assert later.is_finished()
+        require(tmp_path / "feats", 1, CONFIG)
+        assert not claim_training_folder(later, force=False)
+
+
+def test_require_names_the_stage_of_what_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(SerError, match=r"no run\.json.*\./run\.sh --stage 2 --stop-stage 2"):
+        require(tmp_path / "bpe", 2)
+    (tmp_path / "bpe").mkdir()
+    (tmp_path / "bpe" / "bpe.model").touch()  # without its record it is not whole
+    with pytest.raises(SerError, match=r"no run\.json"):
+        require(tmp_path / "bpe", 2)
+
+
+def test_require_names_the_differing_key(tmp_path: Path) -> None:
+    make(tmp_path, 1, CONFIG)
+    changed = {**CONFIG, "window": {"type": "hamming", "size": 400}}
+    with pytest.raises(SerError, match=r"window\.type was povey and is hamming.*--stage 1"):
+        require(tmp_path, 1, changed)
+
+
+def test_stale_inputs_are_noticed_however_far_up(tmp_path: Path) -> None:
+    data, feats, model = (tmp_path / name for name in ("data", "feats", "model"))
+    make(data, 0, {"corpus": 1})
+    make(feats, 1, CONFIG, data)
+    make(model, 3, CONFIG, feats)
+    require(model, 3)
+
+    make(data, 0, {"corpus": 2})
+    with pytest.raises(SerError, match=rf"{feats}: made from another {data} .*--stage 1"):
+        require(feats, 1)
+    with pytest.raises(SerError, match=rf"{feats}: made from another {data} .*--stage 1"):
+        require(model, 3)  # two levels up; the stage to rerun is the one in between
+
+    make(feats, 1, CONFIG, data)
+    require(feats, 1)
+    with pytest.raises(SerError, match=rf"{model}: made from another {feats} .*--stage 3"):
+        require(model, 3)
+    make(model, 3, CONFIG, feats)
+    require(model, 3)
+
+
+def test_made_again_from_the_same_is_not_stale(tmp_path: Path) -> None:
+    make(tmp_path / "data", 0, CONFIG)
+    make(tmp_path / "feats", 1, CONFIG, tmp_path / "data")
+    make(tmp_path / "data", 0, CONFIG)
+    require(tmp_path / "feats", 1)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ({"a": {"b": 1}}, {"a": {"b": 2}}, "a.b was 1 and is 2"),
+        ({"a": 1}, {"a": 1, "c": [2]}, "c was absent and is [2]"),
+        ({"a": 1, "c": None}, {"a": 1}, "c was None and is absent"),
+        ({"a": 1}, {"a": 1}, "nothing"),
+    ],
+)
+def test_first_difference(old: dict[str, Any], new: dict[str, Any], said: str) -> None:
+    assert first_difference(old, new) == said
+
+
+def test_flatten() -> None:
+    assert flatten({"a": {"b": 1, "c": {"d": [2]}}, "e": None}) == {
+        "a.b": 1,
+        "a.c.d": [2],
+        "e": None,
+    }
+
+
+def test_claim_starts_resumes_and_returns(tmp_path: Path) -> None:
+    record = Record(tmp_path / "run", 4, CONFIG, {"in": "abc"})
+    assert claim_training_folder(record, force=False)  # from the start
+    (tmp_path / "run" / "checkpoint").touch()
+    assert claim_training_folder(record, force=False)  # goes on
+    assert claim_training_folder(record, force=True)  # nothing differs, so nothing is moved
+    assert (tmp_path / "run" / "checkpoint").exists()
+    record.finish()
+    assert not claim_training_folder(record, force=False)
+    assert not claim_training_folder(record, force=True)
+
+
+@pytest.mark.parametrize("finished", [False, True])
+@pytest.mark.parametrize(
+    ("config", "inputs", "said"),
+    [
+        ({**CONFIG, "num_mel_bins": 40}, {"in": "abc"}, r"config\.num_mel_bins was 80 and is 40"),
+        (CONFIG, {"in": "xyz"}, r"inputs\.in was abc and is xyz"),
+    ],
+)
+def test_claim_refuses_another_run_or_moves_it_aside(
+    tmp_path: Path, finished: bool, config: dict[str, Any], inputs: dict[str, str], said: str
+) -> None:
+    folder = tmp_path / "run"
+    old = Record(folder, 4, CONFIG, {"in": "abc"})
+    claim_training_folder(old, force=False)
+    (folder / "model").write_text("old")
+    if finished:
+        old.finish()
+    new = Record(folder, 4, config, inputs)
+    with pytest.raises(SerError, match=rf"{said}.*--force"):
+        claim_training_folder(new, force=False)
+    assert (folder / "model").read_text() == "old"
+
+    assert claim_training_folder(new, force=True)
+    assert [p.name for p in folder.iterdir()] == ["started.json"]
+    (aside,) = tmp_path.glob("run.*")
+    assert (aside / "model").read_text() == "old"
+    assert claim_training_folder(new, force=False)
+
+
+HOLDER = """
+import sys
+from pathlib import Path
+from ser.base.record import sole_run
+with sole_run(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_second_process_is_refused_until_the_first_ends(tmp_path: Path) -> None:
+    folder = tmp_path / "exp" / "run"
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert holder.stdin is not None
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "held\n"
+    with pytest.raises(SerError, match=f"{folder}: another run is writing here"), sole_run(folder):
+        pass
+    with sole_run(folder.with_name("other")):  # its neighbour is free
+        pass
+    holder.kill()  # a killed run holds nothing
+    holder.wait()
+    with sole_run(folder):
+        pass
+    holder.stdin.close()
+    holder.stdout.close()
+
+
+def test_git_commit_names_this_checkout_or_says_unknown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))  # no git
+    assert record_module.git_commit() == "unknown"

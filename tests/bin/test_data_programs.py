@@ -1,0 +1,116 @@
+"""The programs of stages 0 and 2: their faults are one line and a status, never a traceback."""
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+import ser
+
+CONF = Path(ser.__file__).parents[1] / "egs" / "ravdess" / "conf"
+EMOTIONS = ("01", "03", "04", "05")
+
+
+def run(program: str, *words: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", f"ser.bin.{program}", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def plant_ravdess(root: Path, num_actors: int) -> None:
+    for actor in range(1, num_actors + 1):
+        for emotion in EMOTIONS:
+            path = root / f"Actor_{actor:02d}" / f"03-01-{emotion}-01-01-01-{actor:02d}.flac"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            samples = np.full(1600, 10 * actor + int(emotion), np.int16)
+            soundfile.write(path, samples, 16000)
+
+
+def faults() -> Sequence[tuple[str, list[object], str]]:
+    none = Path("/none")
+    out = Path("out")
+    iemocap_conf = CONF.parents[1] / "iemocap" / "conf"
+    return [
+        ("prepare_ravdess", [none, out, "--conf", CONF], "/none: no such folder"),
+        ("prepare_ravdess", ["/", out, "--conf", none], "/none/labels.yaml: no such file"),
+        ("prepare_iemocap", [none, out, "--conf", iemocap_conf], "/none: no such folder"),
+        ("prepare_iemocap", [none, out, "--conf", CONF], "counts.yaml: no such file"),
+        (
+            "prepare_iemocap",
+            [none, out, "--conf", iemocap_conf, "--attribute", "cue"],
+            "--attribute cue: expected NAME=FILE",
+        ),
+        (
+            "prepare_iemocap",
+            [none, out, "--conf", iemocap_conf, "--attribute", "a=b", "--attribute", "a=c"],
+            "--attribute a=b a=c: expected NAME=FILE, each name once",
+        ),
+        (
+            "prepare_librispeech",
+            [none, out, out, "--train-subsets", "train-clean-5"],
+            "/none: no such folder",
+        ),
+        (
+            "make_folds",
+            [none, out, "--protocol", CONF / "protocol" / "paper.yaml"],
+            "/none: not there or not whole",
+        ),
+        (
+            "make_folds",
+            [none, out, "--protocol", CONF / "bpe.yaml"],
+            "the key 'fold_unit' is missing",
+        ),
+        ("train_bpe", [none, out, "--conf", CONF], "/none: not there or not whole"),
+    ]
+
+
+@pytest.mark.parametrize(("program", "words", "said"), faults())
+def test_a_fault_is_one_line(program: str, words: list[object], said: str, tmp_path: Path) -> None:
+    result = run(program, *(tmp_path / w if w == Path("out") else w for w in words))
+    assert result.returncode == 1
+    assert result.stdout == ""
+    assert result.stderr.startswith("error: ")
+    assert said in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("program", ["prepare_ravdess", "make_folds", "train_bpe"])
+def test_a_wrong_call_shows_the_usage(program: str) -> None:
+    result = run(program, "--no-such-option")
+    assert result.returncode == 2
+    assert result.stderr.startswith("usage: ")
+    assert "Traceback" not in result.stderr
+
+
+def test_from_a_corpus_to_folds_and_bpe(tmp_path: Path) -> None:
+    """All's well, then each later program notices that the data are others."""
+    plant_ravdess(tmp_path / "corpus", 10)
+    data, folds, bpe = tmp_path / "ser", tmp_path / "folds", tmp_path / "bpe"
+    made = run("prepare_ravdess", tmp_path / "corpus", data, "--conf", CONF)
+    assert made.returncode == 0, made.stderr
+    assert "40 utterances of 10 speakers: ang 10, hap 10, neu 10, sad 10" in made.stderr
+    made = run("make_folds", data, folds, "--protocol", CONF / "protocol" / "paper.yaml")
+    assert made.returncode == 0, made.stderr
+    assert "fold 5: test 8, train 32" in made.stderr
+
+    made = run("train_bpe", data, bpe, "--conf", CONF)  # one sentence is too little text
+    assert made.returncode == 1
+    assert f"error: {data}/text: bpe.yaml num_pieces " in made.stderr
+    assert not bpe.exists()
+    (tmp_path / "bpe.yaml").write_text("num_pieces: 25\ncharacter_coverage: 1.0\n")
+    made = run("train_bpe", data, bpe, "--conf", tmp_path)
+    assert made.returncode == 0, made.stderr
+    assert (bpe / "bpe.model").stat().st_size > 0
+    made = run("train_bpe", data, bpe, "--conf", tmp_path)
+    assert "finished already, with the same inputs" in made.stderr
+
+    (tmp_path / "corpus" / "Actor_01" / "03-01-05-01-01-01-01.flac").write_bytes(b"cut")
+    made = run("prepare_ravdess", tmp_path / "corpus", data, "--conf", CONF)
+    assert made.returncode == 1
+    assert made.stderr.startswith(f"error: {tmp_path}/corpus/Actor_01/03-01-05-01-01-01-01.flac: ")
+    assert "(01-03-01-05-01-01-01-01;" in made.stderr
+    assert (data / "run.json").exists()  # the old data stay whole

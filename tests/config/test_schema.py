@@ -1,0 +1,153 @@
+"""What the models of the configuration refuse, and that every shipped file loads."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, ValidationError
+
+import ser
+from ser.base.errors import SerError
+from ser.config.load import load_config, read_yaml
+from ser.config.schema import (
+    BpeConfig,
+    CountsConfig,
+    EncoderConfig,
+    FbankConfig,
+    LabelsConfig,
+    PretrainConfig,
+    ProtocolConfig,
+    SystemConfig,
+)
+
+EGS = Path(ser.__file__).parents[1] / "egs"
+MODELS: dict[str, type[BaseModel]] = {
+    "fbank.yaml": FbankConfig,
+    "bpe.yaml": BpeConfig,
+    "labels.yaml": LabelsConfig,
+    "counts.yaml": CountsConfig,
+    "encoder.yaml": EncoderConfig,
+    "protocol/*.yaml": ProtocolConfig,
+    "pretrain/*.yaml": PretrainConfig,
+    "systems/*.yaml": SystemConfig,
+}
+CONFS = sorted(EGS.glob("*/conf"))
+SHIPPED = [
+    (path, model)
+    for conf in CONFS
+    for pattern, model in MODELS.items()
+    for path in sorted(conf.glob(pattern))
+]
+ELSEWHERE = {"paper_results.yaml"}  # read by ser.score
+
+
+@pytest.mark.parametrize(
+    ("path", "model"), [pytest.param(*s, id=str(s[0].relative_to(EGS))) for s in SHIPPED]
+)
+def test_shipped_file_loads(path: Path, model: type[BaseModel]) -> None:
+    load_config(path, model)
+
+
+@pytest.mark.parametrize("conf", CONFS, ids=lambda path: path.parent.name)
+def test_no_shipped_file_is_forgotten(conf: Path) -> None:
+    known = {path for path, _ in SHIPPED}
+    files = {path for path in conf.rglob("*.yaml") if path.name not in ELSEWHERE}
+    assert files <= known
+    names = {path.relative_to(conf).parts[0] for path in files}
+    assert {pattern.split("/")[0] for pattern in MODELS} - names <= {"counts.yaml"}
+
+
+@pytest.mark.parametrize("conf", CONFS, ids=lambda path: path.parent.name)
+def test_the_files_of_a_recipe_fit_together(conf: Path) -> None:
+    fbank = load_config(conf / "fbank.yaml", FbankConfig)
+    systems = {
+        path.stem: load_config(path, SystemConfig) for path in (conf / "systems").glob("*.yaml")
+    }
+    for system in systems.values():
+        assert system.model.num_mel_bins == fbank.num_mel_bins
+        if system.init != "scratch":
+            pretrain = load_config(conf / "pretrain" / f"{system.init}.yaml", PretrainConfig)
+            assert system.model == pretrain.encoder
+
+
+@pytest.mark.parametrize("conf", CONFS, ids=lambda path: path.parent.name)
+def test_transformers_differ_in_init_and_alpha_alone(conf: Path) -> None:
+    names = ("transformer", "transformer_tl", "transformer_tl_mtl")
+    files = [read_yaml(conf / "systems" / f"{name}.yaml") for name in names]
+    told = [(file.pop("init"), file.pop("ctc_alpha") > 0) for file in files]
+    assert told == [("scratch", False), (told[1][0], False), (told[1][0], True)]
+    assert told[1][0] != "scratch"
+    assert files[0] == files[1] == files[2]
+
+
+def test_counts_of_iemocap_are_the_published_ones() -> None:
+    path = EGS / "iemocap" / "conf" / "counts.yaml"
+    counts = load_config(path, CountsConfig)
+    labels = load_config(path.with_name("labels.yaml"), LabelsConfig)
+
+    def total(key: str) -> int:
+        return sum(row[key] for row in counts.sessions.values())
+
+    assert {key: total(key) for key in ("ang", "hap", "exc", "neu", "sad")} == {
+        "ang": 1103,
+        "hap": 595,
+        "exc": 1041,
+        "neu": 1708,
+        "sad": 1084,
+    }
+    for row in counts.sessions.values():
+        assert sum(row[key] for key in labels.class_of) == row["female"] + row["male"]
+    assert total("female") + total("male") == 5531
+    assert counts.labelled_utterances == 10039
+
+
+FBANK = read_yaml(EGS / "iemocap" / "conf" / "fbank.yaml")
+LABELS: dict[str, Any] = {"classes": {"ang": ["ang"], "hap": ["hap", "exc"]}, "exclude": ["xxx"]}
+PROTOCOL = {"fold_unit": "session", "num_folds": 5, "validation": "none", "selection": "last"}
+
+
+@pytest.mark.parametrize(
+    ("model", "values", "said"),
+    [
+        (FbankConfig, FBANK | {"high_freq_hz": 8000.1}, "expected low < high <= 8000.0, half"),
+        (FbankConfig, FBANK | {"low_freq_hz": 8000.0}, "low_freq_hz 8000.0 and high_freq_hz 8000"),
+        (FbankConfig, FBANK | {"num_mel_bins": 0}, "num_mel_bins"),
+        (LabelsConfig, LABELS | {"exclude": ["exc"]}, r"labels \['exc'\] stand twice"),
+        (LabelsConfig, LABELS | {"classes": {"a": ["x"], "b": ["x"]}}, r"\['x'\] stand twice"),
+        (LabelsConfig, LABELS | {"classes": {"ang": ["ang"]}}, "1 classes; expected two or more"),
+        (ProtocolConfig, PROTOCOL | {"selection": "best_valid_ua"}, "nothing is selected on a tes"),
+        (ProtocolConfig, PROTOCOL | {"num_folds": 1}, "num_folds"),
+        (
+            ProtocolConfig,
+            PROTOCOL | {"validation": "next_fold", "num_folds": 2},
+            "leaves 0 folds to train on; expected 3 or more",
+        ),
+    ],
+)
+def test_what_does_not_fit_together_is_refused(
+    model: type[BaseModel], values: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(ValidationError, match=said):
+        model.model_validate(values)
+
+
+def test_what_they_were_made_of_is_accepted() -> None:
+    FbankConfig.model_validate(FBANK)
+    labels = LabelsConfig.model_validate(LABELS)
+    assert labels.names == ("ang", "hap")
+    assert labels.class_of == {"ang": "ang", "hap": "hap", "exc": "hap"}
+    ProtocolConfig.model_validate(PROTOCOL)
+    ProtocolConfig.model_validate(PROTOCOL | {"validation": "next_fold", "num_folds": 3})
+
+
+@pytest.mark.parametrize(("key", "value"), [("init", "ctc"), ("ctc_alpha", 0.6)])
+def test_the_baseline_has_no_pretraining_and_no_ctc(tmp_path: Path, key: str, value: str) -> None:
+    text = (EGS / "mini" / "conf" / "systems" / "cnn_blstm_sa.yaml").read_text()
+    text, count = re.subn(rf"(?m)^{key}: .*$", f"{key}: {value}", text)
+    assert count == 1
+    path = tmp_path / "cnn_blstm_sa.yaml"
+    path.write_text(text)
+    with pytest.raises(SerError, match="has neither pre-training nor a CTC head") as error:
+        load_config(path, SystemConfig)
+    assert str(error.value).startswith(f"{path}: cnn_blstm_sa with ")

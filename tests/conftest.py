@@ -1,0 +1,34 @@
+"""Puts this folder on the path, so that tests in all folders can import ``tiny``."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def pretrained_recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny recipe after stage 3; not to be changed."""
+    import tiny_recipe
+
+    root = tmp_path_factory.mktemp("recipe")
+    with pytest.MonkeyPatch.context() as patch:
+        tiny_recipe.build(root, patch)
+    return root
+
+
+@pytest.fixture
+def recipe(
+    pretrained_recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Path]:
+    """A copy of it to work in, as the current directory."""
+    root = tmp_path / "recipe"
+    shutil.copytree(pretrained_recipe, root)
+    monkeypatch.chdir(root)
+    monkeypatch.setattr("ser.train.pretrain.threads_per_job", lambda jobs: 1)
+    yield root
+    torch.set_flush_denormal(False)

@@ -1,0 +1,57 @@
+"""Corpora that the tests of this folder share."""
+
+import logging
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import ser
+from ser.base.log import logger
+from ser.corpus.synthetic import write_corpora
+
+
+@pytest.fixture(scope="session")
+def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The generated corpora, small: ``IEMOCAP_full_release`` and ``LibriSpeech``. Read only."""
+    root = tmp_path_factory.mktemp("generated") / "corpora"
+    write_corpora(root, num_emotion_turns=80, num_read_sentences=60)
+    return root
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Real corpora, where they are."""
+    beside = Path(ser.__file__).parents[2] / "shared" / "data"
+    path = Path(os.environ.get("SER_SHARED_DATA", beside))
+    if not path.is_dir():
+        pytest.skip(f"no real corpora in {path}; SER_SHARED_DATA names another folder")
+    return path
+
+
+class Log(logging.Handler):
+    """Keeps what was said."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(record.getMessage())
+
+    def find(self, pattern: str) -> list[str]:
+        """The lines that match."""
+        return [line for line in self.lines if re.search(pattern, line)]
+
+
+@pytest.fixture
+def log() -> Iterator[Log]:
+    """What is said to the user while a test runs."""
+    handler, level = Log(), logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    yield handler
+    logger.removeHandler(handler)
+    logger.setLevel(level)

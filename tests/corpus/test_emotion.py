@@ -1,0 +1,110 @@
+"""Emotional utterances -> a data directory: every exclusion counted, listed and printed."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from ser.base.errors import SerError
+from ser.config.schema import LabelsConfig
+from ser.corpus.emotion import EmotionUtterance, identical_audio, unique, write_emotion_dir
+from ser.kaldi.data_dir import EMOTION, REQUIRED, read_data_dir
+
+LABELS = LabelsConfig(classes={"ang": ["angry", "cross"], "sad": ["sad"]}, exclude=["calm", "odd"])
+
+
+@pytest.fixture
+def utterances(tmp_path: Path) -> list[EmotionUtterance]:
+    made = []
+    for number, label in enumerate(["angry", "cross", "sad", "calm", "calm", "odd"]):
+        spk = f"s{number % 2}"
+        wav = tmp_path / "wav" / f"{number}.wav"
+        wav.parent.mkdir(exist_ok=True)
+        soundfile.write(wav, np.full(1600, number, np.int16), 16000)
+        made.append(
+            EmotionUtterance(
+                utt=f"{spk}-{number}",
+                utt_orig=f"{number}",
+                spk=spk,
+                gender="fm"[number % 2],
+                session=f"{number % 2 + 1}",
+                label=label,
+                wav=wav,
+                transcript="HELLO" if number else "",
+                attributes={"utt2scene": "park"} if number else {},
+            )
+        )
+    return made
+
+
+def test_tables_and_exclusions(
+    tmp_path: Path, utterances: list[EmotionUtterance], log: Any
+) -> None:
+    folder = tmp_path / "ser"
+    folder.mkdir()
+    write_emotion_dir(folder, utterances, LABELS, {"s9-9": "missing: 9.wav"})
+    data = read_data_dir(folder)
+    assert set(data.tables) == {*REQUIRED, *EMOTION, "spk2gender", "utt2scene"}
+    assert data["utt2emo"] == {"s0-0": "ang", "s0-2": "sad", "s1-1": "ang"}
+    assert data["utt2emo_raw"] == {"s0-0": "angry", "s0-2": "sad", "s1-1": "cross"}
+    assert data["utt2orig"] == {"s0-0": "0", "s0-2": "2", "s1-1": "1"}
+    assert data["utt2session"] == {"s0-0": "1", "s0-2": "1", "s1-1": "2"}
+    assert data["utt2scene"] == {"s0-0": "", "s0-2": "park", "s1-1": "park"}
+    assert data["utt2dur"] == dict.fromkeys(data.utts, "0.1000")
+    assert data["spk2gender"] == {"s0": "f", "s1": "m"}
+    assert (folder / "excluded.tsv").read_text() == (
+        "utt\treason\n"
+        "s0-4\tlabel calm is in 'exclude' of labels.yaml\n"
+        "s1-3\tlabel calm is in 'exclude' of labels.yaml\n"
+        "s1-5\tlabel odd is in 'exclude' of labels.yaml\n"
+        "s9-9\tmissing: 9.wav\n"
+    )
+    assert len(log.find("^left out 2: label calm .*excluded.tsv")) == 1
+    assert len(log.find("^left out 1: label odd .*excluded.tsv")) == 1
+    assert len(log.find("^left out 1: missing: 9.wav .*excluded.tsv")) == 1
+    assert log.find("^3 utterances of 2 speakers: ang 2, sad 1")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"label": "joy"}, "the label 'joy' of s0-0 is neither in a class nor in 'exclude'"),
+        ({"utt": "s1-1"}, "the id s1-1 is also that of "),
+        ({"wav": Path("none.wav")}, r"none\.wav: no such file \(s0-0\)"),
+        ({"attributes": {"utt2spk": "x"}}, "utt2spk: an attribute has the name of a table"),
+        ({"attributes": {"utt2emo": "x"}}, "utt2emo: an attribute has the name of a table"),
+        ({"utt": "x-0"}, "the speaker s0 is no prefix of x-0"),
+    ],
+)
+def test_faults_are_named_and_nothing_is_written(
+    tmp_path: Path, utterances: list[EmotionUtterance], changes: dict[str, Any], said: str
+) -> None:
+    utterances[0] = replace(utterances[0], **changes)
+    folder = tmp_path / "ser"
+    folder.mkdir()
+    with pytest.raises(SerError, match=said) as error:
+        write_emotion_dir(folder, utterances, LABELS, {})
+    assert "\n" not in str(error.value)
+    assert not list(folder.iterdir())
+
+
+def test_a_class_without_utterances_is_refused(
+    tmp_path: Path, utterances: list[EmotionUtterance]
+) -> None:
+    with pytest.raises(SerError, match="the class 'sad' has 0 of 2 utterances"):
+        write_emotion_dir(tmp_path, utterances[:2], LABELS, {})
+
+
+def test_unique_keeps_the_order(utterances: list[EmotionUtterance]) -> None:
+    assert list(unique(utterances).values()) == utterances
+
+
+def test_identical_audio(tmp_path: Path) -> None:
+    wavs = {}
+    for utt, content in {"a": b"1", "b": b"2", "c": b"1", "d": b"3", "e": b"1"}.items():
+        wavs[utt] = tmp_path / utt
+        wavs[utt].write_bytes(content)
+    assert identical_audio(wavs) == [("a", "c"), ("a", "e")]

@@ -1,0 +1,113 @@
+"""LibriSpeech's tree: any audio that can be read, and nothing lost in silence."""
+
+from pathlib import Path
+
+import pytest
+
+from ser.base.errors import SerError
+from ser.corpus.librispeech import (
+    ReadUtterance,
+    asr_tables,
+    missing_subsets,
+    read_librispeech,
+    split_speakers,
+)
+
+
+def plant(root: Path, chapter: str, transcripts: str, *audio: str) -> Path:
+    """A chapter (``subset/speaker/chapter``) by hand."""
+    folder = root / chapter
+    folder.mkdir(parents=True)
+    _, spk, number = chapter.split("/")
+    (folder / f"{spk}-{number}.trans.txt").write_bytes(transcripts.encode())
+    for name in audio:
+        (folder / name).touch()
+    return folder
+
+
+@pytest.mark.parametrize("extension", ["flac", "wav", "opus", "ogg", "FLAC", "mp3"])
+def test_any_audio_extension(tmp_path: Path, extension: str) -> None:
+    folder = plant(
+        tmp_path, "train/19/198", "19-198-0000 HELLO YOU\n", f"19-198-0000.{extension}", "notes.txt"
+    )
+    assert read_librispeech(tmp_path, ["train"]) == [
+        ReadUtterance("19-198-0000", "19", folder / f"19-198-0000.{extension}", "HELLO YOU")
+    ]
+
+
+def test_order_line_ends_and_files_beside(tmp_path: Path) -> None:
+    folder = plant(
+        tmp_path, "train/19/198", "19-198-0000 A B\r\n19-198-0001 DON'T\r\n19-198-0002",
+        "19-198-0000.flac", "19-198-0001.flac", "19-198-0002.flac", "._19-198-0000.flac",
+    )  # fmt: skip
+    (tmp_path / "train" / "19" / "._198").touch()
+    (tmp_path / "train" / "SPEAKERS.TXT").touch()
+    found = read_librispeech(tmp_path, ["absent", "train"])
+    assert asr_tables(found) == {
+        "wav.scp": {f"19-198-000{i}": str(folder / f"19-198-000{i}.flac") for i in range(3)},
+        "text": {"19-198-0000": "A B", "19-198-0001": "DON'T", "19-198-0002": ""},
+        "utt2spk": {f"19-198-000{i}": "19" for i in range(3)},
+    }
+
+
+@pytest.mark.parametrize(
+    ("transcripts", "audio", "said"),
+    [
+        ("1-2-0 A\n1-2-1 B\n", ["1-2-0.flac"], "{folder}: 1-2-1 has a transcript and no audio (1"),
+        ("1-2-0 A\n", ["1-2-0.flac", "1-2-1.flac"], "{folder}/1-2-1.flac: no transcript in 1-2.tr"),
+        ("1-2-0 A\n1-2-0 A\n", ["1-2-0.flac"], "{folder}/1-2.trans.txt:2: '1-2-0' is double"),
+        ("1-3-0 A\n", ["1-3-0.flac"], "{folder}/1-2.trans.txt:1: '1-3-0' is double or not of this"),
+        ("1-2-0 A\n", ["1-2-0.flac", "1-2-0.wav"], "{folder}/1-2-0.wav: 1-2-0.flac has the same"),
+    ],
+)
+def test_faults_are_named(tmp_path: Path, transcripts: str, audio: list[str], said: str) -> None:
+    folder = plant(tmp_path, "train/1/2", transcripts, *audio)
+    with pytest.raises(SerError) as error:
+        read_librispeech(tmp_path, ["train"])
+    assert str(error.value).startswith(said.format(folder=folder))
+
+
+def test_a_chapter_without_transcripts_is_named(tmp_path: Path) -> None:
+    folder = plant(tmp_path, "train/1/2", "", "1-2-0.flac")
+    (folder / "1-2.trans.txt").unlink()
+    with pytest.raises(SerError, match=r"1-2\.trans\.txt: no such file"):
+        read_librispeech(tmp_path, ["train"])
+
+
+def test_an_id_in_two_subsets_is_refused(tmp_path: Path) -> None:
+    for subset in ("a", "b"):
+        plant(tmp_path, f"{subset}/1/2", "1-2-0 A\n", "1-2-0.flac")
+    with pytest.raises(SerError, match=r"b/1/2/1-2-0\.flac: the id 1-2-0 is also that of .*a/1/2"):
+        read_librispeech(tmp_path, ["a", "b"])
+
+
+def test_missing_subsets(tmp_path: Path) -> None:
+    plant(tmp_path, "b/1/2", "1-2-0 A\n", "1-2-0.flac")
+    assert missing_subsets(tmp_path, ["b"]) == []
+    assert missing_subsets(tmp_path, ["a", "b", "c"]) == ["a", "c"]
+    with pytest.raises(SerError, match=f"{tmp_path}: holds none of a, c"):
+        missing_subsets(tmp_path, ["a", "c"])
+    with pytest.raises(SerError, match=f"{tmp_path / 'none'}: no such folder.*set LIBRISPEECH"):
+        missing_subsets(tmp_path / "none", ["b"])
+
+
+def test_validation_by_whole_speakers(generated: Path) -> None:
+    utterances = read_librispeech(generated / "LibriSpeech", ["train-clean-100", "dev-clean"])
+    assert len(utterances) == 60
+    assert all(u.utt.startswith(f"{u.spk}-") for u in utterances)
+    speakers = sorted({u.spk for u in utterances})
+    train, valid = split_speakers(utterances, speakers[:2])
+    assert {u.spk for u in valid} == set(speakers[:2])
+    assert {u.spk for u in train} == set(speakers[2:])
+    assert len(train) + len(valid) == 60
+    assert split_speakers(utterances, []) == (utterances, [])
+    with pytest.raises(SerError, match="the validation speaker 7 is not in the subsets read"):
+        split_speakers(utterances, [*speakers[:2], "7"])
+
+
+def test_real_train_clean_5(real_data: Path) -> None:
+    utterances = read_librispeech(real_data / "LibriSpeech", ["train-clean-5"])
+    assert len(utterances) == len({u.utt for u in utterances}) == 1519
+    assert len({u.spk for u in utterances}) == 28
+    assert all(set(u.transcript) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZ' ") for u in utterances)
+    assert all(u.transcript for u in utterances)

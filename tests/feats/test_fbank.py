@@ -1,0 +1,123 @@
+"""The features are Kaldi's, by the reference of torchaudio."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torchaudio.compliance.kaldi import fbank as reference_fbank
+
+from ser.config.schema import FbankConfig
+from ser.feats.fbank import Fbank
+
+CONFIG = FbankConfig(
+    sample_rate_hz=16000,
+    num_mel_bins=80,
+    frame_length_ms=25.0,
+    frame_shift_ms=10.0,
+    preemphasis=0.97,
+    low_freq_hz=20.0,
+    high_freq_hz=8000.0,
+    storage="float32",
+)
+
+
+def reference(samples: torch.Tensor, config: FbankConfig = CONFIG) -> torch.Tensor:
+    return reference_fbank(
+        samples[None],
+        sample_frequency=config.sample_rate_hz,
+        num_mel_bins=config.num_mel_bins,
+        frame_length=config.frame_length_ms,
+        frame_shift=config.frame_shift_ms,
+        preemphasis_coefficient=config.preemphasis,
+        low_freq=config.low_freq_hz,
+        high_freq=config.high_freq_hz,
+        window_type="povey",
+        dither=0.0,
+        use_energy=False,
+        snip_edges=True,
+    )
+
+
+def noise(num_samples: int, amplitude: float) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(num_samples)
+    return torch.rand(num_samples, generator=generator) * 2 * amplitude - amplitude
+
+
+def tone(num_samples: int, frequency_hz: float) -> torch.Tensor:
+    time = torch.arange(num_samples) / CONFIG.sample_rate_hz
+    return 20000 * torch.sin(2 * torch.pi * frequency_hz * time)
+
+
+@pytest.mark.parametrize(
+    "samples",
+    [
+        pytest.param(noise(16000, 3000.0), id="speech level"),
+        pytest.param(noise(16000, 32768.0), id="loud"),
+        pytest.param(noise(16000, 32768.0).sign() * 32768, id="clipped"),
+        pytest.param(noise(16000, 0.5), id="below one bit"),
+        pytest.param(torch.zeros(8000), id="silence"),
+        pytest.param(torch.cat([torch.zeros(4000), noise(4000, 900.0)]), id="silence, then noise"),
+        pytest.param(torch.full((4000,), 1234.0), id="constant"),
+        pytest.param(noise(400, 3000.0), id="one frame"),
+        pytest.param(noise(559, 3000.0), id="one sample short of two frames"),
+        pytest.param(noise(560, 3000.0), id="two frames"),
+        pytest.param(noise(35 * 16000, 3000.0), id="35 s"),
+    ],
+)
+def test_equals_torchaudio(samples: torch.Tensor) -> None:
+    expected = reference(samples)
+    feats = Fbank(CONFIG)(samples)
+    assert feats.dtype == torch.float32
+    assert feats.shape == expected.shape
+    assert (feats - expected).abs().max() < 1e-3
+
+
+@pytest.mark.parametrize("frequency_hz", [25.0, 440.0, 7900.0])
+def test_pure_tone_equals_torchaudio_as_far_as_float32_reaches(frequency_hz: float) -> None:
+    """Where a band lies more than 80 dB below the loudest, both hold rounding errors of the FFT."""
+    samples = tone(16000, frequency_hz)
+    expected, feats = reference(samples), Fbank(CONFIG)(samples)
+    loudest = expected.amax(dim=1, keepdim=True)
+    heard = expected > loudest - 8 * math.log(10)
+    assert heard.any(dim=1).all()
+    assert (feats - expected)[heard].abs().max() < 1e-3
+    assert (feats.argmax(dim=1) == expected.argmax(dim=1)).all()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"num_mel_bins": 23, "low_freq_hz": 64.0, "high_freq_hz": 7600.0},
+        {"sample_rate_hz": 8000, "high_freq_hz": 4000.0, "num_mel_bins": 40},
+        {"frame_length_ms": 20.0, "frame_shift_ms": 5.0, "preemphasis": 0.0},
+    ],
+)
+def test_equals_torchaudio_with_other_options(changes: dict[str, float]) -> None:
+    config = FbankConfig(**(CONFIG.model_dump() | changes))
+    samples = noise(12345, 5000.0)
+    assert (Fbank(config)(samples) - reference(samples, config)).abs().max() < 1e-3
+
+
+@settings(deadline=None, max_examples=60)
+@given(num_samples=st.integers(1, 3000))
+def test_number_of_frames(num_samples: int) -> None:
+    fbank = Fbank(CONFIG)
+    expected = 1 + (num_samples - 400) // 160 if num_samples >= 400 else 1
+    assert fbank.num_frames(num_samples) == expected
+    assert fbank(noise(num_samples, 100.0)).shape == (expected, 80)
+
+
+@pytest.mark.parametrize("num_samples", [1, 200, 399])
+def test_shorter_than_a_frame_is_padded_with_zeros(num_samples: int) -> None:
+    samples = noise(num_samples, 3000.0)
+    padded = torch.cat([samples, torch.zeros(400 - num_samples)])
+    assert (Fbank(CONFIG)(samples) - reference(padded)).abs().max() < 1e-3
+
+
+def test_samples_are_not_changed() -> None:
+    samples = noise(4000, 3000.0)
+    before = samples.clone()
+    Fbank(CONFIG)(samples)
+    assert torch.equal(samples, before)

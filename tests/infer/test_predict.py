@@ -1,0 +1,233 @@
+"""Stage 5 on a tiny recipe: each model on the fold that it never saw."""
+
+import json
+from pathlib import Path
+
+import pytest
+from tiny import SYSTEMS
+from tiny_recipe import (
+    EXP,
+    FEATS,
+    LABELS,
+    SHORT_UTT,
+    WORDS,
+    change_system,
+    finetune_run,
+)
+
+from ser.base.errors import SerError
+from ser.base.record import Record, require
+from ser.infer import predict as predict_module
+from ser.infer.predict import predict_all
+from ser.score.predictions import read_predictions
+from ser.train.finetune import finetune
+from ser.train.grid import finetune_all
+
+PREDICTIONS = EXP / "predictions"
+COLUMNS = ["utt", "spk", "session", "ref", "hyp", *(f"post_{n}" for n in WORDS), "ref_text"]
+
+
+@pytest.fixture(autouse=True)
+def recipe_here(recipe: Path) -> Path:
+    return recipe
+
+
+def table(system: str, fold: str = "1") -> list[dict[str, str]]:
+    text = (PREDICTIONS / system / f"seed1_fold{fold}.tsv").read_text()
+    header, *rows = (line.split("\t") for line in text.splitlines())
+    return [dict(zip(header, row, strict=True)) for row in rows]
+
+
+def count_tables(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The tables that are written from here on."""
+    written: list[str] = []
+    original = predict_module._write_table
+
+    def write(path: Path, *arguments: object) -> None:
+        written.append(f"{path.parent.name}/{path.stem}")
+        original(path, *arguments)
+
+    monkeypatch.setattr(predict_module, "_write_table", write)
+    return written
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_table_of_a_system(system: str) -> None:
+    finetune(finetune_run(system, fold="2"))
+    predict_all([finetune_run(system, fold="2")])
+    rows = table(system, "2")
+    with_ctc = system == "transformer_tl_mtl"
+    assert [list(row) for row in rows] == [COLUMNS + ["ctc_text"] * with_ctc] * 8
+    assert [row["utt"] for row in rows] == [f"Ses02{s}-{e}" for s in "FM" for e in WORDS]
+    for row in rows:
+        assert row["spk"] == row["utt"].split("-")[0]
+        assert row["session"] == "2"
+        assert row["ref"] == row["utt"].split("-")[1]
+        assert row["ref_text"] == ("" if row["utt"] == SHORT_UTT else WORDS[row["ref"]])
+        posteriors = {name: float(row[f"post_{name}"]) for name in LABELS.names}
+        assert sum(posteriors.values()) == pytest.approx(1, abs=5e-6)
+        assert row["hyp"] == max(posteriors, key=lambda name: posteriors[name])
+
+
+def test_whole_chain_learns_and_every_utterance_is_predicted_once() -> None:
+    """Trained long enough, the models tell what was put into the features."""
+    systems, folds = ("cnn_blstm_sa", "transformer_tl_mtl"), ("1", "2", "3")
+    for system in systems:
+        change_system(system, optimizer__learning_rate=5e-3)
+        change_system(system, training__max_epochs=15)
+    runs = [finetune_run(system, fold) for system in systems for fold in folds]
+    finetune_all(runs, 1)
+    predict_all(runs)
+    predictions = read_predictions(PREDICTIONS, systems, ["1"], folds)
+    for system in systems:
+        by_fold = predictions.folds[system]["1"]
+        for fold in folds:
+            assert {p.session for p in by_fold[fold]} == {fold}
+        every = [p for fold in folds for p in by_fold[fold]]
+        assert len({p.utt for p in every}) == len(every) == 24
+        assert sum(p.ref == p.hyp for p in every) >= 20, system
+    assert predictions.attributes.keys() == {"gender", "cue"}
+    assert require(PREDICTIONS, 5)["notes"] == {"num_tables": 6}
+
+
+def test_a_table_does_not_depend_on_the_batches() -> None:
+    finetune(finetune_run("transformer_tl_mtl"))
+    predict_all([finetune_run("transformer_tl_mtl")])
+    together = table("transformer_tl_mtl")
+    one = predict_module.sorted_batches
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(predict_module, "sorted_batches", lambda lens, size: one(lens, 1))
+        (PREDICTIONS / "transformer_tl_mtl" / "seed1_fold1.tsv").unlink()
+        predict_all([finetune_run("transformer_tl_mtl")])
+    for a, b in zip(together, table("transformer_tl_mtl"), strict=True):
+        assert [a[n] for n in ("utt", "hyp", "ctc_text")] == [
+            b[n] for n in ("utt", "hyp", "ctc_text")
+        ]
+        for name in LABELS.names:
+            assert float(a[f"post_{name}"]) == pytest.approx(float(b[f"post_{name}"]), abs=1e-5)
+
+
+def test_attributes_are_those_of_the_corpus() -> None:
+    finetune(finetune_run("transformer"))
+    predict_all([finetune_run("transformer")])
+    header, *rows = (
+        line.split("\t") for line in (PREDICTIONS / "attributes.tsv").read_text().splitlines()
+    )
+    assert header == ["utt", "gender", "cue"]
+    assert len(rows) == 24
+    assert ["Ses01F-ang", "f", "prosody"] in rows
+    assert ["Ses03M-sad", "m", "words"] in rows
+
+
+def test_only_what_is_new_is_predicted(monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = [finetune_run("transformer", fold) for fold in "12"]
+    finetune_all(runs, 1)
+    written = count_tables(monkeypatch)
+    predict_all(runs[:1])
+    predict_all(runs)
+    assert written == ["transformer/seed1_fold1", "transformer/seed1_fold2"]
+    inputs = {str(run.folder) for run in runs}
+    assert json.loads((PREDICTIONS / "run.json").read_text())["inputs"].keys() == inputs
+    predict_all(runs[1:])
+    assert json.loads((PREDICTIONS / "run.json").read_text())["inputs"].keys() == inputs
+    (PREDICTIONS / "transformer" / "seed1_fold1.tsv").unlink()
+    predict_all(runs)
+    assert written[2:] == ["transformer/seed1_fold1"]
+
+
+def test_weights_file_ties_a_table_to_its_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = finetune_run("transformer")
+    finetune(run)
+    predict_all([run])
+    before = table("transformer")
+    made_from = PREDICTIONS / "transformer" / "seed1_fold1.weights"
+    assert made_from.exists()
+    change_system("transformer", optimizer__learning_rate=2e-3)
+    finetune(finetune_run("transformer", force=True))
+    predict_all([run])
+    assert table("transformer") != before
+    written = count_tables(monkeypatch)
+    made_from.write_text("killed before it was written")
+    predict_all([run])
+    made_from.unlink()
+    predict_all([run])
+    assert len(written) == 2
+
+
+def test_new_transcripts_reach_the_table_though_the_weights_are_the_same() -> None:
+    """A system without CTC never reads the words, but its table shows them."""
+    run = finetune_run("transformer")
+    finetune(run)
+    predict_all([run])
+    weights = (run.folder / "model.safetensors").read_bytes()
+    text = FEATS / "ser" / "text"
+    text.write_text(text.read_text().replace("GO AWAY", "GO"))
+    Record(FEATS / "ser", 1, {"other": "text"}, {}).finish()
+    finetune(finetune_run("transformer", force=True))
+    assert (run.folder / "model.safetensors").read_bytes() == weights
+    predict_all([run])
+    assert table("transformer")[0]["ref_text"] == "GO"
+
+
+def test_killed_before_the_end_leaves_no_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = [finetune_run("transformer", fold) for fold in "12"]
+    finetune_all(runs, 1)
+    predict_all(runs)
+    change_system("transformer", optimizer__learning_rate=2e-3)
+    finetune_all([finetune_run("transformer", fold, force=True) for fold in "12"], 1)
+    original = predict_module._predict
+
+    def stop(run, *arguments):
+        if run.fold == "2":
+            raise KeyboardInterrupt
+        return original(run, *arguments)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(predict_module, "_predict", stop)
+        predict_all(runs)
+    with pytest.raises(SerError, match="--stage 5"):
+        require(PREDICTIONS, 5)
+    written = count_tables(monkeypatch)
+    predict_all(runs)
+    assert written == ["transformer/seed1_fold2"]
+    require(PREDICTIONS, 5)
+
+
+def test_untrained_run_names_stage_4() -> None:
+    finetune(finetune_run("transformer", "1"))
+    with pytest.raises(SerError, match=r"exp/transformer/seed1/fold2: not trained.*--stage 4"):
+        predict_all([finetune_run("transformer", fold) for fold in "12"])
+    assert not (PREDICTIONS / "run.json").exists()
+
+
+@pytest.mark.parametrize("key", ["optimizer__learning_rate", "ctc_alpha"])
+def test_run_of_another_configuration_names_stage_4(key: str) -> None:
+    finetune(finetune_run("transformer_tl_mtl"))
+    change_system("transformer_tl_mtl", **{key: 0.5})
+    with pytest.raises(SerError, match=r"another configuration.*--stage 4"):
+        predict_all([finetune_run("transformer_tl_mtl")])
+
+
+def test_run_of_another_pretraining_names_stage_4() -> None:
+    finetune(finetune_run("transformer_tl"))
+    Record(EXP / "pretrain" / "ctc", 3, {"another": "seed"}, {}).finish()
+    with pytest.raises(SerError, match="--stage 4"):
+        predict_all([finetune_run("transformer_tl")])
+
+
+def test_stale_pretraining_names_stage_3() -> None:
+    finetune(finetune_run("transformer_tl"))
+    Record(FEATS / "asr_train", 1, {"another": "fbank"}, {}).finish()
+    with pytest.raises(SerError, match=r"made from another dump/fbank/asr_train.*--stage 3"):
+        predict_all([finetune_run("transformer_tl")])
+
+
+def test_damaged_weights_are_named() -> None:
+    run = finetune_run("transformer")
+    finetune(run)
+    path = run.folder / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(SerError, match=r"fold1/model\.safetensors: no readable weights"):
+        predict_all([run])
+    assert not (PREDICTIONS / "transformer" / "seed1_fold1.tsv").exists()
+    assert not (PREDICTIONS / "run.json").exists()

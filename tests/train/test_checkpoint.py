@@ -1,0 +1,131 @@
+"""Checkpoints: whole, or refused with a clear error."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from ser.base.errors import SerError
+from ser.train.checkpoint import (
+    Progress,
+    load_checkpoint,
+    load_weights,
+    save_checkpoint,
+    save_weights,
+)
+
+PROGRESS = Progress(
+    epoch=3,
+    step_in_epoch=2,
+    step=17,
+    sums={"loss": 1.1, "utts": 8},
+    seconds=2.5,
+    best=0.6,
+    log_bytes=123,
+)
+
+
+def parts(seed: int, steps: int) -> tuple[nn.Module, torch.optim.Adam]:
+    torch.manual_seed(seed)
+    model = nn.Linear(3, 2)
+    optimizer = torch.optim.Adam(model.parameters())
+    for _ in range(steps):
+        optimizer.zero_grad()
+        model(torch.randn(4, 3)).square().sum().backward()
+        optimizer.step()
+    return model, optimizer
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    save_checkpoint(tmp_path / "checkpoint", *parts(1, steps=3), PROGRESS)
+    return tmp_path / "checkpoint"
+
+
+def test_restores_weights_optimiser_random_state_and_progress(tmp_path: Path) -> None:
+    model, optimizer = parts(1, steps=3)
+    save_checkpoint(tmp_path / "checkpoint", model, optimizer, PROGRESS)
+    drawn = torch.rand(5)
+    other, other_optimizer = parts(2, steps=1)
+    assert load_checkpoint(tmp_path / "checkpoint", other, other_optimizer) == PROGRESS
+    assert torch.equal(torch.rand(5), drawn)
+    assert torch.equal(other.weight, model.weight)
+    old, new = (o.state_dict()["state"][0] for o in (optimizer, other_optimizer))
+    assert all(torch.equal(old[name], new[name]) for name in ("step", "exp_avg", "exp_avg_sq"))
+
+
+def test_without_a_checkpoint_nothing_changes(tmp_path: Path) -> None:
+    model, optimizer = parts(1, steps=0)
+    before = model.weight.clone()
+    assert load_checkpoint(tmp_path / "checkpoint", model, optimizer) is None
+    assert torch.equal(model.weight, before)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "optimizer.pt"])
+@pytest.mark.parametrize("damage", ["flipped", "cut", "gone"])
+def test_damage_is_refused(folder: Path, name: str, damage: str) -> None:
+    path = folder / name
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    if damage == "gone":
+        path.unlink()
+    else:
+        path.write_bytes(content if damage == "flipped" else content[: len(content) // 2])
+    with pytest.raises(SerError, match="damaged") as caught:
+        load_checkpoint(folder, *parts(2, steps=1))
+    assert str(path) in str(caught.value)
+    assert f"remove {folder}" in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", '{"progress": {"epo'])
+def test_damaged_progress_is_refused(folder: Path, text: str) -> None:
+    (folder / "progress.json").write_text(text)
+    with pytest.raises(SerError, match=r"progress\.json"):
+        load_checkpoint(folder, *parts(2, steps=1))
+
+
+def test_killed_while_replacing_the_previous_stays(folder: Path) -> None:
+    """Between the two renames only ``.checkpoint.old`` is there, beside the next one."""
+    folder.rename(folder.with_name(".checkpoint.old"))
+    (folder.with_name(".checkpoint.partial")).mkdir()
+    assert load_checkpoint(folder, *parts(2, steps=1)) == PROGRESS
+
+
+def test_killed_while_writing_the_previous_stays(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(torch, "save", fail)
+        save_checkpoint(folder, *parts(2, steps=2), Progress(epoch=9))
+    assert load_checkpoint(folder, *parts(2, steps=1)) == PROGRESS
+    save_checkpoint(folder, *parts(2, steps=2), Progress(epoch=9))
+    assert load_checkpoint(folder, *parts(3, steps=1)) == Progress(epoch=9)
+    assert [p.name for p in folder.parent.iterdir()] == ["checkpoint"]
+
+
+def test_progress_is_plain_json(folder: Path) -> None:
+    stored = json.loads((folder / "progress.json").read_text())
+    assert stored["progress"]["step"] == 17
+    assert stored["digests"].keys() == {"model.safetensors", "optimizer.pt"}
+
+
+def test_weights_return_as_they_were(tmp_path: Path) -> None:
+    model, _ = parts(1, steps=0)
+    save_weights(tmp_path / "model.safetensors", model)
+    loaded = load_weights(tmp_path / "model.safetensors")
+    assert loaded.keys() == model.state_dict().keys()
+    assert torch.equal(loaded["weight"], model.weight)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"not weights at all"])
+def test_unreadable_weights_are_named(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "model.safetensors"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(SerError, match=r"model\.safetensors: no readable weights"):
+        load_weights(path)

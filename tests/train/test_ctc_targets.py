@@ -1,0 +1,68 @@
+"""Utterances too short for CTC are counted, named, and refused where they are many."""
+
+import logging
+from pathlib import Path
+
+import pytest
+from tiny import ctc_config, encoder_config
+
+from ser.base.errors import SerError
+from ser.data.utterances import Utterance
+from ser.nn.encoder import Encoder
+from ser.train.ctc_targets import check_ctc_lengths
+
+WHERE = Path("dump/fbank/ser")
+
+
+@pytest.fixture(scope="module")
+def encoder() -> Encoder:
+    return Encoder(encoder_config())
+
+
+@pytest.fixture(autouse=True)
+def heard(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The log reaches pytest also where a test before this one took it to the console."""
+    monkeypatch.setattr(logging.getLogger("ser"), "propagate", True)
+    caplog.set_level(logging.INFO, logger="ser")
+
+
+def corpus(num_short: int) -> list[Utterance]:
+    """200 utterances; 60 frames are 9 encoder frames, and 5 equal tokens need 9."""
+    fits, short = [1, 1, 1, 1, 1], [1, 1, 1, 1, 1, 2]
+    return [Utterance(f"u{i}", 60, short if i < num_short else fits) for i in range(200)]
+
+
+def test_none_is_silent(encoder: Encoder, caplog: pytest.LogCaptureFixture) -> None:
+    check_ctc_lengths(corpus(0), encoder, ctc_config(), WHERE)
+    assert not caplog.messages
+
+
+def test_one_percent_is_counted_and_named(
+    encoder: Encoder, caplog: pytest.LogCaptureFixture
+) -> None:
+    check_ctc_lengths(corpus(2), encoder, ctc_config(), WHERE)
+    (message,) = caplog.messages
+    assert message.startswith("dump/fbank/ser: 2 of 200 utterances are too short")
+    assert message.endswith(": u0 u1")
+
+
+def test_more_is_refused(encoder: Encoder) -> None:
+    with pytest.raises(SerError, match=r"3 of 200 utterances \(1\.5%\).*u0 first.*most 1\.0%"):
+        check_ctc_lengths(corpus(3), encoder, ctc_config(), WHERE)
+
+
+def test_the_share_is_the_configuration_s(encoder: Encoder) -> None:
+    check_ctc_lengths(corpus(3), encoder, ctc_config(max_too_short_prob=0.02), WHERE)
+    with pytest.raises(SerError, match="1 of 200"):
+        check_ctc_lengths(corpus(1), encoder, ctc_config(max_too_short_prob=0.0), WHERE)
+
+
+@pytest.mark.parametrize(("num_frames", "tokens"), [(3, [7]), (10, []), (17, [7, 8])])
+def test_padded_utterances_have_the_frames_of_the_padding(
+    encoder: Encoder, num_frames: int, tokens: list[int]
+) -> None:
+    """Fewer than 11 frames are padded to one encoder frame; 17 give two."""
+    check_ctc_lengths([Utterance("u", num_frames, tokens)], encoder, ctc_config(), WHERE)
+    with pytest.raises(SerError, match="1 of 1"):
+        longer = Utterance("u", num_frames, [*tokens, 5, 5, 5])
+        check_ctc_lengths([longer], encoder, ctc_config(), WHERE)

@@ -1,0 +1,192 @@
+"""Stage 3 on a tiny recipe: what it writes, and what it refuses."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from tiny import optimizer_config
+from tiny_recipe import (
+    BPE,
+    EXP,
+    FEATS,
+    PRETRAIN_PATH,
+    WORDS,
+    change_config,
+    pretrain_run,
+)
+
+from ser.base.errors import SerError
+from ser.base.record import Record
+from ser.config.load import load_config
+from ser.config.schema import PretrainConfig
+from ser.data.utterances import read_feature_dir
+from ser.nn.recogniser import Recogniser
+from ser.text.bpe import Tokenizer
+from ser.train.checkpoint import load_weights
+from ser.train.pretrain import pretrain, validate
+
+FOLDER = EXP / "pretrain" / "ctc"
+pytestmark = pytest.mark.usefixtures("recipe")
+
+
+def epochs(folder: Path) -> list[dict[str, float]]:
+    entries = map(json.loads, (folder / "train.jsonl").read_text().splitlines())
+    return [entry for entry in entries if entry["scope"] == "epoch"]
+
+
+def change(**changes: object) -> None:
+    change_config(PRETRAIN_PATH, PretrainConfig, **changes)
+
+
+def test_leaves_weights_journal_and_record() -> None:
+    config = load_config(PRETRAIN_PATH, PretrainConfig)
+    vocabulary = Tokenizer.load(BPE / "bpe.model").vocab_size
+    assert vocabulary == 25
+    model = Recogniser(config.encoder, vocabulary)
+    model.load_state_dict(load_weights(FOLDER / "model.safetensors"))
+    assert [entry["epoch"] for entry in epochs(FOLDER)] == [1, 2, 3]
+    for entry in epochs(FOLDER):
+        assert entry.keys() >= {"loss", "ctc_loss", "gradient_norm", "valid_loss", "valid_wer"}
+        assert entry["ctc_loss"] == entry["loss"]
+    assert epochs(FOLDER)[-1]["loss"] < epochs(FOLDER)[0]["loss"]
+    notes = json.loads((FOLDER / "run.json").read_text())["notes"]
+    assert notes["num_parameters"] == sum(p.numel() for p in model.parameters())
+    assert notes["num_steps"] == 6
+    assert (FOLDER / "train.log").read_text().count("epoch") >= 3
+    assert list((FOLDER / "tensorboard").glob("events*"))
+    assert not (FOLDER / "checkpoint").exists()
+
+
+def test_finished_run_is_left_alone() -> None:
+    before = (FOLDER / "model.safetensors").stat().st_mtime_ns
+    pretrain(pretrain_run())
+    assert (FOLDER / "model.safetensors").stat().st_mtime_ns == before
+
+
+def test_same_seed_same_bits_and_another_seed_others() -> None:
+    pretrain(pretrain_run(folder=EXP / "again"))
+    pretrain(pretrain_run(folder=EXP / "other", seed=2))
+    first, again, other = (
+        (folder / "model.safetensors").read_bytes()
+        for folder in (FOLDER, EXP / "again", EXP / "other")
+    )
+    assert first == again != other
+
+
+def test_another_configuration_refuses_and_force_moves_aside() -> None:
+    before = (FOLDER / "model.safetensors").read_bytes()
+    change(optimizer__learning_rate=2e-3)
+    with pytest.raises(
+        SerError, match=r"optimizer\.learning_rate was 0\.001 and is 0\.002.*--force"
+    ):
+        pretrain(pretrain_run())
+    assert (FOLDER / "model.safetensors").read_bytes() == before
+    pretrain(pretrain_run(force=True))
+    assert (FOLDER / "model.safetensors").read_bytes() != before
+    (aside,) = FOLDER.parent.glob("ctc.*")
+    assert (aside / "model.safetensors").read_bytes() == before
+
+
+def test_missing_subsets_stop_unless_allowed() -> None:
+    data = Path("data/asr_train")
+    Record(data, 0, {}, {}).finish(missing_subsets=["train-clean-360", "train-other-500"])
+    with pytest.raises(SerError, match=r"train-clean-360, train-other-500 are missing.*stage 0"):
+        pretrain(pretrain_run(folder=EXP / "x"))
+    change(allow_missing_subsets=True)
+    pretrain(pretrain_run(folder=EXP / "x"))
+
+
+@pytest.mark.parametrize(
+    ("path", "stage"), [(FEATS / "asr_train", 1), (FEATS / "asr_valid", 1), (BPE, 2)]
+)
+def test_missing_input_names_its_stage(path: Path, stage: int) -> None:
+    (path / "run.json").unlink()
+    with pytest.raises(SerError, match=f"{path}: not there.*--stage {stage}"):
+        pretrain(pretrain_run())
+
+
+def test_stale_features_name_their_stage() -> None:
+    Record(Path("data/asr_train"), 0, {"other": 1}, {}).finish(missing_subsets=[])
+    with pytest.raises(SerError, match=r"made from another data/asr_train.*--stage 1"):
+        pretrain(pretrain_run())
+
+
+def test_transcripts_too_long_for_the_encoder_stop() -> None:
+    text = FEATS / "asr_train" / "text"
+    lines = text.read_text().splitlines()
+    text.write_text("\n".join([lines[0] + " GO AWAY" * 9, *lines[1:]]) + "\n")
+    with pytest.raises(SerError, match=r"1 of 12 utterances \(8\.3%\) are too short.*r-00 first"):
+        pretrain(pretrain_run(folder=EXP / "x"))
+
+
+def test_validation_of_a_recogniser_that_says_nothing() -> None:
+    """Blank with probability p everywhere: WER 1, and a loss that is known."""
+    config = load_config(PRETRAIN_PATH, PretrainConfig)
+    tokenizer = Tokenizer.load(BPE / "bpe.model")
+    model = Recogniser(config.encoder, tokenizer.vocab_size).eval()
+    with torch.no_grad():
+        model.ctc_head.weight.zero_()
+        model.ctc_head.bias.zero_()
+        model.ctc_head.bias[0] = 1.0
+    features = read_feature_dir(FEATS / "asr_valid")
+    with torch.no_grad():
+        values = validate(model, features, tokenizer, config)
+    assert values["valid_wer"] == 1.0
+    total = 0.0
+    log_probs = model.ctc_head.bias.detach().log_softmax(dim=0)
+    for utt, num_frames in features.num_frames.items():
+        tokens = torch.tensor([tokenizer.encode(features.data["text"][utt])])
+        size = ((num_frames - 1) // 2 - 2) // 3
+        loss = torch.nn.functional.ctc_loss(
+            log_probs.expand(size, 1, -1),
+            tokens,
+            torch.tensor([size]),
+            torch.tensor([tokens.shape[1]]),
+            reduction="mean",
+        )
+        total += float(loss)
+    assert values["valid_loss"] == pytest.approx(total / 4, rel=1e-5)
+
+
+def test_validation_of_a_recogniser_that_knows_one_sentence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Every utterance is heard as "GO AWAY": of each class one, so WER is known."""
+    config = load_config(PRETRAIN_PATH, PretrainConfig)
+    tokenizer = Tokenizer.load(BPE / "bpe.model")
+    model = Recogniser(config.encoder, tokenizer.vocab_size).eval()
+    heard = tokenizer.encode("GO AWAY")
+    monkeypatch.setattr("ser.train.pretrain.greedy_ctc", lambda logits, lens: [heard] * len(lens))
+    with torch.no_grad():
+        values = validate(model, read_feature_dir(FEATS / "asr_valid"), tokenizer, config)
+    assert all(len(text.split()) == 2 for text in WORDS.values())
+    assert values["valid_wer"] == 6 / 8
+
+
+def test_best_weights_are_kept_by_wer(monkeypatch: pytest.MonkeyPatch) -> None:
+    rates = iter([0.4, 0.2, 0.9])
+    kept = []
+
+    def scripted(model: Recogniser, *_: object) -> dict[str, float]:
+        kept.append({name: tensor.clone() for name, tensor in model.state_dict().items()})
+        return {"valid_loss": 1.0, "valid_wer": next(rates)}
+
+    monkeypatch.setattr("ser.train.pretrain.validate", scripted)
+    change(selection="best_valid_wer")
+    pretrain(pretrain_run(folder=EXP / "x"))
+    weights = load_weights(EXP / "x" / "model.safetensors")
+    same = [all(torch.equal(weights[n], state[n]) for n in weights) for state in kept]
+    assert same == [False, True, False]
+    assert [entry["valid_wer"] for entry in epochs(EXP / "x")] == [0.4, 0.2, 0.9]
+    assert not (EXP / "x" / "best.safetensors").exists()
+
+
+def test_cosine_ends_low() -> None:
+    change(optimizer=optimizer_config(schedule="cosine", warmup_steps=2))
+    pretrain(pretrain_run(folder=EXP / "x"))
+    rates = [entry["learning_rate"] for entry in epochs(EXP / "x")]
+    shares = [0.5 * (1 + math.cos(math.pi * step / 4)) for step in range(4)]
+    expected = [(0.5 + 1.0) / 2, (shares[0] + shares[1]) / 2, (shares[2] + shares[3]) / 2]
+    assert rates == pytest.approx([1e-3 * share for share in expected], rel=1e-5)
