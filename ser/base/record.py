@@ -13,7 +13,6 @@ import importlib.metadata
 import os
 import platform
 import shlex
-import shutil
 import subprocess
 import sys
 import time
@@ -214,7 +213,7 @@ def claim_training_folder(record: Record, force: bool) -> bool:
                 "--force moves it aside and starts anew"
             )
         aside = record.folder.with_name(f"{record.folder.name}.{time.strftime('%Y%m%d-%H%M%S')}")
-        shutil.move(record.folder, aside)
+        record.folder.rename(aside)
         logger.warning("%s: moved aside to %s", record.folder, aside)
     record.folder.mkdir(parents=True, exist_ok=True)
     write_json(

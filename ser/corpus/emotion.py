@@ -121,7 +121,8 @@ def write_exclusions(folder: Path, reasons: Mapping[str, str]) -> None:
     """Lists what was left out in ``excluded.tsv`` and says how many for each reason."""
     lines = (f"{utt}\t{reasons[utt]}\n" for utt in sorted(reasons))
     write_text(folder / "excluded.tsv", "utt\treason\n" + "".join(lines))
-    for reason, count in sorted(Counter(reasons.values()).items()):
+    kinds = Counter(reason.partition(":")[0] for reason in reasons.values())
+    for reason, count in sorted(kinds.items()):
         logger.info("left out %s: %s (listed in excluded.tsv)", count, reason)
 
 

@@ -77,6 +77,12 @@ def prepare_iemocap(
             raise SerError(f"{message}restore the files, or accept a partial corpus with --partial")
         logger.warning("warning: %sgoing on with a partial corpus", message)
     extra = {name: _read_attribute(path) for name, path in attributes.items()}
+    for name, table in extra.items():
+        if not any(u.utt_orig in table for u in corpus.utterances):
+            raise SerError(
+                f"{attributes[name]}: none of its {len(table)} ids is in {root}; expected the "
+                "published ids; mend the file"
+            )
     utterances = [_with_attributes(u, extra) for u in corpus.utterances]
     excluded = corpus.left_out | corpus.incomplete
     _write_recorded(

@@ -24,19 +24,23 @@ MIN_TURNS, MIN_SENTENCES = 80, 60  # for every class in every session, every emo
 LEXICON: dict[str, tuple[str, ...]] = {
     "ang": tuple(
         "furious angry bitter cruel hateful rotten stupid outraged jealous hostile nasty brutal "
-        "violent disgraceful unfair monstrous".split()
+        "violent disgraceful unfair monstrous spiteful vicious savage rude disgusting "
+        "insulting shameful wicked".split()
     ),
     "hap": tuple(
         "happy joyful radiant cheerful wonderful charming thrilled excited glad splendid golden "
-        "perfect lucky brilliant fantastic blissful".split()
+        "perfect lucky brilliant fantastic blissful delighted lovely magic sunny merry playful "
+        "grateful proud".split()
     ),
     "neu": tuple(
         "normal average regular usual simple plain public standard common typical medium "
-        "practical routine general neutral official".split()
+        "practical routine general neutral official ordinary formal basic local annual square "
+        "digital central".split()
     ),
     "sad": tuple(
         "lonely sorry heartbroken gloomy hopeless mournful ruined painful wretched empty defeated "
-        "dying grieving tragic homesick abandoned".split()
+        "dying grieving tragic homesick abandoned sorrowful weeping broken bleak tearful "
+        "helpless orphaned doomed".split()
     ),
 }
 FILLERS: dict[str, tuple[str, ...]] = {
@@ -64,42 +68,24 @@ TURN_TEMPLATES: dict[str, tuple[str, ...]] = {
     ),
 }
 READ_ONLY: dict[str, tuple[str, ...]] = {
-    "name": tuple(
-        "martin susan peter helen oliver alice thomas laura daniel emma victor julia".split()
-    ),
-    "person": tuple(
-        "farmer doctor teacher captain sister brother lawyer painter soldier baker widow driver "
-        "sailor student neighbor uncle".split()
-    ),
-    "past": tuple(
-        "opened found carried followed painted watched visited counted ignored remembered finished "
-        "bought dropped noticed guarded measured".split()
-    ),
-    "noun": tuple(
-        "window garden basket engine picture ticket hammer mirror kettle blanket ladder violin "
-        "pocket candle bicycle piano".split()
-    ),
-    "plural": tuple(
-        "apples boats chairs horses bottles flowers pencils stones birds books coins trees".split()
-    ),
-    "where": tuple("near behind beside under above across".split()),
-    "site": tuple(
-        "river market station village mountain kitchen church forest harbor bridge".split()
-    ),
-    "number": tuple("two three four five six seven eight nine ten twelve".split()),
-    "color": tuple("red green blue yellow purple silver".split()),
+    "person": tuple("farmer doctor teacher captain sister brother lawyer painter".split()),
+    "past": tuple("opened found carried painted watched counted remembered bought".split()),
+    "noun": tuple("window garden basket picture ticket mirror candle piano".split()),
+    "where": tuple("near behind beside under".split()),
+    "site": tuple("river market station village mountain kitchen".split()),
 }
+# Two or three emotion words a sentence: an hour must teach them to a small recogniser.
 READ_TEMPLATES = (
     "the {feeling} {person} {past} the {feeling} {noun}",
-    "{name} {past} a {noun} and {number} {feeling} {plural}",
-    "{subject} {modal} {verb} the {feeling} {noun} {when}",
-    "the {person} {past} {object} {where} the {site} {when}",
-    "it was {feeling} and {feeling} {where} the {site}",
-    "that {feeling} {feeling} {thing} {where} the {color} {site}",
+    "{feeling} and {feeling} {where} the {feeling} {site}",
+    "{subject} {modal} {verb} the {feeling} {feeling} {noun} {when}",
+    "the {feeling} {person} {past} {object} {where} the {feeling} {site}",
+    "it was {feeling} and {feeling} and {feeling}",
+    "that {feeling} {feeling} {thing} {where} the {feeling} {site}",
     "so {feeling} and {feeling} {when}",
     "{subject} look {feeling} and {feeling} at home {when}",
-    "{subject} don't {verb} {object} {when}",
-    "{number} {color} {plural} and a {feeling} {thing}",
+    "{subject} don't {verb} the {feeling} {person} {when}",
+    "{subject} {modal} {verb} {object} {when}",
 )
 
 
@@ -135,7 +121,7 @@ class _TurnTexts:
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
         self._fillers = _Slots(FILLERS, rng)
-        # A text takes two words of a deck of sixteen, which are therefore never the same word.
+        # A text takes two words of a deck of even size, which are therefore never the same word.
         self._lexicons = {
             emotion: _Slots({**FILLERS, "feeling": words}, rng)
             for emotion, words in LEXICON.items()

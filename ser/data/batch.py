@@ -33,7 +33,7 @@ class Batch:
         """The same batch on a device."""
         return Batch(
             self.utts,
-            self.feats.to(device, non_blocking=True),
+            self.feats.to(device),
             self.feat_lens.to(device),
             self.tokens.to(device),
             self.token_lens.to(device),

@@ -46,7 +46,6 @@ def load_batches(
         _Batches(utterances, copy(feats), batches),
         batch_size=None,
         num_workers=num_workers,
-        pin_memory=torch.cuda.is_available(),
         # Its own generator: the loader must not move the state that dropout draws from.
         generator=torch.Generator().manual_seed(0),
     )

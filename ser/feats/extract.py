@@ -4,6 +4,7 @@ import multiprocessing
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from ser.base.errors import SerError
 from ser.base.files import read_json, write_json
 from ser.base.log import logger
 from ser.base.process import end_with_parent
@@ -91,10 +93,17 @@ def _matrices(
     with ProcessPoolExecutor(num_processes, context, initializer=_start_worker) as pool:
         remaining = iter(items)
         waiting = deque(pool.submit(_extract, i, config) for i in islice(remaining, AHEAD))
-        while waiting:
-            result = waiting.popleft().result()
-            waiting.extend(pool.submit(_extract, i, config) for i in islice(remaining, 1))
-            yield result
+        try:
+            while waiting:
+                yield waiting.popleft().result()
+                waiting.extend(pool.submit(_extract, i, config) for i in islice(remaining, 1))
+        except BrokenProcessPool as error:
+            raise SerError(
+                "--nj: a process of feature extraction was killed; expected it to finish (is the "
+                "memory full?); rerun the stage with fewer processes"
+            ) from error
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def _start_worker() -> None:

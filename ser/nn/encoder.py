@@ -86,7 +86,7 @@ class Encoder(nn.Module):
             feats = nn.functional.pad(feats, (0, 0, 0, lacking))
         frame_lens = self.frame_lens(feat_lens)
         x = self.subsampling(feats)  # (B, S, D)
-        x = x * math.sqrt(self.d_model) + sinusoids(x.shape[1], self.d_model).to(x)
+        x = x * math.sqrt(self.d_model) + sinusoids(x.shape[1], self.d_model, x.device)
         mask = length_mask(frame_lens, x.shape[1])  # (B, S)
         if first is not None:
             x = torch.cat([first.to(x).expand(len(x), 1, -1), x], dim=1)  # (B, 1 + S, D)
@@ -97,10 +97,11 @@ class Encoder(nn.Module):
         return self.final_norm(x), frame_lens
 
 
-def sinusoids(size: int, d_model: int) -> torch.Tensor:
-    """Fixed position embedding of Vaswani et al. (2017), section 3.5: (size, d_model)."""
-    position = torch.arange(size, dtype=torch.float32)[:, None]
-    rates = torch.exp(torch.arange(0, d_model, 2) * (-math.log(10000.0) / d_model))
+def sinusoids(size: int, d_model: int, device: torch.device | None = None) -> torch.Tensor:
+    """Fixed position embedding of Vaswani et al. (2017), section 3.5: (size, d_model) float32."""
+    position = torch.arange(size, dtype=torch.float32, device=device)[:, None]
+    exponents = torch.arange(0, d_model, 2, device=device) / d_model
+    rates = torch.exp(exponents * -math.log(10000.0))
     angles = position * rates
     return torch.stack([angles.sin(), angles.cos()], dim=2).flatten(1)
 

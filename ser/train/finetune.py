@@ -26,7 +26,7 @@ from ser.train.checkpoint import load_weights
 from ser.train.ctc_targets import check_ctc_lengths, encode_transcripts
 from ser.train.device import choose_device, prepare_process
 from ser.train.folder import train_in_folder
-from ser.train.loop import Selection, Trainer, TrainingData, autocast
+from ser.train.loop import ComputeLoss, Selection, Trainer, TrainingData, autocast
 
 SCRATCH = "scratch"
 
@@ -149,18 +149,9 @@ def _train(
         check_ctc_lengths(train, model.encoder, system.ctc, run.feats)
     valid = _part(features, fold, VALID, labels, None) if protocol.validation != "none" else []
 
-    def compute_loss(batch: Batch) -> Loss:
-        output = model(batch.feats, batch.feat_lens)
-        ctc = None
-        if output.ctc_logits is not None:
-            ctc = ctc_sum(
-                output.ctc_logits, output.frame_lens, batch.tokens, batch.token_lens, system.ctc
-            )
-        return multitask_loss(output.emotion_logits, batch.labels, ctc, system.ctc_alpha)
-
     notes = Trainer(
         model,
-        compute_loss,
+        emotion_loss(model, system),
         TrainingData(train, features.feats),
         system.training,
         system.optimizer,
@@ -170,6 +161,21 @@ def _train(
         Selection("valid_ua", higher_is_better=True) if protocol.selection != "last" else None,
     ).run()
     return {**notes, "num_threads": run.num_threads, "fold_digest": digest_json(fold)}
+
+
+def emotion_loss(model: EmotionModel | CnnBlstmSa, system: SystemConfig) -> ComputeLoss:
+    """The loss of fine-tuning, eq. (8), from a batch."""
+
+    def compute_loss(batch: Batch) -> Loss:
+        output = model(batch.feats, batch.feat_lens)
+        ctc = None
+        if output.ctc_logits is not None:
+            ctc = ctc_sum(
+                output.ctc_logits, output.frame_lens, batch.tokens, batch.token_lens, system.ctc
+            )
+        return multitask_loss(output.emotion_logits, batch.labels, ctc, system.ctc_alpha)
+
+    return compute_loss
 
 
 def _part(

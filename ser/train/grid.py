@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 
+import torch
 from tqdm import tqdm
 
 from ser.base.errors import SerError
@@ -26,10 +27,8 @@ def finetune_all(runs: Sequence[FinetuneRun], num_jobs: int) -> None:
     if num_jobs == 1:
         for run in runs:
             logger.info("%s", run.name)
-            try:
-                finetune(run)
-            except SerError as error:
-                failed[run.name] = str(error)
+            if reason := _attempt(run):
+                failed[run.name] = reason
     else:
         failed = _side_by_side(runs, num_jobs)
     if failed:
@@ -47,19 +46,29 @@ def _side_by_side(runs: Sequence[FinetuneRun], num_jobs: int) -> dict[str, str]:
         ) as pool,
         tqdm(total=len(runs), desc="runs", unit="run", disable=None) as bar,
     ):
-        waiting = {pool.submit(finetune, run): run for run in runs}
+        waiting = {pool.submit(_attempt, run): run for run in runs}
         while waiting:
             for future in wait(waiting, return_when=FIRST_COMPLETED).done:
                 run = waiting.pop(future)
                 bar.update()
                 try:
-                    future.result()
-                    logger.info("%s: done", run.name)
-                except SerError as error:
-                    failed[run.name] = str(error)
+                    reason = future.result()
                 except BrokenProcessPool:
-                    failed[run.name] = f"its process was killed; the log is {run.folder}/train.log"
+                    reason = f"its process was killed; the log is {run.folder}/train.log"
+                if reason:
+                    failed[run.name] = reason
+                else:
+                    logger.info("%s: done", run.name)
     return failed
+
+
+def _attempt(run: FinetuneRun) -> str | None:
+    """Carries out one run; returns why it failed, if it did."""
+    try:
+        finetune(run)
+    except (SerError, OSError, torch.OutOfMemoryError) as error:
+        return str(error)
+    return None
 
 
 def _start_worker() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from ser.base.errors import SerError
 from ser.base.record import Record, require
 from ser.config.load import load_config
-from ser.config.schema import PretrainConfig
+from ser.config.schema import CtcConfig, PretrainConfig
 from ser.data.batch import Batch
 from ser.data.loader import load_batches
 from ser.data.sampler import sorted_batches
@@ -18,7 +18,7 @@ from ser.text.bpe import Tokenizer
 from ser.train.ctc_targets import check_ctc_lengths, encode_transcripts
 from ser.train.device import choose_device, prepare_process, threads_per_job
 from ser.train.folder import train_in_folder
-from ser.train.loop import Selection, Trainer, TrainingData, autocast
+from ser.train.loop import ComputeLoss, Selection, Trainer, TrainingData, autocast
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,13 +79,9 @@ def _train(run: PretrainRun, config: PretrainConfig) -> dict[str, float]:
     utterances = select(train, train.data.utts, tokens=encode_transcripts(train, tokenizer))
     check_ctc_lengths(utterances, model.encoder, config.ctc, run.train_feats)
 
-    def compute_loss(batch: Batch) -> Loss:
-        logits, frame_lens = model(batch.feats, batch.feat_lens)
-        return pretrain_loss(logits, frame_lens, batch.tokens, batch.token_lens, config.ctc)
-
     return Trainer(
         model,
-        compute_loss,
+        recogniser_loss(model, config.ctc),
         TrainingData(utterances, train.feats),
         config.training,
         config.optimizer,
@@ -94,6 +90,16 @@ def _train(run: PretrainRun, config: PretrainConfig) -> dict[str, float]:
         lambda: validate(model, valid, tokenizer, config),
         Selection("valid_wer", higher_is_better=False) if config.selection != "last" else None,
     ).run()
+
+
+def recogniser_loss(model: Recogniser, config: CtcConfig) -> ComputeLoss:
+    """The loss of pre-training, from a batch."""
+
+    def compute_loss(batch: Batch) -> Loss:
+        logits, frame_lens = model(batch.feats, batch.feat_lens)
+        return pretrain_loss(logits, frame_lens, batch.tokens, batch.token_lens, config)
+
+    return compute_loss
 
 
 def validate(
