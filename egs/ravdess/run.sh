@@ -11,7 +11,7 @@
 #   --protocol FILE       who is held out (conf/protocol/paper.yaml)
 #   --exp-dir DIR         folds, systems, predictions and results (exp)
 #   --nj N                processes of feature extraction (the cores)
-#   --jobs N              fine-tuning runs side by side (1)
+#   --jobs N              fine-tuning runs side by side (the cores, at most 4; with a GPU 1)
 #   --ngpu N              GPUs of a training run, 0 or 1 (0)
 #   --force               move finished runs of another configuration aside and train anew
 #   --publish             copy RESULTS.md into this folder
@@ -32,13 +32,14 @@ seeds="1"
 protocol=conf/protocol/paper.yaml
 exp_dir=exp
 nj=$(nproc)
-jobs=1
+jobs=
 ngpu=0
 force=false
 publish=false
 parse_options "$@"
 . ./path.sh
 . ./db.sh
+if [ -z "$jobs" ]; then jobs=$((ngpu > 0 ? 1 : nj < 4 ? nj : 4)); fi
 
 runs=(--conf conf --protocol "$protocol" --systems "$systems" --seeds "$seeds" --folds "$folds"
   --feats dump/fbank/ser --bpe exp/bpe --pretrain exp/pretrain --exp-dir "$exp_dir"
