@@ -162,7 +162,7 @@ def test_a_failed_rerun_leaves_the_old_folder(
         ("cue", "Ses01F_impro01_F000 words\n", r"cue\.tsv:1: expected id<TAB>value"),
         ("cue", "a\tb\n\nc\td\n", r"cue\.tsv:2: expected id<TAB>value"),
         ("cue", "a\tb\n", r"cue\.tsv: none of its 1 ids is in .*; expected the published ids"),
-        ("spk", "Ses01F_impro01_F000\tb\n", "utt2spk: an attribute has the name of a table"),
+        ("spk", "Ses01F_impro02_F000\tb\n", "utt2spk: an attribute has the name of a table"),
     ],
 )
 def test_attributes_that_do_not_fit(
