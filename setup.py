@@ -26,7 +26,6 @@ setup(
         "tqdm>=4.66",
     ],
     extras_require={
-        "mini": ["espeakng-loader>=0.2.4"],
         "dev": [
             "espeakng-loader>=0.2.4",
             "hypothesis>=6.100",

@@ -154,4 +154,4 @@ def write_feature_dir(
         "feats.scp": scp,
     }
     write_data_dir(path, {**constant, **{name: dict(table) for name, table in tables.items()}})
-    Record(path, 1, {}, dict(inputs)).finish()
+    Record(path, 1, {"num_mel_bins": 80}, dict(inputs)).finish()

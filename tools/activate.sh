@@ -22,6 +22,7 @@ if ! [ -f "$ser_root/tools/venv/.complete" ] && command -v python >/dev/null &&
   ser_python_fits python; then
   : # the active Python is the right one
 else
-  "$ser_root/tools/setup.sh" && PATH=$ser_root/tools/venv/bin:$PATH
+  "$ser_root/tools/setup.sh" || return 1
+  PATH=$ser_root/tools/venv/bin:$PATH
 fi
 export PATH

@@ -4,6 +4,7 @@
 # "--name" alone is a switch. Each is a variable of run.sh; nothing else can be set.
 
 recipe=./$(basename "$0")
+last_stage=6
 
 # Ends with one line on standard error, as a wrong call does.
 usage_error() {
@@ -36,8 +37,13 @@ option_takes() {
 }
 
 # Sets the variables of run.sh from the command line; --stop-stage and --stop_stage are the same.
+# command_line is the call as it can be typed again.
 parse_options() {
   local option name takes
+  command_line=$recipe
+  for option in "$@"; do
+    printf -v command_line '%s %q' "$command_line" "$option"
+  done
   while [ $# -gt 0 ]; do
     option=$1
     shift
@@ -57,12 +63,16 @@ parse_options() {
     if [ $# -eq 0 ] || [[ $1 == --* ]]; then
       usage_error "$option has no value"
     fi
-    if [ "$takes" = number ] && ! [[ $1 =~ ^[0-9]+$ ]]; then
+    if [ "$takes" = number ] && ! [[ $1 =~ ^[0-9]{1,6}$ ]]; then
       usage_error "$option is '$1', which is no whole number"
     fi
     printf -v "$name" %s "$1"
     shift
   done
+  # shellcheck disable=SC2154  # variables of run.sh
+  if [ "$stage" -gt "$stop_stage" ] || [ "$stop_stage" -gt "$last_stage" ]; then
+    usage_error "--stage $stage --stop-stage $stop_stage is no range of the stages 0 to $last_stage"
+  fi
 }
 
 # Whether stage N is asked for; says so with its title.

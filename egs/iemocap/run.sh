@@ -17,10 +17,9 @@
 #   --publish             copy RESULTS.md into this folder
 #   --help                this text
 #
-# 0 data, 1 features, 2 BPE, 3 pre-training, 4 fine-tuning, 5 prediction, 6 scoring. A stage that
-# is done says so and returns; a stage that was killed goes on.
+# 0 data, 1 features, 2 BPE, 3 pre-training, 4 fine-tuning, 5 prediction, 6 scoring. Rerunning is
+# safe: what was extracted, trained or predicted is kept, and what was killed goes on.
 set -euo pipefail
-command="./run.sh $*"
 cd "$(dirname "${BASH_SOURCE[0]}")"
 . ../../tools/recipe.sh
 
@@ -79,5 +78,5 @@ fi
 
 if stage 6 "scoring -> $exp_dir/RESULTS.md"; then
   python -m ser.bin.score --conf conf --systems "$systems" --seeds "$seeds" --folds "$folds" \
-    --pretrain exp/pretrain --exp-dir "$exp_dir" --command "$command" "${scoring[@]}"
+    --pretrain exp/pretrain --exp-dir "$exp_dir" --command "$command_line" "${scoring[@]}"
 fi

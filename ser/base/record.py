@@ -207,7 +207,8 @@ def claim_training_folder(record: Record, force: bool) -> bool:
             return True
         now = {"config": record.config, "inputs": record.inputs}
         then = {"config": previous["config"], "inputs": previous["inputs"]}
-        if not force:
+        nothing_to_lose = not (record.folder / "train.jsonl").exists()
+        if not force and not nothing_to_lose:
             raise SerError(
                 f"{record.folder}: holds another run ({first_difference(then, now)}); "
                 "--force moves it aside and starts anew"

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from ser.base.errors import run_program
+from ser.base.errors import SerError, run_program
 from ser.base.log import log_to_console
 from ser.config.load import load_config
 from ser.config.schema import FbankConfig
@@ -24,6 +24,8 @@ def main() -> None:
     """Extracts the features of each directory."""
     args = parse_args()
     log_to_console()
+    if args.nj < 1:
+        raise SerError(f"--nj {args.nj}: expected 1 or more processes")
     config = load_config(args.conf / "fbank.yaml", FbankConfig)
     for data in args.data:
         extract_features(data, args.out / data.name, config, args.nj)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ser.base.errors import run_program
 from ser.base.log import log_to_console, logger
+from ser.base.options import distinct_words
 from ser.train.finetune import encoders_needed
 from ser.train.pretrain import PretrainRun, pretrain
 
@@ -28,7 +29,7 @@ def main() -> None:
     """Trains the encoders that the systems start from."""
     args = parse_args()
     log_to_console()
-    names = encoders_needed(args.conf, args.systems.split())
+    names = encoders_needed(args.conf, distinct_words("--systems", args.systems))
     if not names:
         logger.info("none of the systems starts from a pre-trained encoder: nothing to do")
     for name in names:

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from ser.base.errors import SerError
+from ser.base.options import distinct_words
 from ser.train.device import threads_per_job
 from ser.train.finetune import FinetuneRun
 
@@ -32,14 +33,13 @@ def runs_of(args: argparse.Namespace) -> list[FinetuneRun]:
     """Every combination of system, seed and fold.
 
     Raises:
-        SerError: A seed is no number, or one of the lists is empty.
+        SerError: A seed is no number, or a list is empty or holds a word twice.
     """
-    systems, seeds, folds = args.systems.split(), args.seeds.split(), args.folds.split()
-    if not (systems and seeds and folds) or not all(seed.isdecimal() for seed in seeds):
-        raise SerError(
-            f"--systems '{args.systems}' --seeds '{args.seeds}' --folds '{args.folds}': expected "
-            "one or more of each, the seeds whole numbers"
-        )
+    systems = distinct_words("--systems", args.systems)
+    seeds = distinct_words("--seeds", args.seeds)
+    folds = distinct_words("--folds", args.folds)
+    if not all(seed.isdecimal() for seed in seeds):
+        raise SerError(f"--seeds '{args.seeds}': expected whole numbers")
     if args.jobs < 1:
         raise SerError(f"--jobs {args.jobs}: expected 1 or more")
     return [

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ser.base.errors import run_program
 from ser.base.files import write_json, write_text
+from ser.base.options import distinct_words
 from ser.base.record import require
 from ser.score.figures import write_figures
 from ser.score.paper import read_paper_results
@@ -21,14 +22,14 @@ from ser.score.training import (
 
 
 def parse_args() -> argparse.Namespace:
-    """The program's options; lists are one argument, their items apart by spaces."""
+    """The program's options."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--exp-dir", type=Path, required=True, help="has predictions/; is written")
     parser.add_argument("--pretrain", type=Path, required=True, help="folder of the recognisers")
     parser.add_argument("--conf", type=Path, required=True, help="may hold paper_results.yaml")
-    parser.add_argument("--systems", type=str.split, required=True, help="rows of the table")
-    parser.add_argument("--seeds", type=str.split, required=True)
-    parser.add_argument("--folds", type=str.split, required=True)
+    parser.add_argument("--systems", required=True, help="rows of the table")
+    parser.add_argument("--seeds", required=True)
+    parser.add_argument("--folds", required=True)
     parser.add_argument("--command", required=True, help="what the user typed, for the report")
     parser.add_argument("--publish", type=Path, help="folder that gets a copy of RESULTS.md")
     return parser.parse_args()
@@ -37,17 +38,18 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Reads, scores, draws, writes, prints."""
     args = parse_args()
+    systems = distinct_words("--systems", args.systems)
+    seeds = distinct_words("--seeds", args.seeds)
+    folds = distinct_words("--folds", args.folds)
     record = require(args.exp_dir / "predictions", STAGE)
-    runs = {s: run_folders(args.exp_dir, s, args.seeds, args.folds) for s in args.systems}
+    runs = {s: run_folders(args.exp_dir, s, seeds, folds) for s in systems}
     check_runs(record, [folder for folders in runs.values() for folder in folders])
-    predictions = read_predictions(
-        args.exp_dir / "predictions", args.systems, args.seeds, args.folds
-    )
+    predictions = read_predictions(args.exp_dir / "predictions", systems, seeds, folds)
     finetune = {system: read_curves(folders) for system, folders in runs.items()}
     pretrain = read_pretraining(args.pretrain)
     times = {system: wall_time(folders) for system, folders in runs.items()}
     protocol = read_protocol(args.exp_dir)
-    run = describe_run(record, args.command, protocol, args.seeds, args.folds, times, pretrain)
+    run = describe_run(record, args.command, protocol, seeds, folds, times, pretrain)
     results = assemble_results(predictions, read_paper_results(args.conf), run)
 
     figures = write_figures(args.exp_dir / "figures", results, finetune, pretrain)

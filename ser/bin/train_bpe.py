@@ -5,10 +5,10 @@ from pathlib import Path
 
 from ser.base.errors import run_program
 from ser.base.log import log_to_console
-from ser.base.record import Record, require
+from ser.base.record import Record
 from ser.config.load import load_config
 from ser.config.schema import BpeConfig
-from ser.kaldi.data_dir import read_data_dir
+from ser.kaldi.data_dir import read_data_dir, require_data_dir
 from ser.text.bpe import write_bpe
 
 
@@ -26,7 +26,7 @@ def main() -> None:
     args = parse_args()
     log_to_console()
     config = load_config(args.conf / "bpe.yaml", BpeConfig)
-    inputs = {str(args.data): require(args.data, 0)["identity"]}
+    inputs = {str(args.data): require_data_dir(args.data)}
     record = Record(args.out, 2, config.model_dump(), inputs)
     write_bpe(record, read_data_dir(args.data)["text"].values(), config, args.data / "text")
 

@@ -39,6 +39,8 @@ class FbankConfig(Section):
                 f"low_freq_hz {self.low_freq_hz} and high_freq_hz {self.high_freq_hz}: expected "
                 f"low < high <= {self.sample_rate_hz / 2}, half the sample rate"
             )
+        if self.sample_rate_hz * self.frame_shift_ms < 1000:
+            raise ValueError(f"frame_shift_ms {self.frame_shift_ms}: expected a sample or more")
         return self
 
 
@@ -133,6 +135,21 @@ class EncoderConfig(Section):
     attention_dropout_prob: Probability
     layer_norm: Literal["post", "pre"]
     initialisation: Literal["xavier", "depth_scaled"]
+
+    @model_validator(mode="after")
+    def _bands_are_left(self) -> "EncoderConfig":
+        bands = self.num_mel_bins
+        for kernel, stride in zip(
+            self.subsampling.kernel_sizes, self.subsampling.strides, strict=True
+        ):
+            if bands < kernel:
+                raise ValueError(
+                    f"subsampling.kernel_sizes {self.subsampling.kernel_sizes}: a kernel of "
+                    f"{kernel} over {bands} bands; expected kernels that fit {self.num_mel_bins} "
+                    "num_mel_bins"
+                )
+            bands = (bands - kernel) // stride + 1
+        return self
 
 
 class CnnBlstmSaConfig(Section):

@@ -57,6 +57,20 @@ def unique(utterances: Iterable[EmotionUtterance]) -> dict[str, EmotionUtterance
     return found
 
 
+def check_labels(utterances: Iterable[EmotionUtterance], labels: LabelsConfig) -> None:
+    """Holds a corpus to the label map.
+
+    Raises:
+        SerError: A label is neither in a class nor excluded.
+    """
+    for u in utterances:
+        if u.label not in labels.class_of and u.label not in labels.exclude:
+            raise SerError(
+                f"labels.yaml: the label '{u.label}' of {u.utt} is neither in a class nor in "
+                "'exclude'; expected every label of the corpus; add it to one of them"
+            )
+
+
 def write_emotion_dir(
     folder: Path,
     utterances: Iterable[EmotionUtterance],
@@ -76,15 +90,11 @@ def write_emotion_dir(
             name of a table that stands already.
     """
     found = unique(utterances)
+    check_labels(found.values(), labels)
     reasons = dict(excluded)
     for utt, u in found.items():
         if u.label in labels.exclude:
             reasons[utt] = f"label {u.label} is in 'exclude' of labels.yaml"
-        elif u.label not in labels.class_of:
-            raise SerError(
-                f"labels.yaml: the label '{u.label}' of {utt} is neither in a class nor in "
-                "'exclude'; expected every label of the corpus; add it to one of them"
-            )
     kept = {utt: u for utt, u in found.items() if utt not in reasons}
     classes = Counter(labels.class_of[u.label] for u in kept.values())
     empty = [name for name in labels.names if not classes[name]]

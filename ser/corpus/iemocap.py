@@ -53,11 +53,13 @@ class Iemocap:
         utterances: All labelled turns that have audio and a transcript.
         left_out: Why a turn is not among them, by our id or by the published one.
         incomplete: Labelled turns whose audio or transcript is missing, with what is missing.
+    unlabelled: Label files that are missing, by the dialogues that have audio.
     """
 
     utterances: list[EmotionUtterance]
     left_out: dict[str, str]
     incomplete: dict[str, str]
+    unlabelled: list[Path]
 
 
 def read_iemocap(root: Path) -> Iemocap:
@@ -76,7 +78,7 @@ def read_iemocap(root: Path) -> Iemocap:
     sessions = sorted(path for path in root.glob("Session[1-5]") if path.is_dir())
     if not sessions:
         raise SerError(f"{root}: holds no Session1 to Session5; expected IEMOCAP_full_release")
-    corpus = Iemocap([], {}, {})
+    corpus = Iemocap([], {}, {}, [])
     for session in sessions:
         turns = _read_evaluations(session / "dialog" / "EmoEvaluation")
         words = _read_transcripts(session / "dialog" / "transcriptions")
@@ -84,7 +86,19 @@ def read_iemocap(root: Path) -> Iemocap:
             _add_turn(corpus, session, orig, turn, words.get(orig))
         for orig in words.keys() - turns.keys():
             corpus.left_out[orig] = "transcript of a turn without label"
+        _look_at_audio(corpus, session, turns)
     return corpus
+
+
+def _look_at_audio(corpus: Iemocap, session: Path, turns: Mapping[str, Turn]) -> None:
+    """Notes audio that no label speaks of."""
+    for dialogue in sorted((session / "sentences" / "wav").glob("Ses*")):
+        labels = session / "dialog" / "EmoEvaluation" / f"{dialogue.name}.txt"
+        if not labels.is_file():
+            corpus.unlabelled.append(labels)
+        for wav in dialogue.glob("*.wav"):
+            if wav.stem not in turns and not wav.name.startswith("._"):
+                corpus.left_out[wav.stem] = "audio of a turn without label"
 
 
 def _add_turn(corpus: Iemocap, session: Path, orig: str, turn: Turn, words: str | None) -> None:
@@ -200,5 +214,6 @@ def differences_from_counts(
         said.append(
             f"labelled utterances {len(corpus.utterances)}, expected {expected.labelled_utterances}"
         )
+    said += [f"{path}: missing" for path in corpus.unlabelled]
     said += [f"{utt}: {what}" for utt, what in sorted(corpus.incomplete.items())]
     return said

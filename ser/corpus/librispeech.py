@@ -49,8 +49,11 @@ def read_librispeech(root: Path, subsets: Iterable[str]) -> list[ReadUtterance]:
     """
     found: dict[str, ReadUtterance] = {}
     for subset in subsets:
+        for speaker in (root / subset).glob("*.*"):
+            _refuse_audio(speaker)
         for chapter in sorted((root / subset).glob("*/*")):
             if not chapter.is_dir():
+                _refuse_audio(chapter)
                 continue
             for utterance in _read_chapter(chapter):
                 if utterance.utt in found:
@@ -60,6 +63,14 @@ def read_librispeech(root: Path, subsets: Iterable[str]) -> list[ReadUtterance]:
                     )
                 found[utterance.utt] = utterance
     return list(found.values())
+
+
+def _refuse_audio(path: Path) -> None:
+    if path.suffix.lower() in EXTENSIONS and not path.name.startswith("._"):
+        raise SerError(
+            f"{path}: audio beside the chapters, without a transcript; expected "
+            "<subset>/<speaker>/<chapter>/<utterance>; move or remove it"
+        )
 
 
 def _read_chapter(chapter: Path) -> list[ReadUtterance]:

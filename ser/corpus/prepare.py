@@ -9,10 +9,11 @@ from typing import Any
 from ser.base.errors import SerError
 from ser.base.files import digest_json, read_text, whole_folder, write_text
 from ser.base.log import logger
-from ser.base.record import Record, require
+from ser.base.record import Record
 from ser.config.schema import CountsConfig, LabelsConfig, ProtocolConfig
 from ser.corpus.emotion import (
     EmotionUtterance,
+    check_labels,
     identical_audio,
     write_emotion_dir,
 )
@@ -27,7 +28,12 @@ from ser.corpus.librispeech import (
 )
 from ser.corpus.ravdess import read_ravdess
 from ser.kaldi.audio import measure_durations
-from ser.kaldi.data_dir import digest_data_dir, read_data_dir, write_data_dir
+from ser.kaldi.data_dir import (
+    digest_data_dir,
+    read_data_dir,
+    require_data_dir,
+    write_data_dir,
+)
 
 
 def _write_recorded(
@@ -62,6 +68,7 @@ def prepare_iemocap(
         SerError: The corpus is malformed, or differs from the counts.
     """
     corpus = read_iemocap(root)
+    check_labels(corpus.utterances, labels)
     differences = differences_from_counts(corpus, labels, counts)
     report = out.parent / "iemocap_differences.txt"
     report.unlink(missing_ok=True)  # of an earlier run
@@ -74,7 +81,10 @@ def prepare_iemocap(
             f"all are in {report}; "
         )
         if not partial:
-            raise SerError(f"{message}restore the files, or accept a partial corpus with --partial")
+            raise SerError(
+                f"{message}restore the files, or accept a partial corpus with --partial "
+                "(in egs/iemocap IEMOCAP_PARTIAL=1)"
+            )
         logger.warning("warning: %sgoing on with a partial corpus", message)
     extra = {name: _read_attribute(path) for name, path in attributes.items()}
     for name, table in extra.items():
@@ -177,7 +187,7 @@ def prepare_folds(data_path: Path, out: Path, protocol: ProtocolConfig) -> None:
     Raises:
         SerError: The data directory is missing, or does not fit the protocol.
     """
-    inputs = {str(data_path): require(data_path, 0)["identity"]}
+    inputs = {str(data_path): require_data_dir(data_path)}
     folds = make_folds(read_data_dir(data_path), protocol)
     with whole_folder(out) as folder:
         write_folds(folder, folds)

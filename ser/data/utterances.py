@@ -3,10 +3,12 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from ser.base.errors import SerError
+from ser.base.log import logger
 from ser.kaldi.ark import ArkReader
 from ser.kaldi.data_dir import DataDir, read_data_dir
 from ser.kaldi.table import read_table, same_ids
@@ -89,3 +91,30 @@ def normalised(feats: ArkReader, utt: str) -> torch.Tensor:
     """Features (T, F) with the utterance's mean taken off each band."""
     matrix = feats[utt]
     return torch.from_numpy(matrix - matrix.mean(axis=0, keepdims=True))
+
+
+def check_num_mel_bins(record: Mapping[str, Any], num_mel_bins: int, where: Path) -> None:
+    """Holds a model to the features that it is to read.
+
+    Raises:
+        SerError: The features have another number of bands than the model expects.
+    """
+    found = record["config"]["num_mel_bins"]
+    if found != num_mel_bins:
+        raise SerError(
+            f"{where}: features of {found} num_mel_bins; the model expects {num_mel_bins}; "
+            "write the same number into fbank.yaml and the model's YAML, and rerun stage 1"
+        )
+
+
+def report_padded(utterances: Sequence[Utterance], min_frames: int, where: str) -> None:
+    """Says how many utterances are so short that they are padded with zeros."""
+    padded = [u.utt for u in utterances if u.num_frames < min_frames]
+    if padded:
+        logger.warning(
+            "%s: %s utterances shorter than %s frames are padded, %s first",
+            where,
+            len(padded),
+            min_frames,
+            padded[0],
+        )

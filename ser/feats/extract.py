@@ -17,12 +17,12 @@ from ser.base.errors import SerError
 from ser.base.files import read_json, write_json
 from ser.base.log import logger
 from ser.base.process import end_with_parent
-from ser.base.record import Record, require, sole_run
+from ser.base.record import Record, sole_run
 from ser.config.schema import FbankConfig
 from ser.feats.fbank import Fbank
 from ser.kaldi.ark import ArkWriter, Matrix
 from ser.kaldi.audio import read_audio
-from ser.kaldi.data_dir import read_data_dir, write_data_dir
+from ser.kaldi.data_dir import read_data_dir, require_data_dir, write_data_dir
 
 Item = tuple[str, str]
 AHEAD = 256  # utterances that may wait for their turn
@@ -42,7 +42,7 @@ def extract_features(data_path: Path, out: Path, config: FbankConfig, num_proces
     Raises:
         SerError: Audio is missing, unreadable, empty or not finite.
     """
-    inputs = {str(data_path): require(data_path, 0)["identity"]}
+    inputs = {str(data_path): require_data_dir(data_path)}
     record = Record(out, 1, config.model_dump(), inputs)
     with sole_run(out):
         if record.is_finished():

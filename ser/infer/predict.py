@@ -15,7 +15,7 @@ from ser.config.schema import LabelsConfig, SystemConfig
 from ser.corpus.folds import TEST, read_fold
 from ser.data.loader import load_batches
 from ser.data.sampler import sorted_batches
-from ser.data.utterances import FeatureDir, read_feature_dir, select
+from ser.data.utterances import FeatureDir, read_feature_dir, report_padded, select
 from ser.nn.recogniser import greedy_ctc
 from ser.nn.systems import build_system
 from ser.train.checkpoint import load_weights
@@ -48,31 +48,49 @@ def predict_all(runs: Sequence[FinetuneRun]) -> None:
     Raises:
         SerError: A run is not finished, or was made from other inputs than are there now.
     """
-    exp_dir, feats_path = runs[0].exp_dir, runs[0].feats
-    out = exp_dir / "predictions"
+    out = runs[0].exp_dir / "predictions"
     prepare_process(runs[0].num_threads, seed=0)
-    features = read_feature_dir(feats_path)
+    records = [_finished_record(run) for run in runs]
+    features = read_feature_dir(runs[0].feats)
     inputs = _still_valid(out)
-    for run in tqdm(runs, desc="predictions", unit="run", disable=None):
-        record, system, labels, _ = finetune_record(run)
-        if not record.is_finished():
-            raise SerError(
-                f"{run.folder}: not trained, or with another configuration than there is now; "
-                f"expected {run.name}; run {rerun_hint(4)}"
-            )
+    for run, record in tqdm(
+        list(zip(runs, records, strict=True)), desc="predictions", unit="run", disable=None
+    ):
         inputs[str(run.folder)] = record.identity
         path = out / run.system / f"seed{run.seed}_fold{run.fold}.tsv"
-        made_from = path.with_suffix(".weights")
-        # The record too: the table shows transcripts, which not every system is trained on.
-        digest = digest_json([record.identity, digest_file(run.folder / "model.safetensors")])
-        if path.exists() and made_from.exists() and made_from.read_text() == digest:
-            continue
-        made_from.unlink(missing_ok=True)
-        _write_table(path, run, features, labels, list(_predict(run, system, labels, features)))
-        write_text(made_from, digest)
+        if not _is_table_of(path, record):
+            _, system, labels, _ = finetune_record(run)
+            predictions = list(_predict(run, system, labels, features))
+            _write_table(path, run, features, labels, predictions)
+            write_text(path.with_suffix(".sha256"), _digest(path, record))
     _write_attributes(out / "attributes.tsv", features)
     Record(out, 5, {}, inputs).finish(num_tables=len(runs))
     logger.info("%s tables in %s", len(runs), out)
+
+
+def _finished_record(run: FinetuneRun) -> Record:
+    record = finetune_record(run)[0]
+    if not record.is_finished():
+        raise SerError(
+            f"{run.folder}: not trained, or with another configuration than there is now; "
+            f"expected {run.name}; run {rerun_hint(4)}"
+        )
+    return record
+
+
+def _digest(path: Path, record: Record) -> str:
+    """Digest of a table and what it was made from.
+
+    The record too: the table shows transcripts, which not every system is trained on.
+    """
+    weights = digest_file(record.folder / "model.safetensors")
+    return digest_json([record.identity, weights, digest_file(path)])
+
+
+def _is_table_of(path: Path, record: Record) -> bool:
+    """Whether a table is there, whole, and belongs to the run and its weights."""
+    made_from = path.with_suffix(".sha256")
+    return path.exists() and made_from.exists() and made_from.read_text() == _digest(path, record)
 
 
 def _still_valid(out: Path) -> dict[str, str]:
@@ -101,11 +119,7 @@ def _predict(
     model.to(device).eval()
     fold = read_fold(run.exp_dir / "folds", run.fold)
     utterances = select(features, [utt for utt, part in fold.items() if part == TEST])
-    padded = sum(u.num_frames < model.min_frames for u in utterances)
-    if padded:
-        logger.info(
-            "%s: %s utterances shorter than %s frames, padded", run.name, padded, model.min_frames
-        )
+    report_padded(utterances, model.min_frames, run.name)
     batches = sorted_batches([u.num_frames for u in utterances], system.training.batch_size_utts)
     for batch in load_batches(utterances, features.feats, batches):
         batch = batch.to(device)

@@ -27,7 +27,22 @@ def audio_seconds(path: Path, utt: str) -> float:
         info = soundfile.info(str(path))
     except (soundfile.SoundFileError, OSError) as error:
         raise _unreadable(path, utt, error) from error
+    _check_not_cut(path, utt)
     return float(info.frames) / float(info.samplerate)
+
+
+def _check_not_cut(path: Path, utt: str) -> None:
+    """A WAV file that was cut in copying reads as a shorter one: compare it with its own header."""
+    with path.open("rb") as stream:
+        header = stream.read(8)
+    expected = int.from_bytes(header[4:], "little") + len(header)
+    # Streaming writers leave the length at 0 or at its maximum.
+    known = len(header) < expected < 0x7FFFFFFF
+    if header.startswith(b"RIFF") and known and path.stat().st_size < expected:
+        raise SerError(
+            f"{path}: {path.stat().st_size} bytes ({utt}); its header says {expected}; the file "
+            "was cut: copy it again"
+        )
 
 
 def measure_durations(wavs: Mapping[str, Path]) -> Table:

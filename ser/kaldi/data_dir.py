@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ser.base.errors import SerError
 from ser.base.files import digest_file, digest_json
+from ser.base.record import require, rerun_hint
 from ser.kaldi.table import Table, c_order, invert, read_table, same_ids, write_table
 
 REQUIRED = ("wav.scp", "text", "utt2spk", "spk2utt", "utt2dur")
@@ -153,6 +154,21 @@ VALUES: dict[str, tuple[Callable[[str], bool], str]] = {
     "utt2num_frames": (lambda value: value.isdecimal() and int(value) > 0, "frames above 0"),
     "spk2gender": (lambda value: value in ("f", "m"), "f or m"),
 }
+
+
+def require_data_dir(path: Path) -> str:
+    """The identity of a data directory of stage 0.
+
+    Raises:
+        SerError: It is not whole, or its tables were changed after it was made.
+    """
+    record = require(path, 0)
+    if record["inputs"].get("tables") != digest_data_dir(path):
+        raise SerError(
+            f"{path}: its tables are not those that stage 0 wrote; expected them unchanged; "
+            f"run {rerun_hint(0)}"
+        )
+    return str(record["identity"])
 
 
 def digest_data_dir(path: Path) -> str:

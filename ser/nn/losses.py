@@ -8,6 +8,7 @@ import torch
 from torch.nn.functional import cross_entropy, ctc_loss
 
 from ser.config.schema import CtcConfig
+from ser.text.bpe import BLANK_ID
 
 
 class Loss(NamedTuple):
@@ -60,7 +61,7 @@ def ctc_sum(
         tokens,
         frame_lens,
         token_lens,
-        blank=0,
+        blank=BLANK_ID,
         reduction="none",
         zero_infinity=True,  # those without alignment, which training counts beforehand
     )  # (B,)

@@ -7,6 +7,7 @@ from torch import nn
 
 from ser.config.schema import EncoderConfig
 from ser.nn.encoder import Encoder
+from ser.text.bpe import BLANK_ID
 
 
 class Recogniser(nn.Module):
@@ -30,6 +31,6 @@ def greedy_ctc(logits: torch.Tensor, frame_lens: torch.Tensor) -> list[list[int]
     best = logits.argmax(dim=-1).tolist()
     lens = frame_lens.tolist()
     return [
-        [token for token, _ in groupby(frames[:size]) if token]
+        [token for token, _ in groupby(frames[:size]) if token != BLANK_ID]
         for frames, size in zip(best, lens, strict=True)
     ]

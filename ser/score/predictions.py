@@ -64,6 +64,11 @@ def check_runs(record: Mapping[str, Any], runs: Iterable[Path]) -> None:
         SerError: A run's table is not of stage 5's making, or its run has changed since.
     """
     for run in runs:
+        trained = run / "run.json"
+        if (run / "started.json").exists() and not trained.exists():
+            raise SerError(
+                f"{run}: is being trained anew; expected it to be finished; run {rerun_hint(4)}"
+            )
         if str(run) not in record["inputs"]:
             raise SerError(
                 f"{run}: not among the runs that stage 5 predicted; expected its table; "

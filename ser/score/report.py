@@ -45,7 +45,7 @@ def report(results: Results, figures: Sequence[str] = ()) -> str:
         "Utterances; rows are references, columns hypotheses"
         + (f"; summed over {len(run['seeds'])} seeds." if len(run["seeds"]) > 1 else "."),
         *_confusions(results),
-        *_training(run),
+        *_training(run, results["systems"]),
         "## Environment",
         _markdown([["package", "version"], *([k, v] for k, v in versions.items())], 2),
     ]
@@ -64,6 +64,7 @@ def main_table(results: Results) -> Table:
         "macro-F1 %": lambda s: percent(s["macro_f1"]),
         "WA % by fold": lambda s: _mean_sd(s["wa_fold_mean"], s["wa_fold_sd"]),
         "UA % by fold": lambda s: _mean_sd(s["ua_fold_mean"], s["ua_fold_sd"]),
+        "macro-F1 % by fold": lambda s: _mean_sd(s["macro_f1_fold_mean"], s["macro_f1_fold_sd"]),
         "WER %": lambda s: percent(s["wer"]),
     }
     if any("paper" in row for row in systems.values()):
@@ -76,6 +77,11 @@ def main_table(results: Results) -> Table:
             for name, row in systems.items()
         ),
     ]
+
+
+def _row_name(name: str, row: Mapping[str, Any]) -> str:
+    """The paper's name, where it has one, and the code's."""
+    return f"{row['paper_name']}, `{name}`" if row["paper_name"] else f"`{name}`"
 
 
 def percent(fraction: float | None) -> str:
@@ -111,7 +117,7 @@ def _recall_table(results: Results) -> Table:
     return [
         ["system", *(f"{label} %" for label in results["labels"])],
         *(
-            [name, *(percent(row["recall"][label]) for label in results["labels"])]
+            [_row_name(name, row), *(percent(row["recall"][label]) for label in results["labels"])]
             for name, row in results["systems"].items()
         ),
     ]
@@ -125,7 +131,10 @@ def _breakdowns(results: Results) -> list[str]:
             continue  # all utterances, or none: nothing that the main table does not say
         header = [f"{value}: {name} %" for value in groups for name in ("WA", "UA")]
         rows = [
-            [name, *(percent(row["by"][attribute][v][m]) for v in groups for m in ("wa", "ua"))]
+            [
+                _row_name(name, row),
+                *(percent(row["by"][attribute][v][m]) for v in groups for m in ("wa", "ua")),
+            ]
             for name, row in systems.items()
         ]
         counts = ", ".join(f"{value} {group['num_utts']}" for value, group in groups.items())
@@ -143,7 +152,7 @@ def _confusions(results: Results) -> list[str]:
     for name, row in results["systems"].items():
         counts = summed_confusion(row)
         rows = [[label, *map(str, line)] for label, line in zip(labels, counts, strict=True)]
-        sections += [f"### {name}", _markdown([["reference", *labels], *rows])]
+        sections += [f"### {_row_name(name, row)}", _markdown([["reference", *labels], *rows])]
     return sections
 
 
@@ -155,7 +164,7 @@ def summed_confusion(row: Mapping[str, Any]) -> list[list[int]]:
     ]
 
 
-def _training(run: Mapping[str, Any]) -> list[str]:
+def _training(run: Mapping[str, Any], systems: Mapping[str, Any]) -> list[str]:
     """What pre-training reached, and how long training took."""
     sections = []
     if run["pretrain"]:
@@ -172,7 +181,7 @@ def _training(run: Mapping[str, Any]) -> list[str]:
         ]
         sections += ["## Pre-training, last epoch", _markdown([header, *rows])]
     rows = [
-        [name, str(time["num_runs"]), _hours(time["wall_seconds"])]
+        [_row_name(name, systems[name]), str(time["num_runs"]), _hours(time["wall_seconds"])]
         for name, time in run["finetune"].items()
         if time["num_runs"]
     ]
@@ -180,7 +189,7 @@ def _training(run: Mapping[str, Any]) -> list[str]:
         sections += [
             "## Fine-tuning time",
             _markdown([["system", "runs", "hours"], *rows]),
-            "Wall time of each run, summed; runs side by side on one machine slow each other down.",
+            "Optimiser steps of each run, summed; runs side by side slow each other down.",
         ]
     return sections
 

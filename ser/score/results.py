@@ -104,7 +104,7 @@ def _score_system(
         name: _mean([seed[name] for seed in rows]) for name in ("wa", "ua", "macro_f1", "wer")
     }
     row["recall"] = {label: _mean([seed["recall"][label] for seed in rows]) for label in labels}
-    for name in ("wa", "ua"):
+    for name in ("wa", "ua", "macro_f1"):
         values = [fold[name] for seed in rows for fold in seed["folds"].values()]
         row[f"{name}_fold_mean"] = _mean(values)
         row[f"{name}_fold_sd"] = float(np.std(values, ddof=1)) if len(values) > 1 else None
@@ -127,7 +127,6 @@ def _score_seed(folds: Mapping[str, Sequence[Prediction]], labels: Sequence[str]
     score["recall"] = {
         label: _finite(value) for label, value in zip(labels, recalls(confusion), strict=True)
     }
-    score["macro_f1"] = macro_f1(confusion)
     score["folds"] = {name: _score(fold, labels) for name, fold in folds.items()}
     score["confusion"] = confusion.tolist()
     return score
@@ -157,6 +156,7 @@ def _score(predictions: Sequence[Prediction], labels: Sequence[str]) -> dict[str
     return {
         "wa": weighted_accuracy(confusion),
         "ua": unweighted_accuracy(confusion),
+        "macro_f1": macro_f1(confusion),
         "num_utts": len(predictions),
     }
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from ser.base.errors import SerError
+from ser.base.files import write_text
 from ser.base.log import logger
 from ser.config.schema import CtcConfig
 from ser.data.utterances import FeatureDir, Utterance
@@ -20,9 +21,9 @@ def encode_transcripts(features: FeatureDir, tokenizer: Tokenizer) -> dict[str, 
 
 
 def check_ctc_lengths(
-    utterances: Sequence[Utterance], encoder: Encoder, config: CtcConfig, where: Path
+    utterances: Sequence[Utterance], encoder: Encoder, config: CtcConfig, where: Path, listing: Path
 ) -> None:
-    """Counts the utterances that CTC must leave out.
+    """Counts the utterances that CTC must leave out, and lists them in a file.
 
     Raises:
         SerError: They are more than the share that the configuration allows.
@@ -31,19 +32,15 @@ def check_ctc_lengths(
     short = [
         u.utt for u, size in zip(utterances, lens, strict=True) if too_short_for_ctc(size, u.tokens)
     ]
-    share = len(short) / len(utterances)
-    if short:
-        logger.info(
-            "%s: %s of %s utterances are too short for their transcript and are left out of the "
-            "CTC term alone: %s",
-            where,
-            len(short),
-            len(utterances),
-            " ".join(short),
-        )
-    if share > config.max_too_short_prob:
+    if not short:
+        return
+    write_text(listing, "".join(f"{utt}\n" for utt in short))
+    said = (
+        f"{where}: {len(short)} of {len(utterances)} utterances are too short for their transcript"
+    )
+    if len(short) / len(utterances) > config.max_too_short_prob:
         raise SerError(
-            f"{where}: {len(short)} of {len(utterances)} utterances ({share:.1%}) are too short "
-            f"for their transcript, {short[0]} first; expected at most "
-            f"{config.max_too_short_prob:.1%} (ctc.max_too_short_prob); use larger BPE units"
+            f"{said}, {short[0]} first (all in {listing}); expected a share of at most "
+            f"{config.max_too_short_prob} (ctc.max_too_short_prob); use larger BPE units"
         )
+    logger.warning("%s; they are left out of the CTC term alone (listed in %s)", said, listing)

@@ -14,7 +14,14 @@ from ser.corpus.folds import TRAIN, VALID, read_fold
 from ser.data.batch import Batch
 from ser.data.loader import load_batches
 from ser.data.sampler import sorted_batches
-from ser.data.utterances import FeatureDir, Utterance, read_feature_dir, select
+from ser.data.utterances import (
+    FeatureDir,
+    Utterance,
+    check_num_mel_bins,
+    read_feature_dir,
+    report_padded,
+    select,
+)
 from ser.kaldi.table import Table
 from ser.metrics.classification import confusion_matrix, unweighted_accuracy, weighted_accuracy
 from ser.nn.cnn_blstm_sa import CnnBlstmSa
@@ -84,8 +91,10 @@ def finetune_record(run: FinetuneRun) -> tuple[Record, SystemConfig, LabelsConfi
     labels = load_config(run.conf / "labels.yaml", LabelsConfig)
     protocol = load_config(run.protocol, ProtocolConfig)
     folds = run.exp_dir / "folds"
+    feats = require(run.feats, 1)
+    check_num_mel_bins(feats, system.model.num_mel_bins, run.feats)
     inputs = {
-        str(run.feats): require(run.feats, 1)["identity"],
+        str(run.feats): feats["identity"],
         str(folds): require(folds, 0, protocol.model_dump())["identity"],
     }
     read_fold(folds, run.fold)
@@ -145,8 +154,11 @@ def _train(
         transfer(load_weights(weights_path), model, str(weights_path))
     fold = read_fold(run.exp_dir / "folds", run.fold)
     train = _part(features, fold, TRAIN, labels, tokenizer)
+    report_padded(train, model.min_frames, run.name)
     if tokenizer and isinstance(model, EmotionModel):
-        check_ctc_lengths(train, model.encoder, system.ctc, run.feats)
+        check_ctc_lengths(
+            train, model.encoder, system.ctc, run.feats, run.folder / "too_short_for_ctc.txt"
+        )
     valid = _part(features, fold, VALID, labels, None) if protocol.validation != "none" else []
 
     notes = Trainer(

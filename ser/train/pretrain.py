@@ -10,7 +10,13 @@ from ser.config.schema import CtcConfig, PretrainConfig
 from ser.data.batch import Batch
 from ser.data.loader import load_batches
 from ser.data.sampler import sorted_batches
-from ser.data.utterances import FeatureDir, read_feature_dir, select
+from ser.data.utterances import (
+    FeatureDir,
+    check_num_mel_bins,
+    read_feature_dir,
+    report_padded,
+    select,
+)
 from ser.metrics.wer import word_error_rate
 from ser.nn.losses import Loss, ctc_sum, pretrain_loss
 from ser.nn.recogniser import Recogniser, greedy_ctc
@@ -60,6 +66,7 @@ def pretrain(run: PretrainRun) -> None:
         str(path): require(path, stage)["identity"]
         for path, stage in ((run.train_feats, 1), (run.valid_feats, 1), (run.bpe, 2))
     }
+    check_num_mel_bins(require(run.train_feats, 1), config.encoder.num_mel_bins, run.train_feats)
     missing = require(run.train_data, 0)["notes"].get("missing_subsets", [])
     if missing and not config.allow_missing_subsets:
         raise SerError(
@@ -77,7 +84,9 @@ def _train(run: PretrainRun, config: PretrainConfig) -> dict[str, float]:
     train, valid = read_feature_dir(run.train_feats), read_feature_dir(run.valid_feats)
     model = Recogniser(config.encoder, tokenizer.vocab_size).to(device)
     utterances = select(train, train.data.utts, tokens=encode_transcripts(train, tokenizer))
-    check_ctc_lengths(utterances, model.encoder, config.ctc, run.train_feats)
+    report_padded(utterances, model.encoder.min_frames, str(run.folder))
+    listing = run.folder / "too_short_for_ctc.txt"
+    check_ctc_lengths(utterances, model.encoder, config.ctc, run.train_feats, listing)
 
     return Trainer(
         model,

@@ -167,6 +167,7 @@ def test_claim_refuses_another_run_or_moves_it_aside(
     old = Record(folder, 4, CONFIG, {"in": "abc"})
     claim_training_folder(old, force=False)
     (folder / "model").write_text("old")
+    (folder / "train.jsonl").touch()
     if finished:
         old.finish()
     new = Record(folder, 4, config, inputs)
@@ -179,6 +180,13 @@ def test_claim_refuses_another_run_or_moves_it_aside(
     (aside,) = tmp_path.glob("run.*")
     assert (aside / "model").read_text() == "old"
     assert claim_training_folder(new, force=False)
+
+
+def test_claim_after_a_run_that_trained_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    claim_training_folder(Record(folder, 4, CONFIG, {}), force=False)
+    mended = Record(folder, 4, {**CONFIG, "num_mel_bins": 40}, {})
+    assert claim_training_folder(mended, force=False)
 
 
 HOLDER = """

@@ -93,7 +93,7 @@ def test_a_partial_iemocap_is_refused_or_accepted(
     assert said.startswith(f"{tree}: ")
     assert "(-" in said
     assert f"all are in {report}" in said
-    assert said.endswith("or accept a partial corpus with --partial")
+    assert said.endswith("with --partial (in egs/iemocap IEMOCAP_PARTIAL=1)")
     assert "\n" not in said
     assert all(f"missing: {wav}\n" in report.read_text() for wav in lost)
     assert not out.exists()

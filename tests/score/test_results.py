@@ -74,8 +74,13 @@ def test_pooled_values_are_means_over_seeds(results: dict[str, Any]) -> None:
 def test_fold_values_over_seeds_and_folds(results: dict[str, Any]) -> None:
     x = results["systems"]["x"]
     assert x["seeds"]["1"]["folds"] == {
-        "1": {"wa": 0.75, "ua": pytest.approx(5 / 6), "num_utts": 4},
-        "2": {"wa": 0.5, "ua": 0.5, "num_utts": 2},
+        "1": {
+            "wa": 0.75,
+            "ua": pytest.approx(5 / 6),
+            "macro_f1": pytest.approx((4 / 5 + 2 / 3) / 2),
+            "num_utts": 4,
+        },
+        "2": {"wa": 0.5, "ua": 0.5, "macro_f1": pytest.approx((2 / 3 + 0) / 2), "num_utts": 2},
     }
     assert x["wa_fold_mean"] == pytest.approx(0.8125)  # of 0.75, 0.5, 1, 1
     assert x["wa_fold_sd"] == pytest.approx(math.sqrt(0.171875 / 3))

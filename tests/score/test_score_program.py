@@ -126,7 +126,7 @@ def test_report_holds_what_was_asked(
         "## By cue",
         "## By gender",
         "| small      |      2 |           8.250 |             50.0 |  1.00 |",
-        "| transformer_tl_mtl |    1 |  1.00 |",
+        "| Transformer (TL+MTL), `transformer_tl_mtl` |    1 |  1.00 |",
         "summed over 2 seeds",
     ):
         assert part in text, part

@@ -26,43 +26,50 @@ def heard(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> 
     caplog.set_level(logging.INFO, logger="ser")
 
 
+@pytest.fixture
+def listing(tmp_path: Path) -> Path:
+    return tmp_path / "too_short_for_ctc.txt"
+
+
 def corpus(num_short: int) -> list[Utterance]:
     """200 utterances; 60 frames are 9 encoder frames, and 5 equal tokens need 9."""
     fits, short = [1, 1, 1, 1, 1], [1, 1, 1, 1, 1, 2]
     return [Utterance(f"u{i}", 60, short if i < num_short else fits) for i in range(200)]
 
 
-def test_none_is_silent(encoder: Encoder, caplog: pytest.LogCaptureFixture) -> None:
-    check_ctc_lengths(corpus(0), encoder, ctc_config(), WHERE)
+def test_none_is_silent(encoder: Encoder, listing: Path, caplog: pytest.LogCaptureFixture) -> None:
+    check_ctc_lengths(corpus(0), encoder, ctc_config(), WHERE, listing)
     assert not caplog.messages
+    assert not listing.exists()
 
 
 def test_one_percent_is_counted_and_named(
-    encoder: Encoder, caplog: pytest.LogCaptureFixture
+    encoder: Encoder, listing: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    check_ctc_lengths(corpus(2), encoder, ctc_config(), WHERE)
+    check_ctc_lengths(corpus(2), encoder, ctc_config(), WHERE, listing)
     (message,) = caplog.messages
     assert message.startswith("dump/fbank/ser: 2 of 200 utterances are too short")
-    assert message.endswith(": u0 u1")
+    assert message.endswith(f"(listed in {listing})")
+    assert listing.read_text() == "u0\nu1\n"
 
 
-def test_more_is_refused(encoder: Encoder) -> None:
-    with pytest.raises(SerError, match=r"3 of 200 utterances \(1\.5%\).*u0 first.*most 1\.0%"):
-        check_ctc_lengths(corpus(3), encoder, ctc_config(), WHERE)
+def test_more_is_refused(encoder: Encoder, listing: Path) -> None:
+    with pytest.raises(SerError, match=r"3 of 200 utterances are too short.*u0 first.*most 0\.01"):
+        check_ctc_lengths(corpus(3), encoder, ctc_config(), WHERE, listing)
 
 
-def test_the_share_is_the_configuration_s(encoder: Encoder) -> None:
-    check_ctc_lengths(corpus(3), encoder, ctc_config(max_too_short_prob=0.02), WHERE)
+def test_the_share_is_the_configuration_s(encoder: Encoder, listing: Path) -> None:
+    check_ctc_lengths(corpus(3), encoder, ctc_config(max_too_short_prob=0.02), WHERE, listing)
     with pytest.raises(SerError, match="1 of 200"):
-        check_ctc_lengths(corpus(1), encoder, ctc_config(max_too_short_prob=0.0), WHERE)
+        check_ctc_lengths(corpus(1), encoder, ctc_config(max_too_short_prob=0.0), WHERE, listing)
 
 
 @pytest.mark.parametrize(("num_frames", "tokens"), [(3, [7]), (10, []), (17, [7, 8])])
 def test_padded_utterances_have_the_frames_of_the_padding(
-    encoder: Encoder, num_frames: int, tokens: list[int]
+    encoder: Encoder, listing: Path, num_frames: int, tokens: list[int]
 ) -> None:
     """Fewer than 11 frames are padded to one encoder frame; 17 give two."""
-    check_ctc_lengths([Utterance("u", num_frames, tokens)], encoder, ctc_config(), WHERE)
+    check_ctc_lengths([Utterance("u", num_frames, tokens)], encoder, ctc_config(), WHERE, listing)
     with pytest.raises(SerError, match="1 of 1"):
         longer = Utterance("u", num_frames, [*tokens, 5, 5, 5])
-        check_ctc_lengths([longer], encoder, ctc_config(), WHERE)
+        check_ctc_lengths([longer], encoder, ctc_config(), WHERE, listing)

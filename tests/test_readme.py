@@ -1,0 +1,38 @@
+"""The README tells the truth about commands, folders and the table of egs/mini."""
+
+import re
+from pathlib import Path
+
+import ser
+
+ROOT = Path(ser.__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+def test_quick_start_commands_are_there() -> None:
+    block = re.search(r"## Two commands.*?```sh\n(.*?)```", README, re.S)
+    assert block is not None
+    commands = [line.split()[0] for line in block[1].splitlines()]
+    assert commands == ["egs/mini/run.sh", "tools/check.sh"]
+    for command in commands:
+        assert (ROOT / command).stat().st_mode & 0o111, command
+    assert "tools/check.sh" in (ROOT / ".ci" / "run").read_text()
+
+
+def test_map_names_every_room() -> None:
+    rooms = {f"ser/{path.parent.name}" for path in (ROOT / "ser").glob("*/__init__.py")}
+    rooms |= {f"egs/{path.parent.name}" for path in ROOT.glob("egs/*/run.sh")}
+    listed = set(re.findall(r"^((?:ser|egs)/\w+) ", README, re.M))
+    assert listed == rooms
+
+
+def test_links_lead_somewhere() -> None:
+    for page in [ROOT / "README.md", *ROOT.glob("egs/*/README.md")]:
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page}: {target}"
+
+
+def test_table_of_mini_is_the_published_one() -> None:
+    table = re.search(r"(\| system .*?)\n\n", (ROOT / "egs/mini/RESULTS.md").read_text(), re.S)
+    assert table is not None
+    assert table[1] in README
