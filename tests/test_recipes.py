@@ -74,6 +74,9 @@ def test_run_script_holds_no_number_of_the_method() -> None:
         (["--stage"], "--stage has no value"),
         (["--systems", "--force"], "--systems has no value"),
         (["--stage", "two"], "--stage is 'two', which is no whole number"),
+        (["--stage", "9"], "--stage 9 --stop-stage 6 is no range"),
+        (["--stage", "5", "--stop-stage", "3"], "--stage 5 --stop-stage 3 is no range"),
+        (["--stop-stage", "99999999999999999999"], "which is no whole number"),
         (["--nj", "-1"], "--nj is '-1', which is no whole number"),
     ],
 )
@@ -203,6 +206,53 @@ def test_killed_stage_goes_on(tiny: Path, stage: int) -> None:
     )
     assert new["transformer"] == old["transformer"]
     assert new["transformer_tl_mtl"] == old["transformer_tl_mtl"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--stage", "1", "--stop-stage", "1", "--nj", "0"], "--nj 0: expected 1 or more"),
+        (["--stage", "3", "--systems", ""], "--systems '': is empty"),
+        (["--stage", "4", "--folds", "1 1"], "--folds '1 1': '1' stands twice"),
+        (["--stage", "6", "--seeds", "1 1"], "--seeds '1 1': '1' stands twice"),
+        (["--stage", "5", "--folds", "9"], "--folds 9: no such fold"),
+        (["--stage", "4", "--ngpu", "2"], "--ngpu 2: a run uses one GPU"),
+    ],
+)
+def test_wrong_values_are_one_line(tiny: Path, options: list[str], message: str) -> None:
+    result = run(tiny, *options)
+    assert result.returncode == 1
+    assert f"error: {message}" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert run(tiny, "--stage", "6").returncode == 0  # what was there is still whole
+
+
+def test_edited_data_directory_is_noticed(tiny: Path) -> None:
+    table = tiny / "data" / "ser" / "utt2emo"
+    text = table.read_text()
+    table.write_text(text.replace(" ang", " sad", 1))
+    try:
+        result = run(tiny, "--stage", "1", "--stop-stage", "1")
+        assert result.returncode == 1
+        assert "data/ser: its tables are not those that stage 0 wrote" in result.stderr
+    finally:
+        table.write_text(text)
+
+
+def test_failed_set_up_stops_the_recipe(tiny: Path) -> None:
+    """An environment that cannot be made is an error, not a reason to go on without one."""
+    top = tiny.parents[1].with_name("no environment")
+    (top / "tools").mkdir(parents=True)
+    for path in (ROOT / "tools").glob("*.*"):
+        if path.suffix in (".sh", ".txt"):
+            shutil.copy(path, top / "tools")
+    shutil.copy(ROOT / "setup.py", top)
+    shutil.copytree(tiny, top / "egs" / "tiny", ignore=shutil.ignore_patterns("exp", "dump"))
+    system = f"{top}:/usr/bin:/bin"  # no Python that has ser
+    result = run(top / "egs" / "tiny", PYTHON="false", PATH=system)
+    assert result.returncode == 1
+    assert "error: false: expected Python 3.11 or later" in result.stderr
+    assert "stage 0" not in result.stderr
 
 
 def test_missing_earlier_stage_names_it(tiny: Path, tmp_path: Path) -> None:
