@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+import pytest
+
 import ser
 
 ROOT = Path(ser.__file__).parents[1]
@@ -32,7 +34,20 @@ def test_links_lead_somewhere() -> None:
             assert (page.parent / target).exists(), f"{page}: {target}"
 
 
-def test_table_of_mini_is_the_published_one() -> None:
-    table = re.search(r"(\| system .*?)\n\n", (ROOT / "egs/mini/RESULTS.md").read_text(), re.S)
+@pytest.mark.parametrize("recipe", ["mini", "ravdess"])
+def test_tables_are_the_published_ones(recipe: str) -> None:
+    published = (ROOT / "egs" / recipe / "RESULTS.md").read_text()
+    table = re.search(r"(\| system .*?)\n\n", published, re.S)
     assert table is not None
     assert table[1] in README
+
+
+def test_mini_shows_what_it_was_built_to_show() -> None:
+    """Word turns: pre-training gains 20 points or more, multi-tasking loses at most 5."""
+    published = (ROOT / "egs" / "mini" / "RESULTS.md").read_text()
+    by_cue = re.search(r"## By cue\n(.*?)\n## ", published, re.S)
+    assert by_cue is not None
+    rows = [line.split("|") for line in by_cue[1].splitlines() if "`" in line]
+    words = {row[1].split("`")[1]: float(row[4]) for row in rows}
+    assert words["transformer_tl"] - words["transformer"] >= 20
+    assert words["transformer_tl_mtl"] >= words["transformer_tl"] - 5

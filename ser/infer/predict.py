@@ -1,5 +1,6 @@
 """Stage 5: each model on the fold that it never saw."""
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,6 +49,7 @@ def predict_all(runs: Sequence[FinetuneRun]) -> None:
     Raises:
         SerError: A run is not finished, or was made from other inputs than are there now.
     """
+    started = time.time()
     out = runs[0].exp_dir / "predictions"
     prepare_process(runs[0].num_threads, seed=0)
     records = [_finished_record(run) for run in runs]
@@ -64,7 +66,7 @@ def predict_all(runs: Sequence[FinetuneRun]) -> None:
             _write_table(path, run, features, labels, predictions)
             write_text(path.with_suffix(".sha256"), _digest(path, record))
     _write_attributes(out / "attributes.tsv", features)
-    Record(out, 5, {}, inputs).finish(num_tables=len(runs))
+    Record(out, 5, {}, inputs, started).finish(num_tables=len(runs))
     logger.info("%s tables in %s", len(runs), out)
 
 
