@@ -17,7 +17,7 @@ from ser.feats import extract
 from ser.feats.extract import extract_features
 from ser.feats.fbank import Fbank
 from ser.kaldi.audio import read_audio
-from ser.kaldi.data_dir import write_data_dir
+from ser.kaldi.data_dir import digest_data_dir, write_data_dir
 
 NUM_UTTS = 7
 CONFIG = FbankConfig(
@@ -31,6 +31,11 @@ CONFIG = FbankConfig(
     storage="float32",
 )
 OUTPUTS = ("feats.ark", "feats.scp", "utt2num_frames", "run.json")
+
+
+def record_data(path: Path, version: int) -> None:
+    """What stage 0 leaves beside the tables."""
+    Record(path, 0, {"version": version}, {"tables": digest_data_dir(path)}).finish()
 
 
 @pytest.fixture
@@ -49,7 +54,7 @@ def data(tmp_path: Path) -> Path:
     path = tmp_path / "data" / "asr_train"
     path.mkdir(parents=True)
     write_data_dir(path, {**tables, "spk2utt": {}})
-    Record(path, 0, {"version": 1}, {}).finish()
+    record_data(path, version=1)
     return path
 
 
@@ -147,7 +152,7 @@ def test_another_input_is_noticed(data: Path, out: Path) -> None:
     extract_features(data, out, CONFIG, 1)
     wav = data.parents[1] / "wav" / "u0.wav"
     soundfile.write(wav, np.zeros(8000), 16000, subtype="PCM_16")
-    Record(data, 0, {"version": 2}, {}).finish()
+    record_data(data, version=2)
     extract_features(data, out, CONFIG, 1)
     assert read_feature_dir(out).num_frames["spk-u0"] == 48
 
@@ -197,7 +202,7 @@ def test_bad_audio_is_named_and_nothing_counts_as_finished(
 ) -> None:
     if before == "finished":
         extract_features(data, out, CONFIG, 1)
-        Record(data, 0, {"version": 2}, {}).finish()
+        record_data(data, version=2)
     wav = data.parents[1] / "wav" / "u3.wav"
     good = wav.read_bytes()
     damage(wav)
