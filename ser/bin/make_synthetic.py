@@ -3,9 +3,8 @@
 import argparse
 from pathlib import Path
 
-from ser.base.errors import run_program
+from ser.base.errors import SerError, run_program
 from ser.base.log import log_to_console, logger
-from ser.corpus.synthetic import write_corpora
 
 
 def parse_args() -> argparse.Namespace:
@@ -25,6 +24,13 @@ def main() -> None:
     if args.out.exists():
         logger.info("%s: there already", args.out)
         return
+    try:  # here, since an environment that is not ours may lack the voice
+        from ser.corpus.synthetic import write_corpora
+    except ModuleNotFoundError as error:
+        raise SerError(
+            f"{error.name}: no such Python package; expected the voice of the generated corpus; "
+            "run tools/setup.sh, or pip install espeakng-loader"
+        ) from error
     write_corpora(
         args.out,
         num_emotion_turns=args.num_turns,
