@@ -180,25 +180,36 @@ def test_rerun_after_another_configuration_is_refused(tiny: Path) -> None:
         assert run(tiny, "--stage", "1", "--stop-stage", "1").returncode == 0
 
 
-@pytest.mark.parametrize("stage", [1, 3, 4])
+@pytest.mark.parametrize("stage", [0, 1, 3, 4, 5])
 def test_killed_stage_goes_on(tiny: Path, stage: int) -> None:
     recipe = tiny.with_name(f"killed{stage}")
     shutil.copytree(tiny, recipe)
-    made = {1: "dump/fbank/ser", 3: "exp/pretrain/ctc", 4: "exp/transformer"}[stage]
+    made = {
+        0: "data/ser",
+        1: "dump/fbank/ser",
+        3: "exp/pretrain/ctc",
+        4: "exp/transformer",
+        5: "exp/predictions",
+    }[stage]
     shutil.rmtree(recipe / made)
+    # The audio stays where it was: a corpus elsewhere is another corpus to the later stages.
+    corpus = {"MINI_CORPUS": str(tiny / "corpus")}
     options = ["--stage", str(stage), "--jobs", "2"]
     process = subprocess.Popen(
         [str(recipe / "run.sh"), *options, "--stop-stage", str(stage)],
+        env={**os.environ, **corpus},
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
+    # Stage 0 writes beside and renames: its unfinished folder is the sign that it is at work.
+    sign = recipe / ("data/.ser.partial" if stage == 0 else made)
     deadline = time.monotonic() + 60
-    while not any((recipe / made).rglob("*")) and time.monotonic() < deadline:
-        time.sleep(0.01)
+    while not any(sign.rglob("*")) and time.monotonic() < deadline:
+        time.sleep(0.001)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     assert not (recipe / made / "run.json").exists()
-    result = run(recipe, *options)
+    result = run(recipe, *options, **corpus)
     assert result.returncode == 0, result.stderr
     new, old = (
         json.loads((folder / "exp" / "results.json").read_text())["systems"]

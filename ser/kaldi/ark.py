@@ -32,7 +32,7 @@ class ArkWriter:
 
     def __init__(self, folder: Path, storage: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._ark_path, self._scp_path = folder / "feats.ark", folder / "feats.scp"
+        self._ark_path = folder / "feats.ark"
         self._compression = COMPRESSION[storage]
         self._partial_ark = folder / ".feats.ark.partial"
         self._partial_scp = folder / ".feats.scp.partial"

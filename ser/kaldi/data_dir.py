@@ -11,7 +11,6 @@ from ser.base.record import require, rerun_hint
 from ser.kaldi.table import Table, c_order, invert, read_table, same_ids, write_table
 
 REQUIRED = ("wav.scp", "text", "utt2spk", "spk2utt", "utt2dur")
-EMOTION = ("utt2emo", "utt2emo_raw", "utt2session", "utt2orig")
 NO_WORDS = frozenset(("<s>", "</s>", "#0"))  # Kaldi's own symbols
 
 
