@@ -11,7 +11,9 @@ import soundfile
 from ser.base.errors import SerError
 from ser.config.schema import LabelsConfig
 from ser.corpus.emotion import EmotionUtterance, identical_audio, unique, write_emotion_dir
-from ser.kaldi.data_dir import EMOTION, REQUIRED, read_data_dir
+from ser.kaldi.data_dir import REQUIRED, read_data_dir
+
+EMOTION = ("utt2emo", "utt2emo_raw", "utt2session", "utt2orig")
 
 LABELS = LabelsConfig(classes={"ang": ["angry", "cross"], "sad": ["sad"]}, exclude=["calm", "odd"])
 

@@ -20,7 +20,9 @@ from ser.corpus.prepare import (
     prepare_librispeech,
     prepare_ravdess,
 )
-from ser.kaldi.data_dir import EMOTION, REQUIRED, read_data_dir
+from ser.kaldi.data_dir import REQUIRED, read_data_dir
+
+EMOTION = ("utt2emo", "utt2emo_raw", "utt2session", "utt2orig")
 
 LABELS = LabelsConfig(
     classes={"ang": ["ang"], "hap": ["hap", "exc"], "neu": ["neu"], "sad": ["sad"]},
