@@ -167,14 +167,34 @@ class CnnBlstmSaConfig(Section):
 
 
 class OptimizerConfig(Section):
-    """Adam and its schedule: linear warm-up, then ``schedule``; the gradient is clipped."""
+    """Adam and its schedule: linear warm-up, then ``schedule``; the gradient is clipped.
+
+    The schedules after the warm-up: ``constant``; ``linear`` and ``cosine`` down to zero at the
+    last step; ``inverse_sqrt``, the peak rate times sqrt(warmup_steps / step).
+
+    ``layer_lr_decay`` multiplies the rate once for each block below the last: with L blocks, block
+    l learns at ``layer_lr_decay ** (L - l)`` of the rate, the front end at ``** L``; heads and the
+    emotion vector at the whole rate. ``frozen`` lists parameters that stay as they are, by the
+    beginning of their names (``encoder.subsampling``, ``encoder.blocks.0``).
+    """
 
     learning_rate: Positive
     weight_decay: NotNegative
     betas: Annotated[list[Probability], Field(min_length=2, max_length=2)]
-    schedule: Literal["constant", "cosine"]
+    schedule: Literal["constant", "linear", "cosine", "inverse_sqrt"]
     warmup_steps: Annotated[int, Field(ge=0)]
     max_grad_norm: Positive
+    layer_lr_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
+    frozen: list[str] = []
+
+    @model_validator(mode="after")
+    def _schedule_has_warmup(self) -> "OptimizerConfig":
+        if self.schedule == "inverse_sqrt" and self.warmup_steps == 0:
+            raise ValueError(
+                "warmup_steps 0 with schedule inverse_sqrt; expected 1 or more: the rate falls "
+                "from its peak at the end of the warm-up"
+            )
+        return self
 
 
 class SpecAugmentConfig(Section):
@@ -193,10 +213,17 @@ class SpecAugmentConfig(Section):
 class TrainingConfig(Section):
     """One training run.
 
-    ``batch_size_utts`` is what one optimiser step sees. It is split into parts of at most
-    ``max_frames_in_memory`` padded feature frames whose gradients are accumulated, so that the
-    batch of the paper fits into any memory. ``bucket_size_batches`` batches are drawn at random
-    and sorted by length together. ``spec_augment`` is null where features are not masked.
+    ``batch_size_utts`` is what one optimiser step sees, on however many GPUs. Each process splits
+    its share into parts of at most ``max_frames_in_memory`` padded feature frames whose gradients
+    are accumulated, so that the batch of the paper fits into any memory. ``bucket_size_batches``
+    batches are drawn at random and sorted by length together.
+
+    A checkpoint is written every ``checkpoint_minutes`` and, where given, every
+    ``checkpoint_steps``. ``average_epochs`` averages the weights of so many epochs: the last, or
+    with selection the best. ``patience_epochs`` ends a run after so many epochs without a better
+    validation. ``spec_augment`` is null where features are not masked; ``speed_factors`` adds a
+    copy of every training utterance at each speed. ``compile`` runs the network through
+    ``torch.compile``.
     """
 
     batch_size_utts: Count
@@ -205,8 +232,22 @@ class TrainingConfig(Section):
     max_epochs: Count
     precision: Literal["float32", "bfloat16"]
     checkpoint_minutes: Positive
+    checkpoint_steps: Count | None = None
     num_loader_workers: Annotated[int, Field(ge=0)]
     spec_augment: SpecAugmentConfig | None
+    speed_factors: list[Annotated[float, Field(ge=0.5, le=2)]] = []
+    average_epochs: Count = 1
+    patience_epochs: Count | None = None
+    compile: bool = False
+
+    @model_validator(mode="after")
+    def _speeds_are_new(self) -> "TrainingConfig":
+        factors = self.speed_factors
+        if 1.0 in factors or len(set(factors)) < len(factors):
+            raise ValueError(
+                f"speed_factors {factors}: expected each once and none 1.0, which is there anyway"
+            )
+        return self
 
 
 class CtcConfig(Section):

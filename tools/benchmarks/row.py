@@ -1,0 +1,56 @@
+"""What one benchmark says, and how seconds are measured."""
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One row of the table.
+
+    Attributes:
+        key: Its name.
+        value: The figure; where there are cases the worst of theirs.
+        target: What it should reach, as text (">= 1.4"), or "reported".
+        cases: The figure of each case, where there are several.
+        raw: Seconds, threads, shapes, parameter counts and whatever else stands behind it.
+    """
+
+    key: str
+    value: float
+    target: str
+    cases: Mapping[str, float] = field(default_factory=dict)
+    raw: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def reached(self) -> str:
+        """Whether the target is reached; a dash where there is none."""
+        relation, _, number = self.target.partition(" ")
+        if relation not in (">=", "<="):
+            return "-"
+        ok = self.value >= float(number) if relation == ">=" else self.value <= float(number)
+        return "yes" if ok else "no"
+
+    def flat(self) -> dict[str, Any]:
+        """``key``, ``key.case`` and ``key.<raw name>`` in one object."""
+        values: dict[str, Any] = {self.key: round(self.value, 4)}
+        values |= {f"{self.key}.{case}": round(value, 4) for case, value in self.cases.items()}
+        return values | {f"{self.key}.{name}": value for name, value in self.raw.items()}
+
+
+def alternate_seconds(rounds: int, *sides: Callable[[], object]) -> list[float]:
+    """Median seconds of each side, measured in turns, after one round that does not count.
+
+    In turns, so that whatever else the machine does falls on all sides.
+    """
+    times: list[list[float]] = [[] for _ in sides]
+    for number in range(rounds + 1):
+        for side, measured in zip(sides, times, strict=True):
+            began = time.perf_counter()
+            side()
+            if number:
+                measured.append(time.perf_counter() - began)
+    return [statistics.median(measured) for measured in times]
