@@ -22,8 +22,9 @@ PROGRESS = Progress(
     step=17,
     sums={"loss": 1.1, "utts": 8},
     seconds=2.5,
-    best=0.6,
+    goodness=[0.6, 0.5],
     log_bytes=123,
+    num_processes=2,
 )
 
 
@@ -44,13 +45,11 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "checkpoint"
 
 
-def test_restores_weights_optimiser_random_state_and_progress(tmp_path: Path) -> None:
+def test_restores_weights_optimiser_and_progress(tmp_path: Path) -> None:
     model, optimizer = parts(1, steps=3)
     save_checkpoint(tmp_path / "checkpoint", model, optimizer, PROGRESS)
-    drawn = torch.rand(5)
     other, other_optimizer = parts(2, steps=1)
     assert load_checkpoint(tmp_path / "checkpoint", other, other_optimizer) == PROGRESS
-    assert torch.equal(torch.rand(5), drawn)
     assert torch.equal(other.weight, model.weight)
     old, new = (o.state_dict()["state"][0] for o in (optimizer, other_optimizer))
     assert all(torch.equal(old[name], new[name]) for name in ("step", "exp_avg", "exp_avg_sq"))

@@ -37,7 +37,11 @@ def weights(run: FinetuneRun) -> bytes:
 def epochs(run: FinetuneRun) -> list[dict[str, float]]:
     entries = map(json.loads, (run.folder / "train.jsonl").read_text().splitlines())
     return [
-        {k: v for k, v in entry.items() if k != "seconds"}
+        {
+            k: v
+            for k, v in entry.items()
+            if k not in ("seconds", "speech_hours_per_hour", "minutes_left")
+        }
         for entry in entries
         if entry["scope"] == "epoch"
     ]
