@@ -34,6 +34,8 @@ from ser.train.loop import Selection, Trainer, TrainingData
 from ser.train.world import World, join_world
 
 NUM_UTTS = 11
+ONE_STEP = {"batch_size_utts": NUM_UTTS, "max_epochs": 1, "max_frames_in_memory": 300}
+THREE_EPOCHS = {"batch_size_utts": 5, "max_epochs": 3, "max_frames_in_memory": 200}
 
 
 def make_data(folder: Path) -> TrainingData:
@@ -80,17 +82,35 @@ def train(world: World, folder: Path, name: str, double: bool, **training: Any) 
         torch.save({n: p.grad for n, p in model.named_parameters()}, folder / "gradient.pt")
 
 
-def in_process(rank: int, port: int, folder: Path, arguments: tuple[Any, ...]) -> None:
+CASES: dict[str, tuple[str, bool, dict[str, int]]] = {
+    "float32": ("transformer_tl_mtl", False, ONE_STEP),
+    "float64": ("transformer_tl_mtl", True, ONE_STEP),
+    "baseline": ("cnn_blstm_sa", True, ONE_STEP),
+    "tail": ("transformer_tl_mtl", True, THREE_EPOCHS),
+}
+
+
+def train_cases(world: World, folder: Path) -> None:
+    for case, (name, double, training) in CASES.items():
+        train(world, folder / case, name, double, **training)
+
+
+def in_process(rank: int, port: int, folder: Path) -> None:
     """What each of two processes does, with the environment that torchrun gives it."""
     os.environ |= {"MASTER_ADDR": "localhost", "MASTER_PORT": str(port)}
     os.environ |= {"RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
-    train(join_world(0), folder, *arguments[:-1], **arguments[-1])
+    train_cases(join_world(0), folder)
 
 
-def train_by_two(folder: Path, *arguments: Any) -> None:
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """All cases, by one process and by two."""
+    alone, shared = tmp_path_factory.mktemp("alone"), tmp_path_factory.mktemp("shared")
     with socket.create_server(("localhost", 0)) as server:
         port = server.getsockname()[1]
-    torch.multiprocessing.spawn(in_process, (port, folder, arguments), nprocs=2)
+    torch.multiprocessing.spawn(in_process, (port, shared), nprocs=2)
+    train_cases(ALONE, alone)
+    return alone, shared
 
 
 def epochs(folder: Path) -> list[dict[str, float]]:
@@ -104,21 +124,13 @@ def relative(a: torch.Tensor, b: torch.Tensor) -> float:
 
 
 @pytest.mark.parametrize(
-    ("name", "double", "limit"),
-    [
-        ("transformer_tl_mtl", False, 1e-5),
-        ("transformer_tl_mtl", True, 1e-10),
-        ("cnn_blstm_sa", True, 1e-10),
-    ],
+    ("case", "limit"), [("float32", 1e-5), ("float64", 1e-10), ("baseline", 1e-10)]
 )
 def test_two_processes_give_the_loss_and_gradient_of_one(
-    tmp_path: Path, name: str, double: bool, limit: float
+    trained: tuple[Path, Path], case: str, limit: float
 ) -> None:
     """The same global batch of eleven, in parts; one process has six of them, the other five."""
-    one_step = {"batch_size_utts": NUM_UTTS, "max_epochs": 1, "max_frames_in_memory": 300}
-    alone, shared = tmp_path / "one", tmp_path / "two"
-    train(ALONE, alone, name, double, **one_step)
-    train_by_two(shared, name, double, one_step)
+    alone, shared = (folder / case for folder in trained)
     expected, found = (
         torch.load(folder / "gradient.pt", weights_only=True) for folder in (alone, shared)
     )
@@ -132,12 +144,9 @@ def test_two_processes_give_the_loss_and_gradient_of_one(
     assert two == pytest.approx(one, rel=max(limit, 1e-6)), "the journal has six digits"
 
 
-def test_a_tail_smaller_than_the_world_and_three_epochs(tmp_path: Path) -> None:
+def test_a_tail_smaller_than_the_world_and_three_epochs(trained: tuple[Path, Path]) -> None:
     """Batches of five leave one utterance, on which one of the processes must wait."""
-    options = {"batch_size_utts": 5, "max_epochs": 3, "max_frames_in_memory": 200}
-    alone, shared = tmp_path / "one", tmp_path / "two"
-    train(ALONE, alone, "transformer_tl_mtl", True, **options)
-    train_by_two(shared, "transformer_tl_mtl", True, options)
+    alone, shared = (folder / "tail" for folder in trained)
     expected, found = (load_weights(f / "model.safetensors") for f in (alone, shared))
     assert max(relative(found[name], tensor) for name, tensor in expected.items()) < 1e-8
     for one, two in zip(epochs(alone), epochs(shared), strict=True):
