@@ -97,6 +97,12 @@ def finetune_record(run: FinetuneRun) -> tuple[Record, SystemConfig, LabelsConfi
     system = load_config(run.conf / "systems" / f"{run.system}.yaml", SystemConfig)
     labels = load_config(run.conf / "labels.yaml", LabelsConfig)
     protocol = load_config(run.protocol, ProtocolConfig)
+    if system.training.patience_epochs and protocol.validation == "none":
+        raise SerError(
+            f"{run.conf / 'systems' / run.system}.yaml: training.patience_epochs "
+            f"{system.training.patience_epochs} with validation none in {run.protocol}; expected a "
+            "validation set to lose patience with; write null, or use another protocol"
+        )
     folds = run.exp_dir / "folds"
     feats = require(run.feats, 1)
     check_num_mel_bins(feats, system.model.num_mel_bins, run.feats)

@@ -2,6 +2,9 @@
 
 import json
 import math
+import os
+import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,7 +24,7 @@ from tiny import (
 )
 from torch import nn
 
-from ser.base.errors import SerError
+from ser.base.errors import SerError, StoppedError
 from ser.config.schema import OptimizerConfig, TrainingConfig
 from ser.data.batch import Batch
 from ser.data.sampler import split_by_frames
@@ -420,3 +423,166 @@ def test_spec_augment_masks_in_training_when_asked(data: TrainingData, tmp_path:
         make_trainer(data, folder, training, model_config=NO_DROPOUT).run()
         losses.append(journal(folder)[-1]["loss"])
     assert losses[0] != losses[1]
+
+
+def signal_at(number: int) -> Callable[[int, Loss], Loss]:
+    def change(call: int, loss: Loss) -> Loss:
+        if call == number:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return loss
+
+    return change
+
+
+@pytest.mark.parametrize("call", [2, 5, 9])
+def test_sigterm_writes_a_checkpoint_and_leaves(
+    data: TrainingData, tmp_path: Path, every_second_step: None, call: int
+) -> None:
+    """The step under way is finished; the rerun ends in the same bits."""
+    rare = RESTLESS.model_copy(update={"checkpoint_minutes": 60.0})
+    make_trainer(data, tmp_path / "through", rare).run()
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(StoppedError, match=r"stopped after step (\d) of 9 \(SIGTERM\).*rerun"):
+        make_trainer(data, tmp_path / "resumed", rare, change=signal_at(call)).run()
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert not (tmp_path / "resumed" / "model.safetensors").exists()
+    make_trainer(data, tmp_path / "resumed", rare).run()
+    assert weights(tmp_path / "resumed") == weights(tmp_path / "through")
+    assert journal(tmp_path / "resumed") == journal(tmp_path / "through")
+
+
+def test_the_time_is_up(data: TrainingData, tmp_path: Path) -> None:
+    """With no time at all each call makes one step, and the last ends the run."""
+    make_trainer(data, tmp_path / "through").run()
+    stopped = 0
+    while not (tmp_path / "resumed" / "model.safetensors").exists():
+        try:
+            make_trainer(data, tmp_path / "resumed", deadline=time.monotonic() - 1).run()
+        except StoppedError as error:
+            stopped += 1
+            assert f"stopped after step {stopped} of 9 (its time is up)" in str(error)
+    assert stopped == NUM_EPOCHS * STEPS_PER_EPOCH
+    assert weights(tmp_path / "resumed") == weights(tmp_path / "through")
+
+
+def test_checkpoints_come_every_so_many_steps(data: TrainingData, tmp_path: Path) -> None:
+    often = RESTLESS.model_copy(update={"checkpoint_minutes": 60.0, "checkpoint_steps": 2})
+    with pytest.raises(KilledError):
+        make_trainer(data, tmp_path, often, validate=kill_in_validation(2)).run()
+    stored = json.loads((tmp_path / "checkpoint" / "progress.json").read_text())
+    assert (stored["progress"]["step"], stored["progress"]["step_in_epoch"]) == (6, 3)
+
+
+@pytest.mark.parametrize(
+    ("values", "keep_best", "epochs"),
+    [
+        ((0.5, 0.7, 0.6), True, (2, 3)),
+        ((0.7, 0.5, 0.6), True, (1, 3)),
+        ((0.7, 0.6, 0.1), True, (1, 2)),
+        ((0.7, 0.6, 0.1), False, (2, 3)),
+        (None, False, (2, 3)),
+    ],
+)
+def test_average_of_the_best_or_the_last_epochs(
+    data: TrainingData,
+    tmp_path: Path,
+    num_calls: int,
+    values: tuple[float, ...] | None,
+    keep_best: bool,
+    epochs: tuple[int, int],
+) -> None:
+    """Also when the run was killed in its last epoch, with weights of the first two kept."""
+    training = RESTLESS.model_copy(update={"average_epochs": 2})
+    options: dict[str, Any] = {}
+    if values:
+        options["selection"] = Selection("valid_ua", higher_is_better=True, keep_best=keep_best)
+        options["validate"] = scores(*values)
+    for call in (num_calls, 0):
+        run = tmp_path / "run"
+        if call:
+            with pytest.raises(KilledError):
+                make_trainer(data, run, training, change=kill_at(call), **options).run()
+        else:
+            make_trainer(data, run, training, **options).run()
+    singles = [run_for_epochs(data, tmp_path / str(n), n) for n in epochs]
+    kept = load_weights(run / "model.safetensors")
+    for name, tensor in kept.items():
+        mean = (singles[0][name].double() + singles[1][name].double()) / 2
+        assert torch.equal(tensor, mean.float()), name
+
+
+@pytest.mark.parametrize(
+    ("values", "patience", "last"),
+    [
+        ((0.5, 0.4, 0.3), 1, 2),
+        ((0.5, 0.6, 0.3), 1, 3),
+        ((0.5, 0.5, 0.6), 1, 2),  # as good as before is no better
+        ((0.5, 0.4, 0.3), 2, 3),
+    ],
+)
+def test_patience_ends_a_run_that_no_longer_gets_better(
+    data: TrainingData, tmp_path: Path, values: tuple[float, ...], patience: int, last: int
+) -> None:
+    training = RESTLESS.model_copy(update={"patience_epochs": patience})
+    selection = Selection("valid_ua", higher_is_better=True, keep_best=False)
+    notes = make_trainer(
+        data, tmp_path, training, selection=selection, validate=scores(*values)
+    ).run()
+    assert notes["num_epochs"] == last
+    assert [e["epoch"] for e in journal(tmp_path) if e["scope"] == "epoch"] == [*range(1, last + 1)]
+
+
+def test_a_full_memory_is_found_before_the_first_step(data: TrainingData, tmp_path: Path) -> None:
+    """The longest utterances are tried first; the message names the key."""
+
+    def full(call: int, loss: Loss) -> Loss:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+
+    said = (
+        r"training\.max_frames_in_memory 200: a part of 1 utterances of up to 110 frames does not"
+    )
+    with pytest.raises(SerError, match=said):
+        make_trainer(data, tmp_path, change=full).run()
+    assert not (tmp_path / "train.jsonl").exists()
+
+
+def test_rehearsal_leaves_no_trace(data: TrainingData, tmp_path: Path) -> None:
+    trainer = make_trainer(data, tmp_path)
+    before = {name: tensor.clone() for name, tensor in trainer.model.state_dict().items()}
+    trainer.stepper.rehearse(next(iter(loop.load_batches(data.utterances, data.feats, [[0, 1]]))))
+    after = trainer.model.state_dict()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert all(p.grad is None for p in trainer.model.parameters())
+
+
+def test_frozen_parameters_stay_and_others_learn_by_their_layer(
+    data: TrainingData, tmp_path: Path
+) -> None:
+    """After one step of Adam each weight has moved by its rate, whatever its gradient."""
+    config = optimizer_config(
+        learning_rate=1e-3, layer_lr_decay=0.5, frozen=["encoder.subsampling"], weight_decay=0.0
+    )
+    training = training_config(batch_size_utts=NUM_UTTS, max_epochs=1)
+    trainer = make_trainer(data, tmp_path, training, config, NO_DROPOUT)
+    before = {name: tensor.clone() for name, tensor in trainer.model.state_dict().items()}
+    trainer.run()
+    moved = {
+        name: float((tensor - before[name]).abs().max())
+        for name, tensor in trainer.model.state_dict().items()
+    }
+    assert max(v for k, v in moved.items() if k.startswith("encoder.subsampling")) == 0.0
+    assert moved["encoder.blocks.0.attention.qkv.weight"] == pytest.approx(5e-4, rel=1e-2)
+    assert moved["encoder.blocks.1.attention.qkv.weight"] == pytest.approx(1e-3, rel=1e-2)
+    assert moved["emotion_head.weight"] == pytest.approx(1e-3, rel=1e-2)
+    assert moved["emotion_embedding"] == pytest.approx(1e-3, rel=1e-2)
+
+
+def test_compiled_network_is_called_and_weights_keep_their_names(
+    data: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled: list[dict[str, Any]] = []
+    monkeypatch.setattr(nn.Module, "compile", lambda self, **options: compiled.append(options))
+    trainer = make_trainer(data, tmp_path, training_config(compile=True, max_epochs=1))
+    assert compiled == [{"dynamic": True}]
+    trainer.run()
+    assert load_weights(tmp_path / "model.safetensors").keys() == trainer.model.state_dict().keys()
