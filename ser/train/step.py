@@ -11,6 +11,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from ser.config.schema import OptimizerConfig, TrainingConfig
 from ser.data.batch import Batch
+from ser.nn.encoder import EncoderBlock
 from ser.nn.losses import Loss
 from ser.train.memory import out_of_memory_told
 from ser.train.optimizer import learning_rate, make_optimizer, set_learning_rate
@@ -42,7 +43,9 @@ class Stepper:
         self._training, self._config = training, config
         self._num_steps, self._seed, self._world = num_steps, seed, world
         if training.compile:
-            model.compile(dynamic=True)
+            for module in model.modules():
+                if isinstance(module, EncoderBlock):
+                    module.compile(dynamic=True)
         self._network = model
         if world.size > 1:
             self._network = DistributedDataParallel(model, gradient_as_bucket_view=True)
