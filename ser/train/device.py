@@ -1,10 +1,9 @@
 """Where a run computes, and with how many threads."""
 
-import os
-
 import torch
 
 from ser.base.errors import SerError
+from ser.base.process import num_cores
 
 
 def choose_device(num_gpus: int) -> torch.device:
@@ -31,4 +30,4 @@ def prepare_process(num_threads: int, seed: int) -> None:
 
 def threads_per_job(num_jobs: int) -> int:
     """The share of this machine's cores that one of so many runs gets."""
-    return max(1, len(os.sched_getaffinity(0)) // num_jobs)
+    return max(1, num_cores() // num_jobs)

@@ -33,7 +33,7 @@ from ser.train.checkpoint import load_weights
 from ser.train.ctc_targets import check_ctc_lengths, encode_transcripts
 from ser.train.device import choose_device, prepare_process
 from ser.train.folder import train_in_folder
-from ser.train.loop import ComputeLoss, Selection, Trainer, TrainingData, autocast
+from ser.train.loop import ComputeLoss, OnStep, Selection, Trainer, TrainingData, autocast
 
 SCRATCH = "scratch"
 
@@ -55,6 +55,7 @@ class FinetuneRun:
         num_gpus: 0 or 1.
         num_threads: Threads of this run.
         force: Whether another run in the folder is moved aside.
+        deadline: ``time.monotonic()`` at which it writes a checkpoint and leaves, or None.
     """
 
     conf: Path
@@ -69,6 +70,7 @@ class FinetuneRun:
     num_gpus: int
     num_threads: int
     force: bool
+    deadline: float | None = None
 
     @property
     def folder(self) -> Path:
@@ -123,15 +125,19 @@ def encoders_needed(conf: Path, systems: Sequence[str]) -> list[str]:
     return [name for name in dict.fromkeys(inits) if name != SCRATCH]
 
 
-def finetune(run: FinetuneRun) -> None:
+def finetune(run: FinetuneRun, on_step: OnStep | None = None) -> None:
     """Trains one system on all folds but one; ``model.safetensors`` is there at the end.
+
+    Args:
+        run: What is trained.
+        on_step: Told of the steps done and of all steps; who asks shows the progress.
 
     Raises:
         SerError: An input is missing or stale, the pre-trained weights do not fit, or the folder
             holds another run.
     """
     record, system, labels, protocol = finetune_record(run)
-    train_in_folder(record, run.force, lambda: _train(run, system, labels, protocol))
+    train_in_folder(record, run.force, lambda: _train(run, system, labels, protocol, on_step))
 
 
 def load_tokenizer(run: FinetuneRun, system: SystemConfig) -> Tokenizer | None:
@@ -140,7 +146,11 @@ def load_tokenizer(run: FinetuneRun, system: SystemConfig) -> Tokenizer | None:
 
 
 def _train(
-    run: FinetuneRun, system: SystemConfig, labels: LabelsConfig, protocol: ProtocolConfig
+    run: FinetuneRun,
+    system: SystemConfig,
+    labels: LabelsConfig,
+    protocol: ProtocolConfig,
+    on_step: OnStep | None,
 ) -> dict[str, Any]:
     prepare_process(run.num_threads, run.seed)
     device = choose_device(run.num_gpus)
@@ -171,6 +181,7 @@ def _train(
         run.seed,
         (lambda: _validate(model, valid, features, labels, system)) if valid else None,
         Selection("valid_ua", higher_is_better=True) if protocol.selection != "last" else None,
+        on_step,
     ).run()
     return {**notes, "num_threads": run.num_threads, "fold_digest": digest_json(fold)}
 

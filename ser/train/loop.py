@@ -34,6 +34,7 @@ REPORT_EVERY_STEPS = 50
 
 ComputeLoss = Callable[[Batch], Loss]
 Validate = Callable[[], Mapping[str, float]]
+OnStep = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,7 @@ class Trainer:
         seed: Orders the batches.
         validate: Metrics on a validation set, called after each epoch.
         selection: Keeps the best epoch's weights; None keeps the last.
+        on_step: Told of the steps done and of all steps.
     """
 
     def __init__(
@@ -84,11 +86,12 @@ class Trainer:
         seed: int,
         validate: Validate | None = None,
         selection: Selection | None = None,
+        on_step: OnStep | None = None,
     ) -> None:
         self.model, self.compute_loss, self.data = model, compute_loss, data
         self.training, self.optimizer_config = training, optimizer
         self.folder, self.seed = folder, seed
-        self.validate, self.selection = validate, selection
+        self.validate, self.selection, self.on_step = validate, selection, on_step
         self.optimizer = make_optimizer(model, optimizer)
         self.device = next(model.parameters()).device
         self.steps_per_epoch = math.ceil(len(data.utterances) / training.batch_size_utts)
@@ -115,7 +118,7 @@ class Trainer:
                 initial=progress.step,
                 desc=str(self.folder),
                 unit="step",
-                disable=None,
+                disable=True if self.on_step else None,
             ) as bar,
         ):
             while progress.epoch < self.training.max_epochs:
@@ -123,6 +126,8 @@ class Trainer:
                 for batch_parts in self._epoch(progress):
                     self._step(batch_parts, progress, journal)
                     bar.update()
+                    if self.on_step:
+                        self.on_step(progress.step, self.num_steps)
                     now = time.monotonic()
                     progress.sums["seconds"] = progress.sums.get("seconds", 0.0) + now - began
                     began = now
