@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from ser.base.errors import SerError, run_program
@@ -26,18 +27,20 @@ def main() -> None:
     """Trains what is not trained yet."""
     args = parse_args()
     log_to_console()
-    is_distributed = "WORLD_SIZE" in os.environ  # torchrun's processes train each run together
-    if is_distributed or args.task is not None:
-        args.jobs = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    # torchrun's processes train each run together; so does a task of Slurm, which is one process.
+    in_this_process = args.task is not None or "WORLD_SIZE" in os.environ
+    num_processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    if in_this_process:
+        args.jobs = num_processes
     runs = runs_of(args)
     if args.task is not None:
         if args.task not in range(len(runs)):
             raise SerError(f"--task {args.task}: expected 0 to {len(runs) - 1}")
         runs = [runs[args.task]]
-    if is_distributed:
+    if in_this_process:
         for run in runs:
-            finetune(run)
-    elif args.cmd == "slurm" and args.task is None:
+            finetune(replace(run, num_gpus=min(run.num_gpus, num_processes)))
+    elif args.cmd == "slurm":
         folder = args.exp_dir / "slurm"
         finetune_on_slurm(runs, args.jobs, args.slurm_conf, folder, sys.argv[1:])
     else:

@@ -1,6 +1,7 @@
 """System x seed x fold: the runs side by side on one machine."""
 
 import os
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -66,6 +67,8 @@ def finetune_all(runs: Sequence[FinetuneRun], num_jobs: int) -> None:
 
 
 def _carry_out(devices: Sequence[str], run: FinetuneRun, place: int, report: Report) -> None:
+    # A lock of multiprocessing's, as tqdm would make it, is left behind by a process that is killed.
+    tqdm.set_lock(threading.RLock())
     if devices:
         # Before CUDA starts in this process, which then sees this one GPU.
         os.environ["CUDA_VISIBLE_DEVICES"] = devices[place % len(devices)]

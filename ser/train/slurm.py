@@ -123,6 +123,16 @@ def _wait(process: subprocess.Popen[str]) -> int | None:
         return None
 
 
+def task_states(number: str) -> dict[int, str]:
+    """How the tasks of an array ended, in Slurm's words, as long as Slurm remembers."""
+    call = ["squeue", "--noheader", "--array", "--states=all", "--format=%K %T (%r)"]
+    told = subprocess.run(
+        [*call, f"--jobs={number}"], stdout=subprocess.PIPE, text=True, check=False
+    )
+    words = (line.split(maxsplit=1) for line in told.stdout.splitlines())
+    return {int(task): state for task, state in words}
+
+
 def run_on_slurm(job: SlurmJob) -> None:
     """Runs one command as one job.
 
@@ -182,10 +192,11 @@ def finetune_on_slurm(
 
         number, status = submit_and_wait(job, f"{name}_%A_%a.out", look)
         look()
+    states = task_states(number)
     failures = []
     for task, run in left.items():
         output = folder / f"{name}_{number}_{task}.out"
-        reason = f"task {number}_{task} left it unfinished"
+        reason = f"task {number}_{task} left it unfinished ({states.get(task, 'unknown state')})"
         failures.append(describe_failure(run, reason, run.folder / "train.log", output))
     if failures:
         error = StoppedError if status == STOPPED_STATUS else SerError

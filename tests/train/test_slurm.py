@@ -45,6 +45,10 @@ for task in options.get("--array", "").partition("%")[0].split(","):
     statuses.append(ran.returncode)
 sys.exit(max(statuses))
 """
+SQUEUE = """#!/bin/sh
+echo "0 FAILED (NonZeroExitCode)"
+echo "2 COMPLETED (None)"
+"""
 SCANCEL = '#!/bin/sh\necho "$@" >scancelled\n'
 
 
@@ -53,7 +57,7 @@ def slurm(recipe: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The stand-ins on the PATH; returns slurm.conf."""
     programs = recipe / "programs"
     programs.mkdir()
-    for name, text in (("sbatch", SBATCH), ("scancel", SCANCEL)):
+    for name, text in (("sbatch", SBATCH), ("scancel", SCANCEL), ("squeue", SQUEUE)):
         (programs / name).write_text(text)
         (programs / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
@@ -86,11 +90,11 @@ def test_failed_and_lost_tasks_are_named_and_submitted_again(
     assert "--wait" in call
     lines = str(caught.value).splitlines()
     assert lines[0] == "2 of 3 runs failed; rerun the command to do those alone:"
-    assert f"  {runs[0].name}: task 42_0 left it unfinished" in lines
+    assert f"  {runs[0].name}: task 42_0 left it unfinished (FAILED (NonZeroExitCode))" in lines
     assert "    the end of exp/slurm/finetune_42_0.out:" in lines
     assert f"    the end of {runs[0].folder}/train.log:" in lines
     assert any("holds another run" in line for line in lines)
-    at = lines.index(f"  {runs[1].name}: task 42_1 left it unfinished")
+    at = lines.index(f"  {runs[1].name}: task 42_1 left it unfinished (unknown state)")
     assert lines[at + 1 :] == [
         "    the end of exp/slurm/finetune_42_1.out:",
         "      slurmstepd: error: *** CANCELLED DUE TO TIME LIMIT ***",
