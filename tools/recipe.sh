@@ -70,7 +70,8 @@ parse_options() {
       usage_error "$option is '$1', which is no whole number"
     fi
     if [[ $takes == \|* ]] && [[ $takes != *"|$1|"* ]]; then
-      usage_error "$option is '$1', which is none of ${takes//|/ }"
+      takes=${takes//|/ }
+      usage_error "$option is '$1', which is none of${takes% }"
     fi
     printf -v "$name" %s "$1"
     shift

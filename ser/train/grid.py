@@ -67,7 +67,7 @@ def finetune_all(runs: Sequence[FinetuneRun], num_jobs: int) -> None:
 
 
 def _carry_out(devices: Sequence[str], run: FinetuneRun, place: int, report: Report) -> None:
-    # A lock of multiprocessing's, as tqdm would make it, is left behind by a process that is killed.
+    # tqdm would make one of multiprocessing's, which a process that is killed leaves behind.
     tqdm.set_lock(threading.RLock())
     if devices:
         # Before CUDA starts in this process, which then sees this one GPU.

@@ -125,11 +125,11 @@ def _wait(process: subprocess.Popen[str]) -> int | None:
 
 def task_states(number: str) -> dict[int, str]:
     """How the tasks of an array ended, in Slurm's words, as long as Slurm remembers."""
-    call = ["squeue", "--noheader", "--array", "--states=all", "--format=%K %T (%r)"]
+    call = ["squeue", "--noheader", "--array", "--states=all", "--format=%K %T"]
     told = subprocess.run(
         [*call, f"--jobs={number}"], stdout=subprocess.PIPE, text=True, check=False
     )
-    words = (line.split(maxsplit=1) for line in told.stdout.splitlines())
+    words = (line.split() for line in told.stdout.splitlines())
     return {int(task): state for task, state in words}
 
 

@@ -103,8 +103,8 @@ check "status 1" [ "$status" -eq 1 ]
 check "three are named" says "3 of 4 runs failed; rerun the command to do those alone"
 check "the other one is finished" is_finished "$whole"
 check "the refused one is told" says "$refused: holds another run"
-check "the killed one is told" says "_2 left it unfinished (FAILED (NonZeroExitCode))"
-check "the cancelled one is told" says "_3 left it unfinished (CANCELLED"
+check "the killed one is told" says "_2 left it unfinished (FAILED)"
+check "the cancelled one is told" says "_3 left it unfinished (CANCELLED)"
 for run in "$refused" "$killed" "$cancelled"; do
   check "the end of its log is told ($run)" says "the end of $run/train.log:"
 done
