@@ -18,7 +18,7 @@ from ser.base.log import log_to_console, logger
 from ser.base.process import end_with_parent, sigterm_held
 
 POLL_SECONDS = 0.5
-LEAVE_SECONDS = 20.0  # what a job has, after SIGTERM, to write its checkpoint
+LEAVE_SECONDS = 60.0  # what a job has, after SIGTERM, to write its checkpoint
 
 Task = TypeVar("Task")
 Report = Callable[[int, int], None]  # steps done, steps in all
