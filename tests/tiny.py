@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 import yaml
 from pydantic import BaseModel
 
@@ -22,7 +23,9 @@ from ser.config.schema import (
 )
 from ser.kaldi.ark import ArkReader, ArkWriter
 from ser.kaldi.data_dir import write_data_dir
+from ser.train.world import World
 
+ALONE = World(0, 1, torch.device("cpu"))  # a run of one process
 SYSTEMS = ("cnn_blstm_sa", "transformer", "transformer_tl", "transformer_tl_mtl")
 SPEC_AUGMENT = SpecAugmentConfig(
     num_freq_masks=2,
@@ -154,4 +157,4 @@ def write_feature_dir(
         "feats.scp": scp,
     }
     write_data_dir(path, {**constant, **{name: dict(table) for name, table in tables.items()}})
-    Record(path, 1, {"num_mel_bins": 80}, dict(inputs)).finish()
+    Record(path, 1, {"num_mel_bins": 80, "frame_shift_ms": 10.0}, dict(inputs)).finish()

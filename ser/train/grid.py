@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from types import TracebackType
 
-import torch
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
@@ -18,6 +17,7 @@ from ser.base.jobs import Report, SideBySide
 from ser.base.log import logger
 from ser.base.process import exit_on_sigterm
 from ser.train.finetune import FinetuneRun, finetune, finetune_record
+from ser.train.world import check_gpus
 
 NUM_LOG_LINES = 5
 RERUN = "rerun the command to do those alone"
@@ -82,14 +82,9 @@ def visible_gpus(num_gpus: int) -> list[str]:
     Raises:
         SerError: There are fewer.
     """
-    found = torch.cuda.device_count()
-    if found < num_gpus:
-        raise SerError(
-            f"--ngpu {num_gpus}: PyTorch sees {found} GPUs; expected {num_gpus}; use fewer (0 "
-            "computes on the CPU), or mend CUDA"
-        )
+    check_gpus(num_gpus)
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
-    names = named.split(",") if named else [str(number) for number in range(found)]
+    names = named.split(",") if named else [str(number) for number in range(num_gpus)]
     return names[:num_gpus]
 
 
