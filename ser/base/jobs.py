@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from multiprocessing import connection
+from multiprocessing import connection, resource_tracker
 from multiprocessing.context import ForkServerProcess
 from types import TracebackType
 from typing import Generic, TypeVar
@@ -101,6 +101,8 @@ class SideBySide(Generic[Task]):
         )
         # The server that forks the jobs is started here too and holds SIGTERM for good: one that
         # goes to all processes of this program must not end it before the jobs that it watches.
+        # Python's resource tracker would let SIGTERM through as it starts, so it starts before.
+        resource_tracker.ensure_running()
         with sigterm_held():
             process.start()
             self._running.append(_Job(index, place, process, here))

@@ -33,6 +33,13 @@ def work(task: str, place: int, report: Report) -> None:
     elif what == "crash":
         raise KeyError("ours")
     elif what == "sleep":
+
+        def tidy(number: int, _: object) -> None:
+            time.sleep(0.3)
+            Path(path).with_suffix(".tidied").touch()
+            sys.exit(128 + number)
+
+        signal.signal(signal.SIGTERM, tidy)
         Path(path).write_text(str(os.getpid()))
         time.sleep(60)
 
@@ -103,6 +110,7 @@ if __name__ == "__main__":
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 @pytest.mark.parametrize("to_group", [False, True])
 def test_no_job_outlives_its_parent(number: signal.Signals, to_group: bool, tmp_path: Path) -> None:
+    """Unless the parent is killed, jobs have the time to leave something tidy."""
     paths = [tmp_path / "0", tmp_path / "1"]
     here = str(Path(__file__).parent)
     path = os.pathsep.join([here, *filter(None, [os.environ.get("PYTHONPATH")])])
@@ -119,6 +127,8 @@ def test_no_job_outlives_its_parent(number: signal.Signals, to_group: bool, tmp_
         parent.send_signal(number)
     expected = {signal.SIGTERM: 143, signal.SIGINT: -signal.SIGINT, signal.SIGKILL: -9}
     assert parent.wait(30) == expected[number]
+    tidied = [path.with_suffix(".tidied").exists() for path in paths]
+    assert all(tidied) == (number != signal.SIGKILL)
     deadline = time.monotonic() + 10
     while any(map(is_alive, pids)) and time.monotonic() < deadline:
         time.sleep(0.02)

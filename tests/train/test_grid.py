@@ -153,6 +153,7 @@ if __name__ == "__main__":
 
 
 def test_nothing_outlives_the_program() -> None:
+    """SIGTERM for all its processes: the runs write their checkpoints and leave."""
     change_system(LONG, **ENDLESS)
     runs = [finetune_run(LONG, fold) for fold in "12"]
     tests = str(Path(__file__).parents[1])
@@ -165,11 +166,12 @@ def test_nothing_outlives_the_program() -> None:
     )
     for run in runs:
         wait_until_training(run)
-    parent.terminate()
+    os.killpg(parent.pid, signal.SIGTERM)
     _, said = parent.communicate(timeout=60)
     assert parent.returncode == 143
     assert said.decode().splitlines()[-1].startswith("stopping what is at work (2)")
     assert not any(writers(run.folder / "train.jsonl") for run in runs)
+    assert all((run.folder / "checkpoint" / "progress.json").exists() for run in runs)
 
 
 def test_each_run_gets_a_gpu_that_the_program_may_use(monkeypatch: pytest.MonkeyPatch) -> None:
