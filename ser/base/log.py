@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from ser.base.errors import SerError, describe, is_first_process
+from ser.base.errors import SerError, StoppedError, describe, is_first_process
 
 logger = logging.getLogger("ser")
 
@@ -35,7 +35,7 @@ def log_to_file(path: Path) -> Iterator[None]:
     """Appends the log to a file, with times, as long as the block lasts.
 
     The warnings of libraries go there too, and the error that ends the block: ours in a line, an
-    unexpected one with its traceback.
+    unexpected one with its traceback. A stop on request is no error.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handler = logging.FileHandler(path, encoding="utf-8")
@@ -46,6 +46,8 @@ def log_to_file(path: Path) -> Iterator[None]:
     logging.captureWarnings(True)
     try:
         yield
+    except StoppedError:
+        raise
     except Exception as error:
         trace = None if isinstance(error, (SerError, OSError)) else sys.exc_info()
         ended = ("ended", logging.ERROR, "", 0, describe(error), None, trace)

@@ -166,8 +166,8 @@ def finetune_on_slurm(
 
     Raises:
         SerError: A configuration is wrong, an input is missing or stale, or Slurm refuses the
-            job. At the end: tasks failed or were lost; each is named with the ends of its logs.
-        StoppedError: The time of the tasks was up.
+            job. At the end: tasks failed, left at their time limit or were lost; each is named with
+            the ends of its logs.
     """
     unfinished = unfinished_runs(runs)
     if not unfinished:
@@ -190,7 +190,7 @@ def finetune_on_slurm(
                 display.finished(left.pop(task))
             display.show(display.num_finished)
 
-        number, status = submit_and_wait(job, f"{name}_%A_%a.out", look)
+        number, _ = submit_and_wait(job, f"{name}_%A_%a.out", look)
         look()
     states = task_states(number)
     failures = []
@@ -199,5 +199,4 @@ def finetune_on_slurm(
         reason = f"task {number}_{task} left it unfinished ({states.get(task, 'unknown state')})"
         failures.append(describe_failure(run, reason, run.folder / "train.log", output))
     if failures:
-        error = StoppedError if status == STOPPED_STATUS else SerError
-        raise error(failure_report(failures, len(unfinished)))
+        raise SerError(failure_report(failures, len(unfinished)))

@@ -81,13 +81,16 @@ END
 
 # Ends all daemons; what they started ends with them.
 stop_cluster() {
-  local name pid
+  local name pid waited=0
   scancel --user=root --state=PENDING 2>/dev/null
   scancel --user=root --signal=KILL --full 2>/dev/null
   for name in slurmd slurmctld munged; do
     if [ -f "$cluster/$name.pid" ] && pid=$(cat "$cluster/$name.pid"); then
       kill "$pid"
-      while kill -0 "$pid" 2>/dev/null; do sleep 0.1; done
+      while kill -0 "$pid" 2>/dev/null; do
+        if [ $((waited += 1)) -gt 100 ]; then kill -KILL "$pid"; fi
+        sleep 0.1
+      done
     fi
   done
 }
