@@ -78,6 +78,7 @@ def test_run_script_holds_no_number_of_the_method() -> None:
         (["--stage", "5", "--stop-stage", "3"], "--stage 5 --stop-stage 3 is no range"),
         (["--stop-stage", "99999999999999999999"], "which is no whole number"),
         (["--nj", "-1"], "--nj is '-1', which is no whole number"),
+        (["--cmd", "here"], "--cmd is 'here', which is none of local slurm"),
     ],
 )
 def test_wrong_calls_exit_2_with_one_line(options: list[str], message: str) -> None:
@@ -226,8 +227,9 @@ def test_killed_stage_goes_on(tiny: Path, stage: int) -> None:
         (["--stage", "3", "--systems", ""], "--systems '': is empty"),
         (["--stage", "4", "--folds", "1 1"], "--folds '1 1': '1' stands twice"),
         (["--stage", "6", "--seeds", "1 1"], "--seeds '1 1': '1' stands twice"),
+        (["--stage", "4", "--max-minutes", "0"], "--max-minutes 0: expected more than 0"),
         (["--stage", "5", "--folds", "9"], "--folds 9: no such fold"),
-        (["--stage", "4", "--ngpu", "2"], "--ngpu 2: a run uses one GPU"),
+        (["--stage", "4", "--ngpu", "2"], "--ngpu 2: PyTorch sees 0 GPUs; expected 2"),
     ],
 )
 def test_wrong_values_are_one_line(tiny: Path, options: list[str], message: str) -> None:

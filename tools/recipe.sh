@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # Staging for the recipes' run.sh, which sources this file after it has gone to its own folder.
 # The options are those of run.sh's header: "--name N" takes a number, "--name WORD" a value,
-# "--name" alone is a switch. Each is a variable of run.sh; nothing else can be set.
+# "--name this|that" one of these words, "--name" alone is a switch. Each is a variable of run.sh;
+# nothing else can be set.
 
 recipe=./$(basename "$0")
 last_stage=6
@@ -20,7 +21,8 @@ print_header() {
   done <"$recipe"
 }
 
-# What the header says that an option takes: N, another word, or nothing. Fails for an unknown one.
+# What the header says that an option takes: a number, a value, one of some words (these, with | on
+# all sides), or nothing. Fails for an unknown option.
 option_takes() {
   local word value
   while read -r word value _; do
@@ -28,6 +30,7 @@ option_takes() {
       case $value in
         N) echo number ;;
         [A-Z\"]*) echo value ;;
+        *\|*) echo "|$value|" ;;
         *) echo nothing ;;
       esac
       return 0
@@ -65,6 +68,10 @@ parse_options() {
     fi
     if [ "$takes" = number ] && ! [[ $1 =~ ^[0-9]{1,6}$ ]]; then
       usage_error "$option is '$1', which is no whole number"
+    fi
+    if [[ $takes == \|* ]] && [[ $takes != *"|$1|"* ]]; then
+      takes=${takes//|/ }
+      usage_error "$option is '$1', which is none of${takes% }"
     fi
     printf -v "$name" %s "$1"
     shift

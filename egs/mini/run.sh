@@ -11,8 +11,11 @@
 #   --protocol FILE       who is held out (conf/protocol/paper.yaml)
 #   --exp-dir DIR         folds, systems, predictions and results (exp)
 #   --nj N                processes of feature extraction (the cores)
-#   --jobs N              fine-tuning runs side by side (the cores, at most 4; with a GPU 1)
-#   --ngpu N              GPUs of a training run, 0 or 1 (0)
+#   --cmd local|slurm     where stages 3 and 4 run (cmd.sh)
+#   --jobs N              fine-tuning runs side by side (one a GPU, else one a core and at most 4;
+#                         on Slurm as many as it starts)
+#   --ngpu N              GPUs: all of them train one encoder, each fine-tunes a run (0: the CPU)
+#   --max-minutes N       stages 3 and 4 leave after so long, with status 75; rerun to go on
 #   --force               move finished runs of another configuration aside and train anew
 #   --publish             copy RESULTS.md into this folder
 #   --help                this text
@@ -33,18 +36,29 @@ exp_dir=exp
 nj=$(nproc)
 jobs=
 ngpu=0
+max_minutes=
 force=false
 publish=false
+. ./cmd.sh
 parse_options "$@"
 . ./path.sh
 . ./db.sh
-if [ -z "$jobs" ]; then jobs=$((ngpu > 0 ? 1 : nj < 4 ? nj : 4)); fi
 
 runs=(--conf conf --protocol "$protocol" --systems "$systems" --seeds "$seeds" --folds "$folds"
   --feats dump/fbank/ser --bpe exp/bpe --pretrain exp/pretrain --exp-dir "$exp_dir"
-  --jobs "$jobs" --ngpu "$ngpu")
+  --ngpu "$ngpu")
+if [ -n "$jobs" ]; then runs+=(--jobs "$jobs"); fi
 training=()
 if $force; then training+=(--force); fi
+if [ -n "$max_minutes" ]; then training+=(--max-minutes "$max_minutes"); fi
+if [ "${#launcher[@]}" -eq 0 ]; then
+  launcher=(python -m)
+  if [ "$ngpu" -gt 1 ]; then launcher=(torchrun --standalone --nproc-per-node "$ngpu" -m); fi
+fi
+if [ "$cmd" = slurm ]; then
+  launcher=(python -m ser.bin.submit --conf conf/slurm.conf --out exp/slurm pretrain
+    "${launcher[@]}")
+fi
 scoring=()
 if $publish; then scoring+=(--publish .); fi
 
@@ -63,13 +77,13 @@ if stage 2 "subword units: BPE of the recogniser's transcripts -> exp/bpe"; then
 fi
 
 if stage 3 "pre-training: the encoder as a CTC speech recogniser -> exp/pretrain"; then
-  python -m ser.bin.pretrain --conf conf --systems "$systems" \
+  "${launcher[@]}" ser.bin.pretrain --conf conf --systems "$systems" \
     --data data --feats dump/fbank --bpe exp/bpe --out exp/pretrain \
     --ngpu "$ngpu" "${training[@]}"
 fi
 
 if stage 4 "fine-tuning: each system on all folds but one -> $exp_dir/<system>"; then
-  python -m ser.bin.finetune "${runs[@]}" "${training[@]}"
+  python -m ser.bin.finetune "${runs[@]}" "${training[@]}" --cmd "$cmd"
 fi
 
 if stage 5 "prediction: each model on the fold it never saw -> $exp_dir/predictions"; then

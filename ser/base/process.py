@@ -1,8 +1,13 @@
-"""Worker processes that do not outlive the program that started them."""
+"""Worker processes that do not outlive the program that started them, and what they may use."""
 
+import contextlib
 import multiprocessing
 import os
+import signal
+import sys
 import threading
+from collections.abc import Iterator
+from types import FrameType
 
 
 def end_with_parent() -> None:
@@ -15,3 +20,37 @@ def end_with_parent() -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+@contextlib.contextmanager
+def exit_on_sigterm() -> Iterator[None]:
+    """Within the block SIGTERM ends this program by ``SystemExit``, so that it can tidy up.
+
+    Further ones are ignored: whoever ends a group of processes often sends it twice.
+    """
+
+    def leave(number: int, _: FrameType | None) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        sys.exit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextlib.contextmanager
+def sigterm_held() -> Iterator[None]:
+    """Within the block SIGTERM waits; a process that is started there begins by holding it too."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+
+
+def num_cores() -> int:
+    """The cores that this process may use: what Slurm granted to its task, or its affinity."""
+    granted = os.environ.get("SLURM_CPUS_PER_TASK")
+    return int(granted) if granted else len(os.sched_getaffinity(0))

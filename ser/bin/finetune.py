@@ -1,16 +1,50 @@
 """Stage 4: each system, with each seed, for each held-out fold."""
 
-from ser.base.errors import run_program
+import argparse
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from ser.base.errors import SerError, run_program
 from ser.base.log import log_to_console
-from ser.bin.runs import run_parser, runs_of
+from ser.bin.runs import num_jobs, run_parser, runs_of
+from ser.train.finetune import finetune
 from ser.train.grid import finetune_all
+from ser.train.slurm import finetune_on_slurm
+
+
+def parse_args() -> argparse.Namespace:
+    """The command line."""
+    parser = run_parser(__doc__)
+    parser.add_argument("--cmd", choices=["local", "slurm"], default="local")
+    parser.add_argument("--slurm-conf", type=Path, default=Path("conf/slurm.conf"))
+    parser.add_argument("--task", type=int, help="this run alone, here (from 0, folds fastest)")
+    return parser.parse_args()
 
 
 def main() -> None:
     """Trains what is not trained yet."""
-    args = run_parser(__doc__).parse_args()
+    args = parse_args()
     log_to_console()
-    finetune_all(runs_of(args), args.jobs)
+    # torchrun's processes train each run together; so does a task of Slurm, which is one process.
+    in_this_process = args.task is not None or "WORLD_SIZE" in os.environ
+    num_processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    if in_this_process:
+        args.jobs = num_processes
+    runs = runs_of(args)
+    if args.task is not None:
+        if args.task not in range(len(runs)):
+            raise SerError(f"--task {args.task}: expected 0 to {len(runs) - 1}")
+        runs = [runs[args.task]]
+    if in_this_process:
+        for run in runs:
+            finetune(replace(run, num_gpus=min(run.num_gpus, num_processes)))
+    elif args.cmd == "slurm":
+        folder = args.exp_dir / "slurm"
+        finetune_on_slurm(runs, args.jobs, args.slurm_conf, folder, sys.argv[1:])
+    else:
+        finetune_all(runs, num_jobs(args))
 
 
 if __name__ == "__main__":

@@ -5,8 +5,10 @@ from pathlib import Path
 
 from ser.base.errors import SerError
 from ser.base.options import distinct_words
+from ser.base.process import num_cores
 from ser.train.device import threads_per_job
 from ser.train.finetune import FinetuneRun
+from ser.train.stop import deadline_after
 
 
 def run_parser(description: str | None) -> argparse.ArgumentParser:
@@ -23,25 +25,41 @@ def run_parser(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--bpe", type=Path, required=True, help="folder of the BPE model")
     parser.add_argument("--pretrain", type=Path, required=True, help="folder of the encoders")
     parser.add_argument("--exp-dir", type=Path, required=True)
-    parser.add_argument("--jobs", type=int, default=1, help="runs side by side")
-    parser.add_argument("--ngpu", type=int, default=0)
+    parser.add_argument(
+        "--jobs", type=int, help="runs side by side (one a GPU, or one a core and at most 4)"
+    )
+    parser.add_argument("--ngpu", type=int, default=0, help="GPUs of this machine to use")
+    parser.add_argument("--max-minutes", type=float, help="then write checkpoints and leave")
     parser.add_argument("--force", action="store_true", help="move other runs aside")
     return parser
+
+
+def num_jobs(args: argparse.Namespace) -> int:
+    """Runs side by side on this machine: as asked, else one a GPU, else one a core, at most 4.
+
+    Raises:
+        SerError: None is asked for.
+    """
+    if args.jobs is None:
+        return int(args.ngpu) or min(4, num_cores())
+    if args.jobs < 1:
+        raise SerError(f"--jobs {args.jobs}: expected 1 or more")
+    return int(args.jobs)
 
 
 def runs_of(args: argparse.Namespace) -> list[FinetuneRun]:
     """Every combination of system, seed and fold.
 
     Raises:
-        SerError: A seed is no number, or a list is empty or holds a word twice.
+        SerError: A seed is no number, a list is empty or holds a word twice, or a number is 0.
     """
     systems = distinct_words("--systems", args.systems)
     seeds = distinct_words("--seeds", args.seeds)
     folds = distinct_words("--folds", args.folds)
     if not all(seed.isdecimal() for seed in seeds):
         raise SerError(f"--seeds '{args.seeds}': expected whole numbers")
-    if args.jobs < 1:
-        raise SerError(f"--jobs {args.jobs}: expected 1 or more")
+    num_threads = threads_per_job(num_jobs(args))
+    deadline = deadline_after(args.max_minutes)
     return [
         FinetuneRun(
             conf=args.conf,
@@ -54,8 +72,9 @@ def runs_of(args: argparse.Namespace) -> list[FinetuneRun]:
             pretrain=args.pretrain,
             exp_dir=args.exp_dir,
             num_gpus=args.ngpu,
-            num_threads=threads_per_job(args.jobs),
+            num_threads=num_threads,
             force=args.force,
+            deadline=deadline,
         )
         for system in systems
         for seed in seeds

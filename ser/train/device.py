@@ -4,6 +4,8 @@ import os
 
 import torch
 
+from ser.base.process import num_cores
+
 
 def prepare_process(num_threads: int, seed: int) -> None:
     """Sets threads and seed. Numbers too small to matter are taken as zero: they slow CPUs."""
@@ -14,7 +16,7 @@ def prepare_process(num_threads: int, seed: int) -> None:
 
 def threads_per_job(num_jobs: int) -> int:
     """The share of this machine's cores that one of so many runs gets."""
-    return max(1, len(os.sched_getaffinity(0)) // num_jobs)
+    return max(1, num_cores() // num_jobs)
 
 
 def threads_per_process() -> int:

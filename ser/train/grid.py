@@ -1,79 +1,175 @@
-"""System x seed x fold: the runs side by side, each with its share of the threads."""
+"""System x seed x fold: the runs side by side on one machine."""
 
-import multiprocessing
+import os
+import threading
+import time
 from collections.abc import Sequence
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from types import TracebackType
 
-import torch
 from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
 
-from ser.base.errors import SerError
-from ser.base.log import log_to_console, logger
-from ser.base.process import end_with_parent
+from ser.base.errors import SerError, StoppedError
+from ser.base.jobs import Report, SideBySide
+from ser.base.log import logger
+from ser.base.process import exit_on_sigterm
 from ser.train.finetune import FinetuneRun, finetune, finetune_record
 from ser.train.world import check_gpus
 
+NUM_LOG_LINES = 5
+RERUN = "rerun the command to do those alone"
+
 
 def finetune_all(runs: Sequence[FinetuneRun], num_jobs: int) -> None:
-    """Carries out all runs, ``num_jobs`` at a time; a failed one does not stop the others.
+    """Carries out the runs that are not finished, ``num_jobs`` at a time.
+
+    Each has a process, and with GPUs one of them, for itself: one that fails or is killed does not
+    touch the others.
 
     Raises:
-        SerError: Before anything is trained: a configuration is wrong, or an input is missing or
-            stale. At the end: runs failed; each is named with its reason.
+        SerError: Before anything is trained: a configuration is wrong, an input is missing or
+            stale, or there are fewer GPUs than asked for. At the end: runs failed; each is named
+            with its reason and the end of its log.
+        StoppedError: The time was up, or runs were asked to leave.
     """
-    for run in runs:
-        check_gpus(run.num_gpus)
-        finetune_record(run)
-    failed: dict[str, str] = {}
-    if num_jobs == 1:
-        for run in runs:
-            logger.info("%s", run.name)
-            if reason := _attempt(run):
-                failed[run.name] = reason
-    else:
-        failed = _side_by_side(runs, num_jobs)
-    if failed:
-        reasons = "\n  ".join(f"{name}: {reason}" for name, reason in failed.items())
-        raise SerError(
-            f"{len(failed)} of {len(runs)} runs failed; rerun does those alone:\n  {reasons}"
+    devices = visible_gpus(runs[0].num_gpus)
+    unfinished = list(unfinished_runs(runs).values())
+    deadline = runs[0].deadline
+    failures = []
+    with (
+        exit_on_sigterm(),
+        Display(unfinished) as display,
+        SideBySide(partial(_carry_out, devices), unfinished, num_jobs, finetune.__module__) as jobs,
+    ):
+        for ended in jobs:
+            for index, ending in ended.items():
+                run = unfinished[index]
+                if ending.reason is None:
+                    display.finished(run)
+                elif ending.stopped:
+                    logger.info("%s", ending.reason)
+                else:
+                    display.failed(run, ending.reason)
+                    failures.append(describe_failure(run, ending.reason, run.folder / "train.log"))
+            display.show(jobs.done, f"{jobs.num_running} running, ")
+            if deadline and time.monotonic() > deadline:
+                break
+    if failures:
+        raise SerError(failure_report(failures, len(unfinished)))
+    if display.num_finished < len(unfinished):
+        raise StoppedError(
+            f"stopped with {display.num_finished} of {len(unfinished)} runs finished; rerun the "
+            "command to go on"
         )
 
 
-def _side_by_side(runs: Sequence[FinetuneRun], num_jobs: int) -> dict[str, str]:
-    failed = {}
-    with (
-        ProcessPoolExecutor(
-            num_jobs, multiprocessing.get_context("spawn"), initializer=_start_worker
-        ) as pool,
-        tqdm(total=len(runs), desc="runs", unit="run", disable=None) as bar,
-    ):
-        waiting = {pool.submit(_attempt, run): run for run in runs}
-        while waiting:
-            for future in wait(waiting, return_when=FIRST_COMPLETED).done:
-                run = waiting.pop(future)
-                bar.update()
-                try:
-                    reason = future.result()
-                except BrokenProcessPool:
-                    reason = f"its process was killed; the log is {run.folder}/train.log"
-                if reason:
-                    failed[run.name] = reason
-                else:
-                    logger.info("%s: done", run.name)
-    return failed
+def _carry_out(devices: Sequence[str], run: FinetuneRun, place: int, report: Report) -> None:
+    # tqdm would make one of multiprocessing's, which a process that is killed leaves behind.
+    tqdm.set_lock(threading.RLock())
+    if devices:
+        # Before CUDA starts in this process, which then sees this one GPU.
+        os.environ["CUDA_VISIBLE_DEVICES"] = devices[place % len(devices)]
+        run = replace(run, num_gpus=1)
+    finetune(run, report)
 
 
-def _attempt(run: FinetuneRun) -> str | None:
-    """Carries out one run; returns why it failed, if it did."""
-    try:
-        finetune(run)
-    except (SerError, OSError, torch.OutOfMemoryError) as error:
-        return str(error)
-    return None
+def visible_gpus(num_gpus: int) -> list[str]:
+    """The first GPUs that this program may use, as ``CUDA_VISIBLE_DEVICES`` names them.
+
+    Raises:
+        SerError: There are fewer.
+    """
+    check_gpus(num_gpus)
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    names = named.split(",") if named else [str(number) for number in range(num_gpus)]
+    return names[:num_gpus]
 
 
-def _start_worker() -> None:
-    """Quiet but for warnings: the parent's log tells of the runs."""
-    end_with_parent()
-    log_to_console(quiet=True)
+def unfinished_runs(runs: Sequence[FinetuneRun]) -> dict[int, FinetuneRun]:
+    """The runs that are still to be done, by their place in the list.
+
+    Raises:
+        SerError: A configuration is wrong, or an input is missing or stale.
+    """
+    unfinished = {i: run for i, run in enumerate(runs) if not is_finished(run)}
+    if len(unfinished) < len(runs):
+        logger.info("%s of %s runs are finished already", len(runs) - len(unfinished), len(runs))
+    return unfinished
+
+
+def is_finished(run: FinetuneRun) -> bool:
+    """Whether a run is there, whole and made from what is there now."""
+    return finetune_record(run)[0].is_finished()
+
+
+def last_lines(log: Path) -> list[str]:
+    """The last lines of a log, indented; none where there is no log."""
+    text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
+    return [f"      {line}" for line in text.splitlines()[-NUM_LOG_LINES:]]
+
+
+def describe_failure(run: FinetuneRun, reason: str, *logs: Path) -> str:
+    """Why a run failed, with the ends of its logs."""
+    lines = [f"  {run.name}: {reason}"]
+    for log in logs:
+        if end := last_lines(log):
+            lines += [f"    the end of {log}:", *end]
+    return "\n".join(lines)
+
+
+def failure_report(failures: Sequence[str], num_runs: int) -> str:
+    """What is said at the end of runs that failed, each described."""
+    return "\n".join([f"{len(failures)} of {num_runs} runs failed; {RERUN}:", *failures])
+
+
+class Display:
+    """What a person sees meanwhile: a bar on a terminal, and a line for each run that ended."""
+
+    def __init__(self, runs: Sequence[FinetuneRun]) -> None:
+        self.num_finished = self._num_failed = 0
+        self._redirection = logging_redirect_tqdm([logger])
+        self._bar = tqdm(
+            total=len(runs),
+            disable=None,
+            bar_format="{percentage:3.0f}%|{bar}| {n:.1f} of {total} runs "
+            "[{elapsed}, {remaining} left{postfix}]",
+        )
+
+    def __enter__(self) -> "Display":
+        self._redirection.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.close()
+        self._redirection.__exit__(kind, error, trace)
+
+    def finished(self, run: FinetuneRun) -> None:
+        """Tells of a run that finished."""
+        self.num_finished += 1
+        logger.info("%s: finished (%s of %s)", run.name, self.num_finished, self._bar.total)
+
+    def failed(self, run: FinetuneRun, reason: str) -> None:
+        """Tells of a run that failed."""
+        self._num_failed += 1
+        logger.warning("%s: failed: %s", run.name, reason)
+
+    def show(self, done: float, note: str = "") -> None:
+        """Moves the bar.
+
+        Args:
+            done: How much is done, in runs.
+            note: What else is known, before the counts.
+        """
+        self._bar.n = done
+        self._bar.set_postfix_str(
+            f"{note}{self.num_finished} finished, {self._num_failed} failed", refresh=False
+        )
+        self._bar.refresh()

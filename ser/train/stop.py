@@ -27,8 +27,9 @@ def deadline_after(minutes: float | None) -> float | None:
 class StopRequest:
     """Whether a run should write a checkpoint and leave.
 
-    Within the block SIGTERM and the first Ctrl-C only ask for it; a second signal ends the process
-    as it would outside.
+    Within the block SIGTERM and the first Ctrl-C only ask for it; a second Ctrl-C ends the process
+    as it would outside. A second SIGTERM changes nothing: where a whole job is ended, its processes
+    get one each and another from the parent that passes its own on.
 
     Args:
         deadline: ``time.monotonic()`` at which the time is up, or None.
@@ -44,7 +45,8 @@ class StopRequest:
 
     def _receive(self, number: int, _: FrameType | None) -> None:
         self._received = signal.Signals(number).name
-        self._restore()
+        if number == signal.SIGINT:
+            signal.signal(signal.SIGINT, self._outside[signal.SIGINT])
 
     def _restore(self) -> None:
         for number, handler in self._outside.items():

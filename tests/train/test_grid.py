@@ -1,20 +1,51 @@
-"""Runs side by side: a failed one is named and does not stop the others."""
+"""Runs side by side: one that fails or is killed is named and does not stop the others."""
 
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from tiny_recipe import EXP, FEATS, change_system, finetune_run
 
-from ser.base.errors import SerError
-from ser.train.finetune import FinetuneRun, finetune, finetune_record
-from ser.train.grid import finetune_all
+from ser.base.errors import SerError, StoppedError
+from ser.train.finetune import FinetuneRun, finetune
+from ser.train.grid import finetune_all, is_finished, visible_gpus
 
 pytestmark = pytest.mark.usefixtures("recipe")
 SYSTEM = "transformer_tl_mtl"
+LONG, ENDLESS = "cnn_blstm_sa", {"training__max_epochs": 100_000}
 
 
 def weights(run: FinetuneRun) -> bytes:
     return (run.folder / "model.safetensors").read_bytes()
+
+
+def writers(path: Path) -> list[int]:
+    """The processes that have a file open."""
+    found = []
+    for descriptor in Path("/proc").glob("[0-9]*/fd/*"):
+        try:
+            if descriptor.resolve() == path.resolve():
+                found.append(int(descriptor.parts[2]))
+        except OSError:  # it has gone meanwhile
+            continue
+    return found
+
+
+def wait_until_training(run: FinetuneRun) -> int:
+    """Waits for a run's first reports; returns its process."""
+    report = run.folder / "train.jsonl"
+    deadline = time.monotonic() + 60
+    while not (report.exists() and report.stat().st_size) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    (pid,) = writers(report)
+    return pid
 
 
 @pytest.mark.parametrize("num_jobs", [1, 2])
@@ -25,11 +56,13 @@ def test_a_failed_run_does_not_stop_the_others(num_jobs: int) -> None:
     change_system(SYSTEM, optimizer__learning_rate=2e-3)
     with pytest.raises(SerError) as caught:
         finetune_all(runs, num_jobs)
-    first, reason = str(caught.value).splitlines()
-    assert first.startswith("1 of 3 runs failed")
-    assert reason.strip().startswith(f"{runs[0].name}: {runs[0].folder}: holds another run")
+    first, reason, log, *lines = str(caught.value).splitlines()
+    assert first == "1 of 3 runs failed; rerun the command to do those alone:"
+    assert reason.startswith(f"  {runs[0].name}: {runs[0].folder}: holds another run")
     assert "--force" in reason
-    assert [finetune_record(run)[0].is_finished() for run in runs] == [False, True, True]
+    assert log == f"    the end of {runs[0].folder / 'train.log'}:"
+    assert len(lines) == 1 and "1 utterances shorter than 11 frames are padded" in lines[0]
+    assert [is_finished(run) for run in runs] == [False, True, True]
 
     elsewhere = finetune_run(SYSTEM, "3", exp_dir=Path("elsewhere"))
     elsewhere.exp_dir.mkdir()
@@ -38,13 +71,51 @@ def test_a_failed_run_does_not_stop_the_others(num_jobs: int) -> None:
     assert weights(runs[2]) == weights(elsewhere), "side by side or alone: the same bits"
 
 
+def test_a_killed_run_is_named_and_the_others_finish() -> None:
+    """A rerun does the killed one alone."""
+    change_system(LONG, **ENDLESS)
+    runs = [finetune_run(LONG), *(finetune_run(SYSTEM, fold) for fold in "12")]
+
+    def kill() -> None:
+        os.kill(wait_until_training(runs[0]), signal.SIGKILL)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    with pytest.raises(SerError, match="1 of 3 runs failed") as caught:
+        finetune_all(runs, 2)
+    killer.join()
+    assert f"{runs[0].name}: its process was killed by SIGKILL" in str(caught.value)
+    assert "INFO epoch 1, step " in str(caught.value)
+    assert [is_finished(run) for run in runs] == [False, True, True]
+
+    before = [(run.folder / "run.json").stat().st_mtime_ns for run in runs[1:]]
+    change_system(LONG, training__max_epochs=1)
+    finetune_all([replace(run, force=True) for run in runs], 2)
+    assert all(map(is_finished, runs))
+    assert [(run.folder / "run.json").stat().st_mtime_ns for run in runs[1:]] == before
+
+
+def test_an_unexpected_error_is_named_and_its_traceback_logged() -> None:
+    runs = [finetune_run(SYSTEM, "1", num_threads=0), finetune_run(SYSTEM, "2")]
+    with pytest.raises(SerError, match="1 of 2 runs failed") as caught:
+        finetune_all(runs, 2)
+    log = runs[0].folder / "train.log"
+    reason = "RuntimeError: set_num_threads expects a positive integer"
+    assert f"  {runs[0].name}: {reason}\n    the end of {log}:\n" in str(caught.value)
+    assert "Traceback (most recent call last):\n" in log.read_text()
+    assert is_finished(runs[1])
+
+
 def test_every_failure_is_named() -> None:
     runs = [finetune_run(system) for system in ("cnn_blstm_sa", "transformer")]
     text = FEATS / "ser" / "utt2emo"
     text.write_text("".join(f"{line[:-3]}ang\n" for line in text.read_text().splitlines()))
     with pytest.raises(SerError, match="2 of 2 runs failed") as caught:
         finetune_all(runs, 1)
-    assert all(f"{run.name}: dump/fbank/ser: no hap in" in str(caught.value) for run in runs)
+    for run in runs:
+        assert f"  {run.name}: dump/fbank/ser: no hap in" in str(caught.value)
+        assert f"{run.folder / 'train.log'}:\n" in str(caught.value)
+        assert " ERROR dump/fbank/ser: no hap in" in (run.folder / "train.log").read_text()
 
 
 def test_what_is_missing_is_told_before_anything_is_trained() -> None:
@@ -56,3 +127,59 @@ def test_what_is_missing_is_told_before_anything_is_trained() -> None:
     with pytest.raises(SerError, match=r"^exp/pretrain/ctc: not there.*--stage 3"):
         finetune_all(runs, 1)
     assert not (EXP / "transformer").exists()
+
+
+def test_time_that_is_up_stops_what_is_at_work_and_begins_no_more() -> None:
+    change_system(LONG, **ENDLESS)
+    runs = [finetune_run(LONG, fold, deadline=time.monotonic() + 3) for fold in "12"]
+    with pytest.raises(StoppedError, match="stopped with 0 of 2 runs finished; rerun the command"):
+        finetune_all(runs, 1)
+    assert not writers(runs[0].folder / "train.jsonl")
+    assert not runs[1].folder.exists()
+
+
+PROGRAM = """
+from pathlib import Path
+from ser.base.errors import run_program
+from ser.base.log import log_to_console
+from ser.train.grid import finetune_all
+from tiny_recipe import finetune_run
+def main():
+    log_to_console()
+    finetune_all([finetune_run("cnn_blstm_sa", fold) for fold in "123"], 2)
+if __name__ == "__main__":
+    run_program(main)
+"""
+
+
+def test_nothing_outlives_the_program() -> None:
+    """SIGTERM for all its processes: the runs write their checkpoints and leave."""
+    change_system(LONG, **ENDLESS)
+    runs = [finetune_run(LONG, fold) for fold in "12"]
+    tests = str(Path(__file__).parents[1])
+    path = os.pathsep.join([tests, *filter(None, [os.environ.get("PYTHONPATH")])])
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM],
+        env={**os.environ, "PYTHONPATH": path},
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    for run in runs:
+        wait_until_training(run)
+    os.killpg(parent.pid, signal.SIGTERM)
+    _, said = parent.communicate(timeout=60)
+    assert parent.returncode == 143
+    assert said.decode().splitlines()[-1].startswith("stopping what is at work (2)")
+    assert not any(writers(run.folder / "train.jsonl") for run in runs)
+    assert all((run.folder / "checkpoint" / "progress.json").exists() for run in runs)
+
+
+def test_each_run_gets_a_gpu_that_the_program_may_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert visible_gpus(0) == []
+    assert visible_gpus(2) == ["0", "1"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,GPU-8932f937,7")
+    assert visible_gpus(2) == ["4", "GPU-8932f937"]
+    with pytest.raises(SerError, match="--ngpu 4: PyTorch sees 3 GPUs; expected 4"):
+        visible_gpus(4)

@@ -1,0 +1,135 @@
+"""Jobs side by side: one that is killed, crashes or fails leaves the others alone."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from test_process import is_alive
+
+from ser.base.errors import SerError, StoppedError
+from ser.base.jobs import Ending, Report, SideBySide
+
+
+def work(task: str, place: int, report: Report) -> None:
+    """What the tests' jobs do; a task is what to do and, after a blank, with which file."""
+    what, _, path = task.partition(" ")
+    if what == "write":
+        report(1, 2)
+        Path(path).write_text(str(place))
+    elif what == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    elif what == "leave":
+        sys.exit(3)
+    elif what == "fail":
+        raise SerError("a.yaml: wrong")
+    elif what == "full":
+        raise OSError(28, "No space left on device", "a.ark")
+    elif what == "stop":
+        raise StoppedError("stopped")
+    elif what == "crash":
+        raise KeyError("ours")
+    elif what == "sleep":
+
+        def tidy(number: int, _: object) -> None:
+            time.sleep(0.3)
+            Path(path).with_suffix(".tidied").touch()
+            sys.exit(128 + number)
+
+        signal.signal(signal.SIGTERM, tidy)
+        Path(path).write_text(str(os.getpid()))
+        time.sleep(60)
+
+
+def run(tasks: list[str], num_jobs: int) -> dict[int, Ending]:
+    endings = {}
+    with SideBySide(work, tasks, num_jobs, __name__) as jobs:
+        for ended in jobs:
+            assert jobs.num_running <= num_jobs
+            endings |= ended
+        finished = [ending for ending in endings.values() if ending.reason is None]
+        assert len(finished) <= jobs.done < len(finished) + 1
+    return endings
+
+
+@pytest.mark.parametrize("num_jobs", [1, 3])
+def test_whatever_befalls_one_the_others_go_on(num_jobs: int, tmp_path: Path) -> None:
+    first, last = tmp_path / "first", tmp_path / "last"
+    failing = ["kill", "leave", "fail", "full", "stop", "crash"]
+    endings = run([f"write {first}", *failing, f"write {last}"], num_jobs)
+    assert sorted(endings) == list(range(8))
+    assert endings[0] == endings[7] == Ending()
+    assert [str(endings[i].reason) for i in (3, 4, 5)] == [
+        "a.yaml: wrong",
+        "a.ark: No space left on device",
+        "stopped",
+    ]
+    assert str(endings[1].reason).startswith("its process was killed by SIGKILL")
+    assert str(endings[2].reason).startswith("its process left with 3")
+    assert endings[6].reason == "KeyError: 'ours'"
+    assert [i for i, ending in endings.items() if ending.stopped] == [5]
+    assert {first.read_text(), last.read_text()} <= set("012"[:num_jobs])
+
+
+def wait_for(path: Path) -> int:
+    """The number that a job writes into a file."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        if path.exists() and (text := path.read_text()):
+            return int(text)
+        time.sleep(0.02)
+    raise AssertionError(f"{path} is not there")
+
+
+def test_leaving_the_block_ends_what_is_at_work(tmp_path: Path) -> None:
+    path = tmp_path / "pid"
+    with SideBySide(work, [f"sleep {path}", "write " + str(tmp_path / "no")], 1, __name__) as jobs:
+        for _ in jobs:
+            if path.exists():
+                break
+        pid = wait_for(path)
+        assert is_alive(pid)
+    assert not is_alive(pid)
+    assert not (tmp_path / "no").exists()
+
+
+PARENT = """
+import sys
+from ser.base.jobs import SideBySide
+from ser.base.process import exit_on_sigterm
+from test_jobs import work
+if __name__ == "__main__":
+    with exit_on_sigterm(), SideBySide(work, sys.argv[1:], 2, "test_jobs") as jobs:
+        list(jobs)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("to_group", [False, True])
+def test_no_job_outlives_its_parent(number: signal.Signals, to_group: bool, tmp_path: Path) -> None:
+    """Unless the parent is killed, jobs have the time to leave something tidy."""
+    paths = [tmp_path / "0", tmp_path / "1"]
+    here = str(Path(__file__).parent)
+    path = os.pathsep.join([here, *filter(None, [os.environ.get("PYTHONPATH")])])
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PARENT, *(f"sleep {path}" for path in paths)],
+        env={**os.environ, "PYTHONPATH": path},
+        start_new_session=True,
+        stderr=subprocess.DEVNULL,
+    )
+    pids = [wait_for(path) for path in paths]
+    if to_group:
+        os.killpg(parent.pid, number)
+    else:
+        parent.send_signal(number)
+    expected = {signal.SIGTERM: 143, signal.SIGINT: -signal.SIGINT, signal.SIGKILL: -9}
+    assert parent.wait(30) == expected[number]
+    tidied = [path.with_suffix(".tidied").exists() for path in paths]
+    assert all(tidied) == (number != signal.SIGKILL)
+    deadline = time.monotonic() + 10
+    while any(map(is_alive, pids)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not any(map(is_alive, pids))

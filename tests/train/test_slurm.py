@@ -1,0 +1,154 @@
+"""Slurm's part, with stand-ins for its programs; tests/slurm/run.sh has the real ones."""
+
+import logging
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from tiny_recipe import BPE, CONF, EXP, FEATS, PROTOCOL_PATH, change_system, finetune_run
+
+from ser.base.errors import SerError, StoppedError
+from ser.train.finetune import FinetuneRun, finetune
+from ser.train.grid import is_finished
+from ser.train.slurm import SlurmJob, finetune_on_slurm, read_options, run_on_slurm
+
+SYSTEM = "transformer"
+ARGUMENTS = shlex.split(
+    f"--conf {CONF} --protocol {PROTOCOL_PATH} --systems {SYSTEM} --seeds 1 --folds '1 2 3' "
+    f"--feats {FEATS / 'ser'} --bpe {BPE} --pretrain {EXP / 'pretrain'} --exp-dir {EXP} --cmd slurm"
+)
+# Runs all tasks but those that the file "lost" names, and notes how it was called.
+SBATCH = f"""#!{sys.executable}
+import os, pathlib, subprocess, sys
+options = dict(word.partition("=")[::2] for word in sys.argv[1:-1])
+with open("calls", "a") as stream:
+    print(*sys.argv[1:], file=stream)
+if "--refuse" in options:
+    sys.exit("sbatch: error: invalid partition")
+print("42;cluster", flush=True)
+lost = pathlib.Path("lost").read_text().split() if os.path.exists("lost") else []
+started = []
+for task in options.get("--array", "").partition("%")[0].split(","):
+    name = options["--output"].replace("%A", "42").replace("%a", task).replace("%j", "42")
+    with open(name, "w") as output:
+        if task in lost:
+            print("slurmstepd: error: *** CANCELLED DUE TO TIME LIMIT ***", file=output)
+            continue
+        environment = dict(os.environ, SLURM_ARRAY_TASK_ID=task, SLURM_CPUS_PER_TASK="1")
+        call = ["bash", sys.argv[-1]]
+        started.append(subprocess.Popen(call, env=environment, stdout=output, stderr=output))
+sys.exit(max(process.wait() for process in started))
+"""
+SQUEUE = """#!/bin/sh
+echo "0 FAILED"
+echo "2 COMPLETED"
+"""
+SCANCEL = '#!/bin/sh\necho "$@" >scancelled\n'
+
+
+@pytest.fixture(autouse=True)
+def slurm(recipe: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The stand-ins on the PATH; returns slurm.conf."""
+    programs = recipe / "programs"
+    programs.mkdir()
+    for name, text in (("sbatch", SBATCH), ("scancel", SCANCEL), ("squeue", SQUEUE)):
+        (programs / name).write_text(text)
+        (programs / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    conf = CONF / "slurm.conf"
+    conf.write_text("# so long\n  --time=00:10:00\n\n--cpus-per-task=1\n#--partition=gpu\n")
+    return conf
+
+
+def submit(runs: list[FinetuneRun], max_jobs: int | None = None) -> str:
+    """Submits; returns the call of sbatch."""
+    Path("calls").write_text("")
+    finetune_on_slurm(runs, max_jobs, CONF / "slurm.conf", EXP / "slurm", ARGUMENTS)
+    return Path("calls").read_text()
+
+
+def test_failed_and_lost_tasks_are_named_and_submitted_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Fold 1 holds another run, fold 2's task is lost, fold 3 finishes."""
+    runs = [finetune_run(SYSTEM, fold) for fold in "123"]
+    change_system(SYSTEM, training__max_epochs=1)
+    finetune(runs[0])
+    change_system(SYSTEM, training__max_epochs=2)
+    Path("lost").write_text("1")
+    caplog.set_level(logging.INFO, "ser")
+    with pytest.raises(SerError) as caught:
+        submit(runs, max_jobs=2)
+    call = shlex.split(Path("calls").read_text())
+    assert call[:3] == ["--time=00:10:00", "--cpus-per-task=1", "--array=0,1,2%2"]
+    assert "--wait" in call
+    lines = str(caught.value).splitlines()
+    assert lines[0] == "2 of 3 runs failed; rerun the command to do those alone:"
+    assert f"  {runs[0].name}: task 42_0 left it unfinished (FAILED)" in lines
+    assert "    the end of exp/slurm/finetune_42_0.out:" in lines
+    assert f"    the end of {runs[0].folder}/train.log:" in lines
+    assert any("holds another run" in line for line in lines)
+    at = lines.index(f"  {runs[1].name}: task 42_1 left it unfinished (unknown state)")
+    assert lines[at + 1 :] == [
+        "    the end of exp/slurm/finetune_42_1.out:",
+        "      slurmstepd: error: *** CANCELLED DUE TO TIME LIMIT ***",
+    ]
+    assert f"{runs[2].name}: finished (1 of 3)" in caplog.messages
+    assert [is_finished(run) for run in runs] == [False, False, True]
+
+    Path("lost").unlink()
+    runs[0].folder.rename("aside")
+    assert "--array=0,1 " in submit(runs)
+    assert all(map(is_finished, runs))
+    assert submit(runs) == ""  # nothing to do, nothing submitted
+
+
+def job(command: str, conf: Path) -> SlurmJob:
+    return SlurmJob(name="one", command=command, conf=conf, folder=EXP / "slurm")
+
+
+def test_one_command(slurm: Path) -> None:
+    run_on_slurm(job("touch made", slurm))
+    assert Path("made").exists()
+    with pytest.raises(SerError, match=r"one_42.out: job 42 ended with status 3; .*\n.* words$"):
+        run_on_slurm(job("sh -c 'echo words; exit 3'", slurm))
+    with pytest.raises(StoppedError, match="status 75"):
+        run_on_slurm(job("sh -c 'exit 75'", slurm))
+
+
+def test_what_is_wrong_with_slurm_is_one_line(slurm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    slurm.write_text("--time=1\npartition=gpu\n")
+    with pytest.raises(SerError, match=r"^conf/slurm.conf:2: 'partition=gpu' is no option"):
+        read_options(slurm)
+    slurm.write_text("--refuse\n")
+    with pytest.raises(SerError, match=r"^sbatch: refused the job .*; mend conf/slurm.conf$"):
+        run_on_slurm(job("true", slurm))
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(SerError, match=r"^sbatch: not found on the PATH; .* --cmd local"):
+        run_on_slurm(job("true", slurm))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_an_interrupted_wait_cancels_the_job(number: signal.Signals, slurm: Path) -> None:
+    call = ["--conf", slurm, "--out", EXP / "slurm", "one", "sleep", "60"]
+    program = subprocess.Popen(
+        [sys.executable, "-m", "ser.bin.submit", *map(str, call)],
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        text=True,
+    )
+    assert program.stderr is not None
+    assert "submitted as job 42" in program.stderr.readline()
+    os.killpg(program.pid, number)
+    _, said = program.communicate(timeout=30)
+    assert program.returncode == 128 + number
+    assert said == "cancelling job 42\n"
+    deadline = time.monotonic() + 10
+    while not Path("scancelled").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert Path("scancelled").read_text() == "42\n"
