@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -17,7 +16,7 @@ from ser.corpus.folds import TEST, read_fold
 from ser.data.loader import load_batches
 from ser.data.sampler import sorted_batches
 from ser.data.utterances import FeatureDir, read_feature_dir, report_padded, select
-from ser.nn.recogniser import greedy_ctc
+from ser.infer.predictor import Prediction, predictions_of
 from ser.nn.systems import build_system
 from ser.train.checkpoint import load_weights
 from ser.train.device import choose_device, prepare_process
@@ -25,20 +24,6 @@ from ser.train.finetune import FinetuneRun, finetune_record, load_tokenizer
 from ser.train.loop import autocast
 
 ATTRIBUTES = ("spk2gender", "utt2type", "utt2scene", "utt2cue")
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """One utterance as a model sees it.
-
-    Attributes:
-        posteriors: Probability of each class, in the order of ``labels.yaml``.
-        words: Greedy CTC transcript, or None for a system without CTC head.
-    """
-
-    utt: str
-    posteriors: tuple[float, ...]
-    words: str | None
 
 
 def predict_all(runs: Sequence[FinetuneRun]) -> None:
@@ -127,13 +112,7 @@ def _predict(
         batch = batch.to(device)
         with torch.inference_mode(), autocast(device, system.training.precision):
             output = model(batch.feats, batch.feat_lens)
-        posteriors = output.emotion_logits.float().softmax(dim=1).tolist()
-        words: list[str] | list[None] = [None] * len(batch.utts)
-        if tokenizer and output.ctc_logits is not None:
-            tokens = greedy_ctc(output.ctc_logits, output.frame_lens)
-            words = [tokenizer.decode(t) for t in tokens]
-        for utt, row, text in zip(batch.utts, posteriors, words, strict=True):
-            yield Prediction(utt, tuple(row), text)
+        yield from predictions_of(output, batch.utts, tokenizer)
 
 
 def _write_table(
@@ -148,14 +127,13 @@ def _write_table(
     header += ["ref_text"] + ["ctc_text"] * (predictions[0].words is not None)
     rows = [header]
     for p in sorted(predictions, key=lambda p: p.utt):
-        best = max(range(len(labels.names)), key=lambda i: p.posteriors[i])
         rows.append(
             [
                 p.utt,
                 data["utt2spk"][p.utt],
                 data["utt2session"][p.utt],
                 data["utt2emo"][p.utt],
-                labels.names[best],
+                p.best_of(labels.names),
                 *(f"{x:.6f}" for x in p.posteriors),
                 data["text"][p.utt],
                 *([] if p.words is None else [p.words]),

@@ -1,5 +1,6 @@
 """Fine-tuning (section 3.2) of one system, with one seed, for one held-out fold."""
 
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -172,7 +173,14 @@ def _train(
         (lambda: _validate(model, valid, features, labels, system)) if valid else None,
         Selection("valid_ua", higher_is_better=True) if protocol.selection != "last" else None,
     ).run()
-    return {**notes, "num_threads": run.num_threads, "fold_digest": digest_json(fold)}
+    if tokenizer:
+        shutil.copyfile(run.bpe / "bpe.model", run.folder / "bpe.model")
+    return {
+        **notes,
+        "num_threads": run.num_threads,
+        "fold_digest": digest_json(fold),
+        "fbank": require(run.feats, 1)["config"],  # with the weights, all that prediction needs
+    }
 
 
 def emotion_loss(model: EmotionModel | CnnBlstmSa, system: SystemConfig) -> ComputeLoss:
