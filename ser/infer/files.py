@@ -3,7 +3,7 @@
 Imports little: a prediction from the shell should cost hardly more than starting PyTorch.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from pydantic import ValidationError
 from torch.nn.utils.rnn import pad_sequence
+from torch.overrides import TorchFunctionMode
 
 from ser.base.errors import SerError
 from ser.base.files import read_json
@@ -73,8 +74,9 @@ def load_trained(folder: Path) -> TrainedSystem:
             "of stage 4; name another folder, or rerun stage 4 with --force"
         ) from error
     tokenizer = Tokenizer.load(folder / "bpe.model") if system.ctc_alpha else None
-    model = build_system(system, len(labels.names), tokenizer.vocab_size if tokenizer else None)
-    model.load_state_dict(load_weights(folder / "model.safetensors"))
+    with _Undrawn():
+        model = build_system(system, len(labels.names), tokenizer.vocab_size if tokenizer else None)
+    model.load_state_dict(load_weights(folder / "model.safetensors"), assign=True)
     return TrainedSystem(
         model.eval(),
         labels.names,
@@ -83,6 +85,24 @@ def load_trained(folder: Path) -> TrainedSystem:
         system.training.batch_size_utts,
         system.training.max_frames_in_memory,
     )
+
+
+class _Undrawn(TorchFunctionMode):
+    """Leaves new weights undrawn, since a file gives them: a second saved at the paper's size.
+
+    The meta device would do the same, and its first use costs a third of ``import torch``.
+    """
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        if func in (torch.Tensor.uniform_, torch.Tensor.normal_):
+            return args[0]
+        return func(*args, **(kwargs or {}))
 
 
 def predict_files(
