@@ -35,7 +35,7 @@ OUTPUTS = {  # of each stage, by patterns
 }
 LONGEST_DELAY_SECONDS = 0.5
 OPTIONS = ("--systems", "transformer_tl_mtl cnn_blstm_sa", "--folds", "1 2", "--jobs", "1")
-EPOCHS = {"pretrain/ctc": 6, "systems/transformer_tl_mtl": 8, "systems/cnn_blstm_sa": 12}
+EPOCHS = {"pretrain/ctc": 6, "systems/transformer_tl_mtl": 4, "systems/cnn_blstm_sa": 6}
 
 
 class BrokenStageError(Exception):
