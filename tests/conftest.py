@@ -29,6 +29,5 @@ def recipe(
     root = tmp_path / "recipe"
     shutil.copytree(pretrained_recipe, root)
     monkeypatch.chdir(root)
-    monkeypatch.setattr("ser.train.pretrain.threads_per_job", lambda jobs: 1)
     yield root
     torch.set_flush_denormal(False)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 import yaml
 from pydantic import BaseModel
 
@@ -23,7 +24,9 @@ from ser.config.schema import (
 )
 from ser.kaldi.ark import ArkReader, ArkWriter
 from ser.kaldi.data_dir import write_data_dir
+from ser.train.world import World
 
+ALONE = World(0, 1, torch.device("cpu"))  # a run of one process
 SYSTEMS = ("cnn_blstm_sa", "transformer", "transformer_tl", "transformer_tl_mtl")
 FBANK = FbankConfig(
     sample_rate_hz=16000,

@@ -34,7 +34,6 @@ from ser.config.schema import (
 from ser.corpus.folds import make_folds, write_folds
 from ser.kaldi.data_dir import read_data_dir
 from ser.text.bpe import write_bpe
-from ser.train import pretrain as pretrain_module
 from ser.train.finetune import FinetuneRun
 from ser.train.pretrain import PretrainRun, pretrain
 
@@ -103,7 +102,6 @@ def write_folds_of(protocol: ProtocolConfig) -> None:
 def build(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Writes the outputs of stages 0 to 2 and the configuration, and runs stage 3."""
     monkeypatch.chdir(root)
-    monkeypatch.setattr(pretrain_module, "threads_per_job", lambda jobs: 1)
     write_emotion_feats()
     write_read_feats("asr_train", 12)
     write_read_feats("asr_valid", 4)
@@ -142,6 +140,7 @@ def pretrain_run(**changes: Any) -> PretrainRun:
         folder=EXP / "pretrain" / "ctc",
         seed=1,
         num_gpus=0,
+        num_threads=1,
         force=False,
     )
     return replace(run, **changes)

@@ -1,6 +1,7 @@
 """The error that a user can cause, and how a program ends on it."""
 
 import contextlib
+import os
 import sys
 from collections.abc import Callable, Iterator
 
@@ -13,16 +14,43 @@ class SerError(Exception):
     """
 
 
+class SharedError(SerError):
+    """An error that all processes of a distributed run raise alike; the first one tells it."""
+
+
+class StoppedError(SerError):
+    """Work that was stopped on request and goes on when the command is rerun."""
+
+
+STOPPED_STATUS = 75  # EX_TEMPFAIL of sysexits.h
+
+
+def is_first_process() -> bool:
+    """Whether this is the first process of a distributed run, or the only one."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def describe(error: Exception) -> str:
+    """One line for a person: our own messages as they are, the system's with the file."""
+    if isinstance(error, OSError):
+        # A full disk, a missing permission, a vanished file: the system's own words name it.
+        return f"{error.filename or 'input/output'}: {error.strerror or error}"
+    return str(error)
+
+
 @contextlib.contextmanager
 def one_line_errors() -> Iterator[None]:
     """Ends the program with one line and a non-zero status on whatever a user can cause."""
     try:
         yield
-    except SerError as error:
-        sys.exit(f"error: {error}")
-    except OSError as error:
-        # A full disk, a missing permission, a vanished file: the system's own words name it.
-        sys.exit(f"error: {error.filename or 'input/output'}: {error.strerror or error}")
+    except StoppedError as error:
+        if is_first_process():
+            print(error, file=sys.stderr)
+        sys.exit(STOPPED_STATUS)
+    except (SerError, OSError) as error:
+        if isinstance(error, SharedError) and not is_first_process():
+            sys.exit(1)
+        sys.exit(f"error: {describe(error)}")
     except KeyboardInterrupt:
         sys.exit(130)
 

@@ -6,15 +6,20 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from ser.base.errors import is_first_process
+
 logger = logging.getLogger("ser")
 
 
 def log_to_console(quiet: bool = False) -> None:
-    """Shows the log on standard error; ``quiet`` keeps it to warnings."""
+    """Shows the log on standard error; ``quiet`` keeps it to warnings.
+
+    Of several processes that train together only the first one speaks.
+    """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(message)s"))
     handler.setLevel(logging.WARNING if quiet else logging.INFO)
-    logger.handlers = [handler]
+    logger.handlers = [handler] if is_first_process() else [logging.NullHandler()]
     logger.setLevel(logging.INFO)
     logger.propagate = False
 

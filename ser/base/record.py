@@ -186,12 +186,17 @@ def sole_run(folder: Path) -> Iterator[None]:
         yield
 
 
-def claim_training_folder(record: Record, force: bool) -> bool:
+def claim_training_folder(record: Record, num_threads: int, force: bool) -> int | None:
     """Decides what a training run may do with its folder.
 
+    Args:
+        record: What the run is made from.
+        num_threads: Threads of a new run.
+        force: Whether another run in the folder is moved aside.
+
     Returns:
-        True where there is something to train (from the start or from a checkpoint), False where
-        the finished run is there already.
+        The threads to train with, from the start or from a checkpoint: the number that the run
+        began with; None where the finished run is there already.
 
     Raises:
         SerError: The folder holds a run with other inputs or another configuration, and ``force``
@@ -199,12 +204,12 @@ def claim_training_folder(record: Record, force: bool) -> bool:
     """
     if record.is_finished():
         logger.info("%s: finished already, with the same inputs", record.folder)
-        return False
+        return None
     started = record.folder / "started.json"
     if started.exists():
         previous = read_json(started)
         if previous["identity"] == record.identity:
-            return True
+            return int(previous["num_threads"])
         now = {"config": record.config, "inputs": record.inputs}
         then = {"config": previous["config"], "inputs": previous["inputs"]}
         nothing_to_lose = not (record.folder / "train.jsonl").exists()
@@ -223,7 +228,7 @@ def claim_training_folder(record: Record, force: bool) -> bool:
             "identity": record.identity,
             "config": record.config,
             "inputs": record.inputs,
-            "pid": os.getpid(),
+            "num_threads": num_threads,
         },
     )
-    return True
+    return num_threads

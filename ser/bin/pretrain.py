@@ -6,8 +6,10 @@ from pathlib import Path
 from ser.base.errors import run_program
 from ser.base.log import log_to_console, logger
 from ser.base.options import distinct_words
+from ser.train.device import threads_per_process
 from ser.train.finetune import encoders_needed
 from ser.train.pretrain import PretrainRun, pretrain
+from ser.train.stop import deadline_after
 
 
 def parse_args() -> argparse.Namespace:
@@ -20,7 +22,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--bpe", type=Path, required=True, help="folder of the BPE model")
     parser.add_argument("--out", type=Path, required=True, help="one folder for each encoder")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--ngpu", type=int, default=0)
+    parser.add_argument("--ngpu", type=int, default=0, help="one process each, by torchrun")
+    parser.add_argument("--max-minutes", type=float, help="then write a checkpoint and leave")
     parser.add_argument("--force", action="store_true", help="move another run aside")
     return parser.parse_args()
 
@@ -29,6 +32,7 @@ def main() -> None:
     """Trains the encoders that the systems start from."""
     args = parse_args()
     log_to_console()
+    deadline = deadline_after(args.max_minutes)
     names = encoders_needed(args.conf, distinct_words("--systems", args.systems))
     if not names:
         logger.info("none of the systems starts from a pre-trained encoder: nothing to do")
@@ -43,7 +47,9 @@ def main() -> None:
                 folder=args.out / name,
                 seed=args.seed,
                 num_gpus=args.ngpu,
+                num_threads=threads_per_process(),
                 force=args.force,
+                deadline=deadline,
             )
         )
 

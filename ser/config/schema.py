@@ -289,4 +289,9 @@ class SystemConfig(Section):
                 f"cnn_blstm_sa with init {self.init} and ctc_alpha {self.ctc_alpha}; expected "
                 "scratch and 0.0: the baseline has neither pre-training nor a CTC head"
             )
+        if self.model.type == "cnn_blstm_sa" and self.optimizer.layer_lr_decay < 1:
+            raise ValueError(
+                f"cnn_blstm_sa with optimizer.layer_lr_decay {self.optimizer.layer_lr_decay}; "
+                "expected 1.0: it has no encoder blocks"
+            )
         return self

@@ -29,9 +29,10 @@ from ser.nn.emotion import EmotionModel
 from ser.nn.systems import build_system
 from ser.text.bpe import Tokenizer
 from ser.train.checkpoint import load_weights
-from ser.train.device import choose_device, prepare_process
+from ser.train.device import prepare_process
 from ser.train.finetune import FinetuneRun, finetune_record, load_tokenizer
-from ser.train.loop import autocast
+from ser.train.step import autocast
+from ser.train.world import join_world
 
 ATTRIBUTES = ("spk2gender", "utt2type", "utt2scene", "utt2cue")
 
@@ -108,7 +109,7 @@ def _still_valid(out: Path) -> dict[str, str]:
 def _predict(
     run: FinetuneRun, system: SystemConfig, labels: LabelsConfig, features: FeatureDir
 ) -> Iterator[Prediction]:
-    device = choose_device(run.num_gpus)
+    device = join_world(min(1, run.num_gpus)).device
     tokenizer = load_tokenizer(run, system)
     vocab_size = tokenizer.vocab_size if tokenizer else None
     model = build_system(system, len(labels.names), vocab_size)

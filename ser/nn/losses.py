@@ -55,7 +55,7 @@ def ctc_sum(
         token_lens: (B,).
         config: The normalisation.
     """
-    log_probs = logits.float().log_softmax(dim=-1).transpose(0, 1)  # (S, B, V)
+    log_probs = at_least_float32(logits).log_softmax(dim=-1).transpose(0, 1)  # (S, B, V)
     losses = ctc_loss(
         log_probs,
         tokens,
@@ -68,6 +68,11 @@ def ctc_sum(
     if config.normalisation == "per_token":
         losses = losses / token_lens.clamp(min=1)
     return losses.sum()
+
+
+def at_least_float32(logits: torch.Tensor) -> torch.Tensor:
+    """Logits of half precision as float32: sums of many probabilities need it."""
+    return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
 
 def pretrain_loss(
@@ -93,6 +98,6 @@ def multitask_loss(
         ctc: Sum of the CTC losses, or None for a system without.
         alpha: Weight of CTC.
     """
-    emotion = cross_entropy(emotion_logits.float(), labels, reduction="sum")
+    emotion = cross_entropy(at_least_float32(emotion_logits), labels, reduction="sum")
     total = emotion if ctc is None else emotion + alpha * ctc
     return Loss(total, emotion, ctc)

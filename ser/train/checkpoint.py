@@ -1,9 +1,9 @@
 """Checkpoints: weights in safetensors beside the optimiser's state, whole or not there."""
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import safetensors
 import safetensors.torch
@@ -18,7 +18,7 @@ STATE_FILES = ("model.safetensors", "optimizer.pt")
 
 @dataclass
 class Progress:
-    """Where a run stands.
+    """Where a run stands. No random state is among it: each step seeds its own.
 
     Attributes:
         epoch: Epoch under way, from 0.
@@ -26,8 +26,9 @@ class Progress:
         step: Optimiser steps done in all.
         sums: Sums of the losses and the like over the epoch so far.
         seconds: Time of all steps so far, interruptions left out.
-        best: Best value of the selection metric so far.
+        goodness: How good each epoch so far was, by what the run selects on.
         log_bytes: Length of ``train.jsonl`` at this point; a resumed run cuts it there.
+        num_processes: How many trained together.
     """
 
     epoch: int = 0
@@ -35,16 +36,41 @@ class Progress:
     step: int = 0
     sums: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
-    best: float | None = None
+    goodness: list[float] = field(default_factory=list)
     log_bytes: int = 0
+    num_processes: int = 1
 
 
 def save_weights(path: Path, model: nn.Module) -> None:
-    """Writes a model's weights, never seen half-written."""
+    """Writes a model's weights, never seen half-written.
+
+    Raises:
+        SerError: The disk is full, or is not writable.
+    """
+    write_tensors(path, model.state_dict())
+
+
+def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
+    """Writes tensors as safetensors, never seen half-written.
+
+    Raises:
+        SerError: The disk is full, or is not writable.
+    """
     partial = path.with_name(f".{path.name}.partial")
-    safetensors.torch.save_file(model.state_dict(), partial)
+    try:
+        safetensors.torch.save_file(dict(tensors), partial)
+    except safetensors.SafetensorError as error:
+        raise _not_written(path, error) from error
     sync(partial)
     partial.replace(path)
+
+
+def _not_written(path: Path, error: Exception) -> SerError:
+    reason = str(error).splitlines()[0]
+    return SerError(
+        f"{path}: not written ({reason}); expected room on the disk; free some and rerun: the run "
+        "goes on from its last whole checkpoint"
+    )
 
 
 def load_weights(path: Path) -> dict[str, torch.Tensor]:
@@ -64,13 +90,17 @@ def load_weights(path: Path) -> dict[str, torch.Tensor]:
 def save_checkpoint(
     folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, progress: Progress
 ) -> None:
-    """Replaces the checkpoint; the previous one stays until this one is whole."""
-    state: dict[str, Any] = {"optimizer": optimizer.state_dict(), "rng": torch.get_rng_state()}
-    if torch.cuda.is_available():
-        state["cuda_rng"] = torch.cuda.get_rng_state_all()
+    """Replaces the checkpoint; the previous one stays until this one is whole.
+
+    Raises:
+        SerError: The disk is full, or is not writable.
+    """
     with whole_folder(folder) as partial:
         save_weights(partial / "model.safetensors", model)
-        torch.save(state, partial / "optimizer.pt")
+        try:
+            torch.save(optimizer.state_dict(), partial / "optimizer.pt")
+        except RuntimeError as error:  # PyTorch's writer does not say OSError
+            raise _not_written(folder / "optimizer.pt", error) from error
         digests = {name: digest_file(partial / name) for name in STATE_FILES}
         write_json(
             partial / "progress.json",
@@ -78,34 +108,48 @@ def save_checkpoint(
         )
 
 
+def recover_checkpoint(folder: Path) -> None:
+    """Gives the previous checkpoint its name back where its replacement was broken off."""
+    previous = folder.with_name(f".{folder.name}.old")  # its name between the two renames
+    if not folder.exists() and previous.exists():
+        previous.replace(folder)
+
+
 def load_checkpoint(
     folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer
 ) -> Progress | None:
-    """Restores model, optimiser and random state.
+    """Restores model and optimiser.
 
     Returns:
         Where the run stood, or None where there is no checkpoint.
 
     Raises:
-        SerError: The checkpoint is damaged.
+        SerError: The checkpoint is damaged, or belongs to another model.
     """
-    # Between the two renames of a replacement the previous checkpoint bears this name.
-    previous = folder.with_name(f".{folder.name}.old")
-    if not folder.exists() and previous.exists():
-        previous.replace(folder)
+    recover_checkpoint(folder)
     if not folder.exists():
         return None
     stored = read_json(folder / "progress.json")
-    for name, digest in stored["digests"].items():
-        if not (folder / name).exists() or digest_file(folder / name) != digest:
+    for name in STATE_FILES:
+        path = folder / name
+        if not path.exists() or digest_file(path) != stored["digests"][name]:
             raise SerError(
-                f"{folder / name}: not what was written (SHA-256 differs); the file was damaged; "
+                f"{path}: not what was written (SHA-256 differs); the file was damaged; "
                 f"remove {folder} to train from the start"
             )
-    model.load_state_dict(load_weights(folder / "model.safetensors"))
-    state = torch.load(folder / "optimizer.pt", weights_only=True)
-    optimizer.load_state_dict(state["optimizer"])
-    torch.set_rng_state(state["rng"])
-    if torch.cuda.is_available() and "cuda_rng" in state:
-        torch.cuda.set_rng_state_all(state["cuda_rng"])
+    weights = load_weights(folder / "model.safetensors")
+    own = {name: tensor.shape for name, tensor in model.state_dict().items()}
+    given = {name: tensor.shape for name, tensor in weights.items()}
+    if own != given:
+        wrong = min(n for n in own.keys() | given.keys() if own.get(n) != given.get(n))
+        raise SerError(
+            f"{folder}: holds another model: {wrong} is {_shape(given, wrong)}; expected "
+            f"{_shape(own, wrong)}; remove {folder} to train from the start"
+        )
+    model.load_state_dict(weights)
+    optimizer.load_state_dict(torch.load(folder / "optimizer.pt", weights_only=True))
     return Progress(**stored["progress"])
+
+
+def _shape(shapes: Mapping[str, torch.Size], name: str) -> str:
+    return str(tuple(shapes[name])) if name in shapes else "absent"

@@ -1,25 +1,8 @@
-"""Where a run computes, and with how many threads."""
+"""Threads and seed of a process."""
 
 import os
 
 import torch
-
-from ser.base.errors import SerError
-
-
-def choose_device(num_gpus: int) -> torch.device:
-    """The GPU where one is asked for, else the CPU.
-
-    Raises:
-        SerError: A GPU is asked for and PyTorch sees none, or more than one is asked for.
-    """
-    if num_gpus == 0:
-        return torch.device("cpu")
-    if num_gpus > 1:
-        raise SerError(f"--ngpu {num_gpus}: a run uses one GPU; expected 0 or 1; use --ngpu 1")
-    if not torch.cuda.is_available():
-        raise SerError("--ngpu 1: PyTorch sees no GPU; expected one; use --ngpu 0, or mend CUDA")
-    return torch.device("cuda")
 
 
 def prepare_process(num_threads: int, seed: int) -> None:
@@ -32,3 +15,8 @@ def prepare_process(num_threads: int, seed: int) -> None:
 def threads_per_job(num_jobs: int) -> int:
     """The share of this machine's cores that one of so many runs gets."""
     return max(1, len(os.sched_getaffinity(0)) // num_jobs)
+
+
+def threads_per_process() -> int:
+    """The same for a process of ``torchrun``, which says how many there are on this machine."""
+    return threads_per_job(int(os.environ.get("LOCAL_WORLD_SIZE", "1")))

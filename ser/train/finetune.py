@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import nn
+
 from ser.base.errors import SerError
 from ser.base.files import digest_json
 from ser.base.record import Record, require
@@ -24,17 +27,19 @@ from ser.data.utterances import (
     select,
 )
 from ser.kaldi.table import Table
-from ser.metrics.classification import confusion_matrix, unweighted_accuracy, weighted_accuracy
+from ser.metrics.classification import unweighted_accuracy, weighted_accuracy
 from ser.nn.cnn_blstm_sa import CnnBlstmSa
-from ser.nn.emotion import EmotionModel
+from ser.nn.emotion import EmotionModel, EmotionOutput
 from ser.nn.losses import Loss, ctc_sum, multitask_loss
 from ser.nn.systems import build_system, transfer
 from ser.text.bpe import Tokenizer
 from ser.train.checkpoint import load_weights
 from ser.train.ctc_targets import check_ctc_lengths, encode_transcripts
-from ser.train.device import choose_device, prepare_process
+from ser.train.device import prepare_process
 from ser.train.folder import train_in_folder
-from ser.train.loop import ComputeLoss, Selection, Trainer, TrainingData, autocast
+from ser.train.loop import OnStep, Selection, Trainer, TrainingData
+from ser.train.step import ComputeLoss, autocast
+from ser.train.world import World, join_world
 
 SCRATCH = "scratch"
 
@@ -53,9 +58,10 @@ class FinetuneRun:
         bpe: Folder of the BPE model.
         pretrain: Folder that holds ``<init>/model.safetensors``.
         exp_dir: Folder of folds, systems and predictions.
-        num_gpus: 0 or 1.
-        num_threads: Threads of this run.
+        num_gpus: GPUs of this run on this machine, one for each process; 0 is the CPU.
+        num_threads: Threads of each of its processes.
         force: Whether another run in the folder is moved aside.
+        deadline: ``time.monotonic()`` at which it writes a checkpoint and leaves, or None.
     """
 
     conf: Path
@@ -70,6 +76,7 @@ class FinetuneRun:
     num_gpus: int
     num_threads: int
     force: bool
+    deadline: float | None = None
 
     @property
     def folder(self) -> Path:
@@ -91,6 +98,12 @@ def finetune_record(run: FinetuneRun) -> tuple[Record, SystemConfig, LabelsConfi
     system = load_config(run.conf / "systems" / f"{run.system}.yaml", SystemConfig)
     labels = load_config(run.conf / "labels.yaml", LabelsConfig)
     protocol = load_config(run.protocol, ProtocolConfig)
+    if system.training.patience_epochs and protocol.validation == "none":
+        raise SerError(
+            f"{run.conf / 'systems' / run.system}.yaml: training.patience_epochs "
+            f"{system.training.patience_epochs} with validation none in {run.protocol}; expected a "
+            "validation set to lose patience with; write null, or use another protocol"
+        )
     folds = run.exp_dir / "folds"
     feats = require(run.feats, 1)
     check_num_mel_bins(feats, system.model.num_mel_bins, run.feats)
@@ -124,15 +137,25 @@ def encoders_needed(conf: Path, systems: Sequence[str]) -> list[str]:
     return [name for name in dict.fromkeys(inits) if name != SCRATCH]
 
 
-def finetune(run: FinetuneRun) -> None:
+def finetune(run: FinetuneRun, on_step: OnStep | None = None) -> None:
     """Trains one system on all folds but one; ``model.safetensors`` is there at the end.
+
+    Args:
+        run: What is trained.
+        on_step: Told of the steps done and of all steps; who asks shows the progress.
 
     Raises:
         SerError: An input is missing or stale, the pre-trained weights do not fit, or the folder
             holds another run.
     """
     record, system, labels, protocol = finetune_record(run)
-    train_in_folder(record, run.force, lambda: _train(run, system, labels, protocol))
+    world = join_world(run.num_gpus)
+
+    def train(num_threads: int) -> dict[str, Any]:
+        prepare_process(num_threads, run.seed)
+        return _train(run, system, labels, protocol, world, on_step)
+
+    train_in_folder(record, world, run.num_threads, run.force, train)
 
 
 def load_tokenizer(run: FinetuneRun, system: SystemConfig) -> Tokenizer | None:
@@ -141,15 +164,17 @@ def load_tokenizer(run: FinetuneRun, system: SystemConfig) -> Tokenizer | None:
 
 
 def _train(
-    run: FinetuneRun, system: SystemConfig, labels: LabelsConfig, protocol: ProtocolConfig
+    run: FinetuneRun,
+    system: SystemConfig,
+    labels: LabelsConfig,
+    protocol: ProtocolConfig,
+    world: World,
+    on_step: OnStep | None,
 ) -> dict[str, Any]:
-    prepare_process(run.num_threads, run.seed)
-    device = choose_device(run.num_gpus)
     features = read_feature_dir(run.feats)
     tokenizer = load_tokenizer(run, system)
-    model = build_system(system, len(labels.names), tokenizer.vocab_size if tokenizer else None).to(
-        device
-    )
+    model = build_system(system, len(labels.names), tokenizer.vocab_size if tokenizer else None)
+    model.to(world.device)
     if isinstance(model, EmotionModel) and system.init != SCRATCH:
         weights_path = run.pretrain / system.init / "model.safetensors"
         transfer(load_weights(weights_path), model, str(weights_path))
@@ -157,37 +182,45 @@ def _train(
     train = _part(features, fold, TRAIN, labels, tokenizer)
     report_padded(train, model.min_frames, run.name)
     if tokenizer and isinstance(model, EmotionModel):
-        check_ctc_lengths(
-            train, model.encoder, system.ctc, run.feats, run.folder / "too_short_for_ctc.txt"
-        )
+        listing = run.folder / "too_short_for_ctc.txt"
+        encoder = model.encoder
+        world.on_first(lambda: check_ctc_lengths(train, encoder, system.ctc, run.feats, listing))
     valid = _part(features, fold, VALID, labels, None) if protocol.validation != "none" else []
+    keep_best = protocol.selection != "last"
+    frame_shift_ms = float(require(run.feats, 1)["config"]["frame_shift_ms"])
 
     notes = Trainer(
         model,
-        emotion_loss(model, system),
-        TrainingData(train, features.feats),
+        emotion_loss(system),
+        TrainingData(train, features.feats, frame_shift_ms),
         system.training,
         system.optimizer,
         run.folder,
         run.seed,
-        (lambda: _validate(model, valid, features, labels, system)) if valid else None,
-        Selection("valid_ua", higher_is_better=True) if protocol.selection != "last" else None,
+        world,
+        validate=(lambda: _validate(model, valid, features, labels, system, world))
+        if valid
+        else None,
+        selection=Selection("valid_ua", higher_is_better=True, keep_best=keep_best)
+        if valid
+        else None,
+        deadline=run.deadline,
+        on_step=on_step,
     ).run()
-    if tokenizer:
+    if tokenizer and world.is_first:
         shutil.copyfile(run.bpe / "bpe.model", run.folder / "bpe.model")
     return {
         **notes,
-        "num_threads": run.num_threads,
         "fold_digest": digest_json(fold),
         "fbank": require(run.feats, 1)["config"],  # with the weights, all that prediction needs
     }
 
 
-def emotion_loss(model: EmotionModel | CnnBlstmSa, system: SystemConfig) -> ComputeLoss:
-    """The loss of fine-tuning, eq. (8), from a batch."""
+def emotion_loss(system: SystemConfig) -> ComputeLoss:
+    """The loss of fine-tuning, eq. (8), from a network and a batch."""
 
-    def compute_loss(batch: Batch) -> Loss:
-        output = model(batch.feats, batch.feat_lens)
+    def compute_loss(network: nn.Module, batch: Batch) -> Loss:
+        output: EmotionOutput = network(batch.feats, batch.feat_lens)
         ctc = None
         if output.ctc_logits is not None:
             ctc = ctc_sum(
@@ -241,15 +274,20 @@ def _validate(
     features: FeatureDir,
     labels: LabelsConfig,
     system: SystemConfig,
+    world: World,
 ) -> dict[str, float]:
-    """WA and UA on the validation utterances; the model is in evaluation mode."""
-    device = next(model.parameters()).device
-    references, hypotheses = [], []
+    """WA and UA on the validation utterances, shared out to the processes.
+
+    The model is in evaluation mode.
+    """
+    num_labels = len(labels.names)
+    counts = torch.zeros(num_labels, num_labels, dtype=torch.int64, device=world.device)
     batches = sorted_batches([u.num_frames for u in valid], system.training.batch_size_utts)
-    for batch in load_batches(valid, features.feats, batches):
-        with autocast(device, system.training.precision):
-            output = model(*(batch.to(device).feats, batch.to(device).feat_lens))
-        references += [labels.names[i] for i in batch.labels.tolist()]
-        hypotheses += [labels.names[i] for i in output.emotion_logits.argmax(dim=1).tolist()]
-    confusion = confusion_matrix(references, hypotheses, labels.names)
+    for batch in load_batches(valid, features.feats, batches[world.rank :: world.size]):
+        batch = batch.to(world.device)
+        with autocast(world.device, system.training.precision):
+            output = model(batch.feats, batch.feat_lens)
+        recognised = output.emotion_logits.argmax(dim=1)
+        counts.index_put_((batch.labels, recognised), counts.new_ones(()), accumulate=True)
+    confusion = world.sum(counts).cpu().numpy()
     return {"valid_wa": weighted_accuracy(confusion), "valid_ua": unweighted_accuracy(confusion)}

@@ -11,8 +11,8 @@ from tqdm import tqdm
 from ser.base.errors import SerError
 from ser.base.log import log_to_console, logger
 from ser.base.process import end_with_parent
-from ser.train.device import choose_device
 from ser.train.finetune import FinetuneRun, finetune, finetune_record
+from ser.train.world import check_gpus
 
 
 def finetune_all(runs: Sequence[FinetuneRun], num_jobs: int) -> None:
@@ -23,7 +23,7 @@ def finetune_all(runs: Sequence[FinetuneRun], num_jobs: int) -> None:
             stale. At the end: runs failed; each is named with its reason.
     """
     for run in runs:
-        choose_device(run.num_gpus)
+        check_gpus(run.num_gpus)
         finetune_record(run)
     failed: dict[str, str] = {}
     if num_jobs == 1:

@@ -12,15 +12,23 @@ from ser.base.log import logger
 
 
 class Journal:
-    """Appends one JSON object a report; the same numbers go to TensorBoard."""
+    """Appends one JSON object a report; the same numbers go to TensorBoard.
 
-    def __init__(self, folder: Path, log_bytes: int, step: int) -> None:
-        """Goes on at ``log_bytes``: what was written after the checkpoint is written again."""
-        folder.mkdir(parents=True, exist_ok=True)
-        self._stream = (folder / "train.jsonl").open("ab")
-        self._stream.truncate(log_bytes)
-        self._stream.seek(0, os.SEEK_END)
-        self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=step)
+    Args:
+        folder: Where ``train.jsonl`` and ``tensorboard`` lie.
+        log_bytes: The length to go on at: what was written after the checkpoint is written again.
+        step: Steps done so far.
+        writes: Whether this process writes; of several that train together one does.
+    """
+
+    def __init__(self, folder: Path, log_bytes: int, step: int, writes: bool = True) -> None:
+        self._writes = writes
+        if writes:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._stream = (folder / "train.jsonl").open("ab")
+            self._stream.truncate(log_bytes)
+            self._stream.seek(0, os.SEEK_END)
+            self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=step)
 
     def __enter__(self) -> "Journal":
         return self
@@ -31,11 +39,14 @@ class Journal:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._stream.close()
-        self._board.close()
+        if self._writes:
+            self._stream.close()
+            self._board.close()
 
     def report(self, scope: str, epoch: int, step: int, values: Mapping[str, float]) -> None:
         """Reports values after a step (``scope`` "step") or an epoch ("epoch", counted from 1)."""
+        if not self._writes:
+            return
         numbers = {name: float(f"{value:.6g}") for name, value in values.items()}
         entry = {"scope": scope, "epoch": epoch, "step": step, **numbers}
         self._stream.write(json.dumps(entry).encode() + b"\n")

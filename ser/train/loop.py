@@ -1,61 +1,78 @@
-"""The training loop, the same for pre-training and fine-tuning."""
+"""The training loop, the same for pre-training and fine-tuning, on one process or several."""
 
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import nn
 from tqdm import tqdm
 
-from ser.base.errors import SerError
+from ser.base.errors import StoppedError
 from ser.base.log import logger
 from ser.config.schema import OptimizerConfig, TrainingConfig
 from ser.data.batch import Batch
 from ser.data.loader import load_batches
-from ser.data.sampler import epoch_batches, split_by_frames
+from ser.data.sampler import epoch_batches
+from ser.data.share import Step, share_steps
 from ser.data.utterances import Utterance
-from ser.feats.spec_augment import spec_augment
 from ser.kaldi.ark import ArkReader
-from ser.nn.losses import Loss
 from ser.train.checkpoint import (
     Progress,
     load_checkpoint,
-    load_weights,
+    recover_checkpoint,
     save_checkpoint,
-    save_weights,
+    write_tensors,
 )
 from ser.train.journal import Journal
-from ser.train.optimizer import learning_rate, make_optimizer
+from ser.train.kept import KeptEpochs
+from ser.train.memory import worst_part
+from ser.train.step import ComputeLoss, Stepper
+from ser.train.stop import StopRequest
+from ser.train.world import World
 
 REPORT_EVERY_STEPS = 50
 
-ComputeLoss = Callable[[Batch], Loss]
 Validate = Callable[[], Mapping[str, float]]
+OnStep = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Which weights a run keeps: those of the best validation value of a metric."""
+    """What tells a good epoch from a bad one.
+
+    Attributes:
+        metric: Its name among the validation values.
+        higher_is_better: Which way it goes.
+        keep_best: Whether the best epochs' weights are kept, rather than the last ones'.
+    """
 
     metric: str
     higher_is_better: bool
+    keep_best: bool
 
-    def improves(self, value: float, best: float | None) -> bool:
-        """Whether a value beats the best so far."""
-        if best is None:
-            return True
-        return value > best if self.higher_is_better else value < best
+    def goodness(self, value: float) -> float:
+        """Higher is better; what is no number is worst."""
+        if math.isnan(value):
+            return -math.inf
+        return value if self.higher_is_better else -value
 
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What is trained on."""
+    """What is trained on.
+
+    Attributes:
+        utterances: With their targets.
+        feats: Their features.
+        frame_shift_ms: Milliseconds of speech a frame stands for.
+    """
 
     utterances: Sequence[Utterance]
     feats: ArkReader
+    frame_shift_ms: float
 
 
 class Trainer:
@@ -63,14 +80,17 @@ class Trainer:
 
     Args:
         model: The network, on its device, freshly initialised or transferred.
-        compute_loss: Loss sums of a batch that is on the device.
+        compute_loss: Loss sums of a batch, by the network that it is given.
         data: What is trained on.
         training: Batches, epochs, precision.
         optimizer: Adam and its schedule.
         folder: Where the run lives.
-        seed: Orders the batches.
+        seed: Orders the batches, and draws dropout and masks.
+        world: The processes that train together.
         validate: Metrics on a validation set, called after each epoch.
-        selection: Keeps the best epoch's weights; None keeps the last.
+        selection: Which epochs are good: for the weights that are kept, and for the patience.
+        deadline: ``time.monotonic()`` at which the run writes a checkpoint and leaves.
+        on_step: Told of the steps done and of all steps.
     """
 
     def __init__(
@@ -82,153 +102,220 @@ class Trainer:
         optimizer: OptimizerConfig,
         folder: Path,
         seed: int,
+        world: World,
+        *,
         validate: Validate | None = None,
         selection: Selection | None = None,
+        deadline: float | None = None,
+        on_step: OnStep | None = None,
     ) -> None:
-        self.model, self.compute_loss, self.data = model, compute_loss, data
-        self.training, self.optimizer_config = training, optimizer
-        self.folder, self.seed = folder, seed
+        self.model, self.data, self.training = model, data, training
+        self.folder, self.seed, self.world = folder, seed, world
         self.validate, self.selection = validate, selection
-        self.optimizer = make_optimizer(model, optimizer)
-        self.device = next(model.parameters()).device
-        self.steps_per_epoch = math.ceil(len(data.utterances) / training.batch_size_utts)
-        self.num_steps = self.steps_per_epoch * training.max_epochs
+        self.deadline, self.on_step = deadline, on_step
+        self.num_frames = [u.num_frames for u in data.utterances]
+        self.num_steps = training.max_epochs * math.ceil(
+            len(data.utterances) / training.batch_size_utts
+        )
+        self.stepper = Stepper(
+            model, compute_loss, training, optimizer, self.num_steps, seed, world
+        )
+        self.checkpoint = folder / "checkpoint"
+        self.kept: KeptEpochs | None = None
+        if training.average_epochs > 1 or (selection and selection.keep_best):
+            self.kept = KeptEpochs(folder / "epochs", training.average_epochs)
 
     def run(self) -> dict[str, float]:
         """Trains to the end, from the last checkpoint where there is one.
 
         Returns:
-            Notes for the run's record: parameters, steps, seconds of training.
+            Notes for the run's record: parameters, steps, epochs, seconds of training.
 
         Raises:
-            SerError: The loss or the gradient is not finite; the batch's utterances are named.
+            StoppedError: A signal or the deadline asked for it; the checkpoint is written.
+            SerError: The loss or the gradient is not finite (the batch's utterances are named), a
+                part of a batch does not fit into memory, the checkpoint is damaged, or the disk
+                is full.
         """
-        checkpoint = self.folder / "checkpoint"
-        progress = load_checkpoint(checkpoint, self.model, self.optimizer) or Progress()
-        if progress.step:
-            logger.info("%s: going on after step %s", self.folder, progress.step)
-        saved = time.monotonic()
+        progress = self._resume()
+        worst = worst_part(self.num_frames, self.training, self.world.size)
+        (part,) = load_batches(self.data.utterances, self.data.feats, [worst])
+        self.stepper.rehearse(part)
+        first = self.world.is_first
         with (
-            Journal(self.folder, progress.log_bytes, progress.step) as journal,
+            StopRequest(self.deadline) as self.stop,
+            Journal(self.folder, progress.log_bytes, progress.step, first) as journal,
             tqdm(
                 total=self.num_steps,
                 initial=progress.step,
                 desc=str(self.folder),
                 unit="step",
-                disable=None,
+                # Not where somebody else shows it; None: not without a terminal.
+                disable=None if first and not self.on_step else True,
             ) as bar,
         ):
-            while progress.epoch < self.training.max_epochs:
-                began = time.monotonic()
-                for batch_parts in self._epoch(progress):
-                    self._step(batch_parts, progress, journal)
+            self.saved = time.monotonic()
+            while progress.epoch < self.training.max_epochs and not self._out_of_patience(progress):
+                for _ in self._epoch(progress, journal):
                     bar.update()
-                    now = time.monotonic()
-                    progress.sums["seconds"] = progress.sums.get("seconds", 0.0) + now - began
-                    began = now
-                    if now - saved > 60 * self.training.checkpoint_minutes:
-                        progress.log_bytes = journal.log_bytes
-                        save_checkpoint(checkpoint, self.model, self.optimizer, progress)
-                        saved = now
+                    if self.on_step:
+                        self.on_step(progress.step, self.num_steps)
                 self._end_epoch(progress, journal)
-        if self.selection:
-            self.model.load_state_dict(load_weights(self.folder / "best.safetensors"))
-        save_weights(self.folder / "model.safetensors", self.model)
+        self.world.on_first(lambda: self._write_weights(progress))
         return {
             "num_parameters": sum(p.numel() for p in self.model.parameters()),
             "num_steps": progress.step,
+            "num_epochs": progress.epoch,
             "train_seconds": round(progress.seconds, 1),
         }
 
-    def _epoch(self, progress: Progress) -> Iterator[list[Batch]]:
-        """The remaining steps of an epoch, each as the parts of its batch."""
-        lens = [u.num_frames for u in self.data.utterances]
+    def _resume(self) -> Progress:
+        """The state of the last checkpoint, or of a new run."""
+        self.world.on_first(lambda: recover_checkpoint(self.checkpoint))
+        progress = load_checkpoint(self.checkpoint, self.model, self.stepper.optimizer)
+        if progress is None:
+            return Progress(num_processes=self.world.size)
+        logger.info("%s: going on after step %s", self.folder, progress.step)
+        if progress.num_processes != self.world.size:
+            logger.warning(
+                "%s: begun by %s processes, goes on with %s: the result will differ in rounding "
+                "from a run that was never stopped",
+                self.folder,
+                progress.num_processes,
+                self.world.size,
+            )
+            progress.num_processes = self.world.size
+        return progress
+
+    def _epoch(self, progress: Progress, journal: Journal) -> Iterator[None]:
+        """The remaining steps of an epoch, each with its checkpoint where one is due.
+
+        Raises:
+            StoppedError: A process was asked to stop; the checkpoint is written.
+        """
+        began = time.monotonic()
+        for step, parts in self._batches(progress):
+            reason = self.stop.reason
+            values, stop = self.stepper.step(
+                progress.step, parts, step.weight, len(step.batch), reason is not None
+            )
+            self._check_finite(values, step, progress)
+            values |= {"utts": len(step.batch), "steps": 1}
+            values["frames"] = sum(self.num_frames[i] for i in step.batch)
+            now = time.monotonic()
+            for name, value in {**values, "seconds": now - began}.items():
+                progress.sums[name] = progress.sums.get(name, 0.0) + value
+            began = now
+            progress.step += 1
+            progress.step_in_epoch += 1
+            if progress.step % REPORT_EVERY_STEPS == 0:
+                journal.report("step", progress.epoch + 1, progress.step, averages(values))
+            if stop:
+                self.world.on_first(lambda: self._save(progress, journal))
+                said = (
+                    f"{self.folder}: stopped after step {progress.step} of {self.num_steps} "
+                    f"({reason or 'another process was asked to'}); its checkpoint is written; "
+                    "rerun the command to go on"
+                )
+                logger.info(said)
+                raise StoppedError(said)
+            if self._checkpoint_is_due(progress):
+                self._save(progress, journal)
+            yield
+
+    def _batches(self, progress: Progress) -> Iterator[tuple[Step, list[Batch]]]:
+        """The remaining steps of an epoch, each with this process's parts of its batch."""
         batches = epoch_batches(
-            lens,
+            self.num_frames,
             self.training.batch_size_utts,
             self.training.bucket_size_batches,
             self.seed,
             progress.epoch,
-        )[progress.step_in_epoch :]
-        steps = []
-        for batch in batches:
-            parts = split_by_frames([lens[i] for i in batch], self.training.max_frames_in_memory)
-            steps.append([[batch[position] for position in part] for part in parts])
+        )
+        steps = share_steps(
+            batches[progress.step_in_epoch :],
+            self.num_frames,
+            self.training.max_frames_in_memory,
+            self.world.rank,
+            self.world.size,
+        )
         loader = iter(
             load_batches(
                 self.data.utterances,
                 self.data.feats,
-                [part for parts in steps for part in parts],
+                [part for step in steps for part in step.parts],
                 self.training.num_loader_workers,
             )
         )
-        for parts in steps:
-            yield [next(loader) for _ in parts]
+        for step in steps:
+            yield step, [next(loader) for _ in step.parts]
 
-    def _step(self, parts: list[Batch], progress: Progress, journal: Journal) -> None:
-        """One optimiser step on one batch, its parts accumulated."""
-        rate = learning_rate(self.optimizer_config, progress.step, self.num_steps)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        self.model.train()
-        self.optimizer.zero_grad()
-        num_utts = sum(len(part.utts) for part in parts)
-        sums: dict[str, float] = {"utts": num_utts}
-        for part in parts:
-            batch = part.to(self.device)
-            if self.training.spec_augment:
-                masked = spec_augment(batch.feats, batch.feat_lens, self.training.spec_augment)
-                batch = replace(batch, feats=masked)
-            with autocast(self.device, self.training.precision):
-                loss = self.compute_loss(batch)
-            torch.autograd.backward(loss.total / num_utts)
-            for name, value in (
-                ("loss", loss.total),
-                ("emotion_loss", loss.emotion),
-                ("ctc_loss", loss.ctc),
-            ):
-                if value is not None:
-                    sums[name] = sums.get(name, 0.0) + value.item()
-        norm = nn.utils.clip_grad_norm_(
-            self.model.parameters(), self.optimizer_config.max_grad_norm
-        ).item()
-        if not (math.isfinite(sums["loss"]) and math.isfinite(norm)):
-            utts = " ".join(utt for part in parts for utt in part.utts)
-            raise SerError(
-                f"{self.folder}: loss {sums['loss']:g}, gradient norm {norm:g} at step "
-                f"{progress.step}; expected finite numbers; lower the learning rate or lengthen "
-                f"the warm-up; the utterances: {utts}"
+    def _check_finite(self, values: Mapping[str, float], step: Step, progress: Progress) -> None:
+        loss, norm = values["loss"], values["gradient_norm"]
+        if not (math.isfinite(loss) and math.isfinite(norm)):
+            utts = " ".join(self.data.utterances[i].utt for i in step.batch)
+            raise self.world.error(
+                f"{self.folder}: loss {loss:g}, gradient norm {norm:g} at step {progress.step}; "
+                "expected finite numbers; lower the learning rate or lengthen the warm-up (the "
+                f"last checkpoint is kept); the utterances: {utts}"
             )
-        self.optimizer.step()
-        sums |= {"gradient_norm": norm, "learning_rate": rate, "steps": 1}
-        for name, number in sums.items():
-            progress.sums[name] = progress.sums.get(name, 0.0) + number
-        progress.step += 1
-        progress.step_in_epoch += 1
-        if progress.step % REPORT_EVERY_STEPS == 0:
-            journal.report("step", progress.epoch + 1, progress.step, averages(sums))
+
+    def _checkpoint_is_due(self, progress: Progress) -> bool:
+        if not self.world.is_first:
+            return False
+        every = self.training.checkpoint_steps
+        if every and progress.step % every == 0:
+            return True
+        return time.monotonic() - self.saved > 60 * self.training.checkpoint_minutes
+
+    def _save(self, progress: Progress, journal: Journal) -> None:
+        progress.log_bytes = journal.log_bytes
+        save_checkpoint(self.checkpoint, self.model, self.stepper.optimizer, progress)
+        self.saved = time.monotonic()
 
     def _end_epoch(self, progress: Progress, journal: Journal) -> None:
-        """Validates, keeps the best weights, reports, and turns the page."""
+        """Validates, keeps the weights where they are wanted, reports, and turns the page."""
         values = averages(progress.sums)
         if self.validate:
             self.model.eval()
             with torch.inference_mode():
                 values |= self.validate()
-        if self.selection and self.selection.improves(values[self.selection.metric], progress.best):
-            progress.best = values[self.selection.metric]
-            save_weights(self.folder / "best.safetensors", self.model)
-        values["seconds"] = progress.sums["seconds"]
-        journal.report("epoch", progress.epoch + 1, progress.step, values)
-        progress.seconds += progress.sums["seconds"]
+        if self.selection:
+            progress.goodness.append(self.selection.goodness(values[self.selection.metric]))
         progress.epoch += 1
+        if self.kept and self.world.is_first:
+            self.kept.add(self.model, self._ranking(progress))
+        seconds = progress.sums["seconds"]
+        progress.seconds += seconds
+        hours = progress.sums["frames"] * self.data.frame_shift_ms / 3.6e6
+        steps_left = self.num_steps - progress.step
+        values |= {
+            "seconds": seconds,
+            "speech_hours_per_hour": hours / seconds * 3600,
+            "minutes_left": progress.seconds / progress.step * steps_left / 60,
+        }
+        journal.report("epoch", progress.epoch, progress.step, values)
         progress.step_in_epoch = 0
         progress.sums = {}
 
+    def _out_of_patience(self, progress: Progress) -> bool:
+        """Whether too many epochs have passed since the best."""
+        patience, goodness = self.training.patience_epochs, progress.goodness
+        if not (patience and goodness):
+            return False
+        return len(goodness) - 1 - goodness.index(max(goodness)) >= patience
 
-def autocast(device: torch.device, precision: str) -> torch.autocast:
-    """bfloat16 for the operations that bear it, where the configuration asks for it."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
+    def _ranking(self, progress: Progress) -> Sequence[float]:
+        """How good each epoch was for the weights that are kept; by default later is better."""
+        if self.selection and self.selection.keep_best:
+            return progress.goodness
+        return range(progress.epoch)
+
+    def _write_weights(self, progress: Progress) -> None:
+        weights = self.model.state_dict()
+        if self.kept:
+            weights = self.kept.average(self._ranking(progress))
+        write_tensors(self.folder / "model.safetensors", weights)
 
 
 def averages(sums: Mapping[str, float]) -> dict[str, float]:
@@ -237,5 +324,5 @@ def averages(sums: Mapping[str, float]) -> dict[str, float]:
     return {
         name: value / sums["steps" if name in by_step else "utts"]
         for name, value in sums.items()
-        if name not in ("utts", "steps", "seconds")
+        if name not in ("utts", "frames", "steps", "seconds")
     }

@@ -1,17 +1,35 @@
-"""Adam, and its learning rate at each step."""
+"""Adam, what it trains at which rate, and the rate at each step."""
 
 import math
+import re
 
 import torch
 from torch import nn
 
+from ser.base.errors import SerError
 from ser.config.schema import OptimizerConfig
+
+BLOCK = re.compile(r"encoder\.blocks\.(\d+)\.")  # in a parameter's name
 
 
 def make_optimizer(model: nn.Module, config: OptimizerConfig) -> torch.optim.Adam:
-    """Adam with weight decay as L2 in the gradient, as the paper's PyTorch had it."""
+    """Adam with weight decay as L2 in the gradient, as the paper's PyTorch had it.
+
+    Each parameter group holds its share of the rate as ``rate_share``. Frozen parameters are in
+    none of them and get no gradient.
+
+    Raises:
+        SerError: A name in ``frozen`` begins no parameter's name, or nothing is left to train.
+    """
+    freeze(model, config.frozen)
+    shares: dict[float, list[nn.Parameter]] = {}
+    num_blocks = count_blocks(model)
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            depth = depth_below_heads(name, num_blocks)
+            shares.setdefault(config.layer_lr_decay**depth, []).append(parameter)
     return torch.optim.Adam(
-        model.parameters(),
+        [{"params": parameters, "rate_share": share} for share, parameters in shares.items()],
         lr=config.learning_rate,
         betas=(config.betas[0], config.betas[1]),
         weight_decay=config.weight_decay,
@@ -19,17 +37,70 @@ def make_optimizer(model: nn.Module, config: OptimizerConfig) -> torch.optim.Ada
     )
 
 
+def freeze(model: nn.Module, frozen: list[str]) -> None:
+    """Keeps parameters as they are, by the beginning of their names.
+
+    Raises:
+        SerError: A beginning fits no name, or all parameters would be frozen.
+    """
+    names = [name for name, _ in model.named_parameters()]
+    for prefix in frozen:
+        if not any(_begins(name, prefix) for name in names):
+            tops = sorted({".".join(name.split(".")[:2]) for name in names})
+            raise SerError(
+                f"optimizer.frozen: '{prefix}' begins no parameter's name; expected the like of "
+                f"{', '.join(tops)}; mend the name"
+            )
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(not any(_begins(name, prefix) for prefix in frozen))
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        raise SerError(
+            f"optimizer.frozen: {frozen} leaves 0 parameters to train; expected some; shorten the "
+            "list"
+        )
+
+
+def _begins(name: str, prefix: str) -> bool:
+    return name == prefix or name.startswith(f"{prefix}.")
+
+
+def count_blocks(model: nn.Module) -> int:
+    """The encoder's blocks; 0 for a model without."""
+    return len({found[1] for name, _ in model.named_parameters() if (found := BLOCK.match(name))})
+
+
+def depth_below_heads(name: str, num_blocks: int) -> int:
+    """How far a parameter lies below the top block, which is 0 as the heads are.
+
+    The front end lies below all blocks.
+    """
+    if name.startswith("encoder.subsampling."):
+        return num_blocks
+    found = BLOCK.match(name)
+    return num_blocks - 1 - int(found[1]) if found else 0
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Gives each parameter group its share of the rate."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate * group["rate_share"]
+
+
 def learning_rate(config: OptimizerConfig, step: int, num_steps: int) -> float:
-    """The rate of a step: linear warm-up, then constant or a half cosine down to zero.
+    """The rate of a step: linear warm-up, then the schedule.
 
     Args:
-        config: Peak rate, warm-up and shape.
+        config: Peak rate, warm-up and schedule.
         step: Counted from 0.
         num_steps: All steps of the run.
     """
     if step < config.warmup_steps:
         return config.learning_rate * (step + 1) / config.warmup_steps
-    if config.schedule == "constant":
-        return config.learning_rate
     done = (step - config.warmup_steps) / max(1, num_steps - config.warmup_steps)
-    return config.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
+    shape = {
+        "constant": 1.0,
+        "linear": 1.0 - done,
+        "cosine": 0.5 * (1.0 + math.cos(math.pi * done)),
+        "inverse_sqrt": math.sqrt(config.warmup_steps / (step + 1)),
+    }
+    return config.learning_rate * shape[config.schedule]

@@ -1,7 +1,11 @@
 """Pre-training (section 3.1): the encoder as a CTC speech recogniser."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
+
+import torch
+from torch import nn
 
 from ser.base.errors import SerError
 from ser.base.record import Record, require
@@ -17,14 +21,16 @@ from ser.data.utterances import (
     report_padded,
     select,
 )
-from ser.metrics.wer import word_error_rate
+from ser.metrics.wer import word_errors
 from ser.nn.losses import Loss, ctc_sum, pretrain_loss
 from ser.nn.recogniser import Recogniser, greedy_ctc
 from ser.text.bpe import Tokenizer
 from ser.train.ctc_targets import check_ctc_lengths, encode_transcripts
-from ser.train.device import choose_device, prepare_process, threads_per_job
+from ser.train.device import prepare_process
 from ser.train.folder import train_in_folder
-from ser.train.loop import ComputeLoss, Selection, Trainer, TrainingData, autocast
+from ser.train.loop import Selection, Trainer, TrainingData
+from ser.train.step import ComputeLoss, autocast
+from ser.train.world import World, join_world
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,8 +45,10 @@ class PretrainRun:
         bpe: Folder of the BPE model.
         folder: Where the run is written.
         seed: Seed of initialisation, order and dropout.
-        num_gpus: 0 or 1.
+        num_gpus: GPUs of this run on this machine, one for each process; 0 is the CPU.
+        num_threads: Threads of each of its processes.
         force: Whether another run in the folder is moved aside.
+        deadline: ``time.monotonic()`` at which it writes a checkpoint and leaves, or None.
     """
 
     config_path: Path
@@ -51,7 +59,9 @@ class PretrainRun:
     folder: Path
     seed: int
     num_gpus: int
+    num_threads: int
     force: bool
+    deadline: float | None = None
 
 
 def pretrain(run: PretrainRun) -> None:
@@ -74,62 +84,81 @@ def pretrain(run: PretrainRun) -> None:
             "expects all; restore them and rerun from stage 0, or set allow_missing_subsets: true"
         )
     record = Record(run.folder, 3, {**config.model_dump(), "seed": run.seed}, inputs)
-    train_in_folder(record, run.force, lambda: _train(run, config))
+    world = join_world(run.num_gpus)
+
+    def train(num_threads: int) -> dict[str, float]:
+        prepare_process(num_threads, run.seed)
+        return _train(run, config, world)
+
+    train_in_folder(record, world, run.num_threads, run.force, train)
 
 
-def _train(run: PretrainRun, config: PretrainConfig) -> dict[str, float]:
-    prepare_process(threads_per_job(1), run.seed)
-    device = choose_device(run.num_gpus)
+def _train(run: PretrainRun, config: PretrainConfig, world: World) -> dict[str, float]:
     tokenizer = Tokenizer.load(run.bpe / "bpe.model")
     train, valid = read_feature_dir(run.train_feats), read_feature_dir(run.valid_feats)
-    model = Recogniser(config.encoder, tokenizer.vocab_size).to(device)
+    model = Recogniser(config.encoder, tokenizer.vocab_size).to(world.device)
     utterances = select(train, train.data.utts, tokens=encode_transcripts(train, tokenizer))
     report_padded(utterances, model.encoder.min_frames, str(run.folder))
     listing = run.folder / "too_short_for_ctc.txt"
-    check_ctc_lengths(utterances, model.encoder, config.ctc, run.train_feats, listing)
+    world.on_first(
+        lambda: check_ctc_lengths(utterances, model.encoder, config.ctc, run.train_feats, listing)
+    )
+    frame_shift_ms = float(require(run.train_feats, 1)["config"]["frame_shift_ms"])
 
     return Trainer(
         model,
-        recogniser_loss(model, config.ctc),
-        TrainingData(utterances, train.feats),
+        recogniser_loss(config.ctc),
+        TrainingData(utterances, train.feats, frame_shift_ms),
         config.training,
         config.optimizer,
         run.folder,
         run.seed,
-        lambda: validate(model, valid, tokenizer, config),
-        Selection("valid_wer", higher_is_better=False) if config.selection != "last" else None,
+        world,
+        validate=lambda: validate(model, valid, tokenizer, config, world),
+        selection=Selection(
+            "valid_wer", higher_is_better=False, keep_best=config.selection != "last"
+        ),
+        deadline=run.deadline,
     ).run()
 
 
-def recogniser_loss(model: Recogniser, config: CtcConfig) -> ComputeLoss:
-    """The loss of pre-training, from a batch."""
+def recogniser_loss(config: CtcConfig) -> ComputeLoss:
+    """The loss of pre-training, from a network and a batch."""
 
-    def compute_loss(batch: Batch) -> Loss:
-        logits, frame_lens = model(batch.feats, batch.feat_lens)
+    def compute_loss(network: nn.Module, batch: Batch) -> Loss:
+        logits, frame_lens = network(batch.feats, batch.feat_lens)
         return pretrain_loss(logits, frame_lens, batch.tokens, batch.token_lens, config)
 
     return compute_loss
 
 
 def validate(
-    model: Recogniser, valid: FeatureDir, tokenizer: Tokenizer, config: PretrainConfig
+    model: Recogniser,
+    valid: FeatureDir,
+    tokenizer: Tokenizer,
+    config: PretrainConfig,
+    world: World,
 ) -> dict[str, float]:
-    """Loss and greedy WER on the validation utterances; the model is in evaluation mode."""
-    device = next(model.parameters()).device
+    """Loss and greedy WER on the validation utterances, shared out to the processes.
+
+    The model is in evaluation mode.
+    """
     utterances = select(valid, valid.data.utts, tokens=encode_transcripts(valid, tokenizer))
     batches = sorted_batches([u.num_frames for u in utterances], config.training.batch_size_utts)
     total, words = 0.0, {}
-    for batch in load_batches(utterances, valid.feats, batches):
-        batch = batch.to(device)
-        with autocast(device, config.training.precision):
+    for batch in load_batches(utterances, valid.feats, batches[world.rank :: world.size]):
+        batch = batch.to(world.device)
+        with autocast(world.device, config.training.precision):
             logits, frame_lens = model(batch.feats, batch.feat_lens)
         loss = ctc_sum(logits, frame_lens, batch.tokens, batch.token_lens, config.ctc)
         total += loss.item()
         for utt, tokens in zip(batch.utts, greedy_ctc(logits, frame_lens), strict=True):
             words[utt] = tokenizer.decode(tokens)
     text = valid.data["text"]
-    rate = word_error_rate([text[utt] for utt in words], list(words.values()))
+    errors = word_errors([text[utt] for utt in words], list(words.values()))
+    counts = torch.tensor([total, *errors], dtype=torch.float64, device=world.device)
+    total, num_errors, num_words = world.sum(counts).tolist()
     return {
         "valid_loss": total / len(utterances),
-        "valid_wer": float("nan") if rate is None else rate,
+        "valid_wer": num_errors / num_words if num_words else math.nan,
     }

@@ -72,7 +72,7 @@ def test_the_commit_never_makes_a_run_stale(
         assert record.is_finished()
         assert later.is_finished()
         require(tmp_path / "feats", 1, CONFIG)
-        assert not claim_training_folder(later, force=False)
+        assert not claim_training_folder(later, num_threads=2, force=False)
 
 
 def test_require_names_the_stage_of_what_is_missing(tmp_path: Path) -> None:
@@ -142,14 +142,16 @@ def test_flatten() -> None:
 
 def test_claim_starts_resumes_and_returns(tmp_path: Path) -> None:
     record = Record(tmp_path / "run", 4, CONFIG, {"in": "abc"})
-    assert claim_training_folder(record, force=False)  # from the start
+    assert claim_training_folder(record, num_threads=2, force=False) == 2  # from the start
     (tmp_path / "run" / "checkpoint").touch()
-    assert claim_training_folder(record, force=False)  # goes on
-    assert claim_training_folder(record, force=True)  # nothing differs, so nothing is moved
+    assert claim_training_folder(record, num_threads=8, force=False) == 2  # goes on as it began
+    assert claim_training_folder(
+        record, num_threads=2, force=True
+    )  # nothing differs, so nothing is moved
     assert (tmp_path / "run" / "checkpoint").exists()
     record.finish()
-    assert not claim_training_folder(record, force=False)
-    assert not claim_training_folder(record, force=True)
+    assert claim_training_folder(record, num_threads=2, force=False) is None
+    assert not claim_training_folder(record, num_threads=2, force=True)
 
 
 @pytest.mark.parametrize("finished", [False, True])
@@ -165,28 +167,28 @@ def test_claim_refuses_another_run_or_moves_it_aside(
 ) -> None:
     folder = tmp_path / "run"
     old = Record(folder, 4, CONFIG, {"in": "abc"})
-    claim_training_folder(old, force=False)
+    claim_training_folder(old, num_threads=2, force=False)
     (folder / "model").write_text("old")
     (folder / "train.jsonl").touch()
     if finished:
         old.finish()
     new = Record(folder, 4, config, inputs)
     with pytest.raises(SerError, match=rf"{said}.*--force"):
-        claim_training_folder(new, force=False)
+        claim_training_folder(new, num_threads=2, force=False)
     assert (folder / "model").read_text() == "old"
 
-    assert claim_training_folder(new, force=True)
+    assert claim_training_folder(new, num_threads=2, force=True)
     assert [p.name for p in folder.iterdir()] == ["started.json"]
     (aside,) = tmp_path.glob("run.*")
     assert (aside / "model").read_text() == "old"
-    assert claim_training_folder(new, force=False)
+    assert claim_training_folder(new, num_threads=2, force=False)
 
 
 def test_claim_after_a_run_that_trained_nothing(tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    claim_training_folder(Record(folder, 4, CONFIG, {}), force=False)
+    claim_training_folder(Record(folder, 4, CONFIG, {}), num_threads=2, force=False)
     mended = Record(folder, 4, {**CONFIG, "num_mel_bins": 40}, {})
-    assert claim_training_folder(mended, force=False)
+    assert claim_training_folder(mended, num_threads=2, force=False)
 
 
 HOLDER = """

@@ -165,7 +165,9 @@ def test_new_transcripts_reach_the_table_though_the_weights_are_the_same() -> No
     weights = (run.folder / "model.safetensors").read_bytes()
     text = FEATS / "ser" / "text"
     text.write_text(text.read_text().replace("GO AWAY", "GO"))
-    Record(FEATS / "ser", 1, {"num_mel_bins": 80, "other": "text"}, {}).finish()
+    Record(
+        FEATS / "ser", 1, {"num_mel_bins": 80, "frame_shift_ms": 10.0, "other": "text"}, {}
+    ).finish()
     finetune(finetune_run("transformer", force=True))
     assert (run.folder / "model.safetensors").read_bytes() == weights
     predict_all([run])

@@ -1,6 +1,8 @@
 """Checkpoints: whole, or refused with a clear error."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -22,8 +24,9 @@ PROGRESS = Progress(
     step=17,
     sums={"loss": 1.1, "utts": 8},
     seconds=2.5,
-    best=0.6,
+    goodness=[0.6, 0.5],
     log_bytes=123,
+    num_processes=2,
 )
 
 
@@ -44,13 +47,11 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "checkpoint"
 
 
-def test_restores_weights_optimiser_random_state_and_progress(tmp_path: Path) -> None:
+def test_restores_weights_optimiser_and_progress(tmp_path: Path) -> None:
     model, optimizer = parts(1, steps=3)
     save_checkpoint(tmp_path / "checkpoint", model, optimizer, PROGRESS)
-    drawn = torch.rand(5)
     other, other_optimizer = parts(2, steps=1)
     assert load_checkpoint(tmp_path / "checkpoint", other, other_optimizer) == PROGRESS
-    assert torch.equal(torch.rand(5), drawn)
     assert torch.equal(other.weight, model.weight)
     old, new = (o.state_dict()["state"][0] for o in (optimizer, other_optimizer))
     assert all(torch.equal(old[name], new[name]) for name in ("step", "exp_avg", "exp_avg_sq"))
@@ -129,3 +130,43 @@ def test_unreadable_weights_are_named(tmp_path: Path, content: bytes | None) -> 
         path.write_bytes(content)
     with pytest.raises(SerError, match=r"model\.safetensors: no readable weights"):
         load_weights(path)
+
+
+def test_a_checkpoint_of_another_model_is_refused(folder: Path) -> None:
+    other = nn.Linear(3, 5)
+    with pytest.raises(SerError, match=r"another model: bias is \(2,\); expected \(5,\)"):
+        load_checkpoint(folder, other, torch.optim.Adam(other.parameters()))
+    wrapped = nn.Sequential(nn.Linear(3, 2))
+    with pytest.raises(SerError, match=r"another model: 0\.bias is absent; expected \(2,\)"):
+        load_checkpoint(folder, wrapped, torch.optim.Adam(wrapped.parameters()))
+
+
+FULL_DISK = """
+import resource, signal, sys
+from pathlib import Path
+import torch
+from ser.base.errors import run_program
+from ser.train.checkpoint import Progress, save_checkpoint
+model = torch.nn.Linear(400, int(sys.argv[2]))
+optimizer = torch.optim.Adam(model.parameters())
+model(torch.ones(400)).sum().backward()
+optimizer.step()
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
+run_program(lambda: save_checkpoint(Path(sys.argv[1]), model, optimizer, Progress()))
+"""
+
+
+@pytest.mark.parametrize("width", [300, 200], ids=["weights", "optimiser"])
+def test_a_full_disk_is_one_line_and_the_previous_checkpoint_stays(
+    folder: Path, width: int
+) -> None:
+    """A file may grow to 400 kB: the weights, or of smaller ones the optimiser's state, do not."""
+    done = subprocess.run(
+        [sys.executable, "-c", FULL_DISK, str(folder), str(width)], capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: ")
+    assert str(folder) in line.replace(".partial", "").replace("/.", "/")
+    assert load_checkpoint(folder, *parts(2, steps=1)) == PROGRESS

@@ -37,7 +37,11 @@ def weights(run: FinetuneRun) -> bytes:
 def epochs(run: FinetuneRun) -> list[dict[str, float]]:
     entries = map(json.loads, (run.folder / "train.jsonl").read_text().splitlines())
     return [
-        {k: v for k, v in entry.items() if k != "seconds"}
+        {
+            k: v
+            for k, v in entry.items()
+            if k not in ("seconds", "speech_hours_per_hour", "minutes_left")
+        }
         for entry in entries
         if entry["scope"] == "epoch"
     ]
@@ -141,6 +145,36 @@ def test_interrupted_and_resumed_equals_run_through(monkeypatch: pytest.MonkeyPa
     assert weights(resumed) == weights(through)
     assert epochs(resumed) == epochs(through)
     assert not (resumed.folder / "checkpoint").exists()
+
+
+def test_a_run_goes_on_with_the_threads_that_it_began_with(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    change_system("transformer", training__checkpoint_steps=2)
+    threads: list[int] = []
+
+    def stop(*arguments: object) -> Loss:
+        threads.append(torch.get_num_threads())
+        if len(threads) == 6:
+            raise KeyboardInterrupt
+        return multitask_loss(*arguments)
+
+    monkeypatch.setattr(finetune_module, "multitask_loss", stop)
+    with pytest.raises(KeyboardInterrupt):
+        finetune(finetune_run("transformer", num_threads=2))
+    finetune(finetune_run("transformer", num_threads=1))
+    assert set(threads) == {2}
+    record = json.loads((finetune_run("transformer").folder / "run.json").read_text())
+    assert record["notes"]["num_threads"] == 2
+    torch.set_num_threads(1)
+
+
+def test_patience_needs_a_validation_set() -> None:
+    change_system("transformer", training__patience_epochs=2)
+    with pytest.raises(SerError, match=r"transformer\.yaml: training\.patience_epochs 2 with"):
+        finetune(finetune_run("transformer"))
+    write_folds_of(PROTOCOL.model_copy(update={"validation": "next_fold"}))
+    finetune(finetune_run("transformer"))
 
 
 def test_another_configuration_refuses_and_force_moves_aside() -> None:

@@ -2,6 +2,9 @@
 
 import json
 import math
+import os
+import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 from tiny import (
+    ALONE,
     SPEC_AUGMENT,
     ark_reader,
     ctc_config,
@@ -18,10 +22,12 @@ from tiny import (
     system_config,
     training_config,
 )
+from torch import nn
 
-from ser.base.errors import SerError
+from ser.base.errors import SerError, StoppedError
 from ser.config.schema import OptimizerConfig, TrainingConfig
 from ser.data.batch import Batch
+from ser.data.sampler import split_by_frames
 from ser.data.utterances import Utterance
 from ser.nn.emotion import EmotionModel
 from ser.nn.losses import Loss, ctc_sum, multitask_loss
@@ -31,6 +37,7 @@ from ser.train.checkpoint import load_weights
 from ser.train.loop import Selection, Trainer, TrainingData, averages
 from ser.train.optimizer import learning_rate
 
+PACE = ("seconds", "speech_hours_per_hour", "minutes_left")
 NUM_UTTS, NUM_EPOCHS, STEPS_PER_EPOCH = 11, 3, 3
 NO_DROPOUT = encoder_config(dropout_prob=0.0, attention_dropout_prob=0.0)
 # Each step is checkpointed; batches are split; dropout and masks draw random numbers.
@@ -54,7 +61,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> TrainingData:
         Utterance(f"u{i}", 40 + 7 * i, [1 + i % 3, 4, 2], label=i % 4) for i in range(NUM_UTTS)
     ]
     feats = random_feats({u.utt: u.num_frames for u in utterances})
-    return TrainingData(utterances, ark_reader(tmp_path_factory.mktemp("feats"), feats))
+    return TrainingData(utterances, ark_reader(tmp_path_factory.mktemp("feats"), feats), 10.0)
 
 
 def make_trainer(
@@ -73,19 +80,19 @@ def make_trainer(
     assert isinstance(model, EmotionModel)
     calls = 0
 
-    def compute_loss(batch: Batch) -> Loss:
+    def compute_loss(network: nn.Module, batch: Batch) -> Loss:
         nonlocal calls
         calls += 1
-        output = model(batch.feats, batch.feat_lens)
+        output = network(batch.feats, batch.feat_lens)
         assert output.ctc_logits is not None
         targets = (batch.tokens, batch.token_lens)
         ctc = ctc_sum(output.ctc_logits, output.frame_lens, *targets, ctc_config())
         return change(calls, multitask_loss(output.emotion_logits, batch.labels, ctc, 0.6))
 
-    options = {"seed": 1, **options}
-    return Trainer(
-        model, compute_loss, data, training, optimizer or optimizer_config(), folder, **options
-    )
+    options = {"seed": 1, "world": ALONE, **options}
+    seed, world = options.pop("seed"), options.pop("world")
+    optimizer = optimizer or optimizer_config()
+    return Trainer(model, compute_loss, data, training, optimizer, folder, seed, world, **options)
 
 
 def kill_at(number: int) -> Callable[[int, Loss], Loss]:
@@ -100,7 +107,7 @@ def kill_at(number: int) -> Callable[[int, Loss], Loss]:
 def journal(folder: Path) -> list[dict[str, float]]:
     """What ``train.jsonl`` says, but for the time it took."""
     entries = [json.loads(line) for line in (folder / "train.jsonl").read_text().splitlines()]
-    return [{k: v for k, v in entry.items() if k != "seconds"} for entry in entries]
+    return [{k: v for k, v in entry.items() if k not in PACE} for entry in entries]
 
 
 def weights(folder: Path) -> bytes:
@@ -114,12 +121,15 @@ def every_second_step(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def num_calls(data: TrainingData) -> int:
-    """Calls of the loss in one whole run: more than steps, for batches are split."""
+    """Calls of the loss in one whole run: more than steps, for batches are split.
+
+    One more comes before: the rehearsal of the largest part.
+    """
     lens = [u.num_frames for u in data.utterances]
     batches = [
         batch for epoch in range(NUM_EPOCHS) for batch in loop.epoch_batches(lens, 4, 2, 1, epoch)
     ]
-    return sum(len(loop.split_by_frames([lens[i] for i in b], 200)) for b in batches)
+    return 1 + sum(len(split_by_frames([lens[i] for i in b], 200)) for b in batches)
 
 
 def test_same_seed_same_bits(data: TrainingData, tmp_path: Path, every_second_step: None) -> None:
@@ -153,7 +163,7 @@ def test_interrupted_again_and_again(
     times_killed = 0
     while not (tmp_path / "resumed" / "model.safetensors").exists():
         try:
-            make_trainer(data, tmp_path / "resumed", change=kill_at(4)).run()
+            make_trainer(data, tmp_path / "resumed", change=kill_at(6)).run()
         except KilledError:
             times_killed += 1
         assert times_killed < num_calls
@@ -220,7 +230,7 @@ def run_for_epochs(data: TrainingData, folder: Path, epochs: int) -> dict[str, t
 def test_selection_keeps_the_best_epoch(
     data: TrainingData, tmp_path: Path, values: tuple[float, ...], higher: bool, best: int
 ) -> None:
-    selection = Selection("valid_ua", higher_is_better=higher)
+    selection = Selection("valid_ua", higher_is_better=higher, keep_best=True)
     run = tmp_path / "run"
     make_trainer(data, run, validate=scores(*values), selection=selection).run()
     kept = load_weights(run / "model.safetensors")
@@ -242,7 +252,7 @@ def test_selection_survives_an_interruption(
     data: TrainingData, tmp_path: Path, num_calls: int
 ) -> None:
     """The best epoch lies before the kill; the value of its validation is not asked again."""
-    best = Selection("valid_ua", higher_is_better=True)
+    best = Selection("valid_ua", higher_is_better=True, keep_best=True)
     through, resumed = tmp_path / "through", tmp_path / "resumed"
     make_trainer(data, through, validate=scores(0.9, 0.5, 0.6), selection=best).run()
     options = {"validate": scores(0.9, 0.5), "selection": best}
@@ -284,7 +294,7 @@ def test_accumulated_parts_give_the_gradient_of_the_whole_batch(
             change=lambda call, loss, calls=calls: calls.append(call) or loss,
         )
         trainer.run()
-        assert len(calls) == 1 if limit > 1000 else len(calls) > 4
+        assert len(calls) == 2 if limit > 1000 else len(calls) > 5  # with the rehearsal
         gradients.append({n: p.grad for n, p in trainer.model.named_parameters()})
     whole, parts = gradients
     for name, gradient in whole.items():
@@ -302,6 +312,7 @@ def test_journal_holds_means_over_utterances(data: TrainingData, tmp_path: Path)
     make_trainer(
         data, tmp_path, training, change=lambda _, loss: recorded.append(loss) or loss
     ).run()
+    recorded = recorded[1:]  # the first was the rehearsal
     (entry,) = journal(tmp_path)
     assert entry["scope"] == "epoch"
     assert (entry["epoch"], entry["step"]) == (1, 3)
@@ -327,7 +338,7 @@ def test_loss_that_is_not_finite_stops_with_its_utterances(
     training = training_config(batch_size_utts=4, max_epochs=2)
 
     def spoil(call: int, loss: Loss) -> Loss:
-        return loss._replace(total=loss.total * value) if call == 2 else loss
+        return loss._replace(total=loss.total * value) if call == 3 else loss
 
     batch = loop.epoch_batches([u.num_frames for u in data.utterances], 4, 4, 1, 0)[1]
     with pytest.raises(SerError, match="expected finite numbers") as caught:
@@ -372,12 +383,14 @@ def test_precision(data: TrainingData, tmp_path: Path, precision: str) -> None:
 def test_bfloat16_runs_for_the_baseline(data: TrainingData, tmp_path: Path) -> None:
     model = build_system(system_config("cnn_blstm_sa"), 4, None)
 
-    def compute_loss(batch: Batch) -> Loss:
-        output = model(batch.feats, batch.feat_lens)
+    def compute_loss(network: nn.Module, batch: Batch) -> Loss:
+        output = network(batch.feats, batch.feat_lens)
         return multitask_loss(output.emotion_logits, batch.labels, None, 0.0)
 
     training = training_config(precision="bfloat16", max_epochs=1)
-    Trainer(model, compute_loss, data, training, optimizer_config(), tmp_path, seed=1).run()
+    Trainer(
+        model, compute_loss, data, training, optimizer_config(), tmp_path, seed=1, world=ALONE
+    ).run()
     assert math.isfinite(journal(tmp_path)[-1]["loss"])
 
 
@@ -387,15 +400,15 @@ def test_optimiser_steps_follow_the_schedule_and_are_clipped(
     config = optimizer_config(warmup_steps=4, max_grad_norm=1e-3, schedule="cosine")
     trainer = make_trainer(data, tmp_path, optimizer=config)
     rates, norms = [], []
-    original = trainer.optimizer.step
+    original = trainer.stepper.optimizer.step
 
     def step() -> None:
-        rates.append(trainer.optimizer.param_groups[0]["lr"])
+        rates.append(trainer.stepper.optimizer.param_groups[0]["lr"])
         squares = (p.grad.square().sum() for p in trainer.model.parameters())
         norms.append(math.sqrt(sum(float(s) for s in squares)))
         original()
 
-    trainer.optimizer.step = step
+    trainer.stepper.optimizer.step = step
     trainer.run()
     num_steps = NUM_EPOCHS * STEPS_PER_EPOCH
     assert rates == [learning_rate(config, i, num_steps) for i in range(num_steps)]
@@ -410,3 +423,166 @@ def test_spec_augment_masks_in_training_when_asked(data: TrainingData, tmp_path:
         make_trainer(data, folder, training, model_config=NO_DROPOUT).run()
         losses.append(journal(folder)[-1]["loss"])
     assert losses[0] != losses[1]
+
+
+def signal_at(number: int) -> Callable[[int, Loss], Loss]:
+    def change(call: int, loss: Loss) -> Loss:
+        if call == number:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return loss
+
+    return change
+
+
+@pytest.mark.parametrize("call", [2, 5, 9])
+def test_sigterm_writes_a_checkpoint_and_leaves(
+    data: TrainingData, tmp_path: Path, every_second_step: None, call: int
+) -> None:
+    """The step under way is finished; the rerun ends in the same bits."""
+    rare = RESTLESS.model_copy(update={"checkpoint_minutes": 60.0})
+    make_trainer(data, tmp_path / "through", rare).run()
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(StoppedError, match=r"stopped after step (\d) of 9 \(SIGTERM\).*rerun"):
+        make_trainer(data, tmp_path / "resumed", rare, change=signal_at(call)).run()
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert not (tmp_path / "resumed" / "model.safetensors").exists()
+    make_trainer(data, tmp_path / "resumed", rare).run()
+    assert weights(tmp_path / "resumed") == weights(tmp_path / "through")
+    assert journal(tmp_path / "resumed") == journal(tmp_path / "through")
+
+
+def test_the_time_is_up(data: TrainingData, tmp_path: Path) -> None:
+    """With no time at all each call makes one step, and the last ends the run."""
+    make_trainer(data, tmp_path / "through").run()
+    stopped = 0
+    while not (tmp_path / "resumed" / "model.safetensors").exists():
+        try:
+            make_trainer(data, tmp_path / "resumed", deadline=time.monotonic() - 1).run()
+        except StoppedError as error:
+            stopped += 1
+            assert f"stopped after step {stopped} of 9 (its time is up)" in str(error)
+    assert stopped == NUM_EPOCHS * STEPS_PER_EPOCH
+    assert weights(tmp_path / "resumed") == weights(tmp_path / "through")
+
+
+def test_checkpoints_come_every_so_many_steps(data: TrainingData, tmp_path: Path) -> None:
+    often = RESTLESS.model_copy(update={"checkpoint_minutes": 60.0, "checkpoint_steps": 2})
+    with pytest.raises(KilledError):
+        make_trainer(data, tmp_path, often, validate=kill_in_validation(2)).run()
+    stored = json.loads((tmp_path / "checkpoint" / "progress.json").read_text())
+    assert (stored["progress"]["step"], stored["progress"]["step_in_epoch"]) == (6, 3)
+
+
+@pytest.mark.parametrize(
+    ("values", "keep_best", "epochs"),
+    [
+        ((0.5, 0.7, 0.6), True, (2, 3)),
+        ((0.7, 0.5, 0.6), True, (1, 3)),
+        ((0.7, 0.6, 0.1), True, (1, 2)),
+        ((0.7, 0.6, 0.1), False, (2, 3)),
+        (None, False, (2, 3)),
+    ],
+)
+def test_average_of_the_best_or_the_last_epochs(
+    data: TrainingData,
+    tmp_path: Path,
+    num_calls: int,
+    values: tuple[float, ...] | None,
+    keep_best: bool,
+    epochs: tuple[int, int],
+) -> None:
+    """Also when the run was killed in its last epoch, with weights of the first two kept."""
+    training = RESTLESS.model_copy(update={"average_epochs": 2})
+    options: dict[str, Any] = {}
+    if values:
+        options["selection"] = Selection("valid_ua", higher_is_better=True, keep_best=keep_best)
+        options["validate"] = scores(*values)
+    for call in (num_calls, 0):
+        run = tmp_path / "run"
+        if call:
+            with pytest.raises(KilledError):
+                make_trainer(data, run, training, change=kill_at(call), **options).run()
+        else:
+            make_trainer(data, run, training, **options).run()
+    singles = [run_for_epochs(data, tmp_path / str(n), n) for n in epochs]
+    kept = load_weights(run / "model.safetensors")
+    for name, tensor in kept.items():
+        mean = (singles[0][name].double() + singles[1][name].double()) / 2
+        assert torch.equal(tensor, mean.float()), name
+
+
+@pytest.mark.parametrize(
+    ("values", "patience", "last"),
+    [
+        ((0.5, 0.4, 0.3), 1, 2),
+        ((0.5, 0.6, 0.3), 1, 3),
+        ((0.5, 0.5, 0.6), 1, 2),  # as good as before is no better
+        ((0.5, 0.4, 0.3), 2, 3),
+    ],
+)
+def test_patience_ends_a_run_that_no_longer_gets_better(
+    data: TrainingData, tmp_path: Path, values: tuple[float, ...], patience: int, last: int
+) -> None:
+    training = RESTLESS.model_copy(update={"patience_epochs": patience})
+    selection = Selection("valid_ua", higher_is_better=True, keep_best=False)
+    notes = make_trainer(
+        data, tmp_path, training, selection=selection, validate=scores(*values)
+    ).run()
+    assert notes["num_epochs"] == last
+    assert [e["epoch"] for e in journal(tmp_path) if e["scope"] == "epoch"] == [*range(1, last + 1)]
+
+
+def test_a_full_memory_is_found_before_the_first_step(data: TrainingData, tmp_path: Path) -> None:
+    """The longest utterances are tried first; the message names the key."""
+
+    def full(call: int, loss: Loss) -> Loss:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+
+    said = (
+        r"training\.max_frames_in_memory 200: a part of 1 utterances of up to 110 frames does not"
+    )
+    with pytest.raises(SerError, match=said):
+        make_trainer(data, tmp_path, change=full).run()
+    assert not (tmp_path / "train.jsonl").exists()
+
+
+def test_rehearsal_leaves_no_trace(data: TrainingData, tmp_path: Path) -> None:
+    trainer = make_trainer(data, tmp_path)
+    before = {name: tensor.clone() for name, tensor in trainer.model.state_dict().items()}
+    trainer.stepper.rehearse(next(iter(loop.load_batches(data.utterances, data.feats, [[0, 1]]))))
+    after = trainer.model.state_dict()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert all(p.grad is None for p in trainer.model.parameters())
+
+
+def test_frozen_parameters_stay_and_others_learn_by_their_layer(
+    data: TrainingData, tmp_path: Path
+) -> None:
+    """After one step of Adam each weight has moved by its rate, whatever its gradient."""
+    config = optimizer_config(
+        learning_rate=1e-3, layer_lr_decay=0.5, frozen=["encoder.subsampling"], weight_decay=0.0
+    )
+    training = training_config(batch_size_utts=NUM_UTTS, max_epochs=1)
+    trainer = make_trainer(data, tmp_path, training, config, NO_DROPOUT)
+    before = {name: tensor.clone() for name, tensor in trainer.model.state_dict().items()}
+    trainer.run()
+    moved = {
+        name: float((tensor - before[name]).abs().max())
+        for name, tensor in trainer.model.state_dict().items()
+    }
+    assert max(v for k, v in moved.items() if k.startswith("encoder.subsampling")) == 0.0
+    assert moved["encoder.blocks.0.attention.qkv.weight"] == pytest.approx(5e-4, rel=1e-2)
+    assert moved["encoder.blocks.1.attention.qkv.weight"] == pytest.approx(1e-3, rel=1e-2)
+    assert moved["emotion_head.weight"] == pytest.approx(1e-3, rel=1e-2)
+    assert moved["emotion_embedding"] == pytest.approx(1e-3, rel=1e-2)
+
+
+def test_compiled_network_is_called_and_weights_keep_their_names(
+    data: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled: list[dict[str, Any]] = []
+    monkeypatch.setattr(nn.Module, "compile", lambda self, **options: compiled.append(options))
+    trainer = make_trainer(data, tmp_path, training_config(compile=True, max_epochs=1))
+    assert compiled == [{"dynamic": True}]
+    trainer.run()
+    assert load_weights(tmp_path / "model.safetensors").keys() == trainer.model.state_dict().keys()

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from tiny import (
+    ALONE,
     SYSTEMS,
     ark_reader,
     cnn_blstm_sa_config,
@@ -17,6 +18,7 @@ from tiny import (
     system_config,
     training_config,
 )
+from torch import nn
 from torch.nn.functional import cross_entropy
 
 from ser.data.batch import Batch, collate
@@ -40,7 +42,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> TrainingData:
         tokens = random.integers(1, VOCABULARY, size=3 + i % 3).tolist()
         utterances.append(Utterance(f"u{i}", 70 + 5 * i, tokens, label=i % 4))
     feats = random_feats({u.utt: u.num_frames for u in utterances})
-    return TrainingData(utterances, ark_reader(tmp_path_factory.mktemp("feats"), feats))
+    return TrainingData(utterances, ark_reader(tmp_path_factory.mktemp("feats"), feats), 10.0)
 
 
 def whole_batch(data: TrainingData) -> Batch:
@@ -54,7 +56,7 @@ def transcripts(data: TrainingData) -> list[Sequence[int]]:
 def learn(model, compute_loss, data: TrainingData, folder: Path, steps: int) -> None:
     training = training_config(max_epochs=steps)
     optimizer = optimizer_config(learning_rate=3e-3, warmup_steps=10)
-    Trainer(model, compute_loss, data, training, optimizer, folder, seed=1).run()
+    Trainer(model, compute_loss, data, training, optimizer, folder, seed=1, world=ALONE).run()
     model.eval()
 
 
@@ -63,8 +65,8 @@ def recogniser(data: TrainingData, tmp_path_factory: pytest.TempPathFactory) -> 
     torch.manual_seed(1)
     model = Recogniser(ENCODER, VOCABULARY)
 
-    def compute_loss(batch: Batch) -> Loss:
-        logits, lens = model(batch.feats, batch.feat_lens)
+    def compute_loss(network: nn.Module, batch: Batch) -> Loss:
+        logits, lens = network(batch.feats, batch.feat_lens)
         return pretrain_loss(logits, lens, batch.tokens, batch.token_lens, ctc_config())
 
     learn(model, compute_loss, data, tmp_path_factory.mktemp("ctc"), steps=150)
@@ -91,8 +93,8 @@ def test_learns_eight_utterances(
     if isinstance(model, EmotionModel) and system.init == "ctc":
         transfer(recogniser.state_dict(), model, "ctc")
 
-    def compute_loss(batch: Batch) -> Loss:
-        output = model(batch.feats, batch.feat_lens)
+    def compute_loss(network: nn.Module, batch: Batch) -> Loss:
+        output = network(batch.feats, batch.feat_lens)
         ctc = None
         if output.ctc_logits is not None:
             targets = (batch.tokens, batch.token_lens)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny import optimizer_config
+from tiny import ALONE, optimizer_config
 from tiny_recipe import (
     BPE,
     EXP,
@@ -132,7 +132,7 @@ def test_validation_of_a_recogniser_that_says_nothing() -> None:
         model.ctc_head.bias[0] = 1.0
     features = read_feature_dir(FEATS / "asr_valid")
     with torch.no_grad():
-        values = validate(model, features, tokenizer, config)
+        values = validate(model, features, tokenizer, config, ALONE)
     assert values["valid_wer"] == 1.0
     total = 0.0
     log_probs = model.ctc_head.bias.detach().log_softmax(dim=0)
@@ -160,7 +160,7 @@ def test_validation_of_a_recogniser_that_knows_one_sentence(
     heard = tokenizer.encode("GO AWAY")
     monkeypatch.setattr("ser.train.pretrain.greedy_ctc", lambda logits, lens: [heard] * len(lens))
     with torch.no_grad():
-        values = validate(model, read_feature_dir(FEATS / "asr_valid"), tokenizer, config)
+        values = validate(model, read_feature_dir(FEATS / "asr_valid"), tokenizer, config, ALONE)
     assert all(len(text.split()) == 2 for text in WORDS.values())
     assert values["valid_wer"] == 6 / 8
 

@@ -1,0 +1,130 @@
+"""One optimiser step: the parts of a batch accumulated, over one process or several."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+from ser.config.schema import OptimizerConfig, TrainingConfig
+from ser.data.batch import Batch
+from ser.nn.losses import Loss
+from ser.train.memory import out_of_memory_told
+from ser.train.optimizer import learning_rate, make_optimizer, set_learning_rate
+from ser.train.world import World
+
+ComputeLoss = Callable[[nn.Module, Batch], Loss]
+
+
+class Stepper:
+    """A network and its optimiser.
+
+    Attributes:
+        optimizer: Adam over what is not frozen.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        compute_loss: ComputeLoss,
+        training: TrainingConfig,
+        config: OptimizerConfig,
+        num_steps: int,
+        seed: int,
+        world: World,
+    ) -> None:
+        """``compute_loss`` gets the network to call and a batch on its device."""
+        self.optimizer = make_optimizer(model, config)
+        self._model, self._compute_loss = model, compute_loss
+        self._training, self._config = training, config
+        self._num_steps, self._seed, self._world = num_steps, seed, world
+        if training.compile:
+            model.compile(dynamic=True)
+        self._network = model
+        if world.size > 1:
+            self._network = DistributedDataParallel(model, gradient_as_bucket_view=True)
+
+    def rehearse(self, part: Batch) -> None:
+        """Goes forward and back over a batch and forgets the gradient.
+
+        Raises:
+            SerError: It does not fit into memory.
+        """
+        what = f"a part of {len(part.utts)} utterances of up to {part.feats.shape[1]} frames"
+        with out_of_memory_told(self._training, what):
+            self._model.train()
+            torch.autograd.backward(self._loss(part).total)
+        self.optimizer.zero_grad()
+
+    def step(
+        self, number: int, parts: Sequence[Batch], weight: int, num_utts: int, stop: bool
+    ) -> tuple[dict[str, float], bool]:
+        """One step of the optimiser, unless loss or gradient are not finite.
+
+        Args:
+            number: Steps done so far.
+            parts: This process's parts of the batch.
+            weight: 0 where the parts only keep step with the other processes, else 1.
+            num_utts: Utterances of the whole batch, over all processes.
+            stop: Whether this process was asked to stop.
+
+        Returns:
+            Sums of the losses over the whole batch, learning rate and gradient norm; and whether
+            any process was asked to stop.
+        """
+        rate = learning_rate(self._config, number, self._num_steps)
+        set_learning_rate(self.optimizer, rate)
+        # Each step seeds its own random numbers, so that a checkpoint need not hold any state.
+        torch.manual_seed(step_seed(self._seed, number, self._world.rank))
+        self._model.train()
+        self.optimizer.zero_grad()
+        sums: dict[str, torch.Tensor] = {}
+        with out_of_memory_told(self._training, f"the batch of step {number}"):
+            for position, part in enumerate(parts, start=1):
+                with self._accumulate(last=position == len(parts)):
+                    loss = self._loss(part)
+                    # DistributedDataParallel averages over the processes: what comes out is the
+                    # gradient of the mean over the whole batch.
+                    share = weight * self._world.size / num_utts
+                    torch.autograd.backward(loss.total * share)
+                for name, value in named_losses(loss).items():
+                    sums[name] = sums.get(name, 0.0) + weight * value.detach().double()
+        norm = nn.utils.clip_grad_norm_(self._model.parameters(), self._config.max_grad_norm)
+        flag = torch.tensor(float(stop), dtype=torch.float64, device=self._world.device)
+        summed = self._world.sum(torch.stack([*sums.values(), flag])).tolist()
+        values = dict(zip(sums, summed[:-1], strict=True))
+        values |= {"gradient_norm": norm.item(), "learning_rate": rate}
+        if math.isfinite(values["loss"]) and math.isfinite(values["gradient_norm"]):
+            self.optimizer.step()
+        return values, summed[-1] > 0
+
+    def _loss(self, part: Batch) -> Loss:
+        with autocast(self._world.device, self._training.precision):
+            return self._compute_loss(self._network, part.to(self._world.device))
+
+    def _accumulate(self, last: bool) -> AbstractContextManager[None]:
+        """Gradients are exchanged with the last part alone."""
+        if last or not isinstance(self._network, DistributedDataParallel):
+            return nullcontext()
+        context: AbstractContextManager[None] = self._network.no_sync()
+        return context
+
+
+def named_losses(loss: Loss) -> Mapping[str, torch.Tensor]:
+    """The losses that there are, by the names of the journal."""
+    named = {"loss": loss.total, "emotion_loss": loss.emotion, "ctc_loss": loss.ctc}
+    return {name: value for name, value in named.items() if value is not None}
+
+
+def step_seed(seed: int, step: int, rank: int) -> int:
+    """A seed of 63 bits for one process's random numbers in one step."""
+    (state,) = np.random.SeedSequence([seed, step, rank]).generate_state(1, np.uint64)
+    return int(state) >> 1
+
+
+def autocast(device: torch.device, precision: str) -> torch.autocast:
+    """bfloat16 for the operations that bear it, where the configuration asks for it."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")

@@ -1,0 +1,66 @@
+"""Leaving in time: a signal, or the minutes that a run was given."""
+
+import signal
+import time
+from types import FrameType, TracebackType
+
+from ser.base.errors import SerError
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+def deadline_after(minutes: float | None) -> float | None:
+    """``time.monotonic()`` in so many minutes; None for no limit.
+
+    Raises:
+        SerError: The minutes are not above 0.
+    """
+    if minutes is None:
+        return None
+    if not minutes > 0:
+        raise SerError(
+            f"--max-minutes {minutes:g}: expected more than 0; leave it out for no limit"
+        )
+    return time.monotonic() + 60 * minutes
+
+
+class StopRequest:
+    """Whether a run should write a checkpoint and leave.
+
+    Within the block SIGTERM and the first Ctrl-C only ask for it; a second signal ends the process
+    as it would outside.
+
+    Args:
+        deadline: ``time.monotonic()`` at which the time is up, or None.
+    """
+
+    def __init__(self, deadline: float | None = None) -> None:
+        self._deadline = deadline
+        self._received: str | None = None
+
+    def __enter__(self) -> "StopRequest":
+        self._outside = {number: signal.signal(number, self._receive) for number in SIGNALS}
+        return self
+
+    def _receive(self, number: int, _: FrameType | None) -> None:
+        self._received = signal.Signals(number).name
+        self._restore()
+
+    def _restore(self) -> None:
+        for number, handler in self._outside.items():
+            signal.signal(number, handler)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._restore()
+
+    @property
+    def reason(self) -> str | None:
+        """Why to leave, or None."""
+        if self._received is None and self._deadline and time.monotonic() > self._deadline:
+            return "its time is up"
+        return self._received

@@ -1,0 +1,106 @@
+"""The processes that train one model together: torch.distributed, started by ``torchrun``."""
+
+import atexit
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+from torch import distributed
+
+from ser.base.errors import SerError, SharedError, describe
+
+Outcome = TypeVar("Outcome")
+
+
+@dataclass(frozen=True)
+class World:
+    """This process among those of the run; alone unless ``torchrun`` started it.
+
+    Attributes:
+        rank: Its number, from 0.
+        size: How many there are.
+        device: Where this one computes.
+    """
+
+    rank: int
+    size: int
+    device: torch.device
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this process writes the files."""
+        return self.rank == 0
+
+    def sum(self, values: torch.Tensor) -> torch.Tensor:
+        """The sum over all processes; every one must ask for it."""
+        if self.size > 1:
+            distributed.all_reduce(values)
+        return values
+
+    def on_first(self, function: Callable[[], Outcome]) -> Outcome:
+        """Calls a function in the first process alone; all get what it returns.
+
+        Raises:
+            SerError: It failed there for a reason that a user can mend: all processes raise it.
+        """
+        if self.size == 1:
+            return function()
+        outcome: list[Outcome | None] = [None]
+        failure: list[str | None] = [None]
+        if self.is_first:
+            try:
+                outcome[0] = function()
+            except (SerError, OSError) as error:
+                failure[0] = describe(error)
+        told = [*outcome, *failure]
+        distributed.broadcast_object_list(told)
+        if told[1] is not None:
+            raise SharedError(str(told[1]))
+        return told[0]  # type: ignore[return-value]  # what the first process returned
+
+    def error(self, message: str) -> SerError:
+        """The error for what all processes see alike, so that it is told once."""
+        return SharedError(message) if self.size > 1 else SerError(message)
+
+
+def join_world(num_gpus: int) -> World:
+    """Joins the processes that ``torchrun`` started beside this one, if any.
+
+    Args:
+        num_gpus: GPUs of this run on this machine; 0 computes on the CPU.
+
+    Raises:
+        SerError: There are fewer GPUs than asked for, or not one process for each.
+    """
+    size, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
+    here, place = int(os.environ.get("LOCAL_WORLD_SIZE", "1")), os.environ.get("LOCAL_RANK", "0")
+    device = torch.device("cpu")
+    check_gpus(num_gpus)
+    if num_gpus:
+        if here != num_gpus:
+            raise SerError(
+                f"--ngpu {num_gpus}: {here} processes on this machine; expected one for each GPU; "
+                f"start the program by torchrun --standalone --nproc-per-node {num_gpus} -m ..."
+            )
+        device = torch.device("cuda", int(place))
+        torch.cuda.set_device(device)
+    if size > 1 and not distributed.is_initialized():
+        distributed.init_process_group("nccl" if num_gpus else "gloo")
+        atexit.register(distributed.destroy_process_group)
+    return World(rank, size, device)
+
+
+def check_gpus(num_gpus: int) -> None:
+    """Looks whether this machine has so many GPUs.
+
+    Raises:
+        SerError: It has fewer.
+    """
+    found = torch.cuda.device_count()
+    if found < num_gpus:
+        raise SerError(
+            f"--ngpu {num_gpus}: PyTorch sees {found} GPUs; expected {num_gpus}; use fewer (0 "
+            "computes on the CPU), or mend CUDA"
+        )

@@ -1,0 +1,181 @@
+"""Two gloo processes do what one does: the same gradient, the same utterances, the same end."""
+
+import json
+import os
+import socket
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from tiny import (
+    ALONE,
+    ark_reader,
+    cnn_blstm_sa_config,
+    encoder_config,
+    optimizer_config,
+    random_feats,
+    system_config,
+    training_config,
+)
+from torch import nn
+
+from ser.data.batch import Batch
+from ser.data.share import share_steps
+from ser.data.utterances import Utterance
+from ser.nn.losses import Loss
+from ser.nn.systems import build_system
+from ser.train.checkpoint import load_weights
+from ser.train.finetune import emotion_loss
+from ser.train.loop import Selection, Trainer, TrainingData
+from ser.train.world import World, join_world
+
+NUM_UTTS = 11
+ONE_STEP = {"batch_size_utts": NUM_UTTS, "max_epochs": 1, "max_frames_in_memory": 300}
+THREE_EPOCHS = {"batch_size_utts": 5, "max_epochs": 3, "max_frames_in_memory": 200}
+
+
+def make_data(folder: Path) -> TrainingData:
+    utterances = [
+        Utterance(f"u{i}", 40 + 7 * i, [1 + i % 3, 4, 2], label=i % 4) for i in range(NUM_UTTS)
+    ]
+    feats = random_feats({u.utt: u.num_frames for u in utterances})
+    return TrainingData(utterances, ark_reader(folder, feats), 10.0)
+
+
+def train(world: World, folder: Path, name: str, double: bool, **training: Any) -> None:
+    """Trains a tiny system without dropout; the last gradient lies beside the weights."""
+    torch.set_num_threads(1)
+    torch.manual_seed(1)
+    small = {"dropout_prob": 0.0}
+    model_config = (
+        cnn_blstm_sa_config(**small)
+        if name == "cnn_blstm_sa"
+        else encoder_config(**small, attention_dropout_prob=0.0)
+    )
+    system = system_config(name, model=model_config)
+    model = build_system(system, 4, 6)
+    if double:
+        model.double()
+    whole_loss = emotion_loss(system)
+
+    def compute_loss(network: nn.Module, batch: Batch) -> Loss:
+        return whole_loss(network, replace(batch, feats=batch.feats.double()) if double else batch)
+
+    trainer = Trainer(
+        model,
+        compute_loss,
+        make_data(folder / f"feats{world.rank}"),
+        training_config(**training),
+        optimizer_config(max_grad_norm=1e9, learning_rate=1e-3),
+        folder,
+        1,
+        world,
+        validate=lambda: {"valid_ua": 0.5},
+        selection=Selection("valid_ua", higher_is_better=True, keep_best=False),
+    )
+    trainer.run()
+    if world.is_first:
+        torch.save({n: p.grad for n, p in model.named_parameters()}, folder / "gradient.pt")
+
+
+CASES: dict[str, tuple[str, bool, dict[str, int]]] = {
+    "float32": ("transformer_tl_mtl", False, ONE_STEP),
+    "float64": ("transformer_tl_mtl", True, ONE_STEP),
+    "baseline": ("cnn_blstm_sa", True, ONE_STEP),
+    "tail": ("transformer_tl_mtl", True, THREE_EPOCHS),
+}
+
+
+def train_cases(world: World, folder: Path) -> None:
+    for case, (name, double, training) in CASES.items():
+        train(world, folder / case, name, double, **training)
+
+
+def in_process(rank: int, port: int, folder: Path) -> None:
+    """What each of two processes does, with the environment that torchrun gives it."""
+    os.environ |= {"MASTER_ADDR": "localhost", "MASTER_PORT": str(port)}
+    os.environ |= {"RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
+    train_cases(join_world(0), folder)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """All cases, by one process and by two."""
+    alone, shared = tmp_path_factory.mktemp("alone"), tmp_path_factory.mktemp("shared")
+    with socket.create_server(("localhost", 0)) as server:
+        port = server.getsockname()[1]
+    torch.multiprocessing.spawn(in_process, (port, shared), nprocs=2)
+    train_cases(ALONE, alone)
+    return alone, shared
+
+
+def epochs(folder: Path) -> list[dict[str, float]]:
+    entries = map(json.loads, (folder / "train.jsonl").read_text().splitlines())
+    times = ("seconds", "speech_hours_per_hour", "minutes_left")
+    return [{k: v for k, v in entry.items() if k not in times} for entry in entries]
+
+
+def relative(a: torch.Tensor, b: torch.Tensor) -> float:
+    return float((a - b).norm() / b.norm().clamp(min=1e-30))
+
+
+@pytest.mark.parametrize(
+    ("case", "limit"), [("float32", 1e-5), ("float64", 1e-10), ("baseline", 1e-10)]
+)
+def test_two_processes_give_the_loss_and_gradient_of_one(
+    trained: tuple[Path, Path], case: str, limit: float
+) -> None:
+    """The same global batch of eleven, in parts; one process has six of them, the other five."""
+    alone, shared = (folder / case for folder in trained)
+    expected, found = (
+        torch.load(folder / "gradient.pt", weights_only=True) for folder in (alone, shared)
+    )
+    whole = torch.cat([g.flatten() for g in expected.values()])
+    assert relative(torch.cat([g.flatten() for g in found.values()]), whole) <= limit
+    for parameter, gradient in expected.items():
+        difference = (found[parameter] - gradient).norm()
+        assert difference <= limit * (gradient.norm() + 1e-3 * whole.norm()), parameter
+    (one,), (two,) = epochs(alone), epochs(shared)
+    assert two.pop("scope") == one.pop("scope") == "epoch"
+    assert two == pytest.approx(one, rel=max(limit, 1e-6)), "the journal has six digits"
+
+
+def test_a_tail_smaller_than_the_world_and_three_epochs(trained: tuple[Path, Path]) -> None:
+    """Batches of five leave one utterance, on which one of the processes must wait."""
+    alone, shared = (folder / "tail" for folder in trained)
+    expected, found = (load_weights(f / "model.safetensors") for f in (alone, shared))
+    assert max(relative(found[name], tensor) for name, tensor in expected.items()) < 1e-8
+    for one, two in zip(epochs(alone), epochs(shared), strict=True):
+        assert two.pop("scope") == one.pop("scope")
+        assert two == pytest.approx(one, rel=2e-6)
+
+
+@given(
+    lens=st.lists(st.integers(10, 3000), min_size=1, max_size=60),
+    size=st.integers(1, 9),
+    batch_size=st.integers(1, 20),
+    max_frames=st.integers(10, 10000),
+)
+def test_batches_are_shared_out_without_repeats_or_gaps(
+    lens: list[int], size: int, batch_size: int, max_frames: int
+) -> None:
+    batches = [
+        list(range(i, min(i + batch_size, len(lens)))) for i in range(0, len(lens), batch_size)
+    ]
+    shares = [share_steps(batches, lens, max_frames, rank, size) for rank in range(size)]
+    for number, batch in enumerate(batches):
+        steps = [share[number] for share in shares]
+        computed = [i for step in steps if step.weight for part in step.parts for i in part]
+        assert sorted(computed) == batch
+        assert all(list(step.batch) == batch for step in steps)
+        assert all(step.parts and all(step.parts) for step in steps), "all exchange gradients"
+        assert sum(step.weight for step in steps) == min(size, len(batch))
+        counts = [sum(map(len, step.parts)) * step.weight for step in steps]
+        assert max(counts) - min(counts) <= 1
+        for step in steps:
+            for part in step.parts:
+                assert len(part) == 1 or max(lens[i] for i in part) * len(part) <= max_frames
