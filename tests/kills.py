@@ -33,7 +33,7 @@ OUTPUTS = {  # of each stage, by patterns
     3: ("exp/pretrain/*/model.safetensors",),
     4: ("exp/*/seed*/fold*/model.safetensors",),
 }
-LONGEST_DELAY_SECONDS = 0.5
+LONGEST_DELAY_SECONDS = {1: 0.1, 3: 0.5, 4: 0.5}  # from the first sign of work to the kill
 OPTIONS = ("--systems", "transformer_tl_mtl cnn_blstm_sa", "--folds", "1 2", "--jobs", "1")
 EPOCHS = {"pretrain/ctc": 6, "systems/transformer_tl_mtl": 4, "systems/cnn_blstm_sa": 6}
 
@@ -56,7 +56,7 @@ def make_recipe(top: Path) -> Path:
     for name, epochs in EPOCHS.items():
         path = recipe / "conf" / f"{name}.yaml"
         edit(path, r"max_epochs: \d+", f"max_epochs: {epochs}")
-        edit(path, r"checkpoint_minutes: \S+", "checkpoint_minutes: 0.01\n  checkpoint_steps: 5")
+        edit(path, r"checkpoint_minutes: \S+", "checkpoint_minutes: 60.0\n  checkpoint_steps: 5")
     return recipe
 
 
@@ -127,7 +127,7 @@ def has_worked(recipe: Path, stage: int, since: float) -> bool:
 def kill_often(
     recipe: Path, corpus: Path, stage: int, kills: int, chance: random.Random
 ) -> list[int]:
-    """Kills a stage so often, then lets it end.
+    """Kills a stage so often, then lets it end. Feature extraction that ends earlier begins anew.
 
     Returns:
         The steps at which training went on, by its log; for stage 1 none.
@@ -143,8 +143,11 @@ def kill_often(
             moment = None
             while process.poll() is None and (moment is None or time.time() < moment):
                 if moment is None and has_worked(recipe, stage, since):
-                    moment = time.time() + chance.uniform(0, LONGEST_DELAY_SECONDS)
+                    moment = time.time() + chance.uniform(0, LONGEST_DELAY_SECONDS[stage])
                 time.sleep(0.005)
+        if process.returncode == 0 and stage == 1:  # too quick for this moment: once more
+            shutil.rmtree(recipe / "dump")
+            continue
         if process.returncode == 0:
             raise BrokenStageError(f"ended after {done} of {kills} kills")
         done += has_worked(recipe, stage, since)
