@@ -138,8 +138,8 @@ def _run(plan: Plan, num_gpus: int) -> list[str]:
         lines += [
             f"  {PEAK_NAMES[precision]}{asked}: {run.flops:.3g} FLOP at {UTILISATION:g} x "
             f"{peak / 1e12:g} TFLOP/s = {_duration(run.compute)}",
-            f"    GPU memory {_duration(run.memory)} at {MEMORY_BYTES_PER_SECOND / 1e12:g} TB/s in float32, "
-            f"all-reduce {_duration(run.all_reduce)}: bound by {run.bound}",
+            f"    GPU memory {_duration(run.memory)} at {MEMORY_BYTES_PER_SECOND / 1e12:g} TB/s in "
+            f"float32, all-reduce {_duration(run.all_reduce)}: bound by {run.bound}",
             f"    the loader must deliver {per_gpu:,.0f} h of speech an hour and GPU, "
             f"{per_gpu * plan.bytes_per_second / 1e6:,.0f} MB/s",
         ]
