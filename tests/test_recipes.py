@@ -6,6 +6,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -278,3 +279,27 @@ def test_missing_earlier_stage_names_it(tiny: Path, tmp_path: Path) -> None:
 def test_shipped_protocols_hold_out_speakers() -> None:
     for path in ROOT.glob("egs/*/conf/protocol/*.yaml"):
         assert yaml.safe_load(path.read_text())["selection"] == "last", path
+
+
+def test_audio_files_are_predicted_as_stage_5_predicts_them(tiny: Path) -> None:
+    """Features of one file at a time in memory, or of all through an archive: the same."""
+    system = tiny / "exp" / "transformer_tl_mtl" / "seed1" / "fold1"
+    table = tiny / "exp" / "predictions" / "transformer_tl_mtl" / "seed1_fold1.tsv"
+    header, *rows = (line.split("\t") for line in table.read_text().splitlines())
+    stage5 = {row[0]: dict(zip(header, row, strict=True)) for row in rows}
+    wavs = dict(line.split(" ", 1) for line in (tiny / "data/ser/wav.scp").read_text().splitlines())
+    utts = list(stage5)[:5]
+    result = subprocess.run(
+        [sys.executable, "-m", "ser.bin.predict_files", str(system), *(wavs[u] for u in utts)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (result.returncode, result.stderr) == (0, "")
+    header, *rows = (line.split("\t") for line in result.stdout.splitlines())
+    for utt, row in zip(utts, rows, strict=True):
+        shell = dict(zip(header, row, strict=True))
+        assert shell["path"] == wavs[utt]
+        assert (shell["label"], shell["words"]) == (stage5[utt]["hyp"], stage5[utt]["ctc_text"])
+        for name in header[2:6]:
+            assert float(shell[name]) == pytest.approx(float(stage5[utt][name]), abs=1e-5)

@@ -15,6 +15,7 @@ from ser.config.schema import (
     CnnBlstmSaConfig,
     CtcConfig,
     EncoderConfig,
+    FbankConfig,
     OptimizerConfig,
     SpecAugmentConfig,
     SubsamplingConfig,
@@ -27,6 +28,16 @@ from ser.train.world import World
 
 ALONE = World(0, 1, torch.device("cpu"))  # a run of one process
 SYSTEMS = ("cnn_blstm_sa", "transformer", "transformer_tl", "transformer_tl_mtl")
+FBANK = FbankConfig(
+    sample_rate_hz=16000,
+    num_mel_bins=80,
+    frame_length_ms=25.0,
+    frame_shift_ms=10.0,
+    preemphasis=0.97,
+    low_freq_hz=20.0,
+    high_freq_hz=8000.0,
+    storage="float32",
+)
 SPEC_AUGMENT = SpecAugmentConfig(
     num_freq_masks=2,
     max_freq_mask_bins=10,
@@ -157,4 +168,4 @@ def write_feature_dir(
         "feats.scp": scp,
     }
     write_data_dir(path, {**constant, **{name: dict(table) for name, table in tables.items()}})
-    Record(path, 1, {"num_mel_bins": 80, "frame_shift_ms": 10.0}, dict(inputs)).finish()
+    Record(path, 1, FBANK.model_dump(), dict(inputs)).finish()

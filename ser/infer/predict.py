@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -12,13 +11,23 @@ from ser.base.errors import SerError
 from ser.base.files import digest_file, digest_json, read_json, write_text
 from ser.base.log import logger
 from ser.base.record import Record, rerun_hint
-from ser.config.schema import LabelsConfig, SystemConfig
+from ser.config.schema import LabelsConfig, SystemConfig, TrainingConfig
 from ser.corpus.folds import TEST, read_fold
 from ser.data.loader import load_batches
 from ser.data.sampler import sorted_batches
-from ser.data.utterances import FeatureDir, read_feature_dir, report_padded, select
-from ser.nn.recogniser import greedy_ctc
+from ser.data.utterances import (
+    FeatureDir,
+    Utterance,
+    read_feature_dir,
+    report_padded,
+    select,
+)
+from ser.infer.predictor import Prediction, predictions_of
+from ser.kaldi.ark import ArkReader
+from ser.nn.cnn_blstm_sa import CnnBlstmSa
+from ser.nn.emotion import EmotionModel
 from ser.nn.systems import build_system
+from ser.text.bpe import Tokenizer
 from ser.train.checkpoint import load_weights
 from ser.train.device import prepare_process
 from ser.train.finetune import FinetuneRun, finetune_record, load_tokenizer
@@ -26,20 +35,6 @@ from ser.train.step import autocast
 from ser.train.world import join_world
 
 ATTRIBUTES = ("spk2gender", "utt2type", "utt2scene", "utt2cue")
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """One utterance as a model sees it.
-
-    Attributes:
-        posteriors: Probability of each class, in the order of ``labels.yaml``.
-        words: Greedy CTC transcript, or None for a system without CTC head.
-    """
-
-    utt: str
-    posteriors: tuple[float, ...]
-    words: str | None
 
 
 def predict_all(runs: Sequence[FinetuneRun]) -> None:
@@ -123,18 +118,32 @@ def _predict(
     fold = read_fold(run.exp_dir / "folds", run.fold)
     utterances = select(features, [utt for utt, part in fold.items() if part == TEST])
     report_padded(utterances, model.min_frames, run.name)
-    batches = sorted_batches([u.num_frames for u in utterances], system.training.batch_size_utts)
-    for batch in load_batches(utterances, features.feats, batches):
+    return predict_utterances(model, utterances, features.feats, tokenizer, system.training)
+
+
+def predict_utterances(
+    model: EmotionModel | CnnBlstmSa,
+    utterances: Sequence[Utterance],
+    feats: ArkReader,
+    tokenizer: Tokenizer | None,
+    training: TrainingConfig,
+) -> Iterator[Prediction]:
+    """Predicts utterances in batches, the longest first.
+
+    Args:
+        model: On its device, in evaluation mode.
+        utterances: Which.
+        feats: Their features.
+        tokenizer: Gives the words; None for a system without CTC head.
+        training: Gives size and precision of the batches.
+    """
+    device = next(model.parameters()).device
+    batches = sorted_batches([u.num_frames for u in utterances], training.batch_size_utts)
+    for batch in load_batches(utterances, feats, batches):
         batch = batch.to(device)
-        with torch.inference_mode(), autocast(device, system.training.precision):
+        with torch.inference_mode(), autocast(device, training.precision):
             output = model(batch.feats, batch.feat_lens)
-        posteriors = output.emotion_logits.float().softmax(dim=1).tolist()
-        words: list[str] | list[None] = [None] * len(batch.utts)
-        if tokenizer and output.ctc_logits is not None:
-            tokens = greedy_ctc(output.ctc_logits, output.frame_lens)
-            words = [tokenizer.decode(t) for t in tokens]
-        for utt, row, text in zip(batch.utts, posteriors, words, strict=True):
-            yield Prediction(utt, tuple(row), text)
+        yield from predictions_of(output, batch.utts, tokenizer)
 
 
 def _write_table(
@@ -149,14 +158,13 @@ def _write_table(
     header += ["ref_text"] + ["ctc_text"] * (predictions[0].words is not None)
     rows = [header]
     for p in sorted(predictions, key=lambda p: p.utt):
-        best = max(range(len(labels.names)), key=lambda i: p.posteriors[i])
         rows.append(
             [
                 p.utt,
                 data["utt2spk"][p.utt],
                 data["utt2session"][p.utt],
                 data["utt2emo"][p.utt],
-                labels.names[best],
+                p.best_of(labels.names),
                 *(f"{x:.6f}" for x in p.posteriors),
                 data["text"][p.utt],
                 *([] if p.words is None else [p.words]),

@@ -1,5 +1,6 @@
 """Fine-tuning (section 3.2) of one system, with one seed, for one held-out fold."""
 
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -206,7 +207,13 @@ def _train(
         deadline=run.deadline,
         on_step=on_step,
     ).run()
-    return {**notes, "fold_digest": digest_json(fold)}
+    if tokenizer and world.is_first:
+        shutil.copyfile(run.bpe / "bpe.model", run.folder / "bpe.model")
+    return {
+        **notes,
+        "fold_digest": digest_json(fold),
+        "fbank": require(run.feats, 1)["config"],  # with the weights, all that prediction needs
+    }
 
 
 def emotion_loss(system: SystemConfig) -> ComputeLoss:

@@ -32,7 +32,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "pretrain/*.yaml": PretrainConfig,
     "systems/*.yaml": SystemConfig,
 }
-CONFS = sorted(EGS.glob("*/conf"))
+CONFS = sorted([*EGS.glob("*/conf"), *EGS.glob("*/conf/plus")])
 SHIPPED = [
     (path, model)
     for conf in CONFS
@@ -49,7 +49,7 @@ def test_shipped_file_loads(path: Path, model: type[BaseModel]) -> None:
     load_config(path, model)
 
 
-@pytest.mark.parametrize("conf", CONFS, ids=lambda path: path.parent.name)
+@pytest.mark.parametrize("conf", CONFS, ids=lambda path: str(path.relative_to(EGS)))
 def test_no_shipped_file_is_forgotten(conf: Path) -> None:
     known = {path for path, _ in SHIPPED}
     files = {path for path in conf.rglob("*.yaml") if path.name not in ELSEWHERE}
@@ -58,7 +58,7 @@ def test_no_shipped_file_is_forgotten(conf: Path) -> None:
     assert {pattern.split("/")[0] for pattern in MODELS} - names <= {"counts.yaml"}
 
 
-@pytest.mark.parametrize("conf", CONFS, ids=lambda path: path.parent.name)
+@pytest.mark.parametrize("conf", CONFS, ids=lambda path: str(path.relative_to(EGS)))
 def test_the_files_of_a_recipe_fit_together(conf: Path) -> None:
     fbank = load_config(conf / "fbank.yaml", FbankConfig)
     systems = {
@@ -71,14 +71,39 @@ def test_the_files_of_a_recipe_fit_together(conf: Path) -> None:
             assert system.model == pretrain.encoder
 
 
-@pytest.mark.parametrize("conf", CONFS, ids=lambda path: path.parent.name)
+@pytest.mark.parametrize("conf", CONFS, ids=lambda path: str(path.relative_to(EGS)))
 def test_transformers_differ_in_init_and_alpha_alone(conf: Path) -> None:
     names = ("transformer", "transformer_tl", "transformer_tl_mtl")
     files = [read_yaml(conf / "systems" / f"{name}.yaml") for name in names]
     told = [(file.pop("init"), file.pop("ctc_alpha") > 0) for file in files]
+    if conf.name == "plus":  # of use to a pre-trained encoder alone
+        assert [file["optimizer"].pop("layer_lr_decay", 1.0) < 1 for file in files] == [
+            False,
+            True,
+            True,
+        ]
     assert told == [("scratch", False), (told[1][0], False), (told[1][0], True)]
     assert told[1][0] != "scratch"
     assert files[0] == files[1] == files[2]
+
+
+def test_plus_differs_from_the_paper_in_training_alone() -> None:
+    """The same features, tokens, classes and networks; what the paper leaves off is on."""
+    conf = EGS / "iemocap" / "conf"
+    for name in ("fbank.yaml", "bpe.yaml", "labels.yaml", "encoder.yaml", "protocol/paper.yaml"):
+        assert read_yaml(conf / "plus" / name) == read_yaml(conf / name)
+    for name in (path.name for path in (conf / "systems").glob("*.yaml")):
+        paper, plus = (
+            load_config(folder / "systems" / name, SystemConfig) for folder in (conf, conf / "plus")
+        )
+        assert (paper.model, paper.ctc_alpha) == (plus.model, plus.ctc_alpha)
+        assert paper.training.batch_size_utts == plus.training.batch_size_utts
+        for training in (paper.training, plus.training):
+            on = training is plus.training
+            assert (training.spec_augment is not None) == on
+            assert training.speed_factors == ([0.9, 1.1] if on else [])
+            assert training.precision == ("bfloat16" if on else "float32")
+            assert (training.average_epochs > 1) == on
 
 
 def test_counts_of_iemocap_are_the_published_ones() -> None:

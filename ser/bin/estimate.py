@@ -1,0 +1,44 @@
+"""Estimates a full training run by arithmetic on its configuration; nothing is measured.
+
+Without --hours a run of pre-training has LibriSpeech's 960 h an epoch, fine-tuning four fifths of
+IEMOCAP.
+"""
+
+import argparse
+from pathlib import Path
+
+from ser.base.errors import SerError, run_program
+from ser.train.estimate import describe
+from ser.train.plan import read_plan
+
+
+def parse_args() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "confs", type=Path, nargs="+", metavar="CONF", help="conf/pretrain/* or conf/systems/*"
+    )
+    parser.add_argument("--hours", type=float, help="hours of speech an epoch")
+    parser.add_argument("--epochs", type=int, help="instead of the configuration's")
+    parser.add_argument("--vocab-size", type=int, help="instead of what conf/bpe.yaml gives")
+    parser.add_argument("--num-gpus", type=int, nargs="+", default=[1, 8])
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Prints one estimate for each configuration."""
+    args = parse_args()
+    for option in ("hours", "epochs", "vocab_size", "num_gpus"):
+        value = getattr(args, option)
+        if value is not None and min(value if isinstance(value, list) else [value]) <= 0:
+            raise SerError(f"--{option.replace('_', '-')} {value}: expected more than 0")
+    print(
+        "\n\n".join(
+            describe(read_plan(conf, args.vocab_size, args.hours, args.epochs), args.num_gpus)
+            for conf in args.confs
+        )
+    )
+
+
+if __name__ == "__main__":
+    run_program(main)

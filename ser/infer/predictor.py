@@ -1,0 +1,46 @@
+"""What a trained system says of utterances, from whatever source their features come."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from ser.nn.emotion import EmotionOutput
+from ser.nn.recogniser import greedy_ctc
+from ser.text.bpe import Tokenizer
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One utterance as a model sees it.
+
+    Attributes:
+        utt: Its id, or its audio file.
+        posteriors: Probability of each class, in the order of ``labels.yaml``.
+        words: Greedy CTC transcript, or None for a system without CTC head.
+    """
+
+    utt: str
+    posteriors: tuple[float, ...]
+    words: str | None
+
+    def best_of(self, names: Sequence[str]) -> str:
+        """The most probable of the classes."""
+        return max(zip(self.posteriors, names, strict=True), key=lambda pair: pair[0])[1]
+
+
+def predictions_of(
+    output: EmotionOutput, utts: Sequence[str], tokenizer: Tokenizer | None
+) -> Iterator[Prediction]:
+    """The predictions of a batch, from the model's output for it.
+
+    Args:
+        output: Logits (B, C), and (B, S, V) of a system with a CTC head.
+        utts: B ids.
+        tokenizer: Gives the words; None for a system without CTC head.
+    """
+    posteriors = output.emotion_logits.float().softmax(dim=1).tolist()
+    words: list[str] | list[None] = [None] * len(utts)
+    if tokenizer and output.ctc_logits is not None:
+        tokens = greedy_ctc(output.ctc_logits, output.frame_lens)
+        words = [tokenizer.decode(t) for t in tokens]
+    for utt, row, text in zip(utts, posteriors, words, strict=True):
+        yield Prediction(utt, tuple(row), text)

@@ -1,0 +1,160 @@
+"""What a full training run would take, by arithmetic on its configuration; nothing is measured."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ser.nn.cost import FLOAT_BYTES, RECOMPUTED, forward_flops, kept_bytes, training_flops
+from ser.train.plan import Plan
+
+# NVIDIA's data sheet of the H100 SXM: dense peaks, memory, NVLink in one direction.
+PEAK_FLOPS = {"bfloat16": 989e12, "float32": 495e12}
+PEAK_NAMES = {"bfloat16": "bfloat16", "float32": "TF32"}
+MEMORY_BYTES_PER_SECOND = 3.35e12
+NVLINK_BYTES_PER_SECOND = 450e9
+UTILISATION = 0.4  # share of the peak that a well-kept training step reaches
+
+# Weights, gradients and Adam's two moments.
+STATE_BYTES = 4 * FLOAT_BYTES
+# A value kept for the backward pass is written once and read twice; so is its gradient, less one.
+PASSES = 5
+# Bytes of a stored feature; Kaldi's compressed form has one and a header of each band.
+STORED_BYTES = {"float32": 4, "kaldi_compressed": 1}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """A run on so many GPUs at a precision; all times in seconds of the whole run.
+
+    Attributes:
+        flops: Operations of the whole run.
+        compute: At ``UTILISATION`` of the peak.
+        memory: For moving what a step keeps and its gradients, at the memory's whole rate.
+        all_reduce: For the ring all-reduce of the gradients; it may hide behind the backward pass.
+        speech: Seconds of speech of all epochs.
+    """
+
+    flops: float
+    compute: float
+    memory: float
+    all_reduce: float
+    speech: float
+
+    @property
+    def bound(self) -> str:
+        """What takes longest."""
+        times = {
+            "compute": self.compute,
+            "GPU memory": self.memory,
+            "all-reduce": self.all_reduce,
+        }
+        return max(times, key=lambda name: times[name])
+
+    @property
+    def seconds(self) -> float:
+        """The longest of the three, as if the others hid behind it."""
+        return max(self.compute, self.memory, self.all_reduce)
+
+
+def estimate(plan: Plan, num_gpus: int, precision: str) -> Estimate:
+    """The whole run on so many H100s."""
+    speech = plan.hours_per_epoch * 3600 * plan.training.max_epochs
+    num_utts = speech * 1000 / plan.fbank.frame_shift_ms / plan.num_frames
+    flops = num_utts * training_flops(forward_flops(plan.shape, plan.num_frames))
+    moved = num_utts * PASSES * sum(kept_bytes(plan.shape, plan.num_frames).values())
+    sent = plan.num_steps * all_reduce_bytes(plan, num_gpus)
+    return Estimate(
+        flops=flops,
+        compute=flops / (num_gpus * UTILISATION * PEAK_FLOPS[precision]),
+        memory=moved / (num_gpus * MEMORY_BYTES_PER_SECOND),
+        all_reduce=sent / NVLINK_BYTES_PER_SECOND,
+        speech=speech,
+    )
+
+
+def all_reduce_bytes(plan: Plan, num_gpus: int) -> float:
+    """Bytes that each GPU sends a step: a ring passes 2 (n - 1) / n of the gradient."""
+    return 2 * (num_gpus - 1) / num_gpus * FLOAT_BYTES * plan.num_parameters
+
+
+def describe(plan: Plan, gpu_counts: Sequence[int]) -> str:
+    """The estimate for people: costs by part, memory, disk, then the run on so many H100s."""
+    return "\n".join(
+        [
+            f"{plan.name}: arithmetic on the configuration; nothing here was measured",
+            "",
+            *_operations(plan),
+            "",
+            *_sizes(plan),
+            "",
+            *(line for count in gpu_counts for line in _run(plan, count)),
+        ]
+    )
+
+
+def _operations(plan: Plan) -> list[str]:
+    seconds = plan.num_frames * plan.fbank.frame_shift_ms / 1000
+    forward = forward_flops(plan.shape, plan.num_frames)
+    total = sum(forward.values())
+    rows = [
+        f"  {part:24} {flops / seconds / 1e9:9.4f}  {flops / total:6.1%}"
+        for part, flops in forward.items()
+    ]
+    again = f", {', '.join(RECOMPUTED)} computed again" if RECOMPUTED else ", nothing recomputed"
+    return [
+        f"GFLOP a second of speech, utterances of {seconds:.2f} s",
+        *rows,
+        f"  {'forward':24} {total / seconds / 1e9:9.4f}",
+        f"  {'training step':24} {training_flops(forward) / seconds / 1e9:9.4f}"
+        f"  (forward x 3{again})",
+    ]
+
+
+def _sizes(plan: Plan) -> list[str]:
+    kept = kept_bytes(plan.shape, plan.num_frames)
+    part_utts = plan.training.max_frames_in_memory / plan.num_frames
+    parts = ", ".join(f"{name} {part_utts * size / 1e9:.2f}" for name, size in kept.items())
+    stored = plan.bytes_per_second * STORED_BYTES[plan.fbank.storage] / FLOAT_BYTES
+    return [
+        f"parameters                 {plan.num_parameters:,}",
+        f"weights, gradients, Adam   {STATE_BYTES * plan.num_parameters / 1e9:.2f} GB",
+        f"kept for the backward pass {part_utts * sum(kept.values()) / 1e9:.2f} GB a part of "
+        f"{plan.training.max_frames_in_memory} frames ({parts}), in float32",
+        f"features                   {plan.bytes_per_second / 1e3:.1f} kB a second of speech",
+        f"disk for features          {plan.hours_per_epoch * 3600 * stored / 1e9:.1f} GB "
+        f"({plan.hours_per_epoch:g} h, {plan.fbank.storage})",
+    ]
+
+
+def _run(plan: Plan, num_gpus: int) -> list[str]:
+    epochs = plan.training.max_epochs
+    lines = [
+        f"{plan.hours_per_epoch:g} h x {epochs} epochs, {plan.num_steps:,} steps of "
+        f"{plan.training.batch_size_utts} utterances, on {num_gpus} H100"
+    ]
+    for precision, peak in PEAK_FLOPS.items():
+        run = estimate(plan, num_gpus, precision)
+        per_gpu = run.speech / run.seconds / num_gpus
+        asked = ", as the configuration has it" if precision == plan.training.precision else ""
+        lines += [
+            f"  {PEAK_NAMES[precision]}{asked}: {run.flops:.3g} FLOP at {UTILISATION:g} x "
+            f"{peak / 1e12:g} TFLOP/s = {_duration(run.compute)}",
+            f"    GPU memory {_duration(run.memory)} at {MEMORY_BYTES_PER_SECOND / 1e12:g} TB/s in "
+            f"float32, all-reduce {_duration(run.all_reduce)}: bound by {run.bound}",
+            f"    the loader must deliver {per_gpu:,.0f} h of speech an hour and GPU, "
+            f"{per_gpu * plan.bytes_per_second / 1e6:,.0f} MB/s",
+        ]
+    sent = all_reduce_bytes(plan, num_gpus)
+    if sent:
+        lines.append(
+            f"  all-reduce: {sent / 1e6:,.0f} MB sent a step and GPU, "
+            f"{1e3 * sent / NVLINK_BYTES_PER_SECOND:.2f} ms over NVLink at "
+            f"{NVLINK_BYTES_PER_SECOND / 1e9:g} GB/s"
+        )
+    return lines
+
+
+def _duration(seconds: float) -> str:
+    for unit, size in (("h", 3600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.2g} s"

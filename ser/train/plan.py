@@ -1,0 +1,129 @@
+"""What a configuration asks of a training run: network, batches, hours of speech."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from ser.base.errors import SerError
+from ser.config.load import load_config, read_yaml
+from ser.config.schema import (
+    BpeConfig,
+    FbankConfig,
+    LabelsConfig,
+    PretrainConfig,
+    SystemConfig,
+    TrainingConfig,
+)
+from ser.nn.cost import FLOAT_BYTES, NetworkShape, count_parameters
+from ser.nn.recogniser import Recogniser
+from ser.nn.systems import build_system
+
+
+@dataclass(frozen=True, kw_only=True)
+class Speech:
+    """What is trained on.
+
+    Attributes:
+        hours: Hours of speech an epoch, speed copies not counted.
+        mean_seconds: Mean length of an utterance.
+    """
+
+    hours: float
+    mean_seconds: float
+
+
+# LibriSpeech's 281,241 utterances; four fifths of IEMOCAP's 5531 of four classes.
+PRETRAINING_SPEECH = Speech(hours=960.0, mean_seconds=12.3)
+FINETUNING_SPEECH = Speech(hours=5.6, mean_seconds=4.55)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """One training run, as its configuration has it.
+
+    Attributes:
+        name: For people.
+        shape: The network.
+        num_parameters: Its parameters.
+        training: Batches and epochs.
+        fbank: The features.
+        speech: What is trained on.
+    """
+
+    name: str
+    shape: NetworkShape
+    num_parameters: int
+    training: TrainingConfig
+    fbank: FbankConfig
+    speech: Speech
+
+    @property
+    def hours_per_epoch(self) -> float:
+        """Hours of speech an epoch with the speed copies."""
+        return self.speech.hours * (1 + sum(1 / speed for speed in self.training.speed_factors))
+
+    @property
+    def num_frames(self) -> int:
+        """T of an utterance of mean length."""
+        return round(self.speech.mean_seconds * 1000 / self.fbank.frame_shift_ms)
+
+    @property
+    def num_steps(self) -> int:
+        """Optimiser steps of the whole run."""
+        copies = 1 + len(self.training.speed_factors)
+        num_utts = self.speech.hours * 3600 / self.speech.mean_seconds * copies
+        return math.ceil(num_utts / self.training.batch_size_utts) * self.training.max_epochs
+
+    @property
+    def bytes_per_second(self) -> float:
+        """Bytes of float32 features of a second of speech, as the model gets them."""
+        return FLOAT_BYTES * self.fbank.num_mel_bins * 1000 / self.fbank.frame_shift_ms
+
+
+def read_plan(path: Path, vocab_size: int | None, hours: float | None, epochs: int | None) -> Plan:
+    """Reads a configuration of pre-training or of a system, and its neighbours.
+
+    Args:
+        path: ``conf/pretrain/<name>.yaml`` or ``conf/systems/<system>.yaml``.
+        vocab_size: V, or None for what ``conf/bpe.yaml`` gives with the blank.
+        hours: Hours of speech an epoch, or None for the paper's.
+        epochs: Instead of the configuration's.
+
+    Raises:
+        SerError: The file is neither of the two, or a file beside it is missing or wrong.
+    """
+    conf = path.parent.parent
+    values = read_yaml(path)
+    if not isinstance(values, dict) or not values.keys() & {"encoder", "model"}:
+        raise SerError(
+            f"{path}: neither 'encoder' nor 'model' stands in it; expected a configuration of "
+            "pre-training or of a system; name conf/pretrain/*.yaml or conf/systems/*.yaml"
+        )
+    if vocab_size is None:
+        vocab_size = load_config(conf / "bpe.yaml", BpeConfig).num_pieces + 1
+    model: nn.Module
+    with torch.device("meta"):
+        if "encoder" in values:
+            pretrain = load_config(path, PretrainConfig)
+            training, speech = pretrain.training, PRETRAINING_SPEECH
+            shape = NetworkShape(pretrain.encoder, vocab_size, None)
+            model = Recogniser(pretrain.encoder, vocab_size)
+        else:
+            system = load_config(path, SystemConfig)
+            training, speech = system.training, FINETUNING_SPEECH
+            num_emotions = len(load_config(conf / "labels.yaml", LabelsConfig).names)
+            shape = NetworkShape(
+                system.model, vocab_size if system.ctc_alpha else None, num_emotions
+            )
+            model = build_system(system, num_emotions, vocab_size)
+    return Plan(
+        name=str(path),
+        shape=shape,
+        num_parameters=count_parameters(model),
+        training=training.model_copy(update={"max_epochs": epochs or training.max_epochs}),
+        fbank=load_config(conf / "fbank.yaml", FbankConfig),
+        speech=Speech(hours=hours or speech.hours, mean_seconds=speech.mean_seconds),
+    )

@@ -1,0 +1,81 @@
+"""The estimate of a full run: for every shipped configuration, and by hand for the paper's."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import ser
+from ser.base.errors import SerError
+from ser.train.estimate import all_reduce_bytes, describe, estimate
+from ser.train.plan import Plan, read_plan
+
+EGS = Path(ser.__file__).parents[1] / "egs"
+SHIPPED = sorted(
+    path for name in ("pretrain", "systems") for path in EGS.glob(f"*/conf/**/{name}/*.yaml")
+)
+PAPER = EGS / "iemocap" / "conf" / "pretrain" / "ctc.yaml"
+
+
+def paper(**changes: float) -> Plan:
+    options = {"vocab_size": None, "hours": None, "epochs": None}
+    return read_plan(PAPER, **{**options, **changes})
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: str(path.relative_to(EGS)))
+def test_every_shipped_configuration_is_estimated(path: Path) -> None:
+    text = describe(read_plan(path, None, None, None), [1, 8])
+    assert text.startswith(f"{path}: arithmetic on the configuration; nothing here was measured")
+    assert "on 1 H100" in text and "on 8 H100" in text
+
+
+def test_the_papers_run_by_hand() -> None:
+    plan = paper()
+    assert plan.num_parameters == 69_013_897
+    one, eight = (estimate(plan, count, "bfloat16") for count in (1, 8))
+    # 16.5 encoder frames a second, 12 * 25 * 512^2 products of the second convolution, 18 blocks
+    # of 3.15 M, and about 11 M more; each is 2 operations, three times.
+    by_hand = 960 * 3600 * 25 * 16.5 * (78.6e6 + 56.6e6 + 11e6) * 2 * 3
+    assert one.flops == pytest.approx(by_hand, rel=0.02)
+    assert one.compute == pytest.approx(one.flops / (0.4 * 989e12))
+    assert eight.compute == pytest.approx(one.compute / 8)
+    assert (one.all_reduce, one.bound, one.seconds) == (0, "compute", one.compute)
+    assert all_reduce_bytes(plan, 8) == pytest.approx(2 * 7 / 8 * 4 * 69_013_897)
+    assert plan.bytes_per_second == 100 * 80 * 4
+
+
+def test_options_scale_the_run() -> None:
+    whole, half = (estimate(paper(hours=h), 1, "float32").flops for h in (100, 50))
+    assert whole == pytest.approx(2 * half)
+    assert estimate(paper(hours=50, epochs=50), 1, "float32").flops == pytest.approx(whole)
+    assert paper(vocab_size=101).num_parameters == 69_013_897 - 513 * (5001 - 101)
+
+
+def test_speed_copies_are_trained_on_too() -> None:
+    plan = paper()
+    training = plan.training.model_copy(update={"speed_factors": [0.8]})
+    slow = Plan(**{**plan.__dict__, "training": training})
+    assert slow.hours_per_epoch == 960 * (1 + 1 / 0.8)
+    assert slow.num_steps == pytest.approx(2 * plan.num_steps, rel=1e-3)
+
+
+def test_another_file_is_refused() -> None:
+    with pytest.raises(SerError, match=r"encoder\.yaml: neither 'encoder' nor 'model'"):
+        read_plan(EGS / "mini" / "conf" / "encoder.yaml", None, None, None)
+
+
+def test_program_prints_and_refuses_in_one_line() -> None:
+    def call(*options: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "ser.bin.estimate", str(PAPER), *options],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    result = call("--num-gpus", "4")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "on 4 H100" in result.stdout
+    wrong = call("--hours", "0")
+    assert (wrong.returncode, wrong.stderr) == (1, "error: --hours 0.0: expected more than 0\n")

@@ -1,0 +1,158 @@
+"""Prediction: hours of speech per hour in batches, and one file from the shell."""
+
+import random
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+import torch
+
+from benchmarks.row import Row, alternate_seconds
+from ser.base.record import Record
+from ser.config.load import load_config
+from ser.config.schema import BpeConfig, FbankConfig, LabelsConfig, SystemConfig
+from ser.data.utterances import Utterance
+from ser.infer.predict import predict_utterances
+from ser.kaldi.ark import ArkReader, ArkWriter
+from ser.nn.cnn_blstm_sa import CnnBlstmSa
+from ser.nn.cost import count_parameters
+from ser.nn.emotion import EmotionModel
+from ser.nn.systems import build_system
+from ser.text.bpe import Tokenizer, train_bpe
+from ser.train.checkpoint import save_weights
+
+EGS = Path(__file__).parents[2] / "egs"
+RECIPES = {"mini": "mini", "paper": "iemocap"}  # case -> recipe
+SYSTEM = "transformer_tl_mtl"
+THREADS = 2
+# Utterances of each case: about ten seconds of work.
+NUM_UTTS = {"mini": 1000, "paper": 64}
+
+
+@dataclass(frozen=True)
+class RandomSystem:
+    """A shipped system with random weights, which cost what trained ones do."""
+
+    system: SystemConfig
+    labels: LabelsConfig
+    fbank: FbankConfig
+    model: EmotionModel | CnnBlstmSa
+    bpe: bytes
+
+
+def random_system(case: str) -> RandomSystem:
+    """Builds it; the BPE model is trained on words drawn at random."""
+    torch.manual_seed(0)
+    conf = EGS / RECIPES[case] / "conf"
+    system = load_config(conf / "systems" / f"{SYSTEM}.yaml", SystemConfig)
+    labels = load_config(conf / "labels.yaml", LabelsConfig)
+    draw = random.Random(0)
+    words = [
+        "".join(draw.choices("ABCDEFGHIJKLMNOPQRST", k=draw.randint(2, 9))) for _ in range(9000)
+    ]
+    bpe = train_bpe(words, load_config(conf / "bpe.yaml", BpeConfig), Path("random words"))
+    model = build_system(system, len(labels.names), Tokenizer(bpe).vocab_size).eval()
+    return RandomSystem(system, labels, load_config(conf / "fbank.yaml", FbankConfig), model, bpe)
+
+
+def predict_realtime() -> Row:
+    """Hours of speech per hour from an ark on two threads, as stage 5 predicts; random weights."""
+    torch.set_num_threads(THREADS)
+    torch.set_flush_denormal(True)
+    cases: dict[str, float] = {}
+    raw: dict[str, Any] = {"threads": THREADS, "weights": "random"}
+    for case, num_utts in NUM_UTTS.items():
+        trained = random_system(case)
+        lens = random_lengths(num_utts)
+        with tempfile.TemporaryDirectory() as folder, ArkWriter(Path(folder), "float32") as writer:
+            draw = np.random.default_rng(0)
+            for utt, size in lens.items():
+                matrix = draw.normal(size=(size, trained.fbank.num_mel_bins))
+                writer.write(utt, matrix.astype(np.float32))
+            feats = ArkReader(writer.finish(), Path("feats.scp"))
+            (seconds,) = alternate_seconds(3, partial(predict_once, trained, lens, feats))
+        speech = sum(lens.values()) / 100
+        cases[case] = speech / seconds
+        raw |= {
+            f"{case}.seconds": seconds,
+            f"{case}.speech_seconds": speech,
+            f"{case}.utts": num_utts,
+            f"{case}.batch_size_utts": trained.system.training.batch_size_utts,
+            f"{case}.parameters": count_parameters(trained.model),
+        }
+    return Row(
+        key="predict_realtime",
+        value=min(cases.values()),
+        target="reported",
+        cases=cases,
+        raw=raw,
+    )
+
+
+def random_lengths(num_utts: int) -> dict[str, int]:
+    """Frames of utterances as long as IEMOCAP's: 4.5 s in the mean, most between 1 and 12 s."""
+    seconds = np.random.default_rng(0).lognormal(1.33, 0.62, num_utts).clip(0.6, 30.0)
+    return {f"utt{i:04}": int(100 * s) for i, s in enumerate(seconds)}
+
+
+def predict_once(trained: RandomSystem, lens: Mapping[str, int], feats: ArkReader) -> None:
+    """Predicts every utterance, words included."""
+    predictions = predict_utterances(
+        trained.model,
+        [Utterance(utt, size) for utt, size in lens.items()],
+        feats,
+        Tokenizer(trained.bpe),
+        trained.system.training,
+    )
+    assert len(list(predictions)) == len(lens)
+
+
+@contextmanager
+def run_folder(case: str) -> Iterator[Path]:
+    """A folder as stage 4 leaves it."""
+    trained = random_system(case)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        save_weights(folder / "model.safetensors", trained.model)
+        (folder / "bpe.model").write_bytes(trained.bpe)
+        config = {"system": trained.system.model_dump(), "labels": trained.labels.model_dump()}
+        Record(folder, 4, config, {}).finish(fbank=trained.fbank.model_dump())
+        yield folder
+
+
+def predict_cold_start_vs_torch_import() -> Row:
+    """Wall time of one 5-second file from the shell / of ``python -c "import torch"``."""
+    cases: dict[str, float] = {}
+    raw: dict[str, Any] = {"speech_seconds": 5, "weights": "random"}
+    for case in RECIPES:
+        with run_folder(case) as folder:
+            audio = folder / "five_seconds.wav"
+            samples = 0.1 * np.random.default_rng(0).normal(size=5 * 16000)
+            soundfile.write(audio, samples, 16000)
+
+            predict = ("-m", "ser.bin.predict_files", str(folder), str(audio))
+            ours, torch_alone = alternate_seconds(
+                7, partial(call, *predict), partial(call, "-c", "import torch")
+            )
+        cases[case] = ours / torch_alone
+        raw |= {f"{case}.seconds": ours, f"{case}.torch_import_seconds": torch_alone}
+    return Row(
+        key="predict_cold_start_vs_torch_import",
+        value=max(cases.values()),
+        target="<= 1.5",
+        cases=cases,
+        raw=raw,
+    )
+
+
+def call(*arguments: str) -> None:
+    """Runs this Python."""
+    subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL)
