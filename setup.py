@@ -17,6 +17,7 @@ setup(
         "pydantic>=2.10",
         "pyyaml>=6.0",
         "safetensors>=0.5",
+        "scipy>=1.13",
         "sentencepiece>=0.2",
         "soundfile>=0.13",
         "soxr>=0.5",
