@@ -139,7 +139,7 @@ class ArkReader:
     @cached_property
     def num_bins(self) -> int:
         """F, by the first utterance."""
-        return self[next(iter(self._scp))].shape[1]
+        return int(self[next(iter(self._scp))].shape[1])
 
     def __getitem__(self, utt: str) -> Matrix:
         """The matrix (T, F) of an utterance, float32.

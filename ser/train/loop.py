@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -17,7 +17,7 @@ from ser.data.batch import Batch
 from ser.data.loader import load_batches
 from ser.data.sampler import epoch_batches, split_by_frames
 from ser.data.utterances import Utterance
-from ser.feats.spec_augment import spec_augment
+from ser.feats.spec_augment import Spans, spec_augment_spans
 from ser.kaldi.ark import ArkReader
 from ser.nn.losses import Loss
 from ser.train.checkpoint import (
@@ -146,7 +146,7 @@ class Trainer:
         batches = epoch_batches(
             lens,
             self.training.batch_size_utts,
-            self.training.bucket_size_batches,
+            self.training.length_jitter_prob,
             self.seed,
             progress.epoch,
         )[progress.step_in_epoch :]
@@ -154,16 +154,22 @@ class Trainer:
         for batch in batches:
             parts = split_by_frames([lens[i] for i in batch], self.training.max_frames_in_memory)
             steps.append([[batch[position] for position in part] for part in parts])
-        loader = iter(
-            load_batches(
-                self.data.utterances,
-                self.data.feats,
-                [part for parts in steps for part in parts],
-                self.training.num_loader_workers,
-            )
+        loader = load_batches(
+            self.data.utterances,
+            self.data.feats,
+            [part for parts in steps for part in parts],
+            self.training.num_loader_workers,
+            self._spans(lens, progress.epoch),
         )
         for parts in steps:
             yield [next(loader) for _ in parts]
+
+    def _spans(self, lens: Sequence[int], epoch: int) -> Spans | None:
+        """The masks of SpecAugment for an epoch, where there are any."""
+        config = self.training.spec_augment
+        if config is None:
+            return None
+        return spec_augment_spans(lens, self.data.feats.num_bins, config, self.seed, epoch)
 
     def _step(self, parts: list[Batch], progress: Progress, journal: Journal) -> None:
         """One optimiser step on one batch, its parts accumulated."""
@@ -176,9 +182,6 @@ class Trainer:
         sums: dict[str, float] = {"utts": num_utts}
         for part in parts:
             batch = part.to(self.device)
-            if self.training.spec_augment:
-                masked = spec_augment(batch.feats, batch.feat_lens, self.training.spec_augment)
-                batch = replace(batch, feats=masked)
             with autocast(self.device, self.training.precision):
                 loss = self.compute_loss(batch)
             torch.autograd.backward(loss.total / num_utts)
