@@ -22,6 +22,7 @@ setup(
         "soundfile>=0.13",
         "soxr>=0.5",
         "tensorboard>=2.18",
+        "threadpoolctl>=3.5",
         "torch>=2.9",
         "torchaudio>=2.9",
         "tqdm>=4.66",

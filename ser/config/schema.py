@@ -13,6 +13,8 @@ Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 
+SCRATCH = "scratch"  # the ``init`` of a system that starts from no encoder
+
 
 class Section(BaseModel):
     """A part of a configuration file: frozen, no unknown keys, no silent conversions."""
@@ -285,7 +287,7 @@ class SystemConfig(Section):
 
     @model_validator(mode="after")
     def _parts_fit(self) -> "SystemConfig":
-        if self.model.type == "cnn_blstm_sa" and (self.init != "scratch" or self.ctc_alpha > 0):
+        if self.model.type == "cnn_blstm_sa" and (self.init != SCRATCH or self.ctc_alpha > 0):
             raise ValueError(
                 f"cnn_blstm_sa with init {self.init} and ctc_alpha {self.ctc_alpha}; expected "
                 "scratch and 0.0: the baseline has neither pre-training nor a CTC head"

@@ -9,7 +9,7 @@ from ser.base.errors import SerError
 from ser.base.files import digest_json
 from ser.base.record import Record, require
 from ser.config.load import load_config
-from ser.config.schema import LabelsConfig, ProtocolConfig, SystemConfig
+from ser.config.schema import SCRATCH, LabelsConfig, ProtocolConfig, SystemConfig
 from ser.corpus.folds import TRAIN, VALID, read_fold
 from ser.data.batch import Batch
 from ser.data.loader import load_batches
@@ -34,8 +34,6 @@ from ser.train.ctc_targets import check_ctc_lengths, encode_transcripts
 from ser.train.device import choose_device, prepare_process
 from ser.train.folder import train_in_folder
 from ser.train.loop import ComputeLoss, Selection, Trainer, TrainingData, autocast
-
-SCRATCH = "scratch"
 
 
 @dataclass(frozen=True, kw_only=True)
