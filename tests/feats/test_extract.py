@@ -1,6 +1,11 @@
 """Stage 1: the same bytes however it was run, and nothing half-done counts as done."""
 
 import json
+import multiprocessing
+import os
+import signal
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +21,7 @@ from ser.data.utterances import read_feature_dir
 from ser.feats import extract
 from ser.feats.extract import extract_features
 from ser.feats.fbank import Fbank
+from ser.kaldi.ark import ArkWriter
 from ser.kaldi.audio import read_audio
 from ser.kaldi.data_dir import digest_data_dir, write_data_dir
 
@@ -126,6 +132,49 @@ def test_killed_and_rerun_writes_the_same_bytes(
     done = int(utt.removeprefix("spk-u"))
     assert len(asked) <= NUM_UTTS - max(0, done - 1), "what was done is kept but for the last"
     assert not list(out.glob(".*"))
+
+
+@pytest.mark.parametrize("num_written", [0, 3, 6])
+def test_two_processes_go_on_to_the_same_bytes(
+    data: Path, out: Path, num_written: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    extract_features(data, out, CONFIG, 1)
+    expected = written(out)
+    for name in OUTPUTS:
+        (out / name).unlink()
+    original = ArkWriter.append
+
+    def append_or_stop(writer: ArkWriter, *encoded: Any) -> None:
+        if len(writer.num_frames) == num_written:
+            raise KeyboardInterrupt
+        original(writer, *encoded)
+
+    monkeypatch.setattr(extract, "CHUNK_UTTS", 2)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(ArkWriter, "append", append_or_stop)
+        extract_features(data, out, CONFIG, 2)
+    assert (out / ".feats.ark.partial").exists()
+    extract_features(data, out, CONFIG, 2)
+    assert written(out) == expected
+
+
+def test_a_killed_process_is_an_error(data: Path, out: Path) -> None:
+    """A pipe without a writer keeps it busy until it is killed."""
+    wav = data.parents[1] / "wav" / "u3.wav"
+    wav.unlink()
+    os.mkfifo(wav)
+
+    def kill_first() -> None:
+        while not (children := multiprocessing.active_children()):
+            time.sleep(0.01)
+        os.kill(children[0].pid, signal.SIGKILL)
+
+    thread = threading.Thread(target=kill_first)
+    thread.start()
+    with pytest.raises(SerError, match="--nj: a process of feature extraction was killed"):
+        extract_features(data, out, CONFIG, 2)
+    thread.join()
+    assert not (out / "run.json").exists()
 
 
 def test_finished_run_is_left_alone(data: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:

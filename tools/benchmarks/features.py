@@ -13,12 +13,12 @@ import numpy as np
 import soundfile
 import soxr
 import torch
-from benchmarks.corpora import RATE_HZ, speech_files
-from benchmarks.row import Row, alternate_seconds
 from threadpoolctl import threadpool_limits
 from torchaudio.compliance.kaldi import fbank as torchaudio_fbank
 
 import ser
+from benchmarks.corpora import RATE_HZ, speech_files
+from benchmarks.row import Row, alternate_seconds
 from ser.base.record import Record
 from ser.config.load import load_config
 from ser.config.schema import FbankConfig
@@ -158,7 +158,8 @@ def time_stage(wavs: Sequence[Path], folder: Path) -> tuple[float, float]:
             )
             for part in range(NUM_PROCESSES)
         ]
-        assert not any([process.wait() for process in running])
+        statuses = [process.wait() for process in running]
+        assert not any(statuses)
 
     seconds, theirs = alternate_seconds(3, ours, simple)
     check_same(folder)
