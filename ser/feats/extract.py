@@ -100,8 +100,12 @@ def _extract_all(
             yield from (_extract(item, config, speed_factor) for item in items)
         return
     chunks = (items[i : i + CHUNK_UTTS] for i in range(0, len(items), CHUNK_UTTS))
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(num_processes, context, initializer=_start_worker) as pool:
+    # Forked, the processes need not import anything; nothing that they use has threads here.
+    context = multiprocessing.get_context("fork")
+    with (
+        threadpool_limits(1),  # the processes share out the cores
+        ProcessPoolExecutor(num_processes, context, initializer=end_with_parent) as pool,
+    ):
         waiting = deque(
             pool.submit(_extract_chunk, chunk, config, speed_factor)
             for chunk in islice(chunks, CHUNKS_AHEAD * num_processes)
@@ -120,11 +124,6 @@ def _extract_all(
             ) from error
         finally:
             pool.shutdown(cancel_futures=True)
-
-
-def _start_worker() -> None:
-    end_with_parent()
-    threadpool_limits(1)  # the processes share out the cores
 
 
 def _extract_chunk(
