@@ -70,8 +70,9 @@ def extract_features(
                 unit="utt",
                 disable=None,
             )
-            for encoded in progress:
-                writer.append(*encoded)
+            with threadpool_limits(1):  # the processes share out the cores
+                for encoded in progress:
+                    writer.append(*encoded)
             scp = writer.finish()
         num_frames = {utt: str(count) for utt, count in writer.num_frames.items()}
         write_data_dir(out, {**tables, "utt2num_frames": num_frames, "feats.scp": scp})
@@ -96,16 +97,12 @@ def _extract_all(
 ) -> Iterator[Encoded]:
     """Features of (utterance, audio file) pairs, in their order; few wait in memory."""
     if num_processes == 1:
-        with threadpool_limits(1):
-            yield from (_extract(item, config, speed_factor) for item in items)
+        yield from (_extract(item, config, speed_factor) for item in items)
         return
     chunks = (items[i : i + CHUNK_UTTS] for i in range(0, len(items), CHUNK_UTTS))
     # Forked, the processes need not import anything; nothing that they use has threads here.
     context = multiprocessing.get_context("fork")
-    with (
-        threadpool_limits(1),  # the processes share out the cores
-        ProcessPoolExecutor(num_processes, context, initializer=end_with_parent) as pool,
-    ):
+    with ProcessPoolExecutor(num_processes, context, initializer=end_with_parent) as pool:
         waiting = deque(
             pool.submit(_extract_chunk, chunk, config, speed_factor)
             for chunk in islice(chunks, CHUNKS_AHEAD * num_processes)
