@@ -103,7 +103,7 @@ def training_config(**changes: Any) -> TrainingConfig:
     values = {
         "batch_size_utts": 8,
         "max_frames_in_memory": 100000,
-        "bucket_size_batches": 4,
+        "length_jitter_prob": 0.05,
         "max_epochs": 2,
         "precision": "float32",
         "checkpoint_minutes": 60.0,

@@ -69,7 +69,7 @@ fi
 
 if stage 1 "features: log-mel filterbank -> dump/fbank"; then
   python -m ser.bin.make_feats data/asr_train data/asr_valid data/ser \
-    --out dump/fbank --conf conf --nj "$nj"
+    --out dump/fbank --conf conf --systems "$systems" --nj "$nj"
 fi
 
 if stage 2 "subword units: BPE of the recogniser's transcripts -> exp/bpe"; then

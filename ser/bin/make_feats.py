@@ -5,9 +5,11 @@ from pathlib import Path
 
 from ser.base.errors import SerError, run_program
 from ser.base.log import log_to_console
+from ser.base.options import distinct_words
 from ser.config.load import load_config
 from ser.config.schema import FbankConfig
 from ser.feats.extract import extract_features
+from ser.feats.speed import speed_dir, speed_factors
 
 
 def parse_args() -> argparse.Namespace:
@@ -16,19 +18,25 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("data", type=Path, nargs="+", help="data directories")
     parser.add_argument("--out", type=Path, required=True, help="one folder for each goes in here")
     parser.add_argument("--conf", type=Path, required=True, help="holds fbank.yaml")
+    parser.add_argument("--systems", help="whose copies at other speeds are wanted (none)")
     parser.add_argument("--nj", type=int, default=1, help="processes")
     return parser.parse_args()
 
 
 def main() -> None:
-    """Extracts the features of each directory."""
+    """Extracts the features of each directory, and of its copies at other speeds."""
     args = parse_args()
     log_to_console()
     if args.nj < 1:
         raise SerError(f"--nj {args.nj}: expected 1 or more processes")
     config = load_config(args.conf / "fbank.yaml", FbankConfig)
+    systems = distinct_words("--systems", args.systems) if args.systems is not None else []
+    speeds = speed_factors(args.conf, systems)
     for data in args.data:
-        extract_features(data, args.out / data.name, config, args.nj)
+        out = args.out / data.name
+        extract_features(data, out, config, args.nj)
+        for factor in speeds.get(data.name, []):
+            extract_features(data, speed_dir(out, factor), config, args.nj, factor)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,8 @@ Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 
+SCRATCH = "scratch"  # the ``init`` of a system that starts from no encoder
+
 
 class Section(BaseModel):
     """A part of a configuration file: frozen, no unknown keys, no silent conversions."""
@@ -215,8 +217,9 @@ class TrainingConfig(Section):
 
     ``batch_size_utts`` is what one optimiser step sees, on however many GPUs. Each process splits
     its share into parts of at most ``max_frames_in_memory`` padded feature frames whose gradients
-    are accumulated, so that the batch of the paper fits into any memory. ``bucket_size_batches``
-    batches are drawn at random and sorted by length together.
+    are accumulated, so that the batch of the paper fits into any memory. Batches hold utterances
+    of similar length: they are sorted by length, each up to the share ``length_jitter_prob`` longer
+    or shorter than it is.
 
     A checkpoint is written every ``checkpoint_minutes`` and, where given, every
     ``checkpoint_steps``. ``average_epochs`` averages the weights of so many epochs: the last, or
@@ -228,7 +231,7 @@ class TrainingConfig(Section):
 
     batch_size_utts: Count
     max_frames_in_memory: Count
-    bucket_size_batches: Count
+    length_jitter_prob: Probability
     max_epochs: Count
     precision: Literal["float32", "bfloat16"]
     checkpoint_minutes: Positive
@@ -284,7 +287,7 @@ class SystemConfig(Section):
 
     @model_validator(mode="after")
     def _parts_fit(self) -> "SystemConfig":
-        if self.model.type == "cnn_blstm_sa" and (self.init != "scratch" or self.ctc_alpha > 0):
+        if self.model.type == "cnn_blstm_sa" and (self.init != SCRATCH or self.ctc_alpha > 0):
             raise ValueError(
                 f"cnn_blstm_sa with init {self.init} and ctc_alpha {self.ctc_alpha}; expected "
                 "scratch and 0.0: the baseline has neither pre-training nor a CTC head"

@@ -1,12 +1,14 @@
-"""A padded batch."""
+"""A padded batch, read from the archive straight into its place."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
-from torch.nn.utils.rnn import pad_sequence
 
 from ser.data.utterances import Utterance
+from ser.feats.spec_augment import Spans
+from ser.kaldi.ark import ArkReader
 
 
 @dataclass(frozen=True)
@@ -41,14 +43,41 @@ class Batch:
         )
 
 
-def collate(utterances: Sequence[Utterance], feats: Sequence[torch.Tensor]) -> Batch:
-    """Pads utterances and their features (T, F) to one batch."""
-    tokens = [torch.tensor(u.tokens, dtype=torch.long) for u in utterances]
+def read_batch(
+    utterances: Sequence[Utterance],
+    indices: Sequence[int],
+    feats: ArkReader,
+    spans: Spans | None = None,
+) -> Batch:
+    """Reads some utterances, takes the mean off each, masks and pads them.
+
+    Args:
+        utterances: All utterances.
+        indices: Which of them.
+        feats: Their features.
+        spans: Masks of all utterances; None masks nothing.
+
+    Raises:
+        SerError: An archive is missing or cut, or holds another number of frames.
+    """
+    chosen = [utterances[i] for i in indices]
+    feat_lens = [u.num_frames for u in chosen]
+    token_lens = [len(u.tokens) for u in chosen]
+    padded = np.empty((len(chosen), max(feat_lens), feats.num_bins), np.float32)
+    tokens = np.zeros((len(chosen), max(token_lens)), np.int64)
+    for row, (index, utterance) in enumerate(zip(indices, chosen, strict=True)):
+        matrix = padded[row, : utterance.num_frames]
+        feats.read_into(utterance.utt, matrix)
+        matrix -= matrix.mean(axis=0)
+        if spans:
+            spans.mask(index, matrix)
+        padded[row, utterance.num_frames :] = 0
+        tokens[row, : len(utterance.tokens)] = utterance.tokens
     return Batch(
-        utts=tuple(u.utt for u in utterances),
-        feats=pad_sequence(list(feats), batch_first=True),
-        feat_lens=torch.tensor([len(f) for f in feats]),
-        tokens=pad_sequence(tokens, batch_first=True),
-        token_lens=torch.tensor([len(t) for t in tokens]),
-        labels=torch.tensor([u.label for u in utterances]),
+        utts=tuple(u.utt for u in chosen),
+        feats=torch.from_numpy(padded),
+        feat_lens=torch.tensor(feat_lens),
+        tokens=torch.from_numpy(tokens),
+        token_lens=torch.tensor(token_lens),
+        labels=torch.tensor([u.label for u in chosen]),
     )

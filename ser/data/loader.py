@@ -1,30 +1,37 @@
 """From lists of indices to padded batches, read by worker processes where asked."""
 
-from collections.abc import Iterable, Sequence
-from copy import copy
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from ser.data.batch import Batch, collate
-from ser.data.utterances import Utterance, normalised
+from ser.base.errors import SerError
+from ser.data.batch import Batch, read_batch
+from ser.data.utterances import Utterance
+from ser.feats.spec_augment import Spans
 from ser.kaldi.ark import ArkReader
 
 
-class _Batches(Dataset[Batch]):
+class _Batches(Dataset[Batch | SerError]):
     """One item is one whole batch, so that a worker reads and pads it alone."""
 
     def __init__(
-        self, utterances: Sequence[Utterance], feats: ArkReader, batches: Sequence[Sequence[int]]
+        self,
+        utterances: Sequence[Utterance],
+        feats: ArkReader,
+        batches: Sequence[Sequence[int]],
+        spans: Spans | None,
     ) -> None:
-        self.utterances, self.feats, self.batches = utterances, feats, batches
+        self.utterances, self.feats, self.batches, self.spans = utterances, feats, batches, spans
 
     def __len__(self) -> int:
         return len(self.batches)
 
-    def __getitem__(self, index: int) -> Batch:
-        chosen = [self.utterances[i] for i in self.batches[index]]
-        return collate(chosen, [normalised(self.feats, u.utt) for u in chosen])
+    def __getitem__(self, index: int) -> Batch | SerError:
+        try:
+            return read_batch(self.utterances, self.batches[index], self.feats, self.spans)
+        except SerError as error:
+            return error  # raised in a worker, it would come with the worker's traceback
 
 
 def load_batches(
@@ -32,7 +39,8 @@ def load_batches(
     feats: ArkReader,
     batches: Sequence[Sequence[int]],
     num_workers: int = 0,
-) -> Iterable[Batch]:
+    spans: Spans | None = None,
+) -> Iterator[Batch]:
     """Padded batches in the given order.
 
     Args:
@@ -40,12 +48,26 @@ def load_batches(
         feats: Their features.
         batches: Indices into ``utterances``, by batch.
         num_workers: Processes that read ahead; 0 reads in this one.
+        spans: Masks of SpecAugment, for all utterances; None masks nothing.
+
+    Raises:
+        SerError: An archive is missing or cut, or a worker process died.
     """
-    # A copy has no open archives: workers would share their place in a file that is open here.
-    return DataLoader(
-        _Batches(utterances, copy(feats), batches),
+    loader = DataLoader(
+        _Batches(utterances, feats, batches, spans),
         batch_size=None,
         num_workers=num_workers,
         # Its own generator: the loader must not move the state that dropout draws from.
         generator=torch.Generator().manual_seed(0),
     )
+    try:
+        for batch in loader:
+            if isinstance(batch, SerError):
+                raise batch
+            yield batch
+    except RuntimeError as error:
+        reason = str(error).splitlines()[0]
+        raise SerError(
+            f"training.num_loader_workers {num_workers}: a process that loads features was lost "
+            f"({reason}); expected it to live (is the memory full, or /dev/shm?); set fewer, or 0"
+        ) from error

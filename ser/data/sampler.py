@@ -6,17 +6,19 @@ import numpy as np
 
 
 def epoch_batches(
-    num_frames: Sequence[int], batch_size: int, bucket_size: int, seed: int, epoch: int
+    num_frames: Sequence[int], batch_size: int, length_jitter_prob: float, seed: int, epoch: int
 ) -> list[list[int]]:
     """The batches of one epoch: every utterance once.
 
-    Utterances are shuffled, cut into buckets of ``bucket_size`` batches, sorted by length within
-    a bucket and cut into batches, whose order is shuffled. Only the last batch may be smaller.
+    Utterances are sorted by their length times a random factor near 1 and cut into batches, whose
+    order is shuffled. One batch alone may be smaller; its place in the sorted order is random, so
+    that the other cuts move too.
 
     Args:
         num_frames: T of each utterance.
         batch_size: Utterances a batch.
-        bucket_size: Batches a bucket; more means less padding and less chance.
+        length_jitter_prob: Each length is taken up to this share longer or shorter than it is:
+            more means more padding and more chance.
         seed: The run's seed.
         epoch: Counted from 0.
 
@@ -24,15 +26,12 @@ def epoch_batches(
         Indices of the utterances, by batch.
     """
     random = np.random.default_rng([seed, epoch])
-    order = random.permutation(len(num_frames))
-    lens = np.asarray(num_frames)
-    size = batch_size * bucket_size
-    batches: list[list[int]] = []
-    for start in range(0, len(order), size):
-        bucket = order[start : start + size]
-        bucket = bucket[np.argsort(lens[bucket], kind="stable")]
-        batches += [bucket[i : i + batch_size].tolist() for i in range(0, len(bucket), batch_size)]
-    return [batches[i] for i in random.permutation(len(batches))]
+    factors = random.uniform(1 - length_jitter_prob, 1 + length_jitter_prob, len(num_frames))
+    order = np.argsort(np.asarray(num_frames) * factors, kind="stable")
+    sizes = np.full(-(-len(order) // batch_size), batch_size)
+    sizes[random.integers(len(sizes))] -= sizes.sum() - len(order)
+    batches = np.split(order, np.cumsum(sizes)[:-1])
+    return [batches[i].tolist() for i in random.permutation(len(batches))]
 
 
 def sorted_batches(num_frames: Sequence[int], batch_size: int) -> list[list[int]]:

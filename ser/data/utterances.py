@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from ser.base.errors import SerError
 from ser.base.log import logger
 from ser.kaldi.ark import ArkReader
@@ -85,12 +83,6 @@ def select(
         for utt, frames in features.num_frames.items()
         if utt in chosen
     ]
-
-
-def normalised(feats: ArkReader, utt: str) -> torch.Tensor:
-    """Features (T, F) with the utterance's mean taken off each band."""
-    matrix = feats[utt]
-    return torch.from_numpy(matrix - matrix.mean(axis=0, keepdims=True))
 
 
 def check_num_mel_bins(record: Mapping[str, Any], num_mel_bins: int, where: Path) -> None:

@@ -2,15 +2,14 @@
 
 import multiprocessing
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import cache
 from itertools import islice
 from pathlib import Path
 
-import numpy as np
-import torch
+from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from ser.base.errors import SerError
@@ -20,15 +19,20 @@ from ser.base.process import end_with_parent
 from ser.base.record import Record, sole_run
 from ser.config.schema import FbankConfig
 from ser.feats.fbank import Fbank
-from ser.kaldi.ark import ArkWriter, Matrix
+from ser.feats.speed import speed_tables
+from ser.kaldi.ark import ArkWriter, encode
 from ser.kaldi.audio import read_audio
 from ser.kaldi.data_dir import read_data_dir, require_data_dir, write_data_dir
 
-Item = tuple[str, str]
-AHEAD = 256  # utterances that may wait for their turn
+Item = tuple[str, str]  # utterance, audio file
+Encoded = tuple[str, int, bytes]  # utterance, frames, the matrix as it stands in the archive
+CHUNK_UTTS = 8  # utterances that a process takes at a time
+CHUNKS_AHEAD = 4  # for each process, so that none waits for another
 
 
-def extract_features(data_path: Path, out: Path, config: FbankConfig, num_processes: int) -> None:
+def extract_features(
+    data_path: Path, out: Path, config: FbankConfig, num_processes: int, speed_factor: float = 1.0
+) -> None:
     """Writes ``feats.ark``, ``feats.scp`` and ``utt2num_frames`` beside the tables of ``data``.
 
     A killed run goes on where it stood; a finished one returns at once.
@@ -38,35 +42,41 @@ def extract_features(data_path: Path, out: Path, config: FbankConfig, num_proces
         out: Folder to write.
         config: The features.
         num_processes: Processes that read and transform; 1 is this one.
+        speed_factor: Other than 1 for a copy at this speed, with ids of its own.
 
     Raises:
         SerError: Audio is missing, unreadable, empty or not finite.
     """
     inputs = {str(data_path): require_data_dir(data_path)}
-    record = Record(out, 1, config.model_dump(), inputs)
+    settings = config.model_dump()
+    if speed_factor != 1.0:
+        settings["speed_factor"] = speed_factor
+    record = Record(out, 1, settings, inputs)
     with sole_run(out):
         if record.is_finished():
             logger.info("%s: finished already, with the same inputs", out)
             return
         _start_or_resume(record)
         data = read_data_dir(data_path)
+        tables = speed_tables(data.tables, speed_factor) if speed_factor != 1.0 else data.tables
+        wavs = tables["wav.scp"]
         with ArkWriter(out, config.storage) as writer:
-            items = [item for item in data["wav.scp"].items() if item[0] not in writer.num_frames]
+            items = [item for item in wavs.items() if item[0] not in writer.num_frames]
             progress = tqdm(
-                _matrices(items, config, num_processes),
-                total=len(data.utts),
-                initial=len(data.utts) - len(items),
+                _extract_all(items, config, speed_factor, num_processes),
+                total=len(wavs),
+                initial=len(wavs) - len(items),
                 desc=str(out),
                 unit="utt",
                 disable=None,
             )
-            for utt, feats in progress:
-                writer.write(utt, feats)
+            with threadpool_limits(1):  # the processes share out the cores
+                for encoded in progress:
+                    writer.append(*encoded)
             scp = writer.finish()
         num_frames = {utt: str(count) for utt, count in writer.num_frames.items()}
-        tables = {**data.tables, "utt2num_frames": num_frames, "feats.scp": scp}
-        write_data_dir(out, tables)
-        hours = sum(map(float, data["utt2dur"].values())) / 3600
+        write_data_dir(out, {**tables, "utt2num_frames": num_frames, "feats.scp": scp})
+        hours = sum(map(float, tables["utt2dur"].values())) / 3600
         logger.info("%s: %s utterances, %.2f h", out, len(scp), hours)
         record.finish(num_utts=len(scp), hours=round(hours, 3))
 
@@ -82,21 +92,28 @@ def _start_or_resume(record: Record) -> None:
         write_json(started, {"identity": record.identity})
 
 
-def _matrices(
-    items: list[Item], config: FbankConfig, num_processes: int
-) -> Iterator[tuple[str, Matrix]]:
+def _extract_all(
+    items: Sequence[Item], config: FbankConfig, speed_factor: float, num_processes: int
+) -> Iterator[Encoded]:
     """Features of (utterance, audio file) pairs, in their order; few wait in memory."""
     if num_processes == 1:
-        yield from (_extract(item, config) for item in items)
+        yield from (_extract(item, config, speed_factor) for item in items)
         return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(num_processes, context, initializer=_start_worker) as pool:
-        remaining = iter(items)
-        waiting = deque(pool.submit(_extract, i, config) for i in islice(remaining, AHEAD))
+    chunks = (items[i : i + CHUNK_UTTS] for i in range(0, len(items), CHUNK_UTTS))
+    # Forked, the processes need not import anything; nothing that they use has threads here.
+    context = multiprocessing.get_context("fork")
+    with ProcessPoolExecutor(num_processes, context, initializer=end_with_parent) as pool:
+        waiting = deque(
+            pool.submit(_extract_chunk, chunk, config, speed_factor)
+            for chunk in islice(chunks, CHUNKS_AHEAD * num_processes)
+        )
         try:
             while waiting:
-                yield waiting.popleft().result()
-                waiting.extend(pool.submit(_extract, i, config) for i in islice(remaining, 1))
+                yield from waiting.popleft().result()
+                waiting.extend(
+                    pool.submit(_extract_chunk, chunk, config, speed_factor)
+                    for chunk in islice(chunks, 1)
+                )
         except BrokenProcessPool as error:
             raise SerError(
                 "--nj: a process of feature extraction was killed; expected it to finish (is the "
@@ -106,9 +123,10 @@ def _matrices(
             pool.shutdown(cancel_futures=True)
 
 
-def _start_worker() -> None:
-    end_with_parent()
-    torch.set_num_threads(1)
+def _extract_chunk(
+    chunk: Sequence[Item], config: FbankConfig, speed_factor: float
+) -> list[Encoded]:
+    return [_extract(item, config, speed_factor) for item in chunk]
 
 
 @cache
@@ -116,7 +134,8 @@ def _fbank(config: FbankConfig) -> Fbank:
     return Fbank(config)
 
 
-def _extract(item: Item, config: FbankConfig) -> tuple[str, Matrix]:
+def _extract(item: Item, config: FbankConfig, speed_factor: float) -> Encoded:
     utt, wav = item
-    samples = read_audio(Path(wav), utt, config.sample_rate_hz)
-    return utt, np.asarray(_fbank(config)(torch.from_numpy(samples)).numpy())
+    samples = read_audio(Path(wav), utt, config.sample_rate_hz, speed_factor)
+    feats = _fbank(config)(samples)
+    return utt, len(feats), encode(feats, config.storage)

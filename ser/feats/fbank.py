@@ -2,36 +2,60 @@
 
 Kaldi's ``compute-fbank-feats`` with ``--dither=0 --use-energy=false``: snip edges, mean of the
 frame removed, pre-emphasis, povey window, power spectrum, triangular mel filters, natural log.
+It needs numpy and scipy alone: a process of stage 1 starts without torch.
 """
 
 import math
 
-import torch
+import numpy as np
+import numpy.typing as npt
+import scipy.fft
 
 from ser.config.schema import FbankConfig
 
-EPSILON = torch.finfo(torch.float32).eps
+Floats = npt.NDArray[np.float32]
+
+EPSILON = np.finfo(np.float32).eps
+BLOCK_FRAMES = 256  # frames that are transformed together: they stay in the processor's cache
+NUM_GROUPS = 4  # groups of filters, each multiplied with the bins it covers alone
 
 
-def mel_scale(frequency_hz: torch.Tensor) -> torch.Tensor:
+def mel_scale(frequency_hz: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Mel of a frequency: 1127 ln(1 + f / 700)."""
-    return 1127.0 * torch.log1p(frequency_hz / 700.0)
+    return 1127.0 * np.log1p(frequency_hz / 700.0)
 
 
-def mel_filters(config: FbankConfig, fft_size: int) -> torch.Tensor:
+def mel_filters(config: FbankConfig, fft_size: int) -> Floats:
     """Triangular filters, evenly spaced in mel.
 
     Returns:
         Weights (fft_size // 2 + 1, F).
     """
-    edges = mel_scale(torch.tensor([config.low_freq_hz, config.high_freq_hz], dtype=torch.float64))
-    points = torch.linspace(float(edges[0]), float(edges[1]), config.num_mel_bins + 2).double()
+    low, high = mel_scale(np.array([config.low_freq_hz, config.high_freq_hz]))
+    points = np.linspace(low, high, config.num_mel_bins + 2)
     left, centre, right = points[:-2], points[1:-1], points[2:]
-    bins_hz = torch.arange(fft_size // 2 + 1).double() * config.sample_rate_hz / fft_size
+    bins_hz = np.arange(fft_size // 2 + 1) * config.sample_rate_hz / fft_size
     mel = mel_scale(bins_hz)[:, None]
     rising = (mel - left) / (centre - left)
     falling = (right - mel) / (right - centre)
-    return torch.minimum(rising, falling).clamp(min=0).float()
+    weights: Floats = np.minimum(rising, falling).clip(min=0).astype(np.float32)
+    return weights
+
+
+def covered_groups(filters: Floats) -> list[tuple[slice, slice, Floats]]:
+    """Cuts (bins, F) weights into groups of neighbouring filters.
+
+    Returns:
+        For each group the bins from the first to the last that it weighs, its filters, and its
+        weights: together most zeros of the whole matrix are left out.
+    """
+    groups = []
+    for bands in np.array_split(np.arange(filters.shape[1]), NUM_GROUPS):
+        covered = np.flatnonzero(filters[:, bands].any(axis=1))
+        bins = slice(covered[0], covered[-1] + 1) if len(covered) else slice(0, 1)
+        group = slice(bands[0], bands[-1] + 1)
+        groups.append((bins, group, np.ascontiguousarray(filters[bins, group])))
+    return groups
 
 
 class Fbank:
@@ -47,9 +71,9 @@ class Fbank:
         self.frame_length = int(config.sample_rate_hz * config.frame_length_ms / 1000)
         self.frame_shift = int(config.sample_rate_hz * config.frame_shift_ms / 1000)
         self._fft_size = 1 << math.ceil(math.log2(self.frame_length))
-        hann = torch.hann_window(self.frame_length, periodic=False, dtype=torch.float64)
-        self._window = hann.pow(0.85).float()  # Kaldi's "povey"
-        self._filters = mel_filters(config, self._fft_size)
+        # Kaldi's "povey" window
+        self._window = (np.hanning(self.frame_length) ** 0.85).astype(np.float32)
+        self._groups = covered_groups(mel_filters(config, self._fft_size))
 
     def num_frames(self, num_samples: int) -> int:
         """T for a number of samples: only frames that fit ("snip edges"), at least one.
@@ -58,7 +82,7 @@ class Fbank:
         """
         return max(1, 1 + (num_samples - self.frame_length) // self.frame_shift)
 
-    def __call__(self, samples: torch.Tensor) -> torch.Tensor:
+    def __call__(self, samples: Floats) -> Floats:
         """Log-mel energies of one utterance.
 
         Args:
@@ -68,12 +92,27 @@ class Fbank:
             (T, F) float32, T by ``num_frames``.
         """
         if len(samples) < self.frame_length:
-            samples = torch.nn.functional.pad(samples, (0, self.frame_length - len(samples)))
-        frames = samples.unfold(0, self.frame_length, self.frame_shift)  # (T, frame_length)
-        frames = frames - frames.mean(dim=1, keepdim=True)
-        previous = torch.cat([frames[:, :1], frames[:, :-1]], dim=1)
-        frames = (frames - self.config.preemphasis * previous) * self._window
-        spectrum = torch.fft.rfft(frames, n=self._fft_size)  # (T, fft_size // 2 + 1)
-        power = spectrum.real.square() + spectrum.imag.square()
-        energies: torch.Tensor = power @ self._filters  # (T, F)
-        return energies.clamp(min=EPSILON).log()
+            samples = np.pad(samples, (0, self.frame_length - len(samples)))
+        frames = np.lib.stride_tricks.sliding_window_view(samples, self.frame_length)
+        frames = frames[:: self.frame_shift]  # (T, frame_length)
+        energies = np.empty((len(frames), self.config.num_mel_bins), np.float32)
+        padded = np.zeros((min(BLOCK_FRAMES, len(frames)), self._fft_size), np.float32)
+        for start in range(0, len(frames), BLOCK_FRAMES):
+            stop = start + BLOCK_FRAMES
+            self._transform(frames[start:stop], padded, energies[start:stop])
+        np.maximum(energies, EPSILON, out=energies)
+        return np.log(energies, out=energies)
+
+    def _transform(self, frames: Floats, padded: Floats, energies: Floats) -> None:
+        """Mel energies (block, F) of (block, frame_length), by way of (block, fft_size)."""
+        padded = padded[: len(frames)]
+        windowed = padded[:, : self.frame_length]  # what lies beyond stays zero
+        np.subtract(frames, frames.mean(axis=1, keepdims=True), out=windowed)
+        # The first sample has none before it, and the window is zero there.
+        windowed[:, 1:] -= self.config.preemphasis * windowed[:, :-1]
+        windowed *= self._window
+        spectrum = scipy.fft.rfft(padded, axis=1)  # (block, fft_size // 2 + 1)
+        power = np.square(spectrum.real)
+        power += np.square(spectrum.imag)
+        for bins, bands, weights in self._groups:
+            np.matmul(power[:, bins], weights, out=energies[:, bands])

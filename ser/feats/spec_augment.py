@@ -1,41 +1,73 @@
-"""SpecAugment (Park et al., 2019): bands and stretches of time set to the utterance's mean."""
+"""SpecAugment (Park et al., 2019): bands and stretches of time set to the utterance's mean.
 
-import torch
+The masks of an utterance depend on the seed, the epoch and its place among all utterances alone:
+not on its batch, nor on the process that loads it or the number of processes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
 
 from ser.config.schema import SpecAugmentConfig
 
+Floats = npt.NDArray[np.float64]
+STREAM = 1  # keeps these random numbers apart from others of the same seed and epoch
 
-def spec_augment(
-    feats: torch.Tensor, feat_lens: torch.Tensor, config: SpecAugmentConfig
-) -> torch.Tensor:
-    """Masks each utterance by itself, with the random state of PyTorch's CPU generator.
+
+@dataclass(frozen=True)
+class Spans:
+    """The masks of N utterances for one epoch: from each start to before its stop.
+
+    Attributes:
+        bins: (N, masks, 2) start and stop in mel bins.
+        frames: (N, masks, 2) start and stop in frames.
+    """
+
+    bins: npt.NDArray[np.int32]
+    frames: npt.NDArray[np.int32]
+
+    def mask(self, index: int, feats: npt.NDArray[np.float32]) -> None:
+        """Masks the features (T, F) of an utterance in place.
+
+        Args:
+            index: The utterance's place among all.
+            feats: Mean-normalised, so that zero is the mean.
+        """
+        for start, stop in self.bins[index].tolist():
+            feats[:, start:stop] = 0
+        for start, stop in self.frames[index].tolist():
+            feats[start:stop] = 0
+
+
+def spec_augment_spans(
+    num_frames: Sequence[int], num_mel_bins: int, config: SpecAugmentConfig, seed: int, epoch: int
+) -> Spans:
+    """Draws the masks of all utterances for one epoch.
 
     Args:
-        feats: (B, T, F), mean-normalised, so that zero is the mean.
-        feat_lens: (B,) frames.
+        num_frames: T of each utterance.
+        num_mel_bins: F.
         config: Number and largest width of the masks.
-
-    Returns:
-        (B, T, F).
+        seed: The run's seed.
+        epoch: Counted from 0.
     """
-    batch, size, bands = feats.shape
-    lens = feat_lens.cpu().double()
-    keep = torch.ones(batch, size, bands, dtype=torch.bool)
-    for _ in range(config.num_freq_masks):
-        start, stop = _spans(torch.full((batch,), bands).double(), config.max_freq_mask_bins)
-        band = torch.arange(bands)
-        keep &= ~((band >= start) & (band < stop))[:, None, :]
-    widest = (lens * config.max_time_mask_prob).floor().clamp(max=config.max_time_mask_frames)
-    for _ in range(config.num_time_masks):
-        start, stop = _spans(lens, widest)
-        frame = torch.arange(size)
-        keep &= ~((frame >= start) & (frame < stop))[:, :, None]
-    return feats * keep.to(feats.device)
+    lens = np.asarray(num_frames, np.float64)
+    widest = np.floor(lens * config.max_time_mask_prob).clip(max=config.max_time_mask_frames)
+    # Row by row, so that an utterance's numbers do not depend on those of the others.
+    num_masks = config.num_freq_masks + config.num_time_masks
+    random = np.random.default_rng([seed, epoch, STREAM]).random((len(lens), num_masks, 2))
+    of_bins, of_frames = np.split(random, [config.num_freq_masks], axis=1)
+    bins = np.full(len(lens), float(num_mel_bins))
+    return Spans(
+        _spans(of_bins, bins, np.full(len(lens), float(config.max_freq_mask_bins))),
+        _spans(of_frames, lens, widest),
+    )
 
 
-def _spans(sizes: torch.Tensor, widest: torch.Tensor | int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Start and stop (B, 1) of one random span in each of (B,) sizes."""
-    width = (torch.rand(len(sizes), dtype=torch.float64) * (widest + 1)).floor()
-    width = torch.minimum(width, sizes)
-    start = (torch.rand(len(sizes), dtype=torch.float64) * (sizes - width + 1)).floor()
-    return start[:, None], (start + width)[:, None]
+def _spans(random: Floats, sizes: Floats, widest: Floats) -> npt.NDArray[np.int32]:
+    """Start and stop (N, masks, 2) of spans up to ``widest`` (N,) within ``sizes`` (N,)."""
+    width = np.minimum(np.floor(random[..., 0] * (widest + 1)[:, None]), sizes[:, None])
+    start = np.floor(random[..., 1] * (sizes[:, None] - width + 1))
+    return np.stack([start, start + width], axis=2).astype(np.int32)

@@ -141,7 +141,7 @@ def predict_files(
 def _features(fbank: Fbank, path: Path) -> torch.Tensor:
     """Log-mel features (T, F) of a file, the utterance's mean taken off each band."""
     samples = read_audio(path, path.name, fbank.config.sample_rate_hz)
-    feats = fbank(torch.from_numpy(samples))
+    feats = torch.from_numpy(fbank(samples))
     return feats - feats.mean(dim=0, keepdim=True)
 
 

@@ -1,7 +1,11 @@
 """Feature archives (``feats.ark`` and ``feats.scp``), written so that a killed run goes on."""
 
+import contextlib
+import os
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from io import BytesIO, FileIO
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -18,6 +22,15 @@ Matrix = npt.NDArray[np.float32]
 # Kaldi's numbers of its storage forms (compression-method in kaldi-matrix).
 COMPRESSION = {"float32": None, "kaldi_compressed": 2}
 BINARY = b"\0B"  # in front of whatever Kaldi stores in its binary form
+FLOAT32_MARK = b"FM "
+FLOAT32 = struct.Struct("<2s3sbibi")  # both, then frames and values, each behind its size in bytes
+
+
+def encode(feats: Matrix, storage: str) -> bytes:
+    """A matrix (T, F) as it stands in an archive, behind the utterance's id."""
+    stream = BytesIO()
+    kaldiio.matio.write_array(stream, feats, compression_method=COMPRESSION[storage])
+    return stream.getvalue()
 
 
 class ArkWriter:
@@ -33,7 +46,7 @@ class ArkWriter:
     def __init__(self, folder: Path, storage: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._ark_path = folder / "feats.ark"
-        self._compression = COMPRESSION[storage]
+        self._storage = storage
         self._partial_ark = folder / ".feats.ark.partial"
         self._partial_scp = folder / ".feats.scp.partial"
         self.num_frames: dict[str, int] = {}
@@ -75,12 +88,18 @@ class ArkWriter:
 
     def write(self, utt: str, feats: Matrix) -> None:
         """Appends one matrix (T, F)."""
-        start = self._ark.tell() + len(f"{utt} ".encode())
-        kaldiio.save_ark(self._ark, {utt: feats}, compression_method=self._compression)
+        self.append(utt, len(feats), encode(feats, self._storage))
+
+    def append(self, utt: str, num_frames: int, encoded: bytes) -> None:
+        """Appends one matrix that was encoded before, maybe by another process."""
+        key = f"{utt} ".encode()
+        start = self._ark.tell() + len(key)
+        self._ark.write(key)
+        self._ark.write(encoded)
         self._ark.flush()
-        self._scp.write(f"{utt} {len(feats)} {start}\n")
+        self._scp.write(f"{utt} {num_frames} {start}\n")
         self._scp.flush()
-        self.num_frames[utt] = len(feats)
+        self.num_frames[utt] = num_frames
 
     def finish(self) -> dict[str, str]:
         """Gives both files their names.
@@ -99,6 +118,7 @@ class ArkWriter:
 class ArkReader:
     """Reads matrices by utterance id; archives stay open.
 
+    Plain float32 matrices are read straight to where they are wanted, others through kaldiio.
     Kaldi's binary matrices alone are read: kaldiio would also run pipes and unpickle objects.
 
     Raises:
@@ -114,7 +134,12 @@ class ArkReader:
                 )
         self._scp = scp
         self._where = where
-        self._open: dict[str, Any] = {}
+        self._open: dict[str, FileIO] = {}
+
+    @cached_property
+    def num_bins(self) -> int:
+        """F, by the first utterance."""
+        return int(self[next(iter(self._scp))].shape[1])
 
     def __getitem__(self, utt: str) -> Matrix:
         """The matrix (T, F) of an utterance, float32.
@@ -122,30 +147,78 @@ class ArkReader:
         Raises:
             SerError: The archive is missing or was cut.
         """
-        place = self._scp[utt]
+        with self._named_errors(utt):
+            ark, offset = self._place(utt)
+            header = os.pread(ark.fileno(), FLOAT32.size, offset)
+            if not header.startswith(BINARY):
+                raise ValueError("no binary matrix of Kaldi stands there")
+            if not header.startswith(BINARY + FLOAT32_MARK):
+                return _read_by_kaldiio(Path(ark.name), offset)
+            *_, num_frames, _, num_bins = FLOAT32.unpack(header)
+            present = os.fstat(ark.fileno()).st_size - offset - FLOAT32.size
+            if not 0 <= 4 * num_frames * num_bins <= present:
+                raise ValueError(
+                    f"{num_frames} frames of {num_bins} values, but {present} bytes are left"
+                )
+            matrix = np.empty((num_frames, num_bins), np.float32)
+            if not self._fill(ark, offset, matrix):
+                raise ValueError("the archive was changed while it was read")
+            return matrix
+
+    def read_into(self, utt: str, out: Matrix) -> None:
+        """Reads the matrix of an utterance to where it is wanted.
+
+        Args:
+            utt: The utterance.
+            out: (T, F), contiguous; overwritten.
+
+        Raises:
+            SerError: The archive is missing or was cut, or the matrix has another shape.
+        """
+        with self._named_errors(utt):
+            if not self._fill(*self._place(utt), out):
+                matrix = self[utt]
+                if matrix.shape != out.shape:
+                    raise ValueError(f"shape {matrix.shape} instead of {out.shape}")
+                out[:] = matrix
+
+    @contextlib.contextmanager
+    def _named_errors(self, utt: str) -> Iterator[None]:
+        """Says which utterance could not be read, and what to do."""
         try:
-            matrix = self._read(place)
+            yield
         except (OSError, ValueError, AssertionError, struct.error) as error:
             raise SerError(
-                f"{place}: no readable matrix ({utt} in {self._where}; {error}); expected "
+                f"{self._scp[utt]}: no readable matrix ({utt} in {self._where}; {error}); expected "
                 "features; rerun stage 1"
             ) from error
-        return np.asarray(matrix, dtype=np.float32)
 
-    def _read(self, place: str) -> npt.NDArray[Any]:
-        ark, _, offset = place.rpartition(":")
+    def _place(self, utt: str) -> tuple[FileIO, int]:
+        """The open archive of an utterance and the offset of its matrix."""
+        ark, _, offset = self._scp[utt].rpartition(":")
         if ark not in self._open:
-            self._open[ark] = Path(ark).open("rb")  # noqa: SIM115 - stays open
-        stream = self._open[ark]
-        stream.seek(int(offset))
-        if stream.read(len(BINARY)) != BINARY:
-            raise ValueError("no binary matrix of Kaldi stands there")
-        stream.seek(int(offset))
-        matrix: npt.NDArray[Any] = kaldiio.matio.read_matrix_or_vector(stream)
-        if matrix.ndim != 2:
-            raise ValueError(f"{matrix.ndim} dimensions instead of 2")
-        return matrix
+            self._open[ark] = FileIO(ark)
+        return self._open[ark], int(offset)
+
+    @staticmethod
+    def _fill(ark: FileIO, offset: int, out: Matrix) -> bool:
+        """Reads a float32 matrix of this very shape in one call; False where none stands there."""
+        header = bytearray(FLOAT32.size)
+        # The position of the file is not used: processes that share it do not disturb each other.
+        size = os.preadv(ark.fileno(), [header, out.data], offset)
+        expected = FLOAT32.pack(BINARY, FLOAT32_MARK, 4, len(out), 4, out.shape[1])
+        return header == expected and size == len(header) + out.nbytes
 
     def __getstate__(self) -> dict[str, Any]:
         """Open files do not travel to loader workers."""
         return self.__dict__ | {"_open": {}}
+
+
+def _read_by_kaldiio(ark: Path, offset: int) -> Matrix:
+    """A matrix of another form of storage, as float32."""
+    with ark.open("rb") as stream:
+        stream.seek(offset)
+        matrix = kaldiio.matio.read_matrix_or_vector(stream)
+    if matrix.ndim != 2:
+        raise ValueError(f"{matrix.ndim} dimensions instead of 2")
+    return np.asarray(matrix, dtype=np.float32)

@@ -13,7 +13,7 @@ from ser.base.errors import SerError
 from ser.base.files import digest_json
 from ser.base.record import Record, require
 from ser.config.load import load_config
-from ser.config.schema import LabelsConfig, ProtocolConfig, SystemConfig
+from ser.config.schema import SCRATCH, LabelsConfig, ProtocolConfig, SystemConfig
 from ser.corpus.folds import TRAIN, VALID, read_fold
 from ser.data.batch import Batch
 from ser.data.loader import load_batches
@@ -40,8 +40,6 @@ from ser.train.folder import train_in_folder
 from ser.train.loop import OnStep, Selection, Trainer, TrainingData
 from ser.train.step import ComputeLoss, autocast
 from ser.train.world import World, join_world
-
-SCRATCH = "scratch"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,6 +18,7 @@ from ser.data.loader import load_batches
 from ser.data.sampler import epoch_batches
 from ser.data.share import Step, share_steps
 from ser.data.utterances import Utterance
+from ser.feats.spec_augment import Spans, spec_augment_spans
 from ser.kaldi.ark import ArkReader
 from ser.train.checkpoint import (
     Progress,
@@ -228,7 +229,7 @@ class Trainer:
         batches = epoch_batches(
             self.num_frames,
             self.training.batch_size_utts,
-            self.training.bucket_size_batches,
+            self.training.length_jitter_prob,
             self.seed,
             progress.epoch,
         )
@@ -239,16 +240,23 @@ class Trainer:
             self.world.rank,
             self.world.size,
         )
-        loader = iter(
-            load_batches(
-                self.data.utterances,
-                self.data.feats,
-                [part for step in steps for part in step.parts],
-                self.training.num_loader_workers,
-            )
+        loader = load_batches(
+            self.data.utterances,
+            self.data.feats,
+            [part for step in steps for part in step.parts],
+            self.training.num_loader_workers,
+            self._spans(progress.epoch),
         )
         for step in steps:
             yield step, [next(loader) for _ in step.parts]
+
+    def _spans(self, epoch: int) -> Spans | None:
+        """The masks of SpecAugment for an epoch, where there are any."""
+        config = self.training.spec_augment
+        if config is None:
+            return None
+        num_bins = self.data.feats.num_bins
+        return spec_augment_spans(self.num_frames, num_bins, config, self.seed, epoch)
 
     def _check_finite(self, values: Mapping[str, float], step: Step, progress: Progress) -> None:
         loss, norm = values["loss"], values["gradient_norm"]

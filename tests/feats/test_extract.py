@@ -1,13 +1,18 @@
 """Stage 1: the same bytes however it was run, and nothing half-done counts as done."""
 
 import json
+import multiprocessing
+import os
+import signal
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
-import torch
 
 from ser.base.errors import SerError
 from ser.base.record import Record
@@ -16,6 +21,7 @@ from ser.data.utterances import read_feature_dir
 from ser.feats import extract
 from ser.feats.extract import extract_features
 from ser.feats.fbank import Fbank
+from ser.kaldi.ark import ArkWriter
 from ser.kaldi.audio import read_audio
 from ser.kaldi.data_dir import digest_data_dir, write_data_dir
 
@@ -71,10 +77,10 @@ def stop_at(monkeypatch: pytest.MonkeyPatch, utt: str) -> None:
     """As if the process were killed when it comes to an utterance."""
     original = extract._extract
 
-    def extract_or_stop(item: tuple[str, str], config: FbankConfig):
+    def extract_or_stop(item: tuple[str, str], *rest: Any) -> extract.Encoded:
         if item[0] == utt:
             raise KeyboardInterrupt
-        return original(item, config)
+        return original(item, *rest)
 
     monkeypatch.setattr(extract, "_extract", extract_or_stop)
 
@@ -84,8 +90,8 @@ def test_holds_the_features_of_the_audio(data: Path, out: Path) -> None:
     features = read_feature_dir(out)
     assert features.data.utts == [f"spk-u{i}" for i in range(NUM_UTTS)]
     for utt, wav in features.data["wav.scp"].items():
-        samples = torch.from_numpy(read_audio(Path(wav), utt, 16000))
-        expected = Fbank(CONFIG)(samples).numpy()
+        samples = read_audio(Path(wav), utt, 16000)
+        expected = Fbank(CONFIG)(samples)
         assert np.array_equal(features.feats[utt], expected)
         assert features.num_frames[utt] == len(expected)
     assert features.num_frames["spk-u2"] == 1
@@ -120,12 +126,55 @@ def test_killed_and_rerun_writes_the_same_bytes(
 
     asked: list[str] = []
     original = extract._extract
-    monkeypatch.setattr(extract, "_extract", lambda i, c: asked.append(i[0]) or original(i, c))
+    monkeypatch.setattr(extract, "_extract", lambda i, *r: asked.append(i[0]) or original(i, *r))
     extract_features(data, out, CONFIG, 1)
     assert written(out) == expected
     done = int(utt.removeprefix("spk-u"))
     assert len(asked) <= NUM_UTTS - max(0, done - 1), "what was done is kept but for the last"
     assert not list(out.glob(".*"))
+
+
+@pytest.mark.parametrize("num_written", [0, 3, 6])
+def test_two_processes_go_on_to_the_same_bytes(
+    data: Path, out: Path, num_written: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    extract_features(data, out, CONFIG, 1)
+    expected = written(out)
+    for name in OUTPUTS:
+        (out / name).unlink()
+    original = ArkWriter.append
+
+    def append_or_stop(writer: ArkWriter, *encoded: Any) -> None:
+        if len(writer.num_frames) == num_written:
+            raise KeyboardInterrupt
+        original(writer, *encoded)
+
+    monkeypatch.setattr(extract, "CHUNK_UTTS", 2)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(ArkWriter, "append", append_or_stop)
+        extract_features(data, out, CONFIG, 2)
+    assert (out / ".feats.ark.partial").exists()
+    extract_features(data, out, CONFIG, 2)
+    assert written(out) == expected
+
+
+def test_a_killed_process_is_an_error(data: Path, out: Path) -> None:
+    """A pipe without a writer keeps it busy until it is killed."""
+    wav = data.parents[1] / "wav" / "u3.wav"
+    wav.unlink()
+    os.mkfifo(wav)
+
+    def kill_first() -> None:
+        while not (children := multiprocessing.active_children()):
+            time.sleep(0.01)
+        os.kill(children[0].pid, signal.SIGKILL)
+
+    thread = threading.Thread(target=kill_first)
+    thread.start()
+    with pytest.raises(SerError, match="--nj: a process of feature extraction was killed"):
+        extract_features(data, out, CONFIG, 2)
+    thread.join()
+    assert not (out / "run.json").exists()
 
 
 def test_finished_run_is_left_alone(data: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:

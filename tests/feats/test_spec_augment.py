@@ -1,16 +1,16 @@
-"""SpecAugment masks no more than asked, within the utterance."""
+"""SpecAugment masks no more than asked, within the utterance, each utterance by itself."""
 
+import numpy as np
+import numpy.typing as npt
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ser.config.schema import SpecAugmentConfig
-from ser.feats.spec_augment import spec_augment
+from ser.feats.spec_augment import spec_augment_spans
 
 BANDS = 80
-LENS = torch.tensor([200, 120, 33, 7, 1])
-FEATS = torch.ones(len(LENS), 200, BANDS)
+LENS = [200, 120, 33, 7, 1]
 
 
 def config(freq: tuple[int, int] = (0, 0), time: tuple[int, int, float] = (0, 0, 0.0)):
@@ -24,16 +24,29 @@ def config(freq: tuple[int, int] = (0, 0), time: tuple[int, int, float] = (0, 0,
     )
 
 
-def masked(options: SpecAugmentConfig, seed: int) -> torch.Tensor:
-    """True where a value was set to zero."""
-    torch.manual_seed(seed)
-    out = spec_augment(FEATS, LENS, options)
-    assert ((out == 0) | (out == FEATS)).all()
-    return out == 0
+BOTH = config((2, 27), (2, 100, 0.2))
 
 
-def is_one_span(hit: torch.Tensor) -> bool:
-    where = hit.nonzero().flatten()
+def masked(
+    options: SpecAugmentConfig,
+    seed: int,
+    epoch: int = 0,
+    lens: list[int] = LENS,
+    bands: int = BANDS,
+) -> list[npt.NDArray[np.bool_]]:
+    """For each utterance (T, F), true where a value was set to zero."""
+    spans = spec_augment_spans(lens, bands, options, seed, epoch)
+    masks = []
+    for index, size in enumerate(lens):
+        feats = np.ones((size, bands), np.float32)
+        spans.mask(index, feats)
+        assert ((feats == 0) | (feats == 1)).all()
+        masks.append(feats == 0)
+    return masks
+
+
+def is_one_span(hit: npt.NDArray[np.bool_]) -> bool:
+    where = np.flatnonzero(hit)
     return not len(where) or len(where) == where[-1] - where[0] + 1
 
 
@@ -44,41 +57,47 @@ def is_one_span(hit: torch.Tensor) -> bool:
     share=st.floats(0.0, 0.95),
 )
 def test_one_time_mask(seed: int, widest: int, share: float) -> None:
-    mask = masked(config(time=(1, widest, share)), seed)
-    assert torch.equal(mask.any(dim=2), mask.all(dim=2)), "all bands of a frame, or none"
-    for row, size in zip(mask[:, :, 0], LENS.tolist(), strict=True):
-        assert is_one_span(row)
-        assert row.sum() <= min(widest, share * size + 1e-9)
-        assert not row[size:].any()
+    for mask, size in zip(masked(config(time=(1, widest, share)), seed), LENS, strict=True):
+        assert np.array_equal(mask.any(axis=1), mask.all(axis=1)), "all bands of a frame, or none"
+        assert is_one_span(mask[:, 0])
+        assert mask[:, 0].sum() <= min(widest, share * size + 1e-9)
 
 
 @settings(deadline=None, max_examples=50)
 @given(seed=st.integers(0, 10**6), widest=st.integers(0, 200))
 def test_one_frequency_mask(seed: int, widest: int) -> None:
-    mask = masked(config(freq=(1, widest)), seed)
-    assert torch.equal(mask.any(dim=1), mask.all(dim=1)), "all frames of a band, or none"
-    for row in mask[:, 0]:
-        assert is_one_span(row)
-        assert row.sum() <= min(widest, BANDS)
+    for mask in masked(config(freq=(1, widest)), seed):
+        assert np.array_equal(mask.any(axis=0), mask.all(axis=0)), "all frames of a band, or none"
+        assert is_one_span(mask[0])
+        assert mask[0].sum() <= min(widest, BANDS)
 
 
 def test_every_width_and_place_is_drawn() -> None:
-    torch.manual_seed(0)
-    narrow = torch.ones(2000, 200, 1)
-    time = spec_augment(narrow, torch.full((2000,), 200), config(time=(1, 3, 0.5)))[:, :, 0] == 0
-    assert sorted(time.sum(dim=1).unique().tolist()) == [0, 1, 2, 3]
-    assert time.any(dim=0).all(), "first and last frames too"
-    short = torch.ones(2000, 1, BANDS)
-    bands = spec_augment(short, torch.ones(2000), config(freq=(1, 8)))[:, 0] == 0
-    assert sorted(bands.sum(dim=1).unique().tolist()) == list(range(9))
-    assert bands.any(dim=0).all()
+    time = np.stack(masked(config(time=(1, 3, 0.5)), 0, lens=[200] * 2000, bands=1))[:, :, 0]
+    assert sorted(set(time.sum(axis=1))) == [0, 1, 2, 3]
+    assert time.any(axis=0).all(), "first and last frames too"
+    bands = np.stack(masked(config(freq=(1, 8)), 0, lens=[1] * 2000))[:, 0]
+    assert sorted(set(bands.sum(axis=1))) == list(range(9))
+    assert bands.any(axis=0).all()
 
 
-def test_utterances_are_masked_each_by_itself() -> None:
-    lens = torch.full((6,), 200)
-    torch.manual_seed(0)
-    out = spec_augment(torch.ones(6, 200, BANDS), lens, config((1, 30), (1, 60, 0.9)))
-    assert len({row.numpy().tobytes() for row in out}) == 6
+@settings(deadline=None, max_examples=30)
+@given(
+    seed=st.integers(0, 10**6),
+    epoch=st.integers(0, 100),
+    lens=st.lists(st.integers(1, 300), min_size=1, max_size=12),
+)
+def test_masks_depend_on_seed_epoch_and_place_alone(seed: int, epoch: int, lens: list[int]) -> None:
+    alone = masked(BOTH, seed, epoch, lens)
+    among_others = masked(BOTH, seed, epoch, [*lens, 500, 40])
+    for a, b in zip(alone, among_others[: len(lens)], strict=True):
+        assert np.array_equal(a, b)
+
+
+def test_utterances_epochs_and_seeds_differ() -> None:
+    lens = [200] * 6
+    masks = [m for s, e in ((0, 0), (0, 1), (1, 0)) for m in masked(BOTH, s, e, lens)]
+    assert len({mask.tobytes() for mask in masks}) == 18
 
 
 @pytest.mark.parametrize(
@@ -87,18 +106,11 @@ def test_utterances_are_masked_each_by_itself() -> None:
     ids=["no masks", "no width", "no share"],
 )
 def test_nothing_to_mask_is_identity(options: SpecAugmentConfig) -> None:
-    assert not masked(options, 0).any()
-
-
-def test_the_seed_of_torch_decides() -> None:
-    options = config((2, 27), (2, 100, 0.2))
-    assert torch.equal(masked(options, 3), masked(options, 3))
-    assert not torch.equal(masked(options, 3), masked(options, 4))
+    assert not any(mask.any() for mask in masked(options, 0))
 
 
 def test_more_masks_cover_more() -> None:
     few, many = (
-        sum(float(masked(config((n, 27), (n, 100, 0.2)), s).float().mean()) for s in range(20))
-        for n in (1, 4)
+        sum(masked(config((n, 27), (n, 100, 0.2)), s)[0].mean() for s in range(20)) for n in (1, 4)
     )
     assert many > 1.5 * few

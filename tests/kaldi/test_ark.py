@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ser.base.errors import SerError
-from ser.kaldi.ark import ArkReader, ArkWriter, Matrix
+from ser.kaldi.ark import BINARY, FLOAT32, ArkReader, ArkWriter, Matrix
 from ser.kaldi.table import write_table
 
 RNG = np.random.default_rng(1)
@@ -201,3 +201,23 @@ def test_a_reader_travels_to_worker_processes(tmp_path: Path) -> None:
     assert np.array_equal(reader["s2-a"], FEATS["s2-a"])  # now the archive is open
     sent = pickle.loads(pickle.dumps(reader))
     assert np.array_equal(sent["s2-a"], FEATS["s2-a"])
+
+
+@pytest.mark.parametrize("size", [(2**31 - 1, 2**31 - 1), (-3, 7), (-3, -7), (1000, 80)])
+def test_sizes_beyond_the_archive_are_errors(tmp_path: Path, size: tuple[int, int]) -> None:
+    """No memory is taken for what the header alone promises."""
+    ark = tmp_path / "feats.ark"
+    ark.write_bytes(b"a " + FLOAT32.pack(BINARY, b"FM ", 4, size[0], 4, size[1]) + bytes(84))
+    with pytest.raises(SerError, match="no readable matrix"):
+        ArkReader({"a": f"{ark}:2"}, WHERE)["a"]
+
+
+@pytest.mark.parametrize("storage", STORAGES)
+def test_read_into_place(tmp_path: Path, storage: str) -> None:
+    reader = ArkReader(write(tmp_path, storage), WHERE)
+    assert reader.num_bins == 7
+    out = np.full((40, 7), np.nan, np.float32)
+    reader.read_into("s2-a", out)
+    assert np.array_equal(out, reader["s2-a"])
+    with pytest.raises(SerError, match=r"s2-a in .*shape \(40, 7\) instead of \(39, 7\)"):
+        reader.read_into("s2-a", out[:39])

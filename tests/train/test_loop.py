@@ -43,7 +43,6 @@ NO_DROPOUT = encoder_config(dropout_prob=0.0, attention_dropout_prob=0.0)
 # Each step is checkpointed; batches are split; dropout and masks draw random numbers.
 RESTLESS = training_config(
     batch_size_utts=4,
-    bucket_size_batches=2,
     max_epochs=NUM_EPOCHS,
     max_frames_in_memory=200,
     checkpoint_minutes=1e-12,
@@ -127,7 +126,9 @@ def num_calls(data: TrainingData) -> int:
     """
     lens = [u.num_frames for u in data.utterances]
     batches = [
-        batch for epoch in range(NUM_EPOCHS) for batch in loop.epoch_batches(lens, 4, 2, 1, epoch)
+        batch
+        for epoch in range(NUM_EPOCHS)
+        for batch in loop.epoch_batches(lens, 4, 0.05, 1, epoch)
     ]
     return 1 + sum(len(split_by_frames([lens[i] for i in b], 200)) for b in batches)
 
@@ -340,7 +341,7 @@ def test_loss_that_is_not_finite_stops_with_its_utterances(
     def spoil(call: int, loss: Loss) -> Loss:
         return loss._replace(total=loss.total * value) if call == 3 else loss
 
-    batch = loop.epoch_batches([u.num_frames for u in data.utterances], 4, 4, 1, 0)[1]
+    batch = loop.epoch_batches([u.num_frames for u in data.utterances], 4, 0.05, 1, 0)[1]
     with pytest.raises(SerError, match="expected finite numbers") as caught:
         make_trainer(data, tmp_path, training, change=spoil).run()
     message = str(caught.value)

@@ -21,8 +21,8 @@ from tiny import (
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from ser.data.batch import Batch, collate
-from ser.data.utterances import Utterance, normalised
+from ser.data.batch import Batch, read_batch
+from ser.data.utterances import Utterance
 from ser.nn.emotion import EmotionModel
 from ser.nn.losses import Loss, ctc_sum, multitask_loss, pretrain_loss
 from ser.nn.recogniser import Recogniser, greedy_ctc
@@ -46,7 +46,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> TrainingData:
 
 
 def whole_batch(data: TrainingData) -> Batch:
-    return collate(data.utterances, [normalised(data.feats, u.utt) for u in data.utterances])
+    return read_batch(data.utterances, range(len(data.utterances)), data.feats)
 
 
 def transcripts(data: TrainingData) -> list[Sequence[int]]:

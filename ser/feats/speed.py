@@ -1,0 +1,64 @@
+"""Speed perturbation (Ko et al., 2015): copies of a data directory at other speeds, as in Kaldi."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from ser.config.load import load_config
+from ser.config.schema import SCRATCH, PretrainConfig, SystemConfig
+from ser.kaldi.table import Table
+
+
+def speed_prefix(factor: float) -> str:
+    """What stands in front of the ids of utterances and speakers: ``sp0.9-``."""
+    return f"sp{factor:g}-"
+
+
+def speed_dir(feats: Path, factor: float) -> Path:
+    """The features of a copy, beside those of the original: ``asr_train_sp0.9``."""
+    return feats.with_name(f"{feats.name}_sp{factor:g}")
+
+
+def speed_tables(tables: Mapping[str, Table], factor: float) -> dict[str, Table]:
+    """The tables of a copy: prefixed ids, durations divided by the factor, the rest as it is.
+
+    Args:
+        tables: Of the data directory; ``spk2utt`` is left out, for it is made from ``utt2spk``.
+        factor: Above 1 for faster, shorter and higher speech.
+    """
+    prefix = speed_prefix(factor)
+    copy = {
+        name: {prefix + key: value for key, value in table.items()}
+        for name, table in tables.items()
+        if name != "spk2utt"
+    }
+    copy["utt2spk"] = {utt: prefix + spk for utt, spk in copy["utt2spk"].items()}
+    copy["utt2dur"] = {utt: f"{float(s) / factor:.4f}" for utt, s in copy["utt2dur"].items()}
+    return copy
+
+
+def speed_factors(conf: Path, systems: Sequence[str]) -> dict[str, list[float]]:
+    """The speeds at which some systems, and the encoders they start from, want training data.
+
+    Args:
+        conf: The recipe's configuration.
+        systems: Names of ``systems/<system>.yaml``.
+
+    Returns:
+        The factors for the data directories ``ser`` and ``asr_train``, each once.
+
+    Raises:
+        SerError: A configuration is missing or wrong.
+    """
+    wanted = [load_config(conf / "systems" / f"{name}.yaml", SystemConfig) for name in systems]
+    encoders = {system.init for system in wanted if system.init != SCRATCH}
+    recognisers = [
+        load_config(conf / "pretrain" / f"{name}.yaml", PretrainConfig) for name in encoders
+    ]
+    return {
+        "ser": _union(system.training.speed_factors for system in wanted),
+        "asr_train": _union(recogniser.training.speed_factors for recogniser in recognisers),
+    }
+
+
+def _union(factors: Iterable[Sequence[float]]) -> list[float]:
+    return sorted({factor for some in factors for factor in some})
