@@ -20,6 +20,7 @@ PACKAGES = (
     "packaging",
     "configargparse",
     "torch_complex",
+    "h5py",
 )
 
 
@@ -35,12 +36,12 @@ def make_env() -> Path:
     return python
 
 
-def measure_beside_espnet(*args: str) -> dict[str, Any]:
-    """What ``benchmarks.espnet_sides`` measures, in a fresh process that sees ESPnet and us."""
+def measure_beside_espnet(module: str, *args: str) -> dict[str, Any]:
+    """What a module of this folder measures, in a fresh process that sees ESPnet and us."""
     environ = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tools'}"}
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder, "out.json")
-        run([str(make_env()), "-m", "benchmarks.espnet_sides", str(out), *args], environ)
+        run([str(make_env()), "-m", f"benchmarks.{module}", str(out), *args], environ)
         measured: dict[str, Any] = json.loads(out.read_text())
         return measured
 

@@ -22,7 +22,7 @@ from ser.nn.losses import ctc_sum
 from ser.nn.recogniser import Recogniser
 
 THREADS = 2
-ROUNDS = 5
+ROUNDS = 3
 VOCABULARY = 5001
 NUM_TOKENS = 40
 NUM_MEL_BINS = 80
