@@ -43,16 +43,16 @@ sys.modules["espnet2.train.preprocessor"] = PREPROCESSOR
 from espnet2.train.collate_fn import common_collate_fn  # noqa: E402
 
 CASE = Case(d_model=144, num_blocks=4, num_heads=4, num_utts=0)
-NUM_UTTS = 480
+EPOCH_SECONDS = 1500  # of speech; a minute of computing at most
 BUCKET_SIZE_BATCHES = 50
 TOKENS_PER_SECOND = 3
 FRAMES_PER_SECOND = 100
 
 
 def read_lengths(path: Path) -> list[int]:
-    """Frames of about ``NUM_UTTS`` utterances, spread evenly over a list of seconds."""
+    """Frames of every n-th utterance of a sorted list of seconds, ``EPOCH_SECONDS`` in all."""
     seconds = sorted(float(line) for line in path.read_text().split())
-    step = max(1, len(seconds) // NUM_UTTS)
+    step = max(1, round(sum(seconds) / EPOCH_SECONDS))
     return [int(s * FRAMES_PER_SECOND) for s in seconds[step // 2 :: step]]
 
 
