@@ -7,6 +7,7 @@ from torch import nn
 
 from ser.config.schema import EncoderConfig
 from ser.nn.encoder import Encoder
+from ser.nn.fast import Linear
 
 
 class EmotionOutput(NamedTuple):
@@ -37,7 +38,7 @@ class EmotionModel(nn.Module):
         # Like one scaled input vector; it gets no position.
         self.emotion_embedding = nn.Parameter(torch.randn(config.d_model))
         self.emotion_head = nn.Linear(config.d_model, num_emotions)
-        self.ctc_head = None if vocab_size is None else nn.Linear(config.d_model, vocab_size)
+        self.ctc_head = None if vocab_size is None else Linear(config.d_model, vocab_size)
 
     def forward(self, feats: torch.Tensor, feat_lens: torch.Tensor) -> EmotionOutput:
         """(B, T, F), zero beyond the lengths (B,)."""

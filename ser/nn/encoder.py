@@ -7,8 +7,28 @@ from torch import nn
 
 from ser.config.schema import EncoderConfig
 from ser.nn.attention import SelfAttention
+from ser.nn.fast import Linear, add_dropout, relu_dropout
 from ser.nn.mask import length_mask
 from ser.nn.subsampling import ConvSubsampling
+
+
+class FeedForward(nn.Sequential):
+    """Linear, ReLU, dropout, linear."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__(
+            Linear(config.d_model, config.ffn_dim),
+            nn.ReLU(),
+            nn.Dropout(config.dropout_prob),
+            Linear(config.ffn_dim, config.d_model),
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, S, D) -> (B, S, D)."""
+        inner, _, dropout, outer = self
+        assert isinstance(dropout, nn.Dropout)
+        out: torch.Tensor = outer(relu_dropout(inner(x), dropout))
+        return out
 
 
 class EncoderBlock(nn.Module):
@@ -20,12 +40,7 @@ class EncoderBlock(nn.Module):
         self.attention = SelfAttention(
             config.d_model, config.num_heads, config.head_dim, config.attention_dropout_prob
         )
-        self.feed_forward = nn.Sequential(
-            nn.Linear(config.d_model, config.ffn_dim),
-            nn.ReLU(),
-            nn.Dropout(config.dropout_prob),
-            nn.Linear(config.ffn_dim, config.d_model),
-        )
+        self.feed_forward = FeedForward(config)
         self.attention_norm = nn.LayerNorm(config.d_model)
         self.feed_forward_norm = nn.LayerNorm(config.d_model)
         self.dropout = nn.Dropout(config.dropout_prob)
@@ -33,11 +48,11 @@ class EncoderBlock(nn.Module):
     def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """(B, S, D) and its mask (B, S) -> (B, S, D)."""
         if self.post_norm:
-            x = self.attention_norm(x + self.dropout(self.attention(x, mask)))
-            x = self.feed_forward_norm(x + self.dropout(self.feed_forward(x)))
+            x = self.attention_norm(add_dropout(x, self.attention(x, mask), self.dropout))
+            x = self.feed_forward_norm(add_dropout(x, self.feed_forward(x), self.dropout))
         else:
-            x = x + self.dropout(self.attention(self.attention_norm(x), mask))
-            x = x + self.dropout(self.feed_forward(self.feed_forward_norm(x)))
+            x = add_dropout(x, self.attention(self.attention_norm(x), mask), self.dropout)
+            x = add_dropout(x, self.feed_forward(self.feed_forward_norm(x)), self.dropout)
         return x
 
 

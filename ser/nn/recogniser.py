@@ -7,6 +7,7 @@ from torch import nn
 
 from ser.config.schema import EncoderConfig
 from ser.nn.encoder import Encoder
+from ser.nn.fast import Linear
 from ser.text.bpe import BLANK_ID
 
 
@@ -16,7 +17,7 @@ class Recogniser(nn.Module):
     def __init__(self, config: EncoderConfig, vocab_size: int) -> None:
         super().__init__()
         self.encoder = Encoder(config)
-        self.ctc_head = nn.Linear(config.d_model, vocab_size)
+        self.ctc_head = Linear(config.d_model, vocab_size)
 
     def forward(
         self, feats: torch.Tensor, feat_lens: torch.Tensor

@@ -1,0 +1,209 @@
+"""The fast CPU path equals the plain operations, forward and backward."""
+
+import math
+from collections.abc import Callable
+
+import pytest
+import torch
+from tiny import encoder_config
+from torch import nn
+
+from ser.config.schema import SubsamplingConfig
+from ser.nn import attention, fast, fast_subsampling, subsampling
+from ser.nn.emotion import EmotionModel
+from ser.nn.fast import AddDropout, Keep, ReluDropout, linear
+from ser.nn.fast_attention import DroppedAttention
+from ser.nn.subsampling import ConvSubsampling
+
+TOLERANCES = {torch.float64: 1e-12, torch.float32: 1e-5}  # relative to the largest element
+
+
+def use_plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (fast, attention, subsampling):
+        monkeypatch.setattr(module, "use_fast", lambda x: False)
+
+
+def assert_close(a: torch.Tensor, b: torch.Tensor, looser: float = 1) -> None:
+    assert a.shape == b.shape and a.dtype == b.dtype
+    largest = float(b.abs().max())
+    assert largest > 0
+    assert float((a - b).abs().max()) <= looser * TOLERANCES[a.dtype] * largest
+
+
+def results(
+    compute: Callable[[], torch.Tensor], parameters: list[torch.Tensor]
+) -> list[torch.Tensor]:
+    """A result, and its gradient by each parameter under fixed random weights."""
+    out = compute()
+    weights = torch.randn(out.shape, generator=torch.Generator().manual_seed(9)).to(out)
+    return [out.detach(), *torch.autograd.grad((out * weights).sum(), parameters)]
+
+
+@pytest.mark.parametrize("dtype", TOLERANCES, ids=str)
+@pytest.mark.parametrize("num_frames", [11, 12, 16, 63, 120])
+@pytest.mark.parametrize(
+    ("kernels", "strides"), [([3, 5], [2, 3]), ([3, 3], [2, 2]), ([2, 2], [1, 3]), ([5, 3], [1, 4])]
+)
+def test_front_end(
+    monkeypatch: pytest.MonkeyPatch,
+    kernels: list[int],
+    strides: list[int],
+    num_frames: int,
+    dtype: torch.dtype,
+) -> None:
+    torch.manual_seed(0)
+    monkeypatch.setattr(fast_subsampling, "CHUNK_FRAMES", 2 * num_frames)  # 3 utterances: 2, 1
+    config = SubsamplingConfig(num_channels=6, kernel_sizes=kernels, strides=strides)
+    front_end = ConvSubsampling(config, num_mel_bins=31, d_model=8).to(dtype)
+    feats = torch.randn(3, num_frames, 31, dtype=dtype)
+    parameters = list(front_end.parameters())
+    of_fast = results(lambda: front_end(feats), parameters)
+    use_plain(monkeypatch)
+    for a, b in zip(of_fast, results(lambda: front_end(feats), parameters), strict=True):
+        assert_close(a, b)
+
+
+def test_front_end_by_finite_differences() -> None:
+    torch.manual_seed(0)
+    geometry = fast_subsampling.Geometry((3, 5), (2, 3), 2, 1)
+    feats = torch.randn(2, 17, 12, dtype=torch.float64)
+    shapes = [(2, 1, 3, 3), (2,), (2, 2, 5, 5), (2,)]
+    weights = [torch.randn(shape, dtype=torch.float64, requires_grad=True) for shape in shapes]
+    assert torch.autograd.gradcheck(
+        lambda *w: fast_subsampling.PhaseConvolutions.apply(feats, *w, geometry), weights
+    )
+
+
+@pytest.mark.parametrize("frozen", ["conv1.", "conv2.", "conv", "projection"])
+def test_frozen_front_end(monkeypatch: pytest.MonkeyPatch, frozen: str) -> None:
+    torch.manual_seed(0)
+    front_end = ConvSubsampling(encoder_config().subsampling, 80, d_model=8).double()
+    for name, parameter in front_end.named_parameters():
+        parameter.requires_grad_(not name.startswith(frozen))
+    feats = torch.randn(2, 40, 80, dtype=torch.float64)
+    free = [p for p in front_end.parameters() if p.requires_grad]
+    of_fast = results(lambda: front_end(feats), free)
+    assert all(p.grad is None for p in front_end.parameters())
+    use_plain(monkeypatch)
+    for a, b in zip(of_fast, results(lambda: front_end(feats), free), strict=True):
+        assert_close(a, b)
+
+
+@pytest.mark.parametrize("dtype", TOLERANCES, ids=str)
+def test_attention_with_dropout(dtype: torch.dtype) -> None:
+    """The formula, with the mask that the fast one was given."""
+    torch.manual_seed(0)
+    qkv = torch.randn(3, 7, 3, 2, 5, dtype=dtype, requires_grad=True)  # (B, S, 3, H, d)
+    mask = torch.arange(7) < torch.tensor([7, 4, 1])[:, None]
+    keep = Keep(3 * 2 * 7 * 7, 0.3)
+
+    def plain() -> torch.Tensor:
+        query, key, value = qkv.permute(2, 0, 3, 1, 4)
+        scores = query @ key.transpose(2, 3) / math.sqrt(5)
+        weights = scores.masked_fill(~mask[:, None, None], -math.inf).softmax(dim=3)
+        weights = weights * keep.mask.view(3, 2, 7, 7) / keep.prob
+        return (weights @ value).transpose(1, 2)
+
+    of_fast = results(lambda: DroppedAttention.apply(qkv, mask, keep), [qkv])
+    for a, b in zip(of_fast, results(plain, [qkv]), strict=True):
+        assert_close(a, b)
+    assert not of_fast[1][1, 4:, 1:].any(), "keys and values of padding"
+
+
+def test_attention_by_finite_differences() -> None:
+    torch.manual_seed(0)
+    qkv = torch.randn(2, 4, 3, 2, 3, dtype=torch.float64, requires_grad=True)
+    mask = torch.arange(4) < torch.tensor([4, 2])[:, None]
+    keep = Keep(2 * 2 * 4 * 4, 0.3)
+    assert torch.autograd.gradcheck(lambda x: DroppedAttention.apply(x, mask, keep), qkv)
+
+
+@pytest.mark.parametrize("dtype", TOLERANCES, ids=str)
+def test_dropouts(dtype: torch.dtype) -> None:
+    torch.manual_seed(0)
+    x, y = (torch.randn(5, 7, 9, dtype=dtype, requires_grad=True) for _ in range(2))
+    keep = Keep(x.numel(), 0.3)
+    scale = keep.mask.view(x.shape).to(dtype) / keep.prob
+    for one, other in (
+        (lambda: ReluDropout.apply(x, keep), lambda: x.relu() * scale),
+        (lambda: AddDropout.apply(x, y, keep), lambda: x + y * scale),
+    ):
+        parameters = [x] if one().grad_fn.name() == "ReluDropoutBackward" else [x, y]
+        for a, b in zip(results(one, parameters), results(other, parameters), strict=True):
+            assert_close(a, b)
+
+
+@pytest.mark.parametrize("dropout_prob", [0.1, 0.5, 1e-3, 0.999999999])
+def test_dropout_probability(dropout_prob: float) -> None:
+    """Rounded to 1 / 65536, never to all, and kept by the draws within five deviations."""
+    torch.manual_seed(3)
+    keep = Keep(1_000_003, dropout_prob)
+    assert keep.mask.shape == (1_000_003,)
+    assert abs(keep.prob - (1 - dropout_prob)) <= 2**-16
+    assert keep.prob > 0
+    deviation = math.sqrt(keep.prob * (1 - keep.prob) / 1_000_003)
+    assert abs(float(keep.mask.double().mean()) - keep.prob) < 5 * deviation
+    # Four elements share a draw; they are as good as independent.
+    quarters = keep.mask[:1_000_000].view(-1, 4).double() - keep.prob
+    correlations = quarters.T @ quarters / len(quarters) / (keep.prob * (1 - keep.prob))
+    assert float(correlations.fill_diagonal_(0).abs().max()) < 0.02
+
+
+@pytest.mark.parametrize("leading", [(), (4,), (2, 3)], ids=str)
+def test_linear(leading: tuple[int, ...]) -> None:
+    torch.manual_seed(0)
+    x = torch.randn(*leading, 12, requires_grad=True)
+    weight, bias = torch.randn(9, 12, requires_grad=True), torch.randn(9, requires_grad=True)
+    inputs = [x, weight, bias]
+    of_fast = results(lambda: linear(*inputs), inputs)
+    for a, b in zip(of_fast, results(lambda: nn.functional.linear(*inputs), inputs), strict=True):
+        assert_close(a, b)
+
+
+def emotion_results(model: EmotionModel) -> list[torch.Tensor]:
+    """Logits of the real frames of a padded batch, and all gradients."""
+    feats, feat_lens = torch.randn(3, 91, 80, dtype=model.emotion_embedding.dtype), [91, 64, 12]
+    for row, size in zip(feats, feat_lens, strict=True):
+        row[size:] = 0
+
+    def compute() -> torch.Tensor:
+        emotion, ctc, lens = model(feats, torch.tensor(feat_lens))
+        assert ctc is not None
+        real = [row[:size].flatten() for row, size in zip(ctc, lens.tolist(), strict=True)]
+        return torch.cat([emotion.flatten(), *real])
+
+    return results(compute, list(model.parameters()))
+
+
+@pytest.mark.parametrize("dtype", TOLERANCES, ids=str)
+@pytest.mark.parametrize("layer_norm", ["post", "pre"])
+def test_whole_model(monkeypatch: pytest.MonkeyPatch, layer_norm: str, dtype: torch.dtype) -> None:
+    """x_e in front, padding, an odd number of frames; dropout that keeps all but draws masks."""
+    torch.manual_seed(0)
+    config = encoder_config(layer_norm=layer_norm, dropout_prob=1e-14, attention_dropout_prob=1e-14)
+    model = EmotionModel(config, 4, 20).to(dtype)
+    torch.manual_seed(1)
+    of_fast = emotion_results(model)
+    use_plain(monkeypatch)
+    torch.manual_seed(1)
+    for a, b in zip(of_fast, emotion_results(model), strict=True):
+        assert_close(a, b, looser=100)
+
+
+def test_same_seed_same_bits() -> None:
+    model = EmotionModel(encoder_config(), 4, 20)
+    runs = []
+    for seed in (5, 5, 6):
+        torch.manual_seed(seed)
+        runs.append(emotion_results(model))
+    assert all(torch.equal(a, b) for a, b in zip(runs[0], runs[1], strict=True))
+    assert not torch.equal(runs[0][0], runs[2][0])
+
+
+def test_autocast_keeps_its_bfloat16() -> None:
+    model = EmotionModel(encoder_config(), 4, 20)
+    with torch.autocast("cpu", torch.bfloat16):
+        output = model(torch.randn(2, 60, 80), torch.tensor([60, 40]))
+    assert output.ctc_logits is not None and output.ctc_logits.dtype == torch.bfloat16
+    output.ctc_logits.sum().backward()
+    assert all(p.grad is not None for p in model.encoder.parameters())

@@ -1,0 +1,58 @@
+"""The Python environment with ESPnet, beside ours, and processes in it."""
+
+import json
+import os
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from ser.base.errors import SerError
+
+ROOT = Path(__file__).parents[2]
+VENV = ROOT / "tools" / "bench_venv"
+PACKAGES = (
+    "espnet==202511",
+    "typeguard==2.13.3",
+    "humanfriendly",
+    "packaging",
+    "configargparse",
+    "torch_complex",
+    "h5py",
+)
+
+
+def make_env() -> Path:
+    """Its interpreter; the environment is made on first use and shares our torch."""
+    python, complete = VENV / "bin" / "python", VENV / ".complete"
+    if not complete.exists():
+        run([sys.executable, "-m", "venv", "--clear", str(VENV)])
+        paths = sysconfig.get_paths(vars={"base": str(VENV), "platbase": str(VENV)})
+        Path(paths["purelib"], "ours.pth").write_text(sysconfig.get_paths()["purelib"] + "\n")
+        run([str(python), "-m", "pip", "install", "--quiet", "--no-deps", *PACKAGES])
+        complete.touch()
+    return python
+
+
+def measure_beside_espnet(module: str, *args: str) -> dict[str, Any]:
+    """What a module of this folder measures, in a fresh process that sees ESPnet and us."""
+    environ = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tools'}"}
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder, "out.json")
+        run([str(make_env()), "-m", f"benchmarks.{module}", str(out), *args], environ)
+        measured: dict[str, Any] = json.loads(out.read_text())
+        return measured
+
+
+def run(command: list[str], environ: dict[str, str] | None = None) -> None:
+    """Runs a command.
+
+    Raises:
+        SerError: It failed; the end of what it wrote is told.
+    """
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+    if done.returncode:
+        end = "\n".join(done.stderr.splitlines()[-5:])
+        raise SerError(f"{' '.join(command)}: exit {done.returncode}; expected 0: {end}")
