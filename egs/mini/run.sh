@@ -8,7 +8,8 @@
 #   --systems "A B"       systems to train, predict and score, each a conf/systems/<name>.yaml
 #   --folds "1 2"         held-out folds
 #   --seeds "1 2"         seeds of fine-tuning
-#   --protocol FILE       who is held out (conf/protocol/paper.yaml)
+#   --conf DIR            configuration (conf)
+#   --protocol FILE       who is held out (<conf>/protocol/paper.yaml)
 #   --exp-dir DIR         folds, systems, predictions and results (exp)
 #   --nj N                processes of feature extraction (the cores)
 #   --cmd local|slurm     where stages 3 and 4 run (cmd.sh)
@@ -31,7 +32,8 @@ stop_stage=6
 systems="cnn_blstm_sa transformer transformer_tl transformer_tl_mtl"
 folds="1 2 3 4 5"
 seeds="1"
-protocol=conf/protocol/paper.yaml
+conf=conf
+protocol=
 exp_dir=exp
 nj=$(nproc)
 jobs=
@@ -43,8 +45,9 @@ publish=false
 parse_options "$@"
 . ./path.sh
 . ./db.sh
+protocol=${protocol:-$conf/protocol/paper.yaml}
 
-runs=(--conf conf --protocol "$protocol" --systems "$systems" --seeds "$seeds" --folds "$folds"
+runs=(--conf "$conf" --protocol "$protocol" --systems "$systems" --seeds "$seeds" --folds "$folds"
   --feats dump/fbank/ser --bpe exp/bpe --pretrain exp/pretrain --exp-dir "$exp_dir"
   --ngpu "$ngpu")
 if [ -n "$jobs" ]; then runs+=(--jobs "$jobs"); fi
@@ -69,15 +72,15 @@ fi
 
 if stage 1 "features: log-mel filterbank -> dump/fbank"; then
   python -m ser.bin.make_feats data/asr_train data/asr_valid data/ser \
-    --out dump/fbank --conf conf --systems "$systems" --nj "$nj"
+    --out dump/fbank --conf "$conf" --systems "$systems" --nj "$nj"
 fi
 
 if stage 2 "subword units: BPE of the recogniser's transcripts -> exp/bpe"; then
-  python -m ser.bin.train_bpe data/asr_train exp/bpe --conf conf
+  python -m ser.bin.train_bpe data/asr_train exp/bpe --conf "$conf"
 fi
 
 if stage 3 "pre-training: the encoder as a CTC speech recogniser -> exp/pretrain"; then
-  "${launcher[@]}" ser.bin.pretrain --conf conf --systems "$systems" \
+  "${launcher[@]}" ser.bin.pretrain --conf "$conf" --systems "$systems" \
     --data data --feats dump/fbank --bpe exp/bpe --out exp/pretrain \
     --ngpu "$ngpu" "${training[@]}"
 fi
@@ -91,6 +94,6 @@ if stage 5 "prediction: each model on the fold it never saw -> $exp_dir/predicti
 fi
 
 if stage 6 "scoring -> $exp_dir/RESULTS.md"; then
-  python -m ser.bin.score --conf conf --systems "$systems" --seeds "$seeds" --folds "$folds" \
+  python -m ser.bin.score --conf "$conf" --systems "$systems" --seeds "$seeds" --folds "$folds" \
     --pretrain exp/pretrain --exp-dir "$exp_dir" --command "$command_line" "${scoring[@]}"
 fi

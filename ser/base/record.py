@@ -209,7 +209,7 @@ def claim_training_folder(record: Record, num_threads: int, force: bool) -> int 
     if started.exists():
         previous = read_json(started)
         if previous["identity"] == record.identity:
-            return int(previous["num_threads"])
+            return int(previous.get("num_threads", num_threads))  # an older run knows none
         now = {"config": record.config, "inputs": record.inputs}
         then = {"config": previous["config"], "inputs": previous["inputs"]}
         nothing_to_lose = not (record.folder / "train.jsonl").exists()

@@ -7,6 +7,8 @@ from typing import Any
 
 from ser.base.errors import SerError
 from ser.base.log import logger
+from ser.base.record import require
+from ser.feats.speed import speed_dir
 from ser.kaldi.ark import ArkReader
 from ser.kaldi.data_dir import DataDir, read_data_dir
 from ser.kaldi.table import read_table, same_ids
@@ -55,6 +57,34 @@ def read_feature_dir(path: Path) -> FeatureDir:
     same_ids(path / "feats.scp", scp, path / "utt2spk", data.utts)
     num_frames = {utt: int(count) for utt, count in data["utt2num_frames"].items()}
     return FeatureDir(data, ArkReader(scp, path / "feats.scp"), num_frames)
+
+
+def read_with_copies(path: Path, speed_factors: Sequence[float]) -> FeatureDir:
+    """A folder of stage 1 together with its copies at other speeds, whose ids are prefixed.
+
+    Raises:
+        SerError: As for ``read_feature_dir``, of any of the folders.
+    """
+    original = read_feature_dir(path)
+    copies = [read_feature_dir(speed_dir(path, factor)) for factor in speed_factors]
+    tables = {
+        name: {k: v for part in (original, *copies) for k, v in part.data.tables[name].items()}
+        for name in original.data.tables
+        if all(name in copy.data.tables for copy in copies)
+    }
+    scp = {utt: place for part in (original, *copies) for utt, place in part.feats.scp.items()}
+    num_frames = {u: n for part in (original, *copies) for u, n in part.num_frames.items()}
+    return FeatureDir(DataDir(path, tables), ArkReader(scp, path / "feats.scp"), num_frames)
+
+
+def copy_identities(path: Path, speed_factors: Sequence[float]) -> dict[str, str]:
+    """The identities of the copies at other speeds, as inputs of a run.
+
+    Raises:
+        SerError: Stage 1 has not made one of them.
+    """
+    folders = [speed_dir(path, factor) for factor in speed_factors]
+    return {str(folder): require(folder, 1)["identity"] for folder in folders}
 
 
 def select(

@@ -121,6 +121,9 @@ class ArkReader:
     Plain float32 matrices are read straight to where they are wanted, others through kaldiio.
     Kaldi's binary matrices alone are read: kaldiio would also run pipes and unpickle objects.
 
+    Attributes:
+        scp: ``<ark>:<offset>`` of each utterance.
+
     Raises:
         SerError: An entry is a pipe: commands are never run.
     """
@@ -132,14 +135,14 @@ class ArkReader:
                     f"{where}: {utt} is a pipe ('{place}'); expected <ark>:<offset>, commands are "
                     "not run; extract the features into an ark"
                 )
-        self._scp = scp
+        self.scp = scp
         self._where = where
         self._open: dict[str, FileIO] = {}
 
     @cached_property
     def num_bins(self) -> int:
         """F, by the first utterance."""
-        return int(self[next(iter(self._scp))].shape[1])
+        return int(self[next(iter(self.scp))].shape[1])
 
     def __getitem__(self, utt: str) -> Matrix:
         """The matrix (T, F) of an utterance, float32.
@@ -189,13 +192,13 @@ class ArkReader:
             yield
         except (OSError, ValueError, AssertionError, struct.error) as error:
             raise SerError(
-                f"{self._scp[utt]}: no readable matrix ({utt} in {self._where}; {error}); expected "
+                f"{self.scp[utt]}: no readable matrix ({utt} in {self._where}; {error}); expected "
                 "features; rerun stage 1"
             ) from error
 
     def _place(self, utt: str) -> tuple[FileIO, int]:
         """The open archive of an utterance and the offset of its matrix."""
-        ark, _, offset = self._scp[utt].rpartition(":")
+        ark, _, offset = self.scp[utt].rpartition(":")
         if ark not in self._open:
             self._open[ark] = FileIO(ark)
         return self._open[ark], int(offset)

@@ -22,10 +22,12 @@ from ser.data.utterances import (
     FeatureDir,
     Utterance,
     check_num_mel_bins,
-    read_feature_dir,
+    copy_identities,
+    read_with_copies,
     report_padded,
     select,
 )
+from ser.feats.speed import speed_prefix
 from ser.kaldi.table import Table
 from ser.metrics.classification import unweighted_accuracy, weighted_accuracy
 from ser.nn.cnn_blstm_sa import CnnBlstmSa
@@ -108,6 +110,7 @@ def finetune_record(run: FinetuneRun) -> tuple[Record, SystemConfig, LabelsConfi
     inputs = {
         str(run.feats): feats["identity"],
         str(folds): require(folds, 0, protocol.model_dump())["identity"],
+        **copy_identities(run.feats, system.training.speed_factors),
     }
     read_fold(folds, run.fold)
     if system.ctc_alpha:
@@ -169,7 +172,7 @@ def _train(
     world: World,
     on_step: OnStep | None,
 ) -> dict[str, Any]:
-    features = read_feature_dir(run.feats)
+    features = read_with_copies(run.feats, system.training.speed_factors)
     tokenizer = load_tokenizer(run, system)
     model = build_system(system, len(labels.names), tokenizer.vocab_size if tokenizer else None)
     model.to(world.device)
@@ -177,7 +180,7 @@ def _train(
         weights_path = run.pretrain / system.init / "model.safetensors"
         transfer(load_weights(weights_path), model, str(weights_path))
     fold = read_fold(run.exp_dir / "folds", run.fold)
-    train = _part(features, fold, TRAIN, labels, tokenizer)
+    train = _part(features, fold, TRAIN, labels, tokenizer, system.training.speed_factors)
     report_padded(train, model.min_frames, run.name)
     if tokenizer and isinstance(model, EmotionModel):
         listing = run.folder / "too_short_for_ctc.txt"
@@ -235,10 +238,15 @@ def _part(
     part: str,
     labels: LabelsConfig,
     tokenizer: Tokenizer | None,
+    speed_factors: Sequence[float] = (),
 ) -> list[Utterance]:
-    """The utterances of one part of a fold, with their classes and, where asked, tokens."""
+    """The utterances of one part of a fold, with their classes and, where asked, tokens.
+
+    Each has its copies at other speeds beside it.
+    """
     classes = label_indices(features, labels)
-    utts = [utt for utt, belongs in fold.items() if belongs == part]
+    prefixes = ["", *map(speed_prefix, speed_factors)]
+    utts = [p + utt for p in prefixes for utt, belongs in fold.items() if belongs == part]
     tokens = encode_transcripts(features, tokenizer) if tokenizer else None
     chosen = select(features, utts, tokens, classes)
     absent = set(range(len(labels.names))) - {u.label for u in chosen}

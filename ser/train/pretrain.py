@@ -17,7 +17,9 @@ from ser.data.sampler import sorted_batches
 from ser.data.utterances import (
     FeatureDir,
     check_num_mel_bins,
+    copy_identities,
     read_feature_dir,
+    read_with_copies,
     report_padded,
     select,
 )
@@ -76,6 +78,7 @@ def pretrain(run: PretrainRun) -> None:
         str(path): require(path, stage)["identity"]
         for path, stage in ((run.train_feats, 1), (run.valid_feats, 1), (run.bpe, 2))
     }
+    inputs |= copy_identities(run.train_feats, config.training.speed_factors)
     check_num_mel_bins(require(run.train_feats, 1), config.encoder.num_mel_bins, run.train_feats)
     missing = require(run.train_data, 0)["notes"].get("missing_subsets", [])
     if missing and not config.allow_missing_subsets:
@@ -95,7 +98,8 @@ def pretrain(run: PretrainRun) -> None:
 
 def _train(run: PretrainRun, config: PretrainConfig, world: World) -> dict[str, float]:
     tokenizer = Tokenizer.load(run.bpe / "bpe.model")
-    train, valid = read_feature_dir(run.train_feats), read_feature_dir(run.valid_feats)
+    train = read_with_copies(run.train_feats, config.training.speed_factors)
+    valid = read_feature_dir(run.valid_feats)
     model = Recogniser(config.encoder, tokenizer.vocab_size).to(world.device)
     utterances = select(train, train.data.utts, tokens=encode_transcripts(train, tokenizer))
     report_padded(utterances, model.encoder.min_frames, str(run.folder))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny import SYSTEMS, encoder_config
+from tiny import SYSTEMS, encoder_config, write_feature_dir
 from tiny_recipe import (
     BPE,
     CONF,
@@ -22,6 +22,8 @@ from tiny_recipe import (
 
 from ser.base.errors import SerError
 from ser.base.record import Record, sole_run
+from ser.data.utterances import read_feature_dir
+from ser.feats.speed import speed_dir, speed_prefix, speed_tables
 from ser.nn.losses import Loss, multitask_loss
 from ser.train import finetune as finetune_module
 from ser.train.checkpoint import load_weights
@@ -167,6 +169,45 @@ def test_a_run_goes_on_with_the_threads_that_it_began_with(
     record = json.loads((finetune_run("transformer").folder / "run.json").read_text())
     assert record["notes"]["num_threads"] == 2
     torch.set_num_threads(1)
+
+
+def write_copy(factor: float) -> None:
+    """The copy of stage 1 at another speed: every other frame, as if twice as fast."""
+    features = read_feature_dir(FEATS / "ser")
+    prefix = speed_prefix(factor)
+    feats = {prefix + utt: features.feats[utt][::2] for utt in features.num_frames}
+    constant = ("wav.scp", "utt2dur", "utt2num_frames", "feats.scp")
+    tables = speed_tables(features.data.tables, factor)
+    tables = {name: table for name, table in tables.items() if name not in constant}
+    write_feature_dir(speed_dir(FEATS / "ser", factor), feats, tables, {})
+
+
+def test_copies_at_other_speeds_are_trained_on_and_never_validated_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    write_folds_of(PROTOCOL.model_copy(update={"validation": "next_fold"}))
+    change_system("transformer_tl_mtl", training__speed_factors=[2.0])
+    run = finetune_run("transformer_tl_mtl")
+    with pytest.raises(SerError, match=r"dump/fbank/ser_sp2: not there.*--stage 1"):
+        finetune(run)
+    write_copy(2.0)
+    parts: list[list[str]] = []
+    original = finetune_module.select
+
+    def look(*arguments: object):
+        chosen = original(*arguments)
+        parts.append([u.utt for u in chosen])
+        return chosen
+
+    monkeypatch.setattr(finetune_module, "select", look)
+    finetune(run)
+    train, valid = parts
+    originals = [utt for utt in train if not utt.startswith("sp2-")]
+    assert sorted(train) == sorted([*originals, *(f"sp2-{utt}" for utt in originals)])
+    assert {utt[4] for utt in originals} == {"3"}, "fold 1 is held out, fold 2 validates"
+    assert {utt[4] for utt in valid} == {"2"}
+    assert not any(utt.startswith("sp2-") for utt in valid)
+    assert str(FEATS / "ser_sp2") in json.loads((run.folder / "run.json").read_text())["inputs"]
 
 
 def test_patience_needs_a_validation_set() -> None:

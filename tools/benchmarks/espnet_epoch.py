@@ -44,16 +44,16 @@ from espnet2.train.collate_fn import common_collate_fn  # noqa: E402
 
 CASE = Case(d_model=144, num_blocks=4, num_heads=4, num_utts=0)
 EPOCH_SECONDS = 1500  # of speech; a minute of computing at most
-BUCKET_SIZE_BATCHES = 50
+LENGTH_JITTER = 0.03
 TOKENS_PER_SECOND = 3
 FRAMES_PER_SECOND = 100
 
 
 def read_lengths(path: Path) -> list[int]:
-    """Frames of every n-th utterance of a sorted list of seconds, ``EPOCH_SECONDS`` in all."""
-    seconds = sorted(float(line) for line in path.read_text().split())
-    step = max(1, round(sum(seconds) / EPOCH_SECONDS))
-    return [int(s * FRAMES_PER_SECOND) for s in seconds[step // 2 :: step]]
+    """Every n-th of a list of frames, sorted, so that they are ``EPOCH_SECONDS`` in all."""
+    frames = sorted(map(int, path.read_text().split()))
+    step = max(1, round(sum(frames) / FRAMES_PER_SECOND / EPOCH_SECONDS))
+    return frames[step // 2 :: step]
 
 
 def write_data(folder: Path, lens: Sequence[int]) -> tuple[list[Utterance], ArkReader]:
@@ -87,7 +87,7 @@ def our_batches(
 ) -> Iterator[Batch]:
     """Our sampler and loader."""
     lens = [u.num_frames for u in utterances]
-    batches = epoch_batches(lens, batch_size, BUCKET_SIZE_BATCHES, seed=1, epoch=0)
+    batches = epoch_batches(lens, batch_size, LENGTH_JITTER, seed=1, epoch=0)
     for batch in load_batches(utterances, feats, batches):
         yield batch.feats, batch.feat_lens, batch.tokens, batch.token_lens
 

@@ -1,14 +1,14 @@
 """Training beside ESPnet: the step, its memory, an epoch."""
 
+import tempfile
 from pathlib import Path
 
+from benchmarks.corpora import speech_num_frames
 from benchmarks.espnet_env import measure_beside_espnet
 from benchmarks.row import Row
-from ser.base.errors import SerError
 
 CASES = ("small", "wide")
-LENGTHS = Path("/work/shared/data/lengths")
-LISTS = {"iemocap": "iemocap_seconds.txt", "librispeech": "librispeech_train_clean_5_seconds.txt"}
+LISTS = ("iemocap", "librispeech_train_clean_5")
 BATCH_SIZE = 16
 
 
@@ -43,18 +43,13 @@ def train_memory_vs_espnet() -> Row:
 
 
 def epoch_vs_espnet() -> Row:
-    """Speed of an epoch over real lengths, ours / ESPnet's, each with its batching and loading.
-
-    Raises:
-        SerError: There are no lists of lengths.
-    """
-    missing = [name for name in LISTS.values() if not (LENGTHS / name).exists()]
-    if missing:
-        raise SerError(f"{LENGTHS / missing[0]}: not there; expected seconds, one a line")
-    measured = {
-        case: measure_beside_espnet("espnet_epoch", str(LENGTHS / name), str(BATCH_SIZE))
-        for case, name in LISTS.items()
-    }
+    """Speed of an epoch over real lengths, ours / ESPnet's, each with its batching and loading."""
+    measured = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for corpus in LISTS:
+            frames = Path(folder) / corpus
+            frames.write_text("".join(f"{size}\n" for size in speech_num_frames(corpus)))
+            measured[corpus] = measure_beside_espnet("espnet_epoch", str(frames), str(BATCH_SIZE))
     ratios = {case: m["espnet_seconds"] / m["our_seconds"] for case, m in measured.items()}
     return Row(
         key="epoch_vs_espnet",

@@ -143,5 +143,13 @@ def test_imports_of_the_program_are_few() -> None:
     loaded = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout.split()
-    heavy = {"torchaudio", "tensorboard", "matplotlib", "scipy.stats", "sklearn", "jiwer", "kaldiio"}
+    heavy = {
+        "torchaudio",
+        "tensorboard",
+        "matplotlib",
+        "scipy.stats",
+        "sklearn",
+        "jiwer",
+        "kaldiio",
+    }
     assert not heavy & set(loaded)
