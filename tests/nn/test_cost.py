@@ -20,6 +20,13 @@ ENCODER = encoder_config(dropout_prob=0.0, attention_dropout_prob=0.0)
 Networks = tuple[NetworkShape, Callable[[], nn.Module]]
 
 
+@pytest.fixture(autouse=True)
+def plain_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The plain path: the formulas are the arithmetic of the paper, as a GPU computes it."""
+    for module in ("attention", "fast", "subsampling"):
+        monkeypatch.setattr(f"ser.nn.{module}.use_fast", lambda x: False)
+
+
 def recogniser() -> Networks:
     shape = NetworkShape(ENCODER, VOCAB_SIZE, None)
     return shape, lambda: Recogniser(ENCODER, VOCAB_SIZE)
