@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny import ark_reader
+from tiny import ALONE, ark_reader
 from torch import nn
 
 import ser
@@ -16,8 +16,9 @@ from ser.kaldi.ark import ArkReader
 from ser.nn.recogniser import Recogniser
 from ser.nn.systems import build_system
 from ser.train.finetune import emotion_loss
-from ser.train.loop import ComputeLoss, Trainer, TrainingData
+from ser.train.loop import Trainer, TrainingData
 from ser.train.pretrain import recogniser_loss
+from ser.train.step import ComputeLoss
 
 ROOT = Path(ser.__file__).parents[1]
 CONF = ROOT / "egs" / "iemocap" / "conf"
@@ -71,9 +72,8 @@ def one_step(
     )
     utterances, feats = speech(folder, training.batch_size_utts)
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
-    trainer = Trainer(
-        model, loss, TrainingData(utterances, feats), training, config.optimizer, folder, seed=1
-    )
+    data = TrainingData(utterances, feats, 10.0)
+    trainer = Trainer(model, loss, data, training, config.optimizer, folder, 1, ALONE)
     assert trainer.run()["num_steps"] == 1
     unmoved = [name for name, p in model.named_parameters() if torch.equal(p, before[name])]
     assert not unmoved
@@ -83,11 +83,11 @@ def one_step(
 def test_one_step_of_pretraining(tmp_path: Path) -> None:
     config = load_config(CONF / "pretrain" / "ctc.yaml", PretrainConfig)
     model = Recogniser(config.encoder, VOCAB_SIZE)
-    one_step(tmp_path, model, recogniser_loss(model, config.ctc), config)
+    one_step(tmp_path, model, recogniser_loss(config.ctc), config)
 
 
 @pytest.mark.parametrize("name", ["transformer_tl_mtl", "cnn_blstm_sa"])
 def test_one_step_of_finetuning(tmp_path: Path, name: str) -> None:
     config = load_config(CONF / "systems" / f"{name}.yaml", SystemConfig)
     model = build_system(config, 4, VOCAB_SIZE)
-    one_step(tmp_path, model, emotion_loss(model, config), config)
+    one_step(tmp_path, model, emotion_loss(config), config)
