@@ -19,8 +19,7 @@ from ser.config.schema import (
     SubsamplingConfig,
     TrainingConfig,
 )
-from ser.data.batch import Batch, collate
-from ser.data.utterances import Utterance
+from ser.data.batch import Batch
 from ser.nn.recogniser import Recogniser
 from ser.train.pretrain import recogniser_loss
 from ser.train.step import Stepper
@@ -65,9 +64,14 @@ OPTIMIZER = OptimizerConfig(
 def make_batch(num_utts: int) -> Batch:
     """Random features and tokens."""
     torch.manual_seed(1)
-    tokens = torch.randint(1, VOCAB_SIZE, (num_utts, NUM_TOKENS)).tolist()
-    utterances = [Utterance(f"u{i}", NUM_FRAMES, tokens[i]) for i in range(num_utts)]
-    return collate(utterances, [torch.randn(NUM_FRAMES, 80) for _ in utterances])
+    return Batch(
+        utts=tuple(f"u{i}" for i in range(num_utts)),
+        feats=torch.randn(num_utts, NUM_FRAMES, 80),
+        feat_lens=torch.full((num_utts,), NUM_FRAMES),
+        tokens=torch.randint(1, VOCAB_SIZE, (num_utts, NUM_TOKENS)),
+        token_lens=torch.full((num_utts,), NUM_TOKENS),
+        labels=torch.full((num_utts,), -1),
+    )
 
 
 def make_stepper(world: World) -> Stepper:
