@@ -16,9 +16,10 @@ from ser.kaldi.ark import ArkReader
 from ser.nn.recogniser import Recogniser
 from ser.nn.systems import build_system
 from ser.train.finetune import emotion_loss
-from ser.train.loop import Trainer, TrainingData
+from ser.train.loop import Trainer
 from ser.train.pretrain import recogniser_loss
 from ser.train.step import ComputeLoss
+from ser.train.training_data import TrainingData
 
 ROOT = Path(ser.__file__).parents[1]
 CONF = ROOT / "egs" / "iemocap" / "conf"

@@ -34,8 +34,8 @@ def _is_warning_without_file(record: logging.LogRecord) -> bool:
 def log_to_file(path: Path) -> Iterator[None]:
     """Appends the log to a file, with times, as long as the block lasts.
 
-    The warnings of libraries go there too, and the error that ends the block: ours in a line, an
-    unexpected one with its traceback. A stop on request is no error.
+    The warnings of libraries go there too, and what ends the block: our errors in a line, a stop
+    on request as well, and an unexpected error with its traceback.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handler = logging.FileHandler(path, encoding="utf-8")
@@ -46,11 +46,10 @@ def log_to_file(path: Path) -> Iterator[None]:
     logging.captureWarnings(True)
     try:
         yield
-    except StoppedError:
-        raise
     except Exception as error:
+        level = logging.INFO if isinstance(error, StoppedError) else logging.ERROR
         trace = None if isinstance(error, (SerError, OSError)) else sys.exc_info()
-        ended = ("ended", logging.ERROR, "", 0, describe(error), None, trace)
+        ended = ("ended", level, "", 0, describe(error), None, trace)
         handler.handle(logging.LogRecord(*ended))
         raise
     finally:

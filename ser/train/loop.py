@@ -3,7 +3,6 @@
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -13,13 +12,8 @@ from tqdm import tqdm
 from ser.base.errors import StoppedError
 from ser.base.log import logger
 from ser.config.schema import OptimizerConfig, TrainingConfig
-from ser.data.batch import Batch
 from ser.data.loader import load_batches
-from ser.data.sampler import epoch_batches
-from ser.data.share import Step, share_steps
-from ser.data.utterances import Utterance
-from ser.feats.spec_augment import Spans, spec_augment_spans
-from ser.kaldi.ark import ArkReader
+from ser.data.share import Step
 from ser.train.checkpoint import (
     Progress,
     load_checkpoint,
@@ -30,50 +24,16 @@ from ser.train.checkpoint import (
 from ser.train.journal import Journal
 from ser.train.kept import KeptEpochs
 from ser.train.memory import worst_part
+from ser.train.selection import Selection, out_of_patience
 from ser.train.step import ComputeLoss, Stepper
 from ser.train.stop import StopRequest
+from ser.train.training_data import TrainingData
 from ser.train.world import World
 
 REPORT_EVERY_STEPS = 50
 
 Validate = Callable[[], Mapping[str, float]]
 OnStep = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class Selection:
-    """What tells a good epoch from a bad one.
-
-    Attributes:
-        metric: Its name among the validation values.
-        higher_is_better: Which way it goes.
-        keep_best: Whether the best epochs' weights are kept, rather than the last ones'.
-    """
-
-    metric: str
-    higher_is_better: bool
-    keep_best: bool
-
-    def goodness(self, value: float) -> float:
-        """Higher is better; what is no number is worst."""
-        if math.isnan(value):
-            return -math.inf
-        return value if self.higher_is_better else -value
-
-
-@dataclass(frozen=True)
-class TrainingData:
-    """What is trained on.
-
-    Attributes:
-        utterances: With their targets.
-        feats: Their features.
-        frame_shift_ms: Milliseconds of speech a frame stands for.
-    """
-
-    utterances: Sequence[Utterance]
-    feats: ArkReader
-    frame_shift_ms: float
 
 
 class Trainer:
@@ -114,7 +74,6 @@ class Trainer:
         self.folder, self.seed, self.world = folder, seed, world
         self.validate, self.selection = validate, selection
         self.deadline, self.on_step = deadline, on_step
-        self.num_frames = [u.num_frames for u in data.utterances]
         self.num_steps = training.max_epochs * math.ceil(
             len(data.utterances) / training.batch_size_utts
         )
@@ -139,7 +98,7 @@ class Trainer:
                 is full.
         """
         progress = self._resume()
-        worst = worst_part(self.num_frames, self.training, self.world.size)
+        worst = worst_part(self.data.num_frames, self.training, self.world.size)
         (part,) = load_batches(self.data.utterances, self.data.feats, [worst])
         self.stepper.rehearse(part)
         first = self.world.is_first
@@ -156,7 +115,7 @@ class Trainer:
             ) as bar,
         ):
             self.saved = time.monotonic()
-            while progress.epoch < self.training.max_epochs and not self._out_of_patience(progress):
+            while progress.epoch < self.training.max_epochs and not self._gives_up(progress):
                 for _ in self._epoch(progress, journal):
                     bar.update()
                     if self.on_step:
@@ -195,14 +154,21 @@ class Trainer:
             StoppedError: A process was asked to stop; the checkpoint is written.
         """
         began = time.monotonic()
-        for step, parts in self._batches(progress):
+        for step, parts in self.data.batches(
+            self.training,
+            self.seed,
+            progress.epoch,
+            progress.step_in_epoch,
+            self.world.rank,
+            self.world.size,
+        ):
             reason = self.stop.reason
             values, stop = self.stepper.step(
                 progress.step, parts, step.weight, len(step.batch), reason is not None
             )
             self._check_finite(values, step, progress)
             values |= {"utts": len(step.batch), "steps": 1}
-            values["frames"] = sum(self.num_frames[i] for i in step.batch)
+            values["frames"] = sum(self.data.num_frames[i] for i in step.batch)
             now = time.monotonic()
             for name, value in {**values, "seconds": now - began}.items():
                 progress.sums[name] = progress.sums.get(name, 0.0) + value
@@ -213,50 +179,14 @@ class Trainer:
                 journal.report("step", progress.epoch + 1, progress.step, averages(values))
             if stop:
                 self.world.on_first(lambda: self._save(progress, journal))
-                said = (
+                raise StoppedError(
                     f"{self.folder}: stopped after step {progress.step} of {self.num_steps} "
                     f"({reason or 'another process was asked to'}); its checkpoint is written; "
                     "rerun the command to go on"
                 )
-                logger.info(said)
-                raise StoppedError(said)
             if self._checkpoint_is_due(progress):
                 self._save(progress, journal)
             yield
-
-    def _batches(self, progress: Progress) -> Iterator[tuple[Step, list[Batch]]]:
-        """The remaining steps of an epoch, each with this process's parts of its batch."""
-        batches = epoch_batches(
-            self.num_frames,
-            self.training.batch_size_utts,
-            self.training.length_jitter_prob,
-            self.seed,
-            progress.epoch,
-        )
-        steps = share_steps(
-            batches[progress.step_in_epoch :],
-            self.num_frames,
-            self.training.max_frames_in_memory,
-            self.world.rank,
-            self.world.size,
-        )
-        loader = load_batches(
-            self.data.utterances,
-            self.data.feats,
-            [part for step in steps for part in step.parts],
-            self.training.num_loader_workers,
-            self._spans(progress.epoch),
-        )
-        for step in steps:
-            yield step, [next(loader) for _ in step.parts]
-
-    def _spans(self, epoch: int) -> Spans | None:
-        """The masks of SpecAugment for an epoch, where there are any."""
-        config = self.training.spec_augment
-        if config is None:
-            return None
-        num_bins = self.data.feats.num_bins
-        return spec_augment_spans(self.num_frames, num_bins, config, self.seed, epoch)
 
     def _check_finite(self, values: Mapping[str, float], step: Step, progress: Progress) -> None:
         loss, norm = values["loss"], values["gradient_norm"]
@@ -306,12 +236,9 @@ class Trainer:
         progress.step_in_epoch = 0
         progress.sums = {}
 
-    def _out_of_patience(self, progress: Progress) -> bool:
-        """Whether too many epochs have passed since the best."""
-        patience, goodness = self.training.patience_epochs, progress.goodness
-        if not (patience and goodness):
-            return False
-        return len(goodness) - 1 - goodness.index(max(goodness)) >= patience
+    def _gives_up(self, progress: Progress) -> bool:
+        patience = self.training.patience_epochs
+        return patience is not None and out_of_patience(progress.goodness, patience)
 
     def _ranking(self, progress: Progress) -> Sequence[float]:
         """How good each epoch was for the weights that are kept; by default later is better."""

@@ -30,8 +30,10 @@ from ser.text.bpe import Tokenizer
 from ser.train.ctc_targets import check_ctc_lengths, encode_transcripts
 from ser.train.device import prepare_process
 from ser.train.folder import train_in_folder
-from ser.train.loop import Selection, Trainer, TrainingData
+from ser.train.loop import Trainer
+from ser.train.selection import Selection
 from ser.train.step import ComputeLoss, autocast
+from ser.train.training_data import TrainingData
 from ser.train.world import World, join_world
 
 

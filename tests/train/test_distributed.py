@@ -30,7 +30,9 @@ from ser.nn.losses import Loss
 from ser.nn.systems import build_system
 from ser.train.checkpoint import load_weights
 from ser.train.finetune import emotion_loss
-from ser.train.loop import Selection, Trainer, TrainingData
+from ser.train.loop import Trainer
+from ser.train.selection import Selection
+from ser.train.training_data import TrainingData
 from ser.train.world import World, join_world
 
 NUM_UTTS = 11

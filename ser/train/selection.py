@@ -1,0 +1,33 @@
+"""Which epochs are good: for the weights that are kept, and for the patience."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What tells a good epoch from a bad one.
+
+    Attributes:
+        metric: Its name among the validation values.
+        higher_is_better: Which way it goes.
+        keep_best: Whether the best epochs' weights are kept, rather than the last ones'.
+    """
+
+    metric: str
+    higher_is_better: bool
+    keep_best: bool
+
+    def goodness(self, value: float) -> float:
+        """Higher is better; what is no number is worst."""
+        if math.isnan(value):
+            return -math.inf
+        return value if self.higher_is_better else -value
+
+
+def out_of_patience(goodness: Sequence[float], patience_epochs: int) -> bool:
+    """Whether so many epochs have passed since the best of those there were."""
+    if not goodness:
+        return False
+    return len(goodness) - 1 - goodness.index(max(goodness)) >= patience_epochs

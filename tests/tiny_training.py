@@ -1,0 +1,119 @@
+"""A training run of a few steps on random features, that tests interrupt and look into."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from tiny import (
+    ALONE,
+    SPEC_AUGMENT,
+    ctc_config,
+    encoder_config,
+    optimizer_config,
+    system_config,
+    training_config,
+)
+from torch import nn
+
+from ser.config.schema import OptimizerConfig, TrainingConfig
+from ser.data.batch import Batch
+from ser.nn.emotion import EmotionModel
+from ser.nn.losses import Loss, ctc_sum, multitask_loss
+from ser.nn.systems import build_system
+from ser.train.checkpoint import load_weights
+from ser.train.loop import Trainer
+from ser.train.training_data import TrainingData
+
+PACE = ("seconds", "speech_hours_per_hour", "minutes_left")
+NUM_UTTS, NUM_EPOCHS, STEPS_PER_EPOCH = 11, 3, 3
+NO_DROPOUT = encoder_config(dropout_prob=0.0, attention_dropout_prob=0.0)
+# Each step is checkpointed; batches are split; dropout and masks draw random numbers.
+RESTLESS = training_config(
+    batch_size_utts=4,
+    max_epochs=NUM_EPOCHS,
+    max_frames_in_memory=200,
+    checkpoint_minutes=1e-12,
+    spec_augment=SPEC_AUGMENT,
+)
+
+
+class KilledError(Exception):
+    """Stands for the end of the process."""
+
+
+def make_trainer(
+    data: TrainingData,
+    folder: Path,
+    training: TrainingConfig = RESTLESS,
+    optimizer: OptimizerConfig | None = None,
+    model_config: Any = None,
+    change: Callable[[int, Loss], Loss] = lambda call, loss: loss,
+    **options: Any,
+) -> Trainer:
+    """A run of TL+MTL. ``change`` may raise, or alter the loss, by the number of the call."""
+    torch.manual_seed(options.get("seed", 1))
+    system = system_config("transformer_tl_mtl", model=model_config or encoder_config())
+    model = build_system(system, 4, 6)
+    assert isinstance(model, EmotionModel)
+    calls = 0
+
+    def compute_loss(network: nn.Module, batch: Batch) -> Loss:
+        nonlocal calls
+        calls += 1
+        output = network(batch.feats, batch.feat_lens)
+        assert output.ctc_logits is not None
+        targets = (batch.tokens, batch.token_lens)
+        ctc = ctc_sum(output.ctc_logits, output.frame_lens, *targets, ctc_config())
+        return change(calls, multitask_loss(output.emotion_logits, batch.labels, ctc, 0.6))
+
+    options = {"seed": 1, "world": ALONE, **options}
+    seed, world = options.pop("seed"), options.pop("world")
+    optimizer = optimizer or optimizer_config()
+    return Trainer(model, compute_loss, data, training, optimizer, folder, seed, world, **options)
+
+
+def kill_at(number: int) -> Callable[[int, Loss], Loss]:
+    def change(call: int, loss: Loss) -> Loss:
+        if call == number:
+            raise KilledError
+        return loss
+
+    return change
+
+
+def kill_in_validation(number: int) -> Callable[[], dict[str, float]]:
+    calls = 0
+
+    def validate() -> dict[str, float]:
+        nonlocal calls
+        calls += 1
+        if calls == number:
+            raise KilledError
+        return {}
+
+    return validate
+
+
+def journal(folder: Path) -> list[dict[str, float]]:
+    """What ``train.jsonl`` says, but for the time it took."""
+    entries = [json.loads(line) for line in (folder / "train.jsonl").read_text().splitlines()]
+    return [{k: v for k, v in entry.items() if k not in PACE} for entry in entries]
+
+
+def weights(folder: Path) -> bytes:
+    return (folder / "model.safetensors").read_bytes()
+
+
+def scores(*values: float) -> Callable[[], dict[str, float]]:
+    """A validation metric epoch by epoch."""
+    remaining = iter(values)
+    return lambda: {"valid_ua": next(remaining)}
+
+
+def run_for_epochs(data: TrainingData, folder: Path, epochs: int) -> dict[str, torch.Tensor]:
+    """The weights after so many epochs, by a run of that length (at a constant rate)."""
+    training = RESTLESS.model_copy(update={"max_epochs": epochs})
+    make_trainer(data, folder, training).run()
+    return load_weights(folder / "model.safetensors")

@@ -1,0 +1,40 @@
+"""What the tests of training runs share."""
+
+import pytest
+from tiny import (
+    ark_reader,
+    random_feats,
+)
+from tiny_training import NUM_EPOCHS, NUM_UTTS
+
+from ser.data.sampler import epoch_batches, split_by_frames
+from ser.data.utterances import Utterance
+from ser.train import loop
+from ser.train.training_data import TrainingData
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> TrainingData:
+    utterances = [
+        Utterance(f"u{i}", 40 + 7 * i, [1 + i % 3, 4, 2], label=i % 4) for i in range(NUM_UTTS)
+    ]
+    feats = random_feats({u.utt: u.num_frames for u in utterances})
+    return TrainingData(utterances, ark_reader(tmp_path_factory.mktemp("feats"), feats), 10.0)
+
+
+@pytest.fixture
+def every_second_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "REPORT_EVERY_STEPS", 2)
+
+
+@pytest.fixture(scope="module")
+def num_calls(data: TrainingData) -> int:
+    """Calls of the loss in one whole run: more than steps, for batches are split.
+
+    One more comes before: the rehearsal of the largest part.
+    """
+    lens = [u.num_frames for u in data.utterances]
+    batches = [
+        batch for epoch in range(NUM_EPOCHS) for batch in epoch_batches(lens, 4, 0.05, 1, epoch)
+    ]
+    return 1 + sum(len(split_by_frames([lens[i] for i in b], 200)) for b in batches)

@@ -1,0 +1,35 @@
+"""The rehearsal of the largest part of a batch."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from tiny_training import make_trainer
+
+from ser.base.errors import SerError
+from ser.nn.losses import Loss
+from ser.train import loop
+from ser.train.training_data import TrainingData
+
+
+def test_a_full_memory_is_found_before_the_first_step(data: TrainingData, tmp_path: Path) -> None:
+    """The longest utterances are tried first; the message names the key."""
+
+    def full(call: int, loss: Loss) -> Loss:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+
+    said = (
+        r"training\.max_frames_in_memory 200: a part of 1 utterances of up to 110 frames does not"
+    )
+    with pytest.raises(SerError, match=said):
+        make_trainer(data, tmp_path, change=full).run()
+    assert not (tmp_path / "train.jsonl").exists()
+
+
+def test_rehearsal_leaves_no_trace(data: TrainingData, tmp_path: Path) -> None:
+    trainer = make_trainer(data, tmp_path)
+    before = {name: tensor.clone() for name, tensor in trainer.model.state_dict().items()}
+    trainer.stepper.rehearse(next(iter(loop.load_batches(data.utterances, data.feats, [[0, 1]]))))
+    after = trainer.model.state_dict()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert all(p.grad is None for p in trainer.model.parameters())
