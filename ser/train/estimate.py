@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ser.nn.cost import FLOAT_BYTES, RECOMPUTED, forward_flops, kept_bytes, training_flops
+from ser.nn.cost import FLOAT_BYTES, forward_flops, kept_bytes, training_flops
 from ser.train.plan import Plan
 
 # NVIDIA's data sheet of the H100 SXM: dense peaks, memory, NVLink in one direction.
@@ -99,13 +99,11 @@ def _operations(plan: Plan) -> list[str]:
         f"  {part:24} {flops / seconds / 1e9:9.4f}  {flops / total:6.1%}"
         for part, flops in forward.items()
     ]
-    again = f", {', '.join(RECOMPUTED)} computed again" if RECOMPUTED else ", nothing recomputed"
     return [
         f"GFLOP a second of speech, utterances of {seconds:.2f} s",
         *rows,
         f"  {'forward':24} {total / seconds / 1e9:9.4f}",
-        f"  {'training step':24} {training_flops(forward) / seconds / 1e9:9.4f}"
-        f"  (forward x 3{again})",
+        f"  {'training step':24} {training_flops(forward) / seconds / 1e9:9.4f}  (forward x 3)",
     ]
 
 

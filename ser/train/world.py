@@ -1,6 +1,7 @@
 """The processes that train one model together: torch.distributed, started by ``torchrun``."""
 
 import atexit
+import gc
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -86,10 +87,23 @@ def join_world(num_gpus: int) -> World:
             )
         device = torch.device("cuda", int(place))
         torch.cuda.set_device(device)
+        # float32 products in TF32, as PyTorch has it for convolutions anyway
+        torch.set_float32_matmul_precision("high")
     if size > 1 and not distributed.is_initialized():
         distributed.init_process_group("nccl" if num_gpus else "gloo")
-        atexit.register(distributed.destroy_process_group)
+        atexit.register(leave_world)
     return World(rank, size, device)
+
+
+def leave_world() -> None:
+    """Parts from the other processes, before the interpreter ends.
+
+    A wrapped network that is garbage in a cycle keeps the process group; a thread of the group
+    that lives on while the interpreter ends aborts the process, although all work is done.
+    """
+    gc.collect()
+    distributed.destroy_process_group()
+    gc.collect()
 
 
 def check_gpus(num_gpus: int) -> None:

@@ -29,6 +29,7 @@ from torch import nn
 
 from ser.base.errors import SerError
 from ser.data.batch import Batch
+from ser.data.sampler import epoch_batches
 from ser.nn.losses import Loss, multitask_loss
 from ser.nn.systems import build_system
 from ser.train import loop
@@ -163,7 +164,7 @@ def test_loss_that_is_not_finite_stops_with_its_utterances(
     def spoil(call: int, loss: Loss) -> Loss:
         return loss._replace(total=loss.total * value) if call == 3 else loss
 
-    batch = loop.epoch_batches([u.num_frames for u in data.utterances], 4, 0.05, 1, 0)[1]
+    batch = epoch_batches([u.num_frames for u in data.utterances], 4, 0.05, 1, 0)[1]
     with pytest.raises(SerError, match="expected finite numbers") as caught:
         make_trainer(data, tmp_path, training, change=spoil).run()
     message = str(caught.value)
