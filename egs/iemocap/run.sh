@@ -6,7 +6,7 @@
 #   --stage N             first stage to run (0)
 #   --stop-stage N        last stage to run (6)
 #   --systems "A B"       systems to train, predict and score, each a conf/systems/<name>.yaml
-#   --folds "1 2"         held-out folds
+#   --folds "1 2"         held-out folds (all of the protocol)
 #   --seeds "1 2"         seeds of fine-tuning
 #   --conf DIR            configuration (conf)
 #   --protocol FILE       who is held out (<conf>/protocol/paper.yaml)
@@ -30,7 +30,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 stage=0
 stop_stage=6
 systems="cnn_blstm_sa transformer transformer_tl transformer_tl_mtl"
-folds="1 2 3 4 5"
+folds=
 seeds="1"
 conf=conf
 protocol=

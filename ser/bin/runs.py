@@ -6,6 +6,7 @@ from pathlib import Path
 from ser.base.errors import SerError
 from ser.base.options import distinct_words
 from ser.base.process import num_cores
+from ser.corpus.folds import choose_folds
 from ser.train.device import threads_per_job
 from ser.train.finetune import FinetuneRun
 from ser.train.stop import deadline_after
@@ -18,7 +19,7 @@ def run_parser(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--protocol", type=Path, required=True)
     parser.add_argument("--systems", required=True)
     parser.add_argument("--seeds", required=True)
-    parser.add_argument("--folds", required=True)
+    parser.add_argument("--folds", default="", help="all of the protocol's by default")
     parser.add_argument(
         "--feats", type=Path, required=True, help="features of the emotional speech"
     )
@@ -55,7 +56,7 @@ def runs_of(args: argparse.Namespace) -> list[FinetuneRun]:
     """
     systems = distinct_words("--systems", args.systems)
     seeds = distinct_words("--seeds", args.seeds)
-    folds = distinct_words("--folds", args.folds)
+    folds = choose_folds(args.exp_dir / "folds", args.folds)
     if not all(seed.isdecimal() for seed in seeds):
         raise SerError(f"--seeds '{args.seeds}': expected whole numbers")
     num_threads = threads_per_job(num_jobs(args))

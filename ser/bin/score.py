@@ -7,6 +7,7 @@ from ser.base.errors import run_program
 from ser.base.files import write_json, write_text
 from ser.base.options import distinct_words
 from ser.base.record import require
+from ser.corpus.folds import choose_folds
 from ser.score.figures import write_figures
 from ser.score.paper import read_paper_results
 from ser.score.predictions import STAGE, check_runs, read_predictions
@@ -29,7 +30,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--conf", type=Path, required=True, help="may hold paper_results.yaml")
     parser.add_argument("--systems", required=True, help="rows of the table")
     parser.add_argument("--seeds", required=True)
-    parser.add_argument("--folds", required=True)
+    parser.add_argument("--folds", default="", help="all of the protocol's by default")
     parser.add_argument("--command", required=True, help="what the user typed, for the report")
     parser.add_argument("--publish", type=Path, help="folder that gets a copy of RESULTS.md")
     return parser.parse_args()
@@ -40,7 +41,7 @@ def main() -> None:
     args = parse_args()
     systems = distinct_words("--systems", args.systems)
     seeds = distinct_words("--seeds", args.seeds)
-    folds = distinct_words("--folds", args.folds)
+    folds = choose_folds(args.exp_dir / "folds", args.folds)
     record = require(args.exp_dir / "predictions", STAGE)
     runs = {s: run_folders(args.exp_dir, s, seeds, folds) for s in systems}
     check_runs(record, [folder for folders in runs.values() for folder in folders])

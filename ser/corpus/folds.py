@@ -1,64 +1,229 @@
 """Cross-validation folds: which utterances train, validate and test."""
 
-from collections.abc import Mapping
+import random
+import string
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from ser.base.errors import SerError
+from ser.base.files import digest_file
+from ser.base.options import distinct_words
 from ser.config.schema import ProtocolConfig
 from ser.kaldi.data_dir import DataDir
 from ser.kaldi.table import Table, read_table, write_table
 
 TRAIN, VALID, TEST = "train", "valid", "test"
+DIGEST_DIGITS = 16  # of a fold list's SHA-256, as prediction tables name it
 
 
 def make_folds(data: DataDir, protocol: ProtocolConfig) -> dict[str, Table]:
-    """Fold name -> part (``train``, ``valid`` or ``test``) of every utterance.
+    """Fold name -> part (``train``, ``valid`` or ``test``) of every utterance in it.
 
-    With ``fold_unit: session`` each session is a fold, by its name. With ``speaker`` the
-    speakers, women and men in turn so that both are spread evenly, are dealt into ``num_folds``
-    groups.
+    Units (sessions, speakers, scenes) that are as many as the folds give them their names; more
+    are dealt into groups ``1`` to ``num_folds``. An utterance that the protocol leaves out of a
+    fold is not in its table.
 
     Raises:
-        SerError: There are fewer units than folds, or a speaker is on both sides of a fold.
+        SerError: The corpus lacks a table or does not fit the protocol, or a speaker is on both
+            sides of a fold that should keep speakers apart.
     """
-    utt2fold = _units(data, protocol)
-    names = sorted(set(utt2fold.values()), key=lambda name: (len(name), name))
+    utts = _utterances_of(data, protocol)
+    fold_of = _test_folds(data, protocol, utts)
+    names = sorted(set(fold_of.values()), key=_natural)
     if len(names) != protocol.num_folds:
         raise SerError(
             f"{data.path}: {len(names)} folds by {protocol.fold_unit}; expected num_folds "
             f"{protocol.num_folds}; change the protocol, or restore the corpus"
         )
     following = dict(zip(names, names[1:] + names[:1], strict=True))
-    folds = {}
+    folds: dict[str, Table] = {}
     for name in names:
-        parts = {utt: TEST if fold == name else TRAIN for utt, fold in utt2fold.items()}
+        parts = {utt: TEST if fold == name else TRAIN for utt, fold in fold_of.items()}
         if protocol.validation == "next_fold":
-            valid = {utt: VALID for utt, fold in utt2fold.items() if fold == following[name]}
-            parts |= valid
-        _assert_disjoint(data, name, parts)
-        folds[name] = parts
+            parts |= {utt: VALID for utt, f in fold_of.items() if f == following[name]}
+        elif protocol.validation == "other_speaker":
+            parts |= dict.fromkeys(_other_speaker(data, name, parts), VALID)
+        folds |= _without_scenes(data, name, parts, protocol)
+    if protocol.test_folds:
+        unknown = [name for name in protocol.test_folds if name not in folds]
+        if unknown:
+            raise SerError(
+                f"{data.path}: test_folds names the fold {unknown[0]}; expected some of "
+                f"{' '.join(folds)}; change the protocol"
+            )
+        folds = {name: folds[name] for name in protocol.test_folds}
+    for name, parts in folds.items():
+        if protocol.validation == "random_share":
+            parts |= dict.fromkeys(_random_share(data, name, parts, protocol), VALID)
+        _check_parts(data, name, parts, protocol)
     return folds
 
 
-def _units(data: DataDir, protocol: ProtocolConfig) -> Table:
+def _utterances_of(data: DataDir, protocol: ProtocolConfig) -> list[str]:
+    """The utterances that the protocol does not leave out altogether."""
+    utts = list(data.utts)
+    for key, table, wanted, keep in (
+        ("only_types", "utt2type", protocol.only_types, True),
+        ("leave_out_labels", "utt2emo_raw", protocol.leave_out_labels, False),
+    ):
+        if wanted:
+            values = _table(data, table, f"{key} {wanted}")
+            absent = sorted(set(wanted) - set(values.values()))
+            if absent:
+                raise SerError(
+                    f"{data.path / table}: no utterance has '{absent[0]}', which {key} names; "
+                    f"expected some of {' '.join(sorted(set(values.values())))}; change the "
+                    "protocol"
+                )
+            utts = [utt for utt in utts if (values[utt] in wanted) == keep]
+    return utts
+
+
+def _table(data: DataDir, name: str, why: str) -> Table:
+    if name not in data.tables:
+        raise SerError(
+            f"{data.path / name}: no such table; {why} in the protocol needs it; use another "
+            "protocol, or let local/data.sh write the table"
+        )
+    return data[name]
+
+
+def _test_folds(data: DataDir, protocol: ProtocolConfig, utts: Sequence[str]) -> Table:
     """The fold in which each utterance is tested."""
-    if protocol.fold_unit == "session":
-        return data["utt2session"]
-    gender = data["spk2gender"]
-    speakers = sorted(gender, key=lambda spk: (gender[spk], spk))
-    fold_of = {spk: str(i % protocol.num_folds + 1) for i, spk in enumerate(speakers)}
-    return {utt: fold_of[spk] for utt, spk in data["utt2spk"].items()}
+    if protocol.fold_unit == "random":
+        shuffled = list(utts)
+        random.Random(protocol.seed).shuffle(shuffled)
+        return {utt: str(i % protocol.num_folds + 1) for i, utt in enumerate(shuffled)}
+    if protocol.fold_unit == "scene":
+        unit_of = _table(data, "utt2scene", "fold_unit scene")
+    else:
+        unit_of = data["utt2spk" if protocol.fold_unit == "speaker" else "utt2session"]
+    units = _in_turn(data, protocol, {unit_of[utt] for utt in utts})
+    if protocol.groups:
+        group_of = {unit: fold for fold, group in protocol.groups.items() for unit in group}
+        stray = [unit for unit in units if unit not in group_of]
+        unknown = sorted(group_of.keys() - set(units))
+        if stray or unknown:
+            what = f"{stray[0]} is in no group" if stray else f"there is no {unknown[0]}"
+            raise SerError(
+                f"{data.path}: {protocol.fold_unit}: {what}; expected the protocol's groups to "
+                "name each once; change the protocol, or restore the corpus"
+            )
+    elif len(units) == protocol.num_folds:
+        group_of = {unit: unit for unit in units}
+    elif protocol.fold_unit == "scene":
+        group_of = _even_groups(Counter(unit_of[utt] for utt in utts), protocol.num_folds)
+    else:
+        group_of = {unit: str(i % protocol.num_folds + 1) for i, unit in enumerate(units)}
+    return {utt: group_of[unit_of[utt]] for utt in utts}
 
 
-def _assert_disjoint(data: DataDir, fold: str, parts: Mapping[str, str]) -> None:
+def _in_turn(data: DataDir, protocol: ProtocolConfig, units: Collection[str]) -> list[str]:
+    """Units in the order in which they are dealt: speakers of one sex after those of the other."""
+    if protocol.fold_unit == "speaker":
+        gender = data["spk2gender"]
+        return sorted(units, key=lambda spk: (gender[spk], spk))
+    return sorted(units, key=_natural)
+
+
+def _even_groups(sizes: Mapping[str, int], num_groups: int) -> dict[str, str]:
+    """Group of each unit: the largest unit first, each to the group that is smallest so far."""
+    filled = dict.fromkeys(map(str, range(1, num_groups + 1)), 0)
+    group_of = {}
+    for unit in sorted(sizes, key=lambda unit: (-sizes[unit], unit)):
+        group = min(filled, key=lambda name: (filled[name], name))
+        filled[group] += sizes[unit]
+        group_of[unit] = group
+    return {unit: group for unit, group in group_of.items() if filled[group]}
+
+
+def _other_speaker(data: DataDir, fold: str, parts: Mapping[str, str]) -> list[str]:
+    """The utterances in the tested speaker's session of the one other speaker there."""
+    spk_of, session_of = data["utt2spk"], data["utt2session"]
+    tested = {spk_of[utt] for utt, part in parts.items() if part == TEST}
+    sessions = {session_of[utt] for utt, part in parts.items() if part == TEST}
+    others = {spk_of[utt] for utt in parts if session_of[utt] in sessions} - tested
+    if len(tested) != 1 or len(others) != 1:
+        raise SerError(
+            f"{data.path}: fold {fold} tests {len(tested)} speakers, and their session holds "
+            f"{len(others)} more; validation other_speaker expects 1 and 1; use fold_unit speaker "
+            "with as many folds as speakers, or another validation"
+        )
+    return [utt for utt in parts if spk_of[utt] in others and session_of[utt] in sessions]
+
+
+def _without_scenes(
+    data: DataDir, name: str, parts: Table, protocol: ProtocolConfig
+) -> dict[str, Table]:
+    """The fold as it is, or one for each group of scenes, which are tested there and only there."""
+    if not protocol.num_scene_groups:
+        return {name: parts}
+    scene_of = _table(data, "utt2scene", f"num_scene_groups {protocol.num_scene_groups}")
+    sizes = Counter(scene_of[utt] for utt in data.utts)
+    group_of = _even_groups(sizes, protocol.num_scene_groups)
+    groups = sorted(set(group_of.values()), key=_natural)
+    if len(groups) != protocol.num_scene_groups:
+        raise SerError(
+            f"{data.path / 'utt2scene'}: {len(sizes)} scenes; expected num_scene_groups "
+            f"{protocol.num_scene_groups} or more; change the protocol"
+        )
+    folds = {}
+    for group, letter in zip(groups, string.ascii_lowercase, strict=False):
+        inside = {utt for utt in parts if group_of[scene_of[utt]] == group}
+        folds[name + letter] = {
+            utt: part for utt, part in parts.items() if (utt in inside) == (part == TEST)
+        }
+    return folds
+
+
+def _random_share(
+    data: DataDir, fold: str, parts: Mapping[str, str], protocol: ProtocolConfig
+) -> list[str]:
+    """A share of the training part, of each class alike."""
+    by_class: dict[str, list[str]] = defaultdict(list)
+    for utt, part in parts.items():
+        if part == TRAIN:
+            by_class[data["utt2emo"][utt]].append(utt)
+    draw = random.Random(f"{protocol.seed} {fold}")
+    chosen = []
+    for label in sorted(by_class):
+        utts = by_class[label]
+        chosen += draw.sample(utts, round(protocol.validation_share * len(utts)))
+    return chosen
+
+
+def _check_parts(
+    data: DataDir, fold: str, parts: Mapping[str, str], protocol: ProtocolConfig
+) -> None:
+    """Holds each part to an utterance or more, and each speaker to one side.
+
+    Training and validation may share speakers where validation is a random share; the test part
+    shares none with either unless the protocol is speaker-dependent.
+    """
+    wanted = [TRAIN, TEST, *([] if protocol.validation == "none" else [VALID])]
+    empty = [part for part in wanted if part not in parts.values()]
+    if empty:
+        raise SerError(
+            f"{data.path}: the {empty[0]} part of fold {fold} has 0 of {len(parts)} utterances; "
+            "expected some; change the protocol"
+        )
+    if protocol.speaker_dependent:
+        return
+    same_side = {TRAIN: VALID} if protocol.validation == "random_share" else {}
     spoken: dict[str, str] = {}
     for utt, part in parts.items():
-        spk = data["utt2spk"][utt]
-        if spoken.setdefault(spk, part) != part:
+        spk, side = data["utt2spk"][utt], same_side.get(part, part)
+        if spoken.setdefault(spk, side) != side:
             raise SerError(
                 f"{data.path}: in fold {fold} the speaker {spk} is both in {spoken[spk]} and in "
                 f"{part} ({utt}); expected speaker-disjoint parts; change the fold unit"
             )
+
+
+def _natural(name: str) -> tuple[int, str]:
+    """Sorts ``2`` before ``10``."""
+    return len(name), name
 
 
 def write_folds(folder: Path, folds: Mapping[str, Table]) -> None:
@@ -75,6 +240,33 @@ def read_fold(folder: Path, name: str) -> Table:
     """
     path = folder / f"fold{name}"
     if not path.exists():
-        known = ", ".join(sorted(p.name.removeprefix("fold") for p in folder.glob("fold*")))
+        known = ", ".join(fold_names(folder))
         raise SerError(f"--folds {name}: no such fold; expected some of: {known}")
     return read_table(path)
+
+
+def fold_names(folder: Path) -> list[str]:
+    """The folds that a folder holds."""
+    return sorted((path.name.removeprefix("fold") for path in folder.glob("fold*")), key=_natural)
+
+
+def choose_folds(folder: Path, asked: str) -> list[str]:
+    """The folds that ``--folds`` names; with an empty text all that the folder holds.
+
+    Raises:
+        SerError: The folder has none, or one is named twice.
+    """
+    if asked.strip():
+        return distinct_words("--folds", asked)
+    names = fold_names(folder)
+    if not names:
+        raise SerError(
+            f"{folder}: no fold lists; expected those of a protocol; run stage 0: "
+            "./run.sh --stage 0 --stop-stage 0"
+        )
+    return names
+
+
+def fold_list_name(folder: Path, name: str) -> str:
+    """A fold list as prediction tables name it: ``fold1@`` and the beginning of its SHA-256."""
+    return f"fold{name}@{digest_file(folder / f'fold{name}')[:DIGEST_DIGITS]}"

@@ -12,7 +12,7 @@ from ser.base.files import digest_file, digest_json, read_json, write_text
 from ser.base.log import logger
 from ser.base.record import Record, rerun_hint
 from ser.config.schema import LabelsConfig, SystemConfig, TrainingConfig
-from ser.corpus.folds import TEST, read_fold
+from ser.corpus.folds import TEST, fold_list_name, read_fold
 from ser.data.loader import load_batches
 from ser.data.sampler import sorted_batches
 from ser.data.utterances import (
@@ -154,7 +154,16 @@ def _write_table(
     predictions: list[Prediction],
 ) -> None:
     data = features.data
-    header = ["utt", "spk", "session", "ref", "hyp", *(f"post_{n}" for n in labels.names)]
+    fold_list = fold_list_name(run.exp_dir / "folds", run.fold)
+    header = [
+        "utt",
+        "spk",
+        "session",
+        "fold_list",
+        "ref",
+        "hyp",
+        *(f"post_{n}" for n in labels.names),
+    ]
     header += ["ref_text"] + ["ctc_text"] * (predictions[0].words is not None)
     rows = [header]
     for p in sorted(predictions, key=lambda p: p.utt):
@@ -163,6 +172,7 @@ def _write_table(
                 p.utt,
                 data["utt2spk"][p.utt],
                 data["utt2session"][p.utt],
+                fold_list,
                 data["utt2emo"][p.utt],
                 p.best_of(labels.names),
                 *(f"{x:.6f}" for x in p.posteriors),

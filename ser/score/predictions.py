@@ -11,7 +11,7 @@ from ser.base.files import read_text
 from ser.base.record import rerun_hint
 
 STAGE = 5
-FIRST_COLUMNS = ("utt", "spk", "session", "ref", "hyp")
+FIRST_COLUMNS = ("utt", "spk", "session", "fold_list", "ref", "hyp")
 POSTERIOR_PREFIX = "post_"
 POSTERIOR_TOLERANCE = 1e-3
 
@@ -24,6 +24,7 @@ class Prediction:
         utt: Its id.
         spk: Its speaker.
         session: Its recording session.
+        fold_list: The list of the fold that it was held out in, with the list's digest.
         ref: The class that it has.
         hyp: The class that the model gives it.
         posteriors: Probability of each class, in the order of the labels; they sum to 1.
@@ -34,6 +35,7 @@ class Prediction:
     utt: str
     spk: str
     session: str
+    fold_list: str
     ref: str
     hyp: str
     posteriors: tuple[float, ...]
@@ -155,6 +157,7 @@ def read_prediction_file(path: Path) -> tuple[tuple[str, ...], list[Prediction]]
                 utt=utt,
                 spk=values["spk"],
                 session=values["session"],
+                fold_list=values["fold_list"],
                 ref=values["ref"],
                 hyp=values["hyp"],
                 posteriors=posteriors,

@@ -106,6 +106,8 @@ def finetune_record(run: FinetuneRun) -> tuple[Record, SystemConfig, LabelsConfi
             f"{system.training.patience_epochs} with validation none in {run.protocol}; expected a "
             "validation set to lose patience with; write null, or use another protocol"
         )
+    if protocol.average_epochs:
+        system = _averaged(system, protocol.average_epochs, run.protocol)
     folds = run.exp_dir / "folds"
     feats = require(run.feats, 1)
     check_num_mel_bins(feats, system.model.num_mel_bins, run.feats)
@@ -128,6 +130,17 @@ def finetune_record(run: FinetuneRun) -> tuple[Record, SystemConfig, LabelsConfi
         "fold": run.fold,
     }
     return Record(run.folder, 4, config, inputs), system, labels, protocol
+
+
+def _averaged(system: SystemConfig, num_epochs: int, protocol: Path) -> SystemConfig:
+    """The system with the protocol's averaging."""
+    if system.training.average_epochs > 1:
+        raise SerError(
+            f"{protocol}: average_epochs {num_epochs}, and the system has training.average_epochs "
+            f"{system.training.average_epochs}; expected one of the two; remove one"
+        )
+    training = system.training.model_copy(update={"average_epochs": num_epochs})
+    return system.model_copy(update={"training": training})
 
 
 def encoders_needed(conf: Path, systems: Sequence[str]) -> list[str]:

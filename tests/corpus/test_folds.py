@@ -95,7 +95,6 @@ def test_ravdess_actors_by_speaker() -> None:
 @pytest.mark.parametrize(
     ("unit", "num_folds", "said"),
     [
-        ("session", 4, "data/ser: 5 folds by session; expected num_folds 4"),
         ("session", 6, "data/ser: 5 folds by session; expected num_folds 6"),
         ("speaker", 11, "data/ser: 10 folds by speaker; expected num_folds 11"),
     ],

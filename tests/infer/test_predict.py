@@ -16,6 +16,7 @@ from tiny_recipe import (
 )
 
 from ser.base.errors import SerError
+from ser.base.files import digest_file
 from ser.base.record import Record, require
 from ser.infer import predict as predict_module
 from ser.infer.predict import predict_all
@@ -24,7 +25,8 @@ from ser.train.finetune import finetune
 from ser.train.grid import finetune_all
 
 PREDICTIONS = EXP / "predictions"
-COLUMNS = ["utt", "spk", "session", "ref", "hyp", *(f"post_{n}" for n in WORDS), "ref_text"]
+COLUMNS = ["utt", "spk", "session", "fold_list", "ref", "hyp"]
+COLUMNS += [*(f"post_{n}" for n in WORDS), "ref_text"]
 
 
 @pytest.fixture(autouse=True)
@@ -62,6 +64,7 @@ def test_table_of_a_system(system: str) -> None:
     for row in rows:
         assert row["spk"] == row["utt"].split("-")[0]
         assert row["session"] == "2"
+        assert row["fold_list"] == f"fold2@{digest_file(EXP / 'folds' / 'fold2')[:16]}"
         assert row["ref"] == row["utt"].split("-")[1]
         assert row["ref_text"] == ("" if row["utt"] == SHORT_UTT else WORDS[row["ref"]])
         posteriors = {name: float(row[f"post_{name}"]) for name in LABELS.names}

@@ -7,7 +7,7 @@ import pytest
 from ser.base.errors import SerError
 from ser.score.predictions import Predictions, read_prediction_file, read_predictions
 
-HEADER = "utt spk session ref hyp post_ang post_sad ref_text"
+HEADER = "utt spk session fold_list ref hyp post_ang post_sad ref_text"
 SYSTEMS, SEEDS, FOLDS = ("x", "y"), ("1", "2"), ("1", "2")
 
 
@@ -18,7 +18,7 @@ def tsv(header: str, *rows: str) -> str:
 
 
 def row(utt: str) -> str:
-    return f"{utt}|s1|1|ang|sad|0.25|0.75|HELLO YOU"
+    return f"{utt}|s1|1|f|ang|sad|0.25|0.75|HELLO YOU"
 
 
 @pytest.fixture
@@ -63,19 +63,22 @@ def test_reads_ctc_text_even_empty(tmp_path: Path) -> None:
         ("", "the last line, 1, is cut"),
         (tsv(HEADER, row("a"))[:-1], "the last line, 2, is cut"),
         (tsv(HEADER), "0 utterances"),
-        (tsv(HEADER.replace("hyp ", ""), "a|s|1|ang|1|0|"), "the columns are utt spk session ref "),
-        (tsv("utt spk session ref hyp ref_text", "a|s|1|ang|ang|"), "the columns are"),
+        (
+            tsv(HEADER.replace("hyp ", ""), "a|s|1|f|ang|1|0|"),
+            "the columns are utt spk session fold_list ref ",
+        ),
+        (tsv("utt spk session fold_list ref hyp ref_text", "a|s|1|f|ang|ang|"), "the columns are"),
         (tsv(HEADER + " extra", row("a") + "|"), "the columns are"),
         (tsv(HEADER.replace("utt ", "id "), row("a")), "utt first"),
         (tsv(HEADER.replace("post_sad", "post_ang"), row("a")), "each column once"),
-        (tsv(HEADER, row("a") + "|more"), "a (line 2) has 9 columns; expected 8"),
+        (tsv(HEADER, row("a") + "|more"), "a (line 2) has 10 columns; expected 9"),
         (tsv(HEADER, row("a"), row("b"), row("a")), "a stands twice (line 4)"),
-        (tsv(HEADER, "a|s|1|joy|ang|1|0|"), "a: ref is 'joy'; expected one of ang sad"),
-        (tsv(HEADER, "a|s|1|ang|joy|1|0|"), "a: hyp is 'joy'"),
-        (tsv(HEADER, "a|s|1|ang|ang|one|0|"), "a: post_ang is 'one'; expected a number"),
-        (tsv(HEADER, "a|s|1|ang|ang|nan|0|"), "a: post_ang is 'nan'"),
-        (tsv(HEADER, "a|s|1|ang|ang|1.5|-0.5|"), "a: post_ang is '1.5'"),
-        (tsv(HEADER, "a|s|1|ang|ang|0.9|0.05|"), "a: the posteriors sum to 0.9500"),
+        (tsv(HEADER, "a|s|1|f|joy|ang|1|0|"), "a: ref is 'joy'; expected one of ang sad"),
+        (tsv(HEADER, "a|s|1|f|ang|joy|1|0|"), "a: hyp is 'joy'"),
+        (tsv(HEADER, "a|s|1|f|ang|ang|one|0|"), "a: post_ang is 'one'; expected a number"),
+        (tsv(HEADER, "a|s|1|f|ang|ang|nan|0|"), "a: post_ang is 'nan'"),
+        (tsv(HEADER, "a|s|1|f|ang|ang|1.5|-0.5|"), "a: post_ang is '1.5'"),
+        (tsv(HEADER, "a|s|1|f|ang|ang|0.9|0.05|"), "a: the posteriors sum to 0.9500"),
     ],
 )
 def test_names_what_is_wrong_in_a_file(tmp_path: Path, text: str, message: str) -> None:
@@ -90,7 +93,7 @@ def test_names_what_is_wrong_in_a_file(tmp_path: Path, text: str, message: str) 
 
 def test_posteriors_may_be_rounded(tmp_path: Path) -> None:
     path = tmp_path / "p.tsv"
-    path.write_text(tsv(HEADER, "a|s|1|ang|ang|0.3333|0.6660|"))
+    path.write_text(tsv(HEADER, "a|s|1|f|ang|ang|0.3333|0.6660|"))
     read_prediction_file(path)
 
 
@@ -103,7 +106,7 @@ def test_posteriors_may_be_rounded(tmp_path: Path) -> None:
         ("attributes.tsv", tsv("utt", "10", "10"), "10 stands twice"),
         (
             "x/seed2_fold2.tsv",
-            tsv(HEADER.replace("sad", "joy"), "20|s|1|ang|ang|1|0|", "21|s|1|ang|ang|1|0|"),
+            tsv(HEADER.replace("sad", "joy"), "20|s|1|f|ang|ang|1|0|", "21|s|1|f|ang|ang|1|0|"),
             "the classes are ang joy; expected ang sad",
         ),
         ("y/seed1_fold2.tsv", tsv(HEADER, row("20")), "21 is not there"),

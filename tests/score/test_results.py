@@ -25,6 +25,7 @@ def fold(name: str, hypotheses: str, heard: str | None) -> list[Prediction]:
             utt,
             spk=utt,
             session=name,
+            fold_list=f"fold{name}@0",
             ref=ref,
             hyp=class_of[initial],
             posteriors=(0.5, 0.5),

@@ -27,13 +27,25 @@ def write_predictions(exp_dir: Path) -> None:
         (folder / system).mkdir(parents=True)
         for seed in "12":
             for fold in "123":
-                columns = ["utt", "spk", "session", "ref", "hyp", *(f"post_{x}" for x in LABELS)]
+                columns = ["utt", "spk", "session", "fold_list", "ref", "hyp"]
+                columns += [f"post_{x}" for x in LABELS]
                 lines = [[*columns, "ref_text"]]
                 for i in range(10):
                     ref = LABELS[i % 4]
                     hyp = ref if chance.random() < 0.66 else chance.choice(LABELS)
                     posteriors = ["0.7" if label == hyp else "0.1" for label in LABELS]
-                    lines.append([f"{fold}-{i}", fold, fold, ref, hyp, *posteriors, "ONE TWO"])
+                    lines.append(
+                        [
+                            f"{fold}-{i}",
+                            fold,
+                            fold,
+                            f"fold{fold}@0",
+                            ref,
+                            hyp,
+                            *posteriors,
+                            "ONE TWO",
+                        ]
+                    )
                 if system == "transformer_tl_mtl":
                     heard = ["ctc_text", *(["ONE"] * 10)]
                     lines = [[*line, cell] for line, cell in zip(lines, heard, strict=True)]

@@ -1,0 +1,221 @@
+"""Protocols: what each of them holds out, and those that the recipes ship."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ser.base.errors import SerError
+from ser.config.load import load_config
+from ser.config.schema import ProtocolConfig
+from ser.corpus.folds import TEST, TRAIN, VALID, make_folds
+from ser.kaldi.data_dir import DataDir
+from ser.kaldi.table import Table
+
+EGS = Path(__file__).parents[2] / "egs"
+SCENES = [f"impro0{i}" for i in range(1, 9)] + [f"script0{i}_{k}" for i in "123" for k in "123"]
+LABELS = {"ang": "ang", "hap": "hap", "exc": "hap", "neu": "neu", "sad": "sad"}
+
+
+def iemocap() -> DataDir:
+    """Five sessions of two people; each says every label twice in every scene."""
+    tables: dict[str, Table] = {
+        name: {} for name in ("utt2spk", "utt2session", "utt2scene", "utt2type", "utt2emo_raw")
+    }
+    for session in "12345":
+        for sex in "FM":
+            for scene in SCENES:
+                for i, label in enumerate(list(LABELS) * 2):
+                    utt = f"Ses0{session}{sex}-{scene}_{i}"
+                    tables["utt2spk"][utt] = f"Ses0{session}{sex}"
+                    tables["utt2session"][utt] = session
+                    tables["utt2scene"][utt] = scene
+                    tables["utt2type"][utt] = "improvised" if scene[0] == "i" else "scripted"
+                    tables["utt2emo_raw"][utt] = label
+    tables["utt2emo"] = {utt: LABELS[raw] for utt, raw in tables["utt2emo_raw"].items()}
+    tables["spk2gender"] = {spk: spk[-1].lower() for spk in tables["utt2spk"].values()}
+    return DataDir(Path("data/ser"), tables)
+
+
+def ravdess() -> DataDir:
+    utts = {f"{actor:02d}-{i}": f"{actor:02d}" for actor in range(1, 25) for i in range(4)}
+    tables = {
+        "utt2spk": utts,
+        "utt2session": utts,
+        "utt2emo": dict.fromkeys(utts, "ang"),
+        "spk2gender": {spk: "fm"[int(spk) % 2] for spk in utts.values()},
+    }
+    return DataDir(Path("data/ser"), tables)
+
+
+CORPUS = iemocap()
+
+
+def protocol(**keys: Any) -> ProtocolConfig:
+    values = {"fold_unit": "session", "num_folds": 5, "validation": "none", "selection": "last"}
+    return ProtocolConfig.model_validate(values | keys)
+
+
+def values_of(fold: Table, part: str, table: str, data: DataDir = CORPUS) -> set[str]:
+    return {data[table][utt] for utt, belongs in fold.items() if belongs == part}
+
+
+@pytest.mark.parametrize(
+    "path", sorted(EGS.glob("*/conf/protocol/*.yaml")), ids=lambda p: f"{p.parts[-4]}-{p.stem}"
+)
+def test_shipped_protocols_hold_their_speakers_out(path: Path) -> None:
+    config = load_config(path, ProtocolConfig)
+    data = ravdess() if "ravdess" in path.parts else CORPUS
+    folds = make_folds(data, config)
+    tested = [utt for fold in folds.values() for utt, part in fold.items() if part == TEST]
+    assert len(tested) == len(set(tested)) > 0
+    for fold in folds.values():
+        heard = values_of(fold, TRAIN, "utt2spk", data) | values_of(fold, VALID, "utt2spk", data)
+        assert (not heard.isdisjoint(values_of(fold, TEST, "utt2spk", data))) == (
+            config.speaker_dependent
+        )
+        assert (VALID in fold.values()) == (config.validation != "none")
+        assert TRAIN in fold.values()
+
+
+def test_scene_groups_are_new_in_speaker_and_scene() -> None:
+    folds = make_folds(CORPUS, protocol(num_scene_groups=3))
+    assert list(folds) == [f"{k}{g}" for k in "12345" for g in "abc"]
+    for name, fold in folds.items():
+        assert values_of(fold, TEST, "utt2session") == {name[0]}
+        assert values_of(fold, TRAIN, "utt2session") == set("12345") - {name[0]}
+        tested = values_of(fold, TEST, "utt2scene")
+        assert tested.isdisjoint(values_of(fold, TRAIN, "utt2scene"))
+        assert tested | values_of(fold, TRAIN, "utt2scene") == set(SCENES)
+    tested_utts = [u for fold in folds.values() for u, part in fold.items() if part == TEST]
+    assert sorted(tested_utts) == sorted(CORPUS.utts)
+
+
+def test_scene_groups_are_of_like_size() -> None:
+    folds = make_folds(CORPUS, protocol(fold_unit="scene", num_folds=5, speaker_dependent=True))
+    sizes = [len(values_of(fold, TEST, "utt2scene")) for fold in folds.values()]
+    assert sum(sizes) == len(SCENES)
+    assert max(sizes) - min(sizes) <= 1
+
+
+def test_the_other_speaker_of_the_session_validates() -> None:
+    config = protocol(fold_unit="speaker", num_folds=10, validation="other_speaker")
+    folds = make_folds(CORPUS, config)
+    assert list(folds) == sorted(set(CORPUS["utt2spk"].values()))
+    for name, fold in folds.items():
+        partner = name[:-1] + {"F": "M", "M": "F"}[name[-1]]
+        assert values_of(fold, TEST, "utt2spk") == {name}
+        assert values_of(fold, VALID, "utt2spk") == {partner}
+        assert name[:-1] not in {spk[:-1] for spk in values_of(fold, TRAIN, "utt2spk")}
+
+
+def test_a_random_share_of_each_class_validates_and_is_drawn_alike_again() -> None:
+    config = protocol(validation="random_share", validation_share=0.2)
+    folds = make_folds(CORPUS, config)
+    assert folds == make_folds(CORPUS, config)
+    assert folds != make_folds(CORPUS, config.model_copy(update={"seed": 1}))
+    for fold in folds.values():
+        for label in set(LABELS.values()):
+            of_class = [p for u, p in fold.items() if CORPUS["utt2emo"][u] == label and p != TEST]
+            assert of_class.count(VALID) == pytest.approx(0.2 * len(of_class), abs=0.5)
+
+
+def test_kinds_and_labels_are_left_out() -> None:
+    for fold in make_folds(CORPUS, protocol(only_types=["improvised"])).values():
+        assert {CORPUS["utt2type"][utt] for utt in fold} == {"improvised"}
+    for fold in make_folds(CORPUS, protocol(leave_out_labels=["exc"])).values():
+        assert {CORPUS["utt2emo_raw"][utt] for utt in fold} == set(LABELS) - {"exc"}
+
+
+def test_one_fold_is_run_alone() -> None:
+    assert list(make_folds(CORPUS, protocol(test_folds=["5"]))) == ["5"]
+
+
+def test_sessions_are_dealt_into_fewer_groups() -> None:
+    folds = make_folds(CORPUS, protocol(num_folds=2))
+    assert values_of(folds["1"], TEST, "utt2session") == {"1", "3", "5"}
+    assert values_of(folds["2"], TEST, "utt2session") == {"2", "4"}
+
+
+def test_named_groups_are_the_folds() -> None:
+    groups = {"a": ["1", "2"], "b": ["3", "4", "5"]}
+    folds = make_folds(CORPUS, protocol(num_folds=2, groups=groups))
+    for name, group in groups.items():
+        assert values_of(folds[name], TEST, "utt2session") == set(group)
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"groups": {"a": ["1", "2"], "b": ["3"]}, "num_folds": 2}, "session: 4 is in no group"),
+        (
+            {"groups": {"a": list("12345"), "b": ["6"]}, "num_folds": 2},
+            "session: there is no 6; expected",
+        ),
+        ({"only_types": ["sung"]}, "no utterance has 'sung', which only_types names"),
+        ({"leave_out_labels": ["fru"]}, "no utterance has 'fru', which leave_out_labels names"),
+        ({"test_folds": ["6"]}, "test_folds names the fold 6; expected some of 1 2 3 4 5"),
+        ({"num_scene_groups": 20}, "17 scenes; expected num_scene_groups 20"),
+        (
+            {"validation": "other_speaker", "selection": "best_valid_ua"},
+            "fold 1 tests 2 speakers, and their session holds 0 more",
+        ),
+        (
+            {"fold_unit": "scene", "num_folds": 5},
+            r"in fold 1 the speaker Ses0\d[FM] is both in .* expected speaker-disjoint",
+        ),
+        (
+            {"validation": "random_share", "validation_share": 0.0005},
+            "the valid part of fold 1 has 0 of",
+        ),
+    ],
+)
+def test_what_does_not_fit_the_corpus_is_named(keys: dict[str, Any], message: str) -> None:
+    with pytest.raises(SerError, match=message):
+        make_folds(CORPUS, protocol(**keys))
+
+
+def test_one_session_alone_cannot_be_held_out() -> None:
+    tables = {n: t if n == "spk2gender" else {u: v for u, v in t.items() if u < "Ses02"}
+              for n, t in CORPUS.tables.items()}  # fmt: skip
+    with pytest.raises(SerError, match="1 folds by session; expected num_folds 5"):
+        make_folds(DataDir(CORPUS.path, tables), protocol())
+
+
+@pytest.mark.parametrize(
+    ("keys", "table"),
+    [
+        ({"num_scene_groups": 3}, "utt2scene"),
+        ({"only_types": ["scripted"]}, "utt2type"),
+        ({"leave_out_labels": ["exc"]}, "utt2emo_raw"),
+    ],
+)
+def test_a_table_that_the_corpus_lacks_is_named(keys: dict[str, Any], table: str) -> None:
+    tables = {name: values for name, values in CORPUS.tables.items() if name != table}
+    with pytest.raises(SerError, match=f"data/ser/{table}: no such table; {next(iter(keys))}"):
+        make_folds(DataDir(CORPUS.path, tables), protocol(**keys))
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"fold_unit": "random"}, "without speaker_dependent: true"),
+        ({"groups": {"a": ["1"], "b": ["1"]}, "num_folds": 2}, "groups: 1 stands twice"),
+        ({"groups": {"a": ["1"]}}, "1 groups with num_folds 5"),
+        (
+            {"fold_unit": "random", "speaker_dependent": True, "groups": {"a": ["1"], "b": ["2"]},
+             "num_folds": 2},
+            "groups with fold_unit random",
+        ),
+        (
+            {"fold_unit": "scene", "num_scene_groups": 3, "speaker_dependent": True},
+            "num_scene_groups with fold_unit scene",
+        ),
+        ({"selection": "best_valid_ua"}, "with validation none"),
+    ],
+)  # fmt: skip
+def test_protocols_that_contradict_themselves_are_refused(
+    keys: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        protocol(**keys)
