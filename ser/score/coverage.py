@@ -1,0 +1,113 @@
+"""How often intervals hold the truth, on simulated evaluations whose truth is known."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ser.score.evaluation import Codes, Floats
+from ser.score.intervals import (
+    Cells,
+    Estimate,
+    Metric,
+    bootstrap,
+    count_cells,
+    jackknife_interval,
+    percentile_interval,
+    score,
+)
+
+NUM_SPEAKERS_PER_SESSION = 2
+# IEMOCAP's class shares, and recalls about those of Table 1.
+PRIORS = np.array([1103, 1636, 1708, 1084]) / 5531
+RECALLS = np.array([0.74, 0.66, 0.64, 0.76])
+
+
+@dataclass(frozen=True, kw_only=True)
+class World:
+    """Where simulated evaluations come from; standard deviations are fractions.
+
+    Attributes:
+        num_sessions: G.
+        num_utts: Utterances of each speaker.
+        session_sd: Of a session's accuracy around the mean.
+        speaker_sd: Of a speaker's around the session's.
+    """
+
+    num_sessions: int = 5
+    num_utts: int = 553
+    session_sd: float
+    speaker_sd: float
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """Share of intervals that hold the truth, and their median width, as fractions."""
+
+    covered: float
+    width: float
+
+
+def simulate(world: World, rng: np.random.Generator) -> tuple[Codes, Codes, Codes, Floats]:
+    """Session, speaker, class (N,) and whether each of two systems is right (N, 2).
+
+    Both share what a session and a speaker make easy or hard; the first has half as much again of
+    its own, and so has the second, so that their difference varies from session to session too.
+    """
+    num_speakers = world.num_sessions * NUM_SPEAKERS_PER_SESSION
+    speaker = np.repeat(np.arange(num_speakers), world.num_utts)
+    session = speaker // NUM_SPEAKERS_PER_SESSION
+    shares = np.array([[1.0, 0.5, 0.0], [1.0, 0.0, 0.5]]) / np.sqrt(1.25)
+    of_session = world.session_sd * rng.standard_normal((world.num_sessions, 3)) @ shares.T
+    of_speaker = world.speaker_sd * rng.standard_normal((num_speakers, 3)) @ shares.T
+    ref = rng.choice(len(PRIORS), size=len(speaker), p=PRIORS)
+    chance = RECALLS[ref][:, None] + of_session[session] + of_speaker[speaker]
+    correct = (rng.random((len(speaker), 2)) < chance).astype(float)
+    return session, speaker, ref, correct
+
+
+def truth(metric: Metric, contrast: tuple[float, float]) -> float:
+    """WA or UA of an endless number of sessions; two systems are equally good."""
+    value = float(PRIORS @ RECALLS if metric == "wa" else RECALLS.mean())
+    return value * sum(contrast)
+
+
+def coverage(
+    world: World,
+    metric: Metric,
+    contrast: tuple[float, float],
+    num_worlds: int,
+    num_rounds: int,
+    seed: int,
+) -> tuple[Coverage, Coverage]:
+    """Coverage of the plain hierarchical bootstrap, and of the recommended interval.
+
+    Args:
+        world: What is simulated.
+        metric: WA or UA.
+        contrast: (1, 0) for one system, (1, -1) for a difference.
+        num_worlds: Simulated evaluations.
+        num_rounds: Rounds of the bootstrap in each.
+        seed: Of all draws.
+    """
+    rng = np.random.default_rng(seed)
+    plain: list[Estimate] = []
+    recommended: list[Estimate] = []
+    for i in range(num_worlds):
+        session, speaker, ref, correct = simulate(world, rng)
+        cells = count_cells(session, ref, correct, len(PRIORS))
+        recommended.append(jackknife_interval(cells, metric, contrast))
+        rounds = bootstrap(session, speaker, ref, correct, len(PRIORS), num_rounds, seed=i)
+        plain.append(percentile_interval(rounds, _value(cells, metric, contrast), metric, contrast))
+    expected = truth(metric, contrast)
+    return _coverage(plain, expected), _coverage(recommended, expected)
+
+
+def _value(cells: Cells, metric: Metric, contrast: tuple[float, float]) -> float:
+    both = score(cells.counts.sum(axis=0), cells.correct.sum(axis=0), metric)
+    return float(both @ np.array(contrast))
+
+
+def _coverage(estimates: list[Estimate], expected: float) -> Coverage:
+    ends = [(e.low, e.high) for e in estimates if e.low is not None and e.high is not None]
+    covered = float(np.mean([low <= expected <= high for low, high in ends]))
+    return Coverage(covered, float(np.median([high - low for low, high in ends])))

@@ -1,0 +1,117 @@
+"""Paired tests: exact values, other implementations, and what few folds can show."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from ser.score.evaluation import Evaluation
+from ser.score.paired import (
+    compare_all,
+    difference,
+    fold_differences,
+    holm,
+    mcnemar_p,
+    sign_flip_p,
+    smallest_sign_flip_p,
+)
+
+
+def evaluation(num_seeds: int = 2) -> Evaluation:
+    """Two classes, five folds of 20 utterances; ``good`` is right more often than ``bad``."""
+    rng = np.random.default_rng(1)
+    ref = np.tile([0, 1], 50)
+    fold = np.repeat(np.arange(5), 20)
+
+    def guess(share: float) -> np.ndarray:
+        right = rng.random((num_seeds, 100)) < share
+        return np.where(right, ref, 1 - ref)
+
+    hyp = {"bad": guess(0.5), "good": guess(0.9), "same": guess(0.5)}
+    return Evaluation(
+        labels=("a", "b"),
+        utts=tuple(map(str, range(100))),
+        ref=ref,
+        fold=fold,
+        session=fold,
+        speaker=fold,
+        hyp=hyp,
+        posteriors={},
+    )
+
+
+def test_mcnemar_by_hand_and_by_the_binomial() -> None:
+    a = np.array([1, 1, 1, 1, 1, 1, 0, 1, 0], dtype=bool)
+    b = np.array([0, 0, 0, 0, 0, 0, 1, 1, 0], dtype=bool)
+    # 6 against 1: 2 * (1 + 7) / 2^7
+    assert mcnemar_p(a, b) == pytest.approx(2 * 8 / 128)
+    assert mcnemar_p(a, b) == mcnemar_p(b, a)
+    assert mcnemar_p(a, a) == 1
+
+
+def test_mcnemar_does_not_count_seeds_as_utterances() -> None:
+    once = evaluation(1)
+    thrice = Evaluation(
+        **{**vars(once), "hyp": {s: np.repeat(h, 3, 0) for s, h in once.hyp.items()}}
+    )
+    for first, second in zip(compare_all(once), compare_all(thrice), strict=True):
+        assert first == second
+
+
+@given(st.lists(st.floats(-1, 1), min_size=1, max_size=8))
+def test_sign_flips_by_enumeration(differences: list[float]) -> None:
+    d = np.array(differences)
+    sums = [abs(np.dot(signs, d)) for signs in itertools.product([1, -1], repeat=len(differences))]
+    expected = np.mean([s >= abs(d.sum()) - 1e-9 for s in sums])
+    assert sign_flip_p(d) == pytest.approx(expected, abs=1e-9) or np.abs(d).max() < 1e-6
+
+
+def test_sign_flips_agree_with_scipy() -> None:
+    d = np.array([0.03, 0.05, -0.01, 0.04, 0.02, 0.06])
+    result = stats.permutation_test(
+        (d, np.zeros(6)), lambda x, y: (x - y).mean(), permutation_type="samples",
+        n_resamples=np.inf,
+    )  # fmt: skip
+    assert sign_flip_p(d) == pytest.approx(result.pvalue)
+
+
+def test_many_folds_are_sampled_and_never_give_zero() -> None:
+    d = np.full(24, 0.1)
+    assert sign_flip_p(d) == 1 / 100_001
+    few = np.concatenate([np.full(9, 0.1), np.full(8, -0.1)])
+    assert sign_flip_p(few) == pytest.approx(1, abs=0.01)
+
+
+def test_five_folds_cannot_go_below_a_sixteenth() -> None:
+    assert smallest_sign_flip_p(5) == sign_flip_p(np.array([1.0, 2, 3, 4, 5])) == 0.0625
+    assert smallest_sign_flip_p(6) == 0.03125
+
+
+def test_holm_by_hand() -> None:
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert holm([0.5, 0.9]) == [1.0, 1.0]
+    assert holm([]) == []
+
+
+def test_all_pairs_are_compared_later_against_earlier() -> None:
+    found = {(c.a, c.b): c for c in compare_all(evaluation())}
+    assert list(found) == [("good", "bad"), ("same", "bad"), ("same", "good")]
+    better = found[("good", "bad")]
+    assert better.wa.value > 0.2
+    assert better.wa.excludes_zero
+    assert better.mcnemar_holm < 0.01
+    assert better.permutation_p == better.smallest_p == 0.0625
+    assert better.permutation_holm == pytest.approx(3 * 0.0625)
+    assert not found[("same", "bad")].wa.excludes_zero
+    assert found[("same", "good")].wa.value < 0
+
+
+def test_fold_differences_average_to_the_pooled_one() -> None:
+    e = evaluation()
+    by_fold = fold_differences(e, "good", "bad", "wa")
+    assert by_fold.mean() == pytest.approx(difference(e, "good", "bad", "wa").value)
+    right = (e.hyp["good"] == e.ref).mean(axis=0) - (e.hyp["bad"] == e.ref).mean(axis=0)
+    assert by_fold[2] == pytest.approx(right[40:60].mean())
