@@ -65,9 +65,10 @@ fi
 scoring=()
 if $publish; then scoring+=(--publish .); fi
 
-if stage 0 "data preparation: corpora -> data/{asr_train,asr_valid,ser}, folds"; then
+if stage 0 "data preparation: corpora -> data/{asr_train,asr_valid,ser}, folds, their audit"; then
   local/data.sh
   python -m ser.bin.make_folds data/ser "$exp_dir/folds" --protocol "$protocol"
+  python -m ser.bin.audit data/ser "$exp_dir" --protocol "$protocol"
 fi
 
 if stage 1 "features: log-mel filterbank -> dump/fbank"; then

@@ -122,6 +122,7 @@ def _add_turn(corpus: Iemocap, session: Path, orig: str, turn: Turn, words: str 
             wav=wav,
             transcript=normalise_transcript(words),
             attributes={
+                "utt2dialogue": match["dialogue"],
                 "utt2scene": match["scene"],
                 "utt2type": TYPES[match["scene"][0]],
                 "utt2votes": votes,

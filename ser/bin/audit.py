@@ -1,0 +1,48 @@
+"""Stage 0: what the folds leak from training into the test, and what that alone is worth."""
+
+import argparse
+from pathlib import Path
+
+from ser.base.errors import run_program
+from ser.base.files import write_json, write_text
+from ser.base.record import require
+from ser.config.load import load_config
+from ser.config.schema import ProtocolConfig
+from ser.corpus.folds import fold_names, read_fold
+from ser.kaldi.data_dir import read_data_dir
+from ser.score.audit import audit, check_speakers
+from ser.score.audit_tables import audit_sections
+from ser.score.section import markdown, plain_table
+
+
+def parse_args() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path, help="data/ser")
+    parser.add_argument("exp_dir", type=Path, help="has folds/; gets audit.json and audit.md")
+    parser.add_argument("--protocol", type=Path, required=True)
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Audits, prints, writes; fails where a speaker leaks and the protocol does not say so."""
+    args = parse_args()
+    protocol = load_config(args.protocol, ProtocolConfig)
+    folds = args.exp_dir / "folds"
+    record = require(folds, 0, protocol.model_dump())
+    audited = audit(
+        read_data_dir(args.data), {name: read_fold(folds, name) for name in fold_names(folds)}
+    )
+    audited["fold_digest"] = record["notes"]["digest"]
+    sections = audit_sections(audited, protocol.speaker_dependent)
+    write_json(args.exp_dir / "audit.json", audited)
+    write_text(args.exp_dir / "audit.md", markdown(sections))
+    for section in sections:
+        print(f"{section.title}. {section.text}")
+        if section.table:
+            print(plain_table(section.table), end="\n\n")
+    check_speakers(audited, protocol.speaker_dependent, args.protocol)
+
+
+if __name__ == "__main__":
+    run_program(main)

@@ -1,0 +1,159 @@
+"""The audit: finds what was planted, and nothing where nothing was."""
+
+from collections import Counter
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ser.base.errors import SerError
+from ser.config.load import load_config
+from ser.config.schema import CountsConfig, LabelsConfig, ProtocolConfig
+from ser.corpus.folds import make_folds
+from ser.kaldi.data_dir import DataDir
+from ser.score.audit import audit, check_speakers, near_lines
+from ser.score.audit_tables import audit_sections
+from ser.score.baselines import accuracies
+from ser.score.section import markdown
+
+CONF = Path(__file__).parents[2] / "egs" / "iemocap" / "conf"
+
+
+def corpus(folder: Path, **changed: dict[str, str]) -> DataDir:
+    """Two sessions of two people with two turns each; everything differs unless changed."""
+    utts = [f"{session}{sex}-{i}" for session in "12" for sex in "FM" for i in "12"]
+    tables: dict[str, dict[str, str]] = {
+        "utt2spk": {u: u[:2] for u in utts},
+        "utt2session": {u: u[0] for u in utts},
+        "utt2emo": {u: "ang" if u[-1] == "1" else "sad" for u in utts},
+        "utt2scene": {u: f"scene{u}" for u in utts},
+        "utt2dialogue": {u: f"dialogue{u}" for u in utts},
+        "text": {u: sha256(u.encode()).hexdigest() for u in utts},  # nothing alike
+        "wav.scp": {u: str(folder / f"{u}.wav") for u in utts},
+        "spk2gender": {u[:2]: u[1].lower() for u in utts},
+    }
+    for utt in utts:
+        (folder / f"{utt}.wav").write_bytes(utt.encode())
+    for name, values in changed.items():
+        tables[name.replace("wav_scp", "wav.scp")] |= values
+    return DataDir(folder, tables)
+
+
+def audited(data: DataDir) -> dict[str, Any]:
+    fold1 = {u: "test" if u[0] == "1" else "train" for u in data.utts}
+    return audit(data, {"1": fold1})
+
+
+def counts(result: dict[str, Any]) -> dict[str, int]:
+    overlaps = result["folds"]["1"]["overlaps"]
+    return {name: overlap["num_utts"] for name, overlap in overlaps.items() if overlap["num_utts"]}
+
+
+def test_a_clean_corpus_has_no_overlap(tmp_path: Path) -> None:
+    result = audited(corpus(tmp_path))
+    assert counts(result) == {}
+    assert result["missing"] == []
+    assert result["seen"]["1"]["1F-1"] == {"scene": "no", "line": "no"}
+    check_speakers(result, False, Path("p.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("table", "value", "found"),
+    [
+        ("utt2scene", "scene2F-1", "scene"),
+        ("utt2dialogue", "dialogue2F-1", "dialogue"),
+        ("utt2session", "2", "session"),
+        ("utt2spk", "2F", "speaker"),
+    ],
+)
+def test_planted_overlaps_are_found(tmp_path: Path, table: str, value: str, found: str) -> None:
+    assert counts(audited(corpus(tmp_path, **{table: {"1F-1": value}}))) == {found: 1}
+
+
+def test_same_and_nearly_same_lines(tmp_path: Path) -> None:
+    line = "WELL I NEVER SAID THAT TO ANYBODY"
+    data = corpus(
+        tmp_path, text={"1F-1": line, "1M-1": line[:-1], "1M-2": "WELL THAT", "2M-2": line}
+    )
+    result = audited(data)
+    assert counts(result) == {"line": 1, "near line": 1}
+    seen = result["seen"]["1"]
+    assert [seen[u]["line"] for u in ("1F-1", "1M-1", "1M-2")] == ["yes", "near", "no"]
+
+
+def test_same_audio_under_another_name(tmp_path: Path) -> None:
+    data = corpus(tmp_path)
+    (tmp_path / "1M-2.wav").write_bytes(b"2F-1")
+    assert counts(audited(data)) == {"audio": 1}
+
+
+def test_validation_counts_as_heard(tmp_path: Path) -> None:
+    data = corpus(tmp_path, utt2scene={"1F-1": "scene2F-1"})
+    parts = {u: "test" if u[0] == "1" else "train" for u in data.utts} | {"2F-1": "valid"}
+    overlaps = audit(data, {"1": parts})["folds"]["1"]["overlaps"]
+    assert overlaps["scene"]["num_utts"] == 1
+
+
+def test_a_speaker_on_both_sides_fails_unless_the_protocol_says_so(tmp_path: Path) -> None:
+    result = audited(corpus(tmp_path, utt2spk={"1F-1": "2F"}))
+    with pytest.raises(SerError, match=r"p.yaml: fold 1: 1 speakers .* \(1 utterances\)"):
+        check_speakers(result, False, Path("p.yaml"))
+    check_speakers(result, True, Path("p.yaml"))
+    assert "**Speaker-dependent**" in markdown(audit_sections(result, True))
+
+
+def test_what_the_corpus_does_not_tell_is_left_out_and_said(tmp_path: Path) -> None:
+    data = corpus(tmp_path)
+    bare = {n: t for n, t in data.tables.items() if n not in ("utt2scene", "utt2dialogue")}
+    result = audited(DataDir(tmp_path, bare | {"text": dict.fromkeys(data.utts, "")}))
+    assert result["missing"] == ["dialogue", "scene", "line"]
+    assert list(result["baselines"]) == ["majority"]
+    assert result["seen"]["1"]["1F-1"] == {}
+    text = markdown(audit_sections(result, False))
+    assert "does not tell: dialogue, scene, line" in text
+    assert "nearly" not in text
+
+
+def test_near_lines() -> None:
+    assert near_lines(["ABCDEFGHIJ", "XY"], ["ABCDEFGHIK"]) == {"ABCDEFGHIJ"}
+    assert near_lines(["ABCDEFGHIJ"], ["ABCDEFGXYZ"]) == set()
+    assert near_lines(["A"], []) == near_lines([], ["A"]) == set()
+
+
+def iemocap_by_counts(folder: Path) -> DataDir:
+    """IEMOCAP's classes in its sessions, without words."""
+    counts = load_config(CONF / "counts.yaml", CountsConfig)
+    labels = load_config(CONF / "labels.yaml", LabelsConfig)
+    emotions = {}
+    for session, row in counts.sessions.items():
+        for raw, number in row.items():
+            if raw in labels.class_of:
+                emotions |= {f"{session}-{raw}{i}": labels.class_of[raw] for i in range(number)}
+    audio = folder / "a.wav"
+    audio.touch()
+    sessions = {utt: utt.split("-")[0] for utt in emotions}
+    tables = {
+        "utt2spk": sessions, "utt2session": sessions, "utt2emo": emotions,
+        "wav.scp": dict.fromkeys(emotions, str(audio)),
+        "spk2gender": dict.fromkeys(sessions.values(), "f"),
+    }  # fmt: skip
+    return DataDir(folder, tables)
+
+
+def test_majorities_of_iemocap(tmp_path: Path) -> None:
+    """Always neutral: 30.88 and 25.00; each training fold's majority class: 28.96 and 23.63."""
+    data = iemocap_by_counts(tmp_path)
+    emotions = data["utt2emo"]
+    assert Counter(emotions.values()) == {"neu": 1708, "hap": 1636, "ang": 1103, "sad": 1084}
+    assert round(100 * list(emotions.values()).count("neu") / len(emotions), 2) == 30.88
+    protocol = load_config(CONF / "protocol" / "paper.yaml", ProtocolConfig)
+    result = audit(data, make_folds(data, protocol))
+    assert round(100 * result["baselines"]["majority"]["wa"], 2) == 28.96
+    assert round(100 * result["baselines"]["majority"]["ua"], 2) == 23.63
+
+
+def test_always_neutral_has_chance_ua(tmp_path: Path) -> None:
+    emotions = iemocap_by_counts(tmp_path)["utt2emo"]
+    wa, ua = accuracies(emotions, dict.fromkeys(emotions, "neu"))
+    assert (round(100 * wa, 2), round(100 * ua, 2)) == (30.88, 25.00)

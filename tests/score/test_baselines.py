@@ -1,0 +1,39 @@
+"""Baselines that hear nothing."""
+
+import pytest
+from sklearn.metrics import accuracy_score, balanced_accuracy_score
+
+from ser.score.baselines import accuracies, by_scene, by_words, majority
+
+
+def test_majority_is_deterministic() -> None:
+    assert majority(["b", "a", "b", "a", "c"]) == "a"
+    assert majority(["b", "a", "b"]) == "b"
+
+
+def test_scene_decides_and_a_new_scene_falls_back() -> None:
+    assert by_scene(["x", "x", "y"], ["sad", "sad", "ang"], ["y", "x", "z"]) == [
+        "ang",
+        "sad",
+        "sad",
+    ]
+
+
+def test_words_decide() -> None:
+    texts = ["I HATE YOU", "HATE THIS", "SO SAD", "VERY SAD DAY"] * 3
+    labels = ["ang", "ang", "sad", "sad"] * 3
+    assert by_words(texts, labels, ["HATE HATE", "SAD"]) == ["ang", "sad"]
+
+
+def test_without_words_the_majority_is_left() -> None:
+    assert by_words(["", ""], ["ang", "sad"], ["X"]) == ["ang"]
+    assert by_words(["A", "B"], ["sad", "sad"], ["X"]) == ["sad"]
+
+
+def test_accuracies_are_sklearns() -> None:
+    truth = dict(zip("abcdefgh", "xxxxxyyz", strict=True))
+    guess = dict(zip("abcdefgh", "xxxyzyxz", strict=True))
+    wa, ua = accuracies(truth, guess)
+    pairs = [truth[u] for u in truth], [guess[u] for u in truth]
+    assert wa == accuracy_score(*pairs)
+    assert ua == pytest.approx(balanced_accuracy_score(*pairs))
