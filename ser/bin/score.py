@@ -12,8 +12,10 @@ from ser.score.figures import write_figures
 from ser.score.paper import read_paper_results
 from ser.score.predictions import STAGE, check_runs, read_predictions
 from ser.score.report import report, terminal_table
-from ser.score.results import assemble_results, describe_run
+from ser.score.results import assemble_results
 from ser.score.training import (
+    describe_run,
+    read_audit,
     read_curves,
     read_pretraining,
     read_protocol,
@@ -51,7 +53,8 @@ def main() -> None:
     times = {system: wall_time(folders) for system, folders in runs.items()}
     protocol = read_protocol(args.exp_dir)
     run = describe_run(record, args.command, protocol, seeds, folds, times, pretrain)
-    results = assemble_results(predictions, read_paper_results(args.conf), run)
+    audited = read_audit(args.exp_dir)
+    results = assemble_results(predictions, read_paper_results(args.conf), run, audited)
 
     figures = write_figures(args.exp_dir / "figures", results, finetune, pretrain)
     write_json(args.exp_dir / "results.json", results)

@@ -27,6 +27,20 @@ TURN = re.compile(
 )
 CATEGORICAL_VOTE = re.compile(r"C-(?P<annotator>[EFM]\d+):\t(?P<votes>[^\t]*)")
 TRANSCRIPT = re.compile(r"(?P<utt>Ses0\d\S*?)\s*(\[[^\]]*\])?\s*:\s*(?P<words>.*)")
+# The annotators' words as the labels that the consensus has; "Other" is none of them.
+LABEL_OF_VOTE = {
+    "Anger": "ang",
+    "Disgust": "dis",
+    "Excited": "exc",
+    "Fear": "fea",
+    "Frustration": "fru",
+    "Happiness": "hap",
+    "Neutral": "neu",
+    "Neutral_state": "neu",
+    "Other": "oth",
+    "Sadness": "sad",
+    "Surprise": "sur",
+}
 TYPES = {"i": "improvised", "s": "scripted"}
 
 
@@ -37,7 +51,7 @@ class Turn:
     Attributes:
         label: Consensus label (``neu``, ``xxx`` where there is none).
         vad: Valence, arousal (the release calls it activation) and dominance, 1 to 5.
-        votes: Votes by annotator (``E1``...; ``F1`` and ``M1`` are the actors themselves).
+        votes: Labels by annotator (``E1``...; ``F1`` and ``M1`` are the actors themselves).
     """
 
     label: str
@@ -172,7 +186,7 @@ def _read_evaluations(folder: Path) -> dict[str, Turn]:
             )
         elif turns and (vote := CATEGORICAL_VOTE.match(line)):
             labels = [label.strip().replace(" ", "_") for label in vote["votes"].split(";")]
-            votes[vote["annotator"]] = tuple(label for label in labels if label)
+            votes[vote["annotator"]] = tuple(LABEL_OF_VOTE.get(x, x) for x in labels if x)
     return turns
 
 

@@ -34,7 +34,15 @@ from ser.train.finetune import FinetuneRun, finetune_record, load_tokenizer
 from ser.train.step import autocast
 from ser.train.world import join_world
 
-ATTRIBUTES = ("spk2gender", "utt2type", "utt2scene", "utt2cue")
+ATTRIBUTES = (
+    "spk2gender",
+    "utt2emo_raw",
+    "utt2type",
+    "utt2scene",
+    "utt2cue",
+    "utt2dur",
+    "utt2votes",
+)
 
 
 def predict_all(runs: Sequence[FinetuneRun]) -> None:

@@ -1,21 +1,16 @@
 """WA, UA and macro-F1 from a confusion matrix."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import numpy.typing as npt
 
+Codes = npt.NDArray[np.intp]
 Confusion = npt.NDArray[np.int64]
 
 
-def confusion_matrix(
-    references: Sequence[str], hypotheses: Sequence[str], labels: Sequence[str]
-) -> Confusion:
-    """Counts (C, C): rows are references, columns hypotheses, both in the order of ``labels``."""
-    index = {label: i for i, label in enumerate(labels)}
-    counts = np.zeros((len(labels), len(labels)), dtype=np.int64)
-    for reference, hypothesis in zip(references, hypotheses, strict=True):
-        counts[index[reference], index[hypothesis]] += 1
+def confusion_matrix(references: Codes, hypotheses: Codes, num_classes: int) -> Confusion:
+    """Counts (C, C): rows are references, columns hypotheses; both are class numbers (N,)."""
+    counts = np.zeros((num_classes, num_classes), dtype=np.int64)
+    np.add.at(counts, (references, hypotheses), 1)
     return counts
 
 
@@ -29,6 +24,11 @@ def recalls(confusion: Confusion) -> npt.NDArray[np.float64]:
     with np.errstate(invalid="ignore"):
         found: npt.NDArray[np.float64] = np.diag(confusion) / confusion.sum(axis=1)
     return found
+
+
+def precisions(confusion: Confusion) -> npt.NDArray[np.float64]:
+    """Precision of each class; NaN for a class that is never a hypothesis."""
+    return recalls(confusion.T)
 
 
 def unweighted_accuracy(confusion: Confusion) -> float:

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ser.score.evaluation import Codes, Floats
+from ser.metrics.classification import Codes
+from ser.score.evaluation import Floats
 from ser.score.intervals import (
     Cells,
     Estimate,

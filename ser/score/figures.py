@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure  # drawn by Agg: without pyplot there is no window
 
 from ser.base.files import whole_folder
-from ser.score.report import summed_confusion
+from ser.score.details import summed_confusion
 from ser.score.results import Results
 from ser.score.training import Curve
 

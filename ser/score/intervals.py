@@ -11,7 +11,8 @@ from typing import Literal
 import numpy as np
 from scipy import stats
 
-from ser.score.evaluation import Codes, Floats
+from ser.metrics.classification import Codes
+from ser.score.evaluation import Floats
 
 Metric = Literal["wa", "ua"]
 LEVEL = 0.95

@@ -7,7 +7,8 @@ from itertools import combinations
 import numpy as np
 from scipy import stats
 
-from ser.score.evaluation import Codes, Evaluation, Floats
+from ser.metrics.classification import Codes
+from ser.score.evaluation import Evaluation, Floats
 from ser.score.intervals import (
     Estimate,
     Metric,

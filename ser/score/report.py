@@ -1,23 +1,22 @@
-"""``RESULTS.md`` and the table on the terminal: the results as text, nothing computed anew."""
+"""The report as sections, most important first; nothing is computed anew here."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ser.score import details
+from ser.score.audit_tables import audit_sections, baseline_table
+from ser.score.cells import percent, with_interval
 from ser.score.results import Results
-
-NONE = "—"
-
-Table = list[list[str]]
-"""Rows of cells, the header first."""
+from ser.score.section import NONE, Section, Table, markdown, plain_table
 
 
 def terminal_table(results: Results) -> str:
-    """The main table as aligned plain text."""
-    lines = _aligned(main_table(results), num_text_columns=2)
-    width = max(len("  ".join(line)) for line in lines)
-    texts = ["  ".join(line).rstrip() for line in lines]
-    return "\n".join([texts[0], "-" * width, *texts[1:]])
+    """The main table and the sentences under it, as plain text."""
+    lines = [plain_table(main_table(results), num_text_columns=2)]
+    if results["run"]["protocol"].get("speaker_dependent"):
+        lines.append("speaker-dependent: test speakers are heard in training")
+    return "\n".join([*lines, *results["sentences"]])
 
 
 def report(results: Results, figures: Sequence[str] = ()) -> str:
@@ -27,44 +26,39 @@ def report(results: Results, figures: Sequence[str] = ()) -> str:
         results: ``results.json``.
         figures: Paths of figures, relative to the report; without any it has no such section.
     """
-    run = results["run"]
-    versions = run["versions"]
-    stack = ", ".join(
-        f"{name} {versions[name]}" for name in ("python", "torch") if name in versions
-    )
-    sections = [
-        "# Results",
-        f"Written by stage 6 of `{run['command']}`; git commit `{run['git_commit']}`, predictions "
-        f"of {run['finished']}, {stack}.",
-        _markdown(main_table(results), num_text_columns=2),
-        _legend(results),
-        "## Recall by class",
-        _markdown(_recall_table(results)),
-        *_breakdowns(results),
-        "## Confusion matrices",
-        "Utterances; rows are references, columns hypotheses"
-        + (f"; summed over {len(run['seeds'])} seeds." if len(run["seeds"]) > 1 else "."),
-        *_confusions(results),
-        *_training(run, results["systems"]),
-        "## Environment",
-        _markdown([["package", "version"], *([k, v] for k, v in versions.items())], 2),
-    ]
+    parts = sections(results)
     if figures:
         links = "\n\n".join(f"![{Path(path).stem.replace('_', ' ')}]({path})" for path in figures)
-        sections += ["## Figures", links]
-    return "\n\n".join(sections) + "\n"
+        parts.append(Section("Figures", 2, links))
+    return markdown(parts)
+
+
+def sections(results: Results) -> list[Section]:
+    """All sections, for Markdown and for the page."""
+    dependent = bool(results["run"]["protocol"].get("speaker_dependent"))
+    return [
+        _main(results, dependent),
+        *_comparisons(results),
+        details.classes(results),
+        details.folds(results),
+        *details.breakdowns(results),
+        *details.people(results),
+        details.calibration(results),
+        *details.word_errors(results),
+        *(audit_sections(results["audit"], dependent) if results["audit"] else []),
+        *details.confusions(results),
+        *details.training(results),
+        details.environment(results),
+    ]
 
 
 def main_table(results: Results) -> Table:
     """The form of the paper's Table 1, in percent; the paper's own columns where there are any."""
     systems: Mapping[str, Any] = results["systems"]
     columns: dict[str, Callable[[Mapping[str, Any]], str]] = {
-        "WA %": lambda s: percent(s["wa"]),
-        "UA %": lambda s: percent(s["ua"]),
+        "WA % [95 %]": lambda s: with_interval(s["wa"], s["wa_interval"]),
+        "UA % [95 %]": lambda s: with_interval(s["ua"], s["ua_interval"]),
         "macro-F1 %": lambda s: percent(s["macro_f1"]),
-        "WA % by fold": lambda s: _mean_sd(s["wa_fold_mean"], s["wa_fold_sd"]),
-        "UA % by fold": lambda s: _mean_sd(s["ua_fold_mean"], s["ua_fold_sd"]),
-        "macro-F1 % by fold": lambda s: _mean_sd(s["macro_f1_fold_mean"], s["macro_f1_fold_sd"]),
         "WER %": lambda s: percent(s["wer"]),
     }
     if any("paper" in row for row in systems.values()):
@@ -79,141 +73,80 @@ def main_table(results: Results) -> Table:
     ]
 
 
-def _row_name(name: str, row: Mapping[str, Any]) -> str:
-    """The paper's name, where it has one, and the code's."""
-    return f"{row['paper_name']}, `{name}`" if row["paper_name"] else f"`{name}`"
+def _main(results: Results, dependent: bool) -> Section:
+    run = results["run"]
+    versions = run["versions"]
+    stack = ", ".join(
+        f"{name} {versions[name]}" for name in ("python", "torch") if name in versions
+    )
+    title = "Results (speaker-dependent)" if dependent else "Results"
+    said = (
+        f"Written by stage 6 of `{run['command']}`; git commit `{run['git_commit']}`, predictions "
+        f"of {run['finished']}, {stack}."
+    )
+    sentences = [f"- {sentence}" for sentence in results["sentences"]]
+    note = "\n".join([*sentences, *_legend(results)])
+    return Section(title, 1, said, main_table(results), note, num_text_columns=2)
 
 
-def percent(fraction: float | None) -> str:
-    """``0.706`` as ``70.6``."""
-    return NONE if fraction is None else f"{100 * fraction:.1f}"
-
-
-def _mean_sd(mean: float, sd: float | None) -> str:
-    return f"{percent(mean)} ± {percent(sd)}"
-
-
-def _legend(results: Results) -> str:
+def _legend(results: Results) -> list[str]:
     run = results["run"]
     num_utts = max(row["num_utts"] for row in results["systems"].values())
-    seeds, folds = " ".join(run["seeds"]), " ".join(run["folds"])
+    clusters = results["num_clusters"]
+    unit, count = (
+        ("sessions", clusters["sessions"])
+        if clusters["sessions"] > 1
+        else ("speakers", clusters["speakers"])
+    )
     lines = [
         f"- WA (correct / all), UA (mean recall of the classes) and macro-F1: pooled over the "
-        f"{num_utts} utterances of the folds {folds}, each predicted by a model that never saw its "
-        f"fold; with several seeds the mean over them. Seeds: {seeds}.",
-        f"- By fold: mean ± standard deviation over the {len(run['seeds']) * len(run['folds'])} "
-        "values, one a seed and fold.",
+        f"{num_utts} utterances of the folds {' '.join(run['folds'])}, each predicted by a model "
+        f"that never saw its fold; the mean over the seeds {' '.join(run['seeds'])}.",
+        f"- [95 %]: delete-one jackknife over the {count} {unit} with Student's t.",
         "- WER: greedy CTC transcripts of the auxiliary recogniser on the same utterances.",
     ]
+    if results["missing"]:
+        lines.append(f"- Not known of this corpus, and left out: {', '.join(results['missing'])}.")
     if run["protocol"]:
-        settings = ", ".join(f"`{key}: {value}`" for key, value in run["protocol"].items())
+        stated = {k: v for k, v in run["protocol"].items() if v not in ([], {}, None)}
+        settings = ", ".join(f"`{key}: {value}`" for key, value in stated.items())
         lines.append(f"- Protocol: {settings}.")
     if any("paper" in row for row in results["systems"].values()):
         lines.append("- Paper: Table 1 of Park & Kim (2021), as printed there.")
-    return "\n".join(lines)
+    if results["audit"]:
+        rows = [f"{name} {wa} / {ua}" for name, wa, ua in baseline_table(results["audit"])[1:]]
+        lines.append(f"- Without listening (WA / UA %): {'; '.join(rows)}.")
+    return lines
 
 
-def _recall_table(results: Results) -> Table:
-    return [
-        ["system", *(f"{label} %" for label in results["labels"])],
-        *(
-            [_row_name(name, row), *(percent(row["recall"][label]) for label in results["labels"])]
-            for name, row in results["systems"].items()
-        ),
-    ]
-
-
-def _breakdowns(results: Results) -> list[str]:
-    systems: Mapping[str, Any] = results["systems"]
-    sections = []
-    for attribute, groups in next(iter(systems.values()))["by"].items():
-        if len(groups) < 2:
-            continue  # all utterances, or none: nothing that the main table does not say
-        header = [f"{value}: {name} %" for value in groups for name in ("WA", "UA")]
-        rows = [
-            [
-                _row_name(name, row),
-                *(percent(row["by"][attribute][v][m]) for v in groups for m in ("wa", "ua")),
-            ]
-            for name, row in systems.items()
-        ]
-        counts = ", ".join(f"{value} {group['num_utts']}" for value, group in groups.items())
-        sections += [
-            f"## By {attribute}",
-            _markdown([["system", *header], *rows]),
-            f"Utterances: {counts}.",
-        ]
-    return sections
-
-
-def _confusions(results: Results) -> list[str]:
-    labels = results["labels"]
-    sections = []
-    for name, row in results["systems"].items():
-        counts = summed_confusion(row)
-        rows = [[label, *map(str, line)] for label, line in zip(labels, counts, strict=True)]
-        sections += [f"### {_row_name(name, row)}", _markdown([["reference", *labels], *rows])]
-    return sections
-
-
-def summed_confusion(row: Mapping[str, Any]) -> list[list[int]]:
-    """Counts (C, C) of a system, summed over its seeds."""
-    matrices = [seed["confusion"] for seed in row["seeds"].values()]
-    return [
-        [sum(cells) for cells in zip(*lines, strict=True)] for lines in zip(*matrices, strict=True)
-    ]
-
-
-def _training(run: Mapping[str, Any], systems: Mapping[str, Any]) -> list[str]:
-    """What pre-training reached, and how long training took."""
-    sections = []
-    if run["pretrain"]:
-        header = ["recogniser", "epochs", "validation loss", "validation WER %", "hours"]
-        rows = [
-            [
-                name,
-                str(end["num_epochs"]),
-                NONE if end["valid_loss"] is None else f"{end['valid_loss']:.3f}",
-                percent(end["valid_wer"]),
-                _hours(end["wall_seconds"]),
-            ]
-            for name, end in run["pretrain"].items()
-        ]
-        sections += ["## Pre-training, last epoch", _markdown([header, *rows])]
+def _comparisons(results: Results) -> list[Section]:
+    if not results["comparisons"]:
+        return []
+    header = ["systems", "WA, points [95 %]", "UA, points [95 %]"]
+    header += ["McNemar p", "Holm", "permutation p", "Holm", "at best"]
     rows = [
-        [_row_name(name, systems[name]), str(time["num_runs"]), _hours(time["wall_seconds"])]
-        for name, time in run["finetune"].items()
-        if time["num_runs"]
-    ]
-    if rows:
-        sections += [
-            "## Fine-tuning time",
-            _markdown([["system", "runs", "hours"], *rows]),
-            "Optimiser steps of each run, summed; runs side by side slow each other down.",
-        ]
-    return sections
-
-
-def _hours(seconds: float) -> str:
-    return f"{seconds / 3600:.2f}"
-
-
-def _aligned(table: Table, num_text_columns: int) -> Table:
-    """Cells padded to their column's width: text to the left, numbers to the right."""
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    return [
         [
-            cell.ljust(width) if i < num_text_columns else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+            f"`{c['a']}` - `{c['b']}`",
+            *(
+                with_interval(c[m]["value"], c[m]["low"] and [c[m]["low"], c[m]["high"]])
+                for m in ("wa", "ua")
+            ),
+            *(
+                f"{c[name]:.4f}"
+                for name in (
+                    "mcnemar_p",
+                    "mcnemar_holm",
+                    "permutation_p",
+                    "permutation_holm",
+                    "smallest_p",
+                )
+            ),
         ]
-        for row in table
+        for c in results["comparisons"]
     ]
-
-
-def _markdown(table: Table, num_text_columns: int = 1) -> str:
-    header, *rows = _aligned(table, num_text_columns)
-    rule = [
-        "-" * len(cell) if i < num_text_columns else "-" * (len(cell) - 1) + ":"
-        for i, cell in enumerate(header)
-    ]
-    return "\n".join(f"| {' | '.join(row)} |" for row in (header, rule, *rows))
+    note = (
+        "McNemar: exact, on the pooled decisions, the largest p of any seed; it takes utterances "
+        "for independent. Permutation: sign flips of the folds' differences of WA, averaged over "
+        "the seeds; at best: its smallest reachable p. Holm: over the pairs of this table."
+    )
+    return [Section("Comparisons", 2, "", [header, *rows], note)]

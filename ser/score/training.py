@@ -1,12 +1,14 @@
-"""What training left behind: learning curves, wall times, the protocol."""
+"""What earlier stages left behind: learning curves, wall times, the protocol, the audit."""
 
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ser.base.errors import SerError
 from ser.base.files import read_json, read_text
+from ser.base.record import rerun_hint
 
 Curve = Sequence[Mapping[str, float]]
 """One run: the values of each epoch (``epoch``, ``emotion_loss``, ``seconds``, ...)."""
@@ -71,8 +73,76 @@ def read_protocol(exp_dir: Path) -> dict[str, Any]:
     return dict(read_json(path)["config"]) if path.exists() else {}
 
 
+def read_audit(exp_dir: Path) -> dict[str, Any] | None:
+    """``audit.json`` of the protocol; None where stage 0 was run by an older version.
+
+    Raises:
+        SerError: It is of other folds than there are now.
+    """
+    path = exp_dir / "audit.json"
+    if not path.exists():
+        return None
+    audited: dict[str, Any] = read_json(path)
+    folds = read_json(exp_dir / "folds" / "run.json")["notes"]["digest"]
+    if audited["fold_digest"] != folds:
+        raise SerError(
+            f"{path}: of other folds than {exp_dir / 'folds'} holds; expected the audit of these; "
+            f"run {rerun_hint(0)}"
+        )
+    return audited
+
+
 def wall_time(folders: Iterable[Path]) -> dict[str, Any]:
     """Seconds of training of finished runs, summed, and how many runs these are."""
     paths = [path for folder in folders if (path := folder / "run.json").exists()]
     seconds = sum(read_json(path)["notes"]["train_seconds"] for path in paths)
     return {"num_runs": len(paths), "wall_seconds": round(seconds, 1)}
+
+
+def describe_run(
+    record: Mapping[str, Any],
+    command: str,
+    protocol: Mapping[str, Any],
+    seeds: Sequence[str],
+    folds: Sequence[str],
+    finetune: Mapping[str, Mapping[str, Any]],
+    pretrain: Mapping[str, Curve],
+) -> dict[str, Any]:
+    """How the predictions came about.
+
+    Args:
+        record: The run record of stage 5. Commit, versions and date are taken from it and not
+            from now, so that the same predictions always give the same report.
+        command: The user's command.
+        protocol: How folds are made and weights selected.
+        seeds: The seeds scored.
+        folds: The folds scored.
+        finetune: Number of runs and wall seconds by system.
+        pretrain: Learning curve by recogniser.
+    """
+    kept = ("git_commit", "finished", "versions")
+    return {
+        "command": command,
+        **{key: record[key] for key in kept},
+        "protocol": dict(protocol),
+        "seeds": list(seeds),
+        "folds": list(folds),
+        "predict": {"wall_seconds": record["wall_seconds"]},
+        "finetune": dict(finetune),
+        "pretrain": {name: _last_epoch(curve) for name, curve in pretrain.items()},
+    }
+
+
+def _last_epoch(curve: Curve) -> dict[str, Any]:
+    last = curve[-1]
+    return {
+        "num_epochs": len(curve),
+        "valid_loss": _finite(last.get("valid_loss")),
+        "valid_wer": _finite(last.get("valid_wer")),
+        "wall_seconds": round(sum(epoch.get("seconds", 0.0) for epoch in curve), 1),
+    }
+
+
+def _finite(value: float | None) -> float | None:
+    """JSON knows no NaN: a value that does not exist is null."""
+    return float(value) if value is not None and math.isfinite(value) else None

@@ -132,17 +132,17 @@ def test_report_holds_what_was_asked(
         "| Transformer (TL+MTL) | transformer_tl_mtl |",
         "| —                    | mine               |",
         "30 utterances of the folds 1 2 3",
-        "over the 6 values",
+        "Mean ± standard deviation over the 6 values",
         "Protocol: `fold_unit: session`.",
-        "## Recall by class",
+        "## Recall and precision by class",
         "## By cue",
-        "## By gender",
+        "## By sex",
         "| small      |      2 |           8.250 |             50.0 |  1.00 |",
         "| Transformer (TL+MTL), `transformer_tl_mtl` |    1 |  1.00 |",
         "summed over 2 seeds",
     ):
         assert part in text, part
-    for part in ("By scene", "By type", "paper WA", "20261210-120000", "nan"):
+    for part in ("By scene", "By improvised", "paper WA", "20261210-120000", "nan"):
         assert part not in text, part
     results = json.loads((exp_dir / "results.json").read_text())
     assert results["systems"]["transformer_tl_mtl"]["wer"] == 0.5
@@ -213,7 +213,7 @@ def test_paper_columns_only_where_the_recipe_has_them(
     paper = exp_dir.parent / "conf" / "paper_results.yaml"
     paper.write_text("cnn_blstm_sa: {wa: 58.1, ua: 59.8}\n")
     run_score(monkeypatch, exp_dir)
-    header, _, baseline, _, mine = capsys.readouterr().out.splitlines()
+    header, _, baseline, _, mine, *_ = capsys.readouterr().out.splitlines()
     assert header.split("  ")[-2:] == ["paper WA %", "paper UA %"]
     assert baseline.split()[-2:] == ["58.1", "59.8"]
     assert mine.split()[-2:] == ["—", "—"]

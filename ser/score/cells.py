@@ -1,0 +1,26 @@
+"""How figures are written in a table."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ser.score.section import NONE
+
+
+def row_name(name: str, row: Mapping[str, Any]) -> str:
+    """The paper's name, where it has one, and the code's."""
+    return f"{row['paper_name']}, `{name}`" if row["paper_name"] else f"`{name}`"
+
+
+def percent(fraction: float | None) -> str:
+    """``0.706`` as ``70.6``."""
+    return NONE if fraction is None else f"{100 * fraction:.1f}"
+
+
+def with_interval(value: float, ends: Sequence[float] | None) -> str:
+    """``70.6 [65.1, 76.0]``."""
+    return percent(value) + (f" [{percent(ends[0])}, {percent(ends[1])}]" if ends else "")
+
+
+def mean_sd(mean: float, sd: float | None) -> str:
+    """``70.6 ± 2.1``."""
+    return f"{percent(mean)} ± {percent(sd)}"

@@ -1,0 +1,211 @@
+"""What stands behind the main table, as sections."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ser.score.cells import mean_sd, percent, row_name, with_interval
+from ser.score.groups import TITLES
+from ser.score.results import Results
+from ser.score.section import NONE, Section
+
+
+def classes(results: Results) -> Section:
+    """Recall and precision of each class."""
+    labels = results["labels"]
+    return Section(
+        "Recall and precision by class",
+        2,
+        "",
+        [
+            ["system", *(f"{label}: {m} %" for label in labels for m in ("recall", "precision"))],
+            *(
+                [
+                    row_name(name, row),
+                    *(percent(row[m][label]) for label in labels for m in ("recall", "precision")),
+                ]
+                for name, row in results["systems"].items()
+            ),
+        ],
+    )
+
+
+def folds(results: Results) -> Section:
+    """Spread over the folds, and the plain interval."""
+    run = results["run"]
+    header = ["system", "WA % by fold", "UA % by fold", "macro-F1 % by fold", "WA %, plain [95 %]"]
+    rows = [
+        [
+            row_name(name, row),
+            *(
+                mean_sd(row[f"{m}_fold_mean"], row[f"{m}_fold_sd"])
+                for m in ("wa", "ua", "macro_f1")
+            ),
+            with_interval(row["wa"], row["wa_plain_interval"]),
+        ]
+        for name, row in results["systems"].items()
+    ]
+    note = (
+        f"Mean ± standard deviation over the {len(run['seeds']) * len(run['folds'])} values, one a "
+        f"seed and fold. Plain: percentiles of {results['num_rounds']:,} rounds of a hierarchical "
+        "bootstrap (session, speaker, utterance), too short where few sessions differ."
+    )
+    return Section("By fold", 2, "", [header, *rows], note)
+
+
+def breakdowns(results: Results) -> list[Section]:
+    """Figures of groups of utterances: by sex, line, length, ..."""
+    systems: Mapping[str, Any] = results["systems"]
+    found = []
+    for name, groups in next(iter(systems.values()))["by"].items():
+        if len(groups) < 2:
+            continue  # all utterances, or none: nothing that the main table does not say
+        header = [f"{value}: {m}" for value in groups for m in ("WA % [95 %]", "UA %")]
+        rows = [
+            [
+                row_name(system, row),
+                *(
+                    cell
+                    for value in groups
+                    for group in [row["by"][name][value]]
+                    for cell in (
+                        with_interval(group["wa"], group["wa_interval"]),
+                        percent(group["ua"]),
+                    )
+                ),
+            ]
+            for system, row in systems.items()
+        ]
+        counts = ", ".join(f"{value} {group['num_utts']}" for value, group in groups.items())
+        table = [["system", *header], *rows]
+        found.append(Section(f"By {TITLES[name]}", 2, "", table, f"Utterances: {counts}."))
+    return found
+
+
+def people(results: Results) -> list[Section]:
+    """Each speaker, and what the annotators reach."""
+    systems: Mapping[str, Any] = results["systems"]
+    speakers = next(iter(systems.values()))["by_speaker"]
+    table = [
+        ["speaker", "utterances", *(f"`{name}` WA %" for name in systems)],
+        *(
+            [
+                speaker,
+                str(group["num_utts"]),
+                *(percent(row["by_speaker"][speaker]["wa"]) for row in systems.values()),
+            ]
+            for speaker, group in speakers.items()
+        ),
+    ]
+    found = [Section("By speaker", 2, "", table)]
+    if results["human"]:
+        human = results["human"]
+        text = (
+            f"Each annotator against the majority of the others: WA {percent(human['wa'])} %, UA "
+            f"{percent(human['ua'])} % over {human['num_votes']} votes. The utterances are those "
+            "whose annotators agreed on one of the classes, so this is an upper end."
+        )
+        found.append(Section("Human ceiling", 2, text))
+    return found
+
+
+def calibration(results: Results) -> Section:
+    """Whether posteriors mean what they say."""
+    rows = [
+        [row_name(name, row), percent(row["calibration"]["error"]), percent(row["risk"]["area"])]
+        for name, row in results["systems"].items()
+    ]
+    note = (
+        "Expected calibration error over 15 bins of equal mass; area under the risk-coverage "
+        "curve: the mean error of the most confident decisions over all coverages. All seeds' "
+        "decisions together."
+    )
+    header = ["system", "calibration error %", "area under risk-coverage %"]
+    return Section("Calibration", 2, "", [header, *rows], note)
+
+
+def word_errors(results: Results) -> list[Section]:
+    """WER by emotion, where a system recognises words."""
+    systems = {n: row for n, row in results["systems"].items() if row["wer"] is not None}
+    if not systems:
+        return []
+    table = [
+        ["system", "all", *results["labels"]],
+        *(
+            [
+                row_name(name, row),
+                percent(row["wer"]),
+                *(percent(row["wer_by_class"][label]) for label in results["labels"]),
+            ]
+            for name, row in systems.items()
+        ),
+    ]
+    return [Section("WER by emotion, %", 2, "", table)]
+
+
+def confusions(results: Results) -> list[Section]:
+    """Confusion matrices, summed over the seeds."""
+    labels = results["labels"]
+    num_seeds = len(results["run"]["seeds"])
+    summed = f"; summed over {num_seeds} seeds." if num_seeds > 1 else "."
+    found = [
+        Section(
+            "Confusion matrices", 2, f"Utterances; rows are references, columns hypotheses{summed}"
+        )
+    ]
+    for name, row in results["systems"].items():
+        counts = summed_confusion(row)
+        rows = [[label, *map(str, line)] for label, line in zip(labels, counts, strict=True)]
+        found.append(Section(row_name(name, row), 3, "", [["reference", *labels], *rows]))
+    return found
+
+
+def summed_confusion(row: Mapping[str, Any]) -> list[list[int]]:
+    """Counts (C, C) of a system, summed over its seeds."""
+    matrices = [seed["confusion"] for seed in row["seeds"].values()]
+    return [
+        [sum(cells) for cells in zip(*lines, strict=True)] for lines in zip(*matrices, strict=True)
+    ]
+
+
+def training(results: Results) -> list[Section]:
+    """What pre-training reached, and how long training took."""
+    run = results["run"]
+    found = []
+    if run["pretrain"]:
+        header = ["recogniser", "epochs", "validation loss", "validation WER %", "hours"]
+        rows = [
+            [
+                name,
+                str(end["num_epochs"]),
+                NONE if end["valid_loss"] is None else f"{end['valid_loss']:.3f}",
+                percent(end["valid_wer"]),
+                _hours(end["wall_seconds"]),
+            ]
+            for name, end in run["pretrain"].items()
+        ]
+        found.append(Section("Pre-training, last epoch", 2, "", [header, *rows]))
+    rows = [
+        [
+            row_name(name, results["systems"][name]),
+            str(time["num_runs"]),
+            _hours(time["wall_seconds"]),
+        ]
+        for name, time in run["finetune"].items()
+        if time["num_runs"]
+    ]
+    if rows:
+        note = "Optimiser steps of each run, summed; runs side by side slow each other down."
+        table = [["system", "runs", "hours"], *rows]
+        found.append(Section("Fine-tuning time", 2, "", table, note))
+    return found
+
+
+def _hours(seconds: float) -> str:
+    return f"{seconds / 3600:.2f}"
+
+
+def environment(results: Results) -> Section:
+    """Versions of what the predictions were made with."""
+    versions = results["run"]["versions"]
+    rows = [[name, version] for name, version in versions.items()]
+    return Section("Environment", 2, "", [["package", "version"], *rows], num_text_columns=2)
