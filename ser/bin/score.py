@@ -10,7 +10,7 @@ from ser.base.record import require
 from ser.corpus.folds import choose_folds
 from ser.score.figures import write_figures
 from ser.score.paper import read_paper_results
-from ser.score.predictions import STAGE, check_runs, read_predictions
+from ser.score.predictions import STAGE, check_held_out, check_runs, read_predictions
 from ser.score.report import report, terminal_table
 from ser.score.results import assemble_results
 from ser.score.training import (
@@ -48,6 +48,7 @@ def main() -> None:
     runs = {s: run_folders(args.exp_dir, s, seeds, folds) for s in systems}
     check_runs(record, [folder for folders in runs.values() for folder in folders])
     predictions = read_predictions(args.exp_dir / "predictions", systems, seeds, folds)
+    check_held_out(predictions, args.exp_dir / "predictions", args.exp_dir / "folds")
     finetune = {system: read_curves(folders) for system, folders in runs.items()}
     pretrain = read_pretraining(args.pretrain)
     times = {system: wall_time(folders) for system, folders in runs.items()}

@@ -12,6 +12,8 @@ import pytest
 from ser.base.errors import SerError
 from ser.base.files import write_json
 from ser.bin import score
+from ser.corpus.folds import fold_list_name
+from ser.kaldi.table import write_table
 from ser.score.report import report, terminal_table
 
 LABELS = ("ang", "hap", "neu", "sad")
@@ -22,6 +24,12 @@ PNG = b"\x89PNG\r\n"
 def write_predictions(exp_dir: Path) -> None:
     """Three systems, two seeds, three folds of ten utterances; two right of three."""
     chance = random.Random("predictions")
+    (exp_dir / "folds").mkdir(parents=True)
+    for fold in "123":
+        parts = {f"{f}-{i}": "test" if f == fold else "train" for f in "123" for i in range(10)}
+        write_table(exp_dir / "folds" / f"fold{fold}", parts)
+    config = {"fold_unit": "session"}
+    write_json(exp_dir / "folds" / "run.json", {"config": config, "notes": {"digest": "d"}})
     folder = exp_dir / "predictions"
     for system in SYSTEMS:
         (folder / system).mkdir(parents=True)
@@ -39,7 +47,7 @@ def write_predictions(exp_dir: Path) -> None:
                             f"{fold}-{i}",
                             fold,
                             fold,
-                            f"fold{fold}@0",
+                            fold_list_name(exp_dir / "folds", fold),
                             ref,
                             hyp,
                             *posteriors,
@@ -83,8 +91,6 @@ def write_logs(exp_dir: Path) -> None:
         run / "run.json",
         {"identity": identity, "stage": 4, "inputs": {}, "notes": {"train_seconds": 3600.0}},
     )
-    (exp_dir / "folds").mkdir()
-    write_json(exp_dir / "folds" / "run.json", {"config": {"fold_unit": "session"}})
     epochs = [
         {"scope": "step", "epoch": 1, "step": 50, "loss": 9.0},
         {"scope": "epoch", "epoch": 1, "step": 60, "emotion_loss": 1.4, "ctc_loss": 5.0},
@@ -225,6 +231,50 @@ def test_paper_columns_only_where_the_recipe_has_them(
 def test_predictions_that_are_not_whole(exp_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (exp_dir / "predictions" / "run.json").unlink()
     with pytest.raises(SerError, match=r"no run\.json.*--stage 5 --stop-stage 5"):
+        run_score(monkeypatch, exp_dir)
+
+
+def change(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+@pytest.mark.parametrize(
+    ("table", "old", "new", "message"),
+    [
+        (
+            "predictions/mine/seed2_fold3.tsv",
+            "fold3@",
+            "fold3@0",
+            "3-0 was predicted under fold3@0",
+        ),
+        ("folds/fold2", "2-4 test", "2-4 train", "was predicted under fold2@"),
+    ],
+)
+def test_predictions_of_two_protocols(
+    exp_dir: Path, monkeypatch: pytest.MonkeyPatch, table: str, old: str, new: str, message: str
+) -> None:
+    change(exp_dir / table, old, new)
+    with pytest.raises(SerError, match=f"{message}.*not two protocols in one folder"):
+        run_score(monkeypatch, exp_dir)
+
+
+def test_every_utterance_of_a_fold_and_no_other(
+    exp_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows that are gone, or of another fold, in all systems and seeds alike."""
+    tables = sorted((exp_dir / "predictions").glob("*/seed*_fold1.tsv"))
+    whole = [path.read_text() for path in tables]
+    for path, text in zip(tables, whole, strict=True):
+        path.write_text("".join(x for x in text.splitlines(True) if not x.startswith("1-3")))
+    attributes = exp_dir / "predictions" / "attributes.tsv"
+    with pytest.raises(SerError, match=r"fold1\.tsv: 1-3 and 0 more are missing"):
+        run_score(monkeypatch, exp_dir)
+    for path, text in zip(tables, whole, strict=True):
+        path.write_text(text.replace("1-3\t", "9-3\t"))
+    change(attributes, "1-3\t", "9-3\t")
+    with pytest.raises(SerError, match=r"fold1\.tsv: 9-3 is not held out by fold 1"):
         run_score(monkeypatch, exp_dir)
 
 

@@ -1,0 +1,44 @@
+"""Groups that figures are broken down by."""
+
+import numpy as np
+
+from ser.score.evaluation import Evaluation
+from ser.score.groups import groups_of
+
+CODES = np.array([0, 0, 1, 1])
+EVALUATION = Evaluation(
+    labels=("ang", "hap"),
+    utts=("a", "b", "c", "d"),
+    ref=CODES,
+    fold=CODES,
+    session=CODES,
+    speaker=CODES,
+    hyp={"x": CODES[None]},
+    posteriors={},
+)
+
+
+def test_every_group_there_is_and_no_other() -> None:
+    attributes = {
+        "gender": dict(zip("abcd", "fmfm", strict=True)),
+        "type": dict.fromkeys("abcd", ""),
+        "emo_raw": dict(zip("abcd", ["ang", "ang", "exc", "hap"], strict=True)),
+        "votes": {"a": "E1=ang E2=ang", "b": "E1=ang E2=neu", "c": "E1=hap E2=exc", "d": ""},
+        "dur": dict(zip("abcd", ["1.0", "2.0", "3.0", "4.0"], strict=True)),
+    }
+    audited = {
+        "seen": {
+            "1": {"a": {"line": "yes"}, "b": {"line": "no"}},
+            "2": {"c": {"line": "near"}, "d": {}},
+        }
+    }
+    assert groups_of(EVALUATION, attributes, audited) == {
+        "gender": ["f", "m", "f", "m"],
+        "line": ["yes", "no", "near", ""],
+        "length": ["1.0 to 1.8 s", "1.8 to 2.5 s", "2.5 to 3.2 s", "3.2 to 4.0 s"],
+        "agreement": ["all", "some", "all", ""],
+    }
+
+
+def test_a_corpus_that_tells_nothing_has_no_groups() -> None:
+    assert groups_of(EVALUATION, {}, None) == {}
