@@ -17,6 +17,8 @@ import yaml
 import ser
 from ser.config.load import load_config
 from ser.config.schema import PretrainConfig, SystemConfig
+from ser.kaldi.table import read_table
+from ser.text.normalise import normalise_transcript
 
 ROOT = Path(ser.__file__).parents[1]
 RECIPES = sorted(path.parent for path in ROOT.glob("egs/*/run.sh"))
@@ -156,6 +158,24 @@ def test_all_stages_give_the_table(tiny: Path) -> None:
     report = (tiny / "exp" / "RESULTS.md").read_text()
     assert "./run.sh --nj 2 --jobs 2" in report
     assert "paper WA" not in report  # the paper's figures belong to egs/iemocap alone
+
+
+def test_the_audit_finds_exactly_the_planted_script_lines(tiny: Path) -> None:
+    audited = json.loads((tiny / "exp" / "audit.json").read_text())
+    words = read_table(tiny / "data" / "ser" / "text")
+    seen = {
+        words[utt]
+        for fold in audited["seen"].values()
+        for utt, heard in fold.items()
+        if heard["line"] == "yes"
+    }
+    planted = (tiny / "corpus" / "script_lines.txt").read_text().splitlines()
+    assert seen == {normalise_transcript(line) for line in planted}
+    assert audited["missing"] == []
+    assert set(audited["baselines"]) == {"majority", "scene", "words"}
+    report = (tiny / "exp" / "RESULTS.md").read_text()
+    for part in ("By line heard in training", "Human ceiling", "Calibration", "Audit: what the"):
+        assert part in report, part
 
 
 @pytest.mark.parametrize("stage", STAGES)

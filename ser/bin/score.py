@@ -22,6 +22,7 @@ from ser.score.training import (
     run_folders,
     wall_time,
 )
+from ser.score.verify import input_digests
 
 
 def parse_args() -> argparse.Namespace:
@@ -57,11 +58,10 @@ def main() -> None:
     audited = read_audit(args.exp_dir)
     results = assemble_results(predictions, read_paper_results(args.conf), run, audited)
 
-    figures = write_figures(args.exp_dir / "figures", results, finetune, pretrain)
+    results["digests"] = input_digests(args.exp_dir, systems, seeds, folds)
+    results["figures"] = write_figures(args.exp_dir / "figures", results, finetune, pretrain)
     write_json(args.exp_dir / "results.json", results)
-    write_text(
-        args.exp_dir / "RESULTS.md", report(results, [f"figures/{name}" for name in figures])
-    )
+    write_text(args.exp_dir / "RESULTS.md", report(results, with_figures=True))
     if args.publish:
         write_text(args.publish / "RESULTS.md", report(results))
     print(terminal_table(results))

@@ -1,9 +1,10 @@
 """The report as sections, most important first; nothing is computed anew here."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ser.base.files import digest_json
 from ser.score import details
 from ser.score.audit_tables import audit_sections, baseline_table
 from ser.score.cells import percent, with_interval
@@ -19,16 +20,13 @@ def terminal_table(results: Results) -> str:
     return "\n".join([*lines, *results["sentences"]])
 
 
-def report(results: Results, figures: Sequence[str] = ()) -> str:
-    """The report in Markdown.
-
-    Args:
-        results: ``results.json``.
-        figures: Paths of figures, relative to the report; without any it has no such section.
-    """
+def report(results: Results, with_figures: bool = False) -> str:
+    """The report in Markdown; with its figures only where they lie beside it."""
     parts = sections(results)
-    if figures:
-        links = "\n\n".join(f"![{Path(path).stem.replace('_', ' ')}]({path})" for path in figures)
+    if with_figures:
+        links = "\n\n".join(
+            f"![{Path(name).stem.replace('_', ' ')}](figures/{name})" for name in results["figures"]
+        )
         parts.append(Section("Figures", 2, links))
     return markdown(parts)
 
@@ -107,6 +105,11 @@ def _legend(results: Results) -> list[str]:
     ]
     if results["missing"]:
         lines.append(f"- Not known of this corpus, and left out: {', '.join(results['missing'])}.")
+    if results["digests"]:
+        lines.append(
+            f"- Rebuilt by `python -m ser.bin.verify`; SHA-256 over the {len(results['digests'])} "
+            f"files that these figures come from: `{digest_json(results['digests'])}`."
+        )
     if run["protocol"]:
         stated = {k: v for k, v in run["protocol"].items() if v not in ([], {}, None)}
         settings = ", ".join(f"`{key}: {value}`" for key, value in stated.items())

@@ -33,7 +33,7 @@ def assemble_results(
     audited: Mapping[str, Any] | None = None,
     num_rounds: int = NUM_ROUNDS,
 ) -> Results:
-    """Everything that the report shows.
+    """Everything that the report shows; stage 6 adds the files' digests and the figures' names.
 
     Args:
         predictions: What is scored.
@@ -61,6 +61,8 @@ def assemble_results(
         "human": _human(evaluation, predictions),
         "missing": [TITLES[name] for name in TITLES if name not in groups],
         "audit": audited and {k: v for k, v in audited.items() if k != "seen"},
+        "digests": {},
+        "figures": [],
         "run": dict(run),
     }
 

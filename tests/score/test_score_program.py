@@ -1,107 +1,18 @@
 """Stage 6 from files to files."""
 
 import json
-import random
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from tiny_predictions import SYSTEMS, change, run_score, write_logs, write_predictions
 
 from ser.base.errors import SerError
-from ser.base.files import write_json
-from ser.bin import score
-from ser.corpus.folds import fold_list_name
-from ser.kaldi.table import write_table
 from ser.score.report import report, terminal_table
 
-LABELS = ("ang", "hap", "neu", "sad")
-SYSTEMS = ("cnn_blstm_sa", "transformer_tl_mtl", "mine")
 PNG = b"\x89PNG\r\n"
-
-
-def write_predictions(exp_dir: Path) -> None:
-    """Three systems, two seeds, three folds of ten utterances; two right of three."""
-    chance = random.Random("predictions")
-    (exp_dir / "folds").mkdir(parents=True)
-    for fold in "123":
-        parts = {f"{f}-{i}": "test" if f == fold else "train" for f in "123" for i in range(10)}
-        write_table(exp_dir / "folds" / f"fold{fold}", parts)
-    config = {"fold_unit": "session"}
-    write_json(exp_dir / "folds" / "run.json", {"config": config, "notes": {"digest": "d"}})
-    folder = exp_dir / "predictions"
-    for system in SYSTEMS:
-        (folder / system).mkdir(parents=True)
-        for seed in "12":
-            for fold in "123":
-                columns = ["utt", "spk", "session", "fold_list", "ref", "hyp"]
-                columns += [f"post_{x}" for x in LABELS]
-                lines = [[*columns, "ref_text"]]
-                for i in range(10):
-                    ref = LABELS[i % 4]
-                    hyp = ref if chance.random() < 0.66 else chance.choice(LABELS)
-                    posteriors = ["0.7" if label == hyp else "0.1" for label in LABELS]
-                    lines.append(
-                        [
-                            f"{fold}-{i}",
-                            fold,
-                            fold,
-                            fold_list_name(exp_dir / "folds", fold),
-                            ref,
-                            hyp,
-                            *posteriors,
-                            "ONE TWO",
-                        ]
-                    )
-                if system == "transformer_tl_mtl":
-                    heard = ["ctc_text", *(["ONE"] * 10)]
-                    lines = [[*line, cell] for line, cell in zip(lines, heard, strict=True)]
-                (folder / system / f"seed{seed}_fold{fold}.tsv").write_text(
-                    "".join("\t".join(line) + "\n" for line in lines)
-                )
-    attributes = ["utt\tgender\ttype\tscene\tcue"]
-    for fold in "123":
-        attributes += [
-            f"{fold}-{i}\t{'FM'[i % 2]}\tscripted\ts{i}\t{('words', 'prosody')[i % 2]}"
-            for i in range(10)
-        ]
-    (folder / "attributes.tsv").write_text("\n".join(attributes) + "\n")
-    write_json(
-        folder / "run.json",
-        {
-            "identity": "i", "stage": 5, "config": {},
-            "inputs": {
-                run: run
-                for system in SYSTEMS for seed in "12" for fold in "123"
-                for run in [f"{exp_dir}/{system}/seed{seed}/fold{fold}"]
-            },
-            "git_commit": "abc123", "versions": {"python": "3.11.2", "torch": "2.14.1"},
-            "finished": "2026-12-10T12:00:00+00:00", "wall_seconds": 12.5,
-        },
-    )  # fmt: skip
-
-
-def write_logs(exp_dir: Path) -> None:
-    """A fine-tuning run with its record, and a recogniser's log with a line being written."""
-    run = exp_dir / "transformer_tl_mtl" / "seed1" / "fold2"
-    run.mkdir(parents=True)
-    identity = f"{exp_dir}/transformer_tl_mtl/seed1/fold2"
-    write_json(
-        run / "run.json",
-        {"identity": identity, "stage": 4, "inputs": {}, "notes": {"train_seconds": 3600.0}},
-    )
-    epochs = [
-        {"scope": "step", "epoch": 1, "step": 50, "loss": 9.0},
-        {"scope": "epoch", "epoch": 1, "step": 60, "emotion_loss": 1.4, "ctc_loss": 5.0},
-        {"scope": "epoch", "epoch": 2, "step": 120, "emotion_loss": 1.0, "ctc_loss": 4.0},
-    ]
-    (run / "train.jsonl").write_text("".join(json.dumps(e) + "\n" for e in epochs))
-    for name in ("small", "small.20261210-120000"):
-        (exp_dir / "pretrain" / name).mkdir(parents=True)
-        epoch = {"loss": 9.0, "valid_loss": 8.25, "valid_wer": 0.5, "seconds": 1800}
-        lines = [json.dumps({"scope": "epoch", "epoch": i, "step": i} | epoch) for i in (1, 2)]
-        (exp_dir / "pretrain" / name / "train.jsonl").write_text("\n".join(lines) + '\n{"sco')
 
 
 @pytest.fixture
@@ -109,21 +20,6 @@ def exp_dir(tmp_path: Path) -> Path:
     write_predictions(tmp_path / "exp")
     (tmp_path / "conf").mkdir()
     return tmp_path / "exp"
-
-
-def run_score(monkeypatch: pytest.MonkeyPatch, exp_dir: Path, *more: str) -> None:
-    options = {
-        "--exp-dir": exp_dir,
-        "--pretrain": exp_dir / "pretrain",
-        "--conf": exp_dir.parent / "conf",
-        "--systems": " ".join(SYSTEMS),
-        "--seeds": "1 2",
-        "--folds": "1 2 3",
-        "--command": "./run.sh --stage 0 --stop-stage 6",
-    }
-    words = [str(word) for option in options.items() for word in option]
-    monkeypatch.setattr(sys, "argv", ["score", *words, *more])
-    score.main()
 
 
 def test_report_holds_what_was_asked(
@@ -209,7 +105,7 @@ def test_published_copy_links_no_figure(
 ) -> None:
     run_score(monkeypatch, exp_dir, "--publish", str(tmp_path))
     published = (tmp_path / "RESULTS.md").read_text()
-    assert "figures" not in published
+    assert "figures/" not in published
     assert (exp_dir / "RESULTS.md").read_text().startswith(published.removesuffix("\n"))
 
 
@@ -232,12 +128,6 @@ def test_predictions_that_are_not_whole(exp_dir: Path, monkeypatch: pytest.Monke
     (exp_dir / "predictions" / "run.json").unlink()
     with pytest.raises(SerError, match=r"no run\.json.*--stage 5 --stop-stage 5"):
         run_score(monkeypatch, exp_dir)
-
-
-def change(path: Path, old: str, new: str) -> None:
-    text = path.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new, 1))
 
 
 @pytest.mark.parametrize(
