@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from ser.base.errors import SerError, run_program
-from ser.base.log import log_to_console
+from ser.base.log import log_to_console, logger
 from ser.bin.runs import num_jobs, run_parser, runs_of
+from ser.config.systems import trained_systems
 from ser.train.finetune import finetune
 from ser.train.grid import finetune_all
 from ser.train.slurm import finetune_on_slurm
@@ -32,7 +33,12 @@ def main() -> None:
     num_processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     if in_this_process:
         args.jobs = num_processes
-    runs = runs_of(args)
+    asked = runs_of(args)
+    trained = trained_systems(args.conf, [run.system for run in asked])
+    runs = [run for run in asked if run.system in trained]
+    if not runs:
+        logger.info("none of the systems is trained: stage 5 reads the words of another one")
+        return
     if args.task is not None:
         if args.task not in range(len(runs)):
             raise SerError(f"--task {args.task}: expected 0 to {len(runs) - 1}")

@@ -14,22 +14,39 @@ from ser.base.files import read_text
 
 Config = TypeVar("Config", bound=BaseModel)
 
+MERGE_TAG = "tag:yaml.org,2002:merge"  # of the key ``<<``
+
 
 class _StrictLoader(yaml.SafeLoader):
-    """PyYAML's safe loader that refuses duplicate keys and knows ``!include file``."""
+    """PyYAML's safe loader that refuses duplicate keys and knows ``!include file``.
+
+    ``<<: !include file`` takes over the file's keys; those that stand beside it win.
+    """
 
     path: Path
     within: tuple[Path, ...]  # the files that include this one
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        keys = [self.construct_object(key) for key, _ in node.value]
+        keys = [
+            "<<" if key.tag == MERGE_TAG else self.construct_object(key) for key, _ in node.value
+        ]
         for (key_node, _), key in zip(node.value, keys, strict=True):
             if keys.count(key) > 1:
                 raise SerError(
                     f"{self.path}:{key_node.start_mark.line + 1}: the key '{key}' stands "
                     f"{keys.count(key)} times; expected once; remove the others"
                 )
-        return super().construct_mapping(node, deep)
+        base: dict[Hashable, Any] = {}
+        for key_node, value_node in node.value:
+            if key_node.value == "<<" and value_node.tag == "!include":
+                base = _include(self, value_node)
+                if not isinstance(base, dict):
+                    raise SerError(
+                        f"{self.path}:{key_node.start_mark.line + 1}: {value_node.value} holds "
+                        f"{type(base).__name__}; expected keys and values to take over"
+                    )
+        node.value = [(k, v) for k, v in node.value if (k.value, v.tag) != ("<<", "!include")]
+        return base | super().construct_mapping(node, deep)
 
 
 def _include(loader: _StrictLoader, node: yaml.ScalarNode) -> Any:
@@ -47,6 +64,8 @@ _StrictLoader.add_constructor("!include", _include)
 
 def read_yaml(path: Path, within: tuple[Path, ...] = ()) -> Any:
     """Reads a YAML file; ``!include other.yaml`` stands for the content of a file beside it.
+
+    ``<<: !include other.yaml`` takes over its keys, those of the including file win.
 
     Args:
         path: The file.

@@ -300,10 +300,15 @@ class TrainingConfig(Section):
 
 
 class CtcConfig(Section):
-    """How the CTC losses of a batch become one number, and how many utterances may lack one."""
+    """How the CTC losses of a batch become one number, and how many utterances may lack one.
+
+    ``targets`` other than ``transcripts`` are controls: ``shuffled`` gives each training utterance
+    the transcript of another of like length, ``random`` as many tokens drawn at random.
+    """
 
     normalisation: Literal["per_token", "per_utterance"]
     max_too_short_prob: Probability
+    targets: Literal["transcripts", "shuffled", "random"] = "transcripts"
 
 
 class PretrainConfig(Section):
@@ -344,3 +349,12 @@ class SystemConfig(Section):
                 "expected 1.0: it has no encoder blocks"
             )
         return self
+
+
+class WordsConfig(Section):
+    """``conf/controls/<name>.yaml`` of a classifier that reads what another system hears.
+
+    TF-IDF and logistic regression on the words of that system's CTC head: what its words tell.
+    """
+
+    words_of: str

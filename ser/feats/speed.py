@@ -4,13 +4,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ser.config.load import load_config
-from ser.config.schema import SCRATCH, PretrainConfig, SystemConfig
+from ser.config.schema import SCRATCH, PretrainConfig
+from ser.config.systems import trained_systems
 from ser.kaldi.table import Table
 
 
 def speed_prefix(factor: float) -> str:
     """What stands in front of the ids of utterances and speakers: ``sp0.9-``."""
     return f"sp{factor:g}-"
+
+
+def original_utt(utt: str, factors: Sequence[float]) -> str:
+    """The utterance that a copy at one of some speeds was made from; of an original itself."""
+    prefixes = map(speed_prefix, factors)
+    return next((utt.removeprefix(p) for p in prefixes if utt.startswith(p)), utt)
 
 
 def speed_dir(feats: Path, factor: float) -> Path:
@@ -41,7 +48,7 @@ def speed_factors(conf: Path, systems: Sequence[str]) -> dict[str, list[float]]:
 
     Args:
         conf: The recipe's configuration.
-        systems: Names of ``systems/<system>.yaml``.
+        systems: Their names.
 
     Returns:
         The factors for the data directories ``ser`` and ``asr_train``, each once.
@@ -49,7 +56,7 @@ def speed_factors(conf: Path, systems: Sequence[str]) -> dict[str, list[float]]:
     Raises:
         SerError: A configuration is missing or wrong.
     """
-    wanted = [load_config(conf / "systems" / f"{name}.yaml", SystemConfig) for name in systems]
+    wanted = trained_systems(conf, systems).values()
     encoders = {system.init for system in wanted if system.init != SCRATCH}
     recognisers = [
         load_config(conf / "pretrain" / f"{name}.yaml", PretrainConfig) for name in encoders

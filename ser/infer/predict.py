@@ -1,38 +1,24 @@
 """Stage 5: each model on the fold that it never saw."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-import torch
 from tqdm import tqdm
 
 from ser.base.errors import SerError
 from ser.base.files import digest_file, digest_json, read_json, write_text
 from ser.base.log import logger
 from ser.base.record import Record, rerun_hint
-from ser.config.schema import LabelsConfig, SystemConfig, TrainingConfig
-from ser.corpus.folds import TEST, fold_list_name, read_fold
-from ser.data.loader import load_batches
-from ser.data.sampler import sorted_batches
-from ser.data.utterances import (
-    FeatureDir,
-    Utterance,
-    read_feature_dir,
-    report_padded,
-    select,
-)
-from ser.infer.predictor import Prediction, predictions_of
-from ser.kaldi.ark import ArkReader
-from ser.nn.cnn_blstm_sa import CnnBlstmSa
-from ser.nn.emotion import EmotionModel
-from ser.nn.systems import build_system
-from ser.text.bpe import Tokenizer
-from ser.train.checkpoint import load_weights
+from ser.config.load import load_config
+from ser.config.schema import LabelsConfig
+from ser.corpus.folds import TEST, fold_list_name
+from ser.data.utterances import FeatureDir, read_feature_dir
+from ser.infer.predictor import Prediction
+from ser.infer.run import predict_parts
+from ser.infer.words import predict_from_words, source_run
 from ser.train.device import prepare_process
-from ser.train.finetune import FinetuneRun, finetune_record, load_tokenizer
-from ser.train.step import autocast
-from ser.train.world import join_world
+from ser.train.finetune import FinetuneRun, finetune_record
 
 ATTRIBUTES = (
     "spk2gender",
@@ -56,7 +42,7 @@ def predict_all(runs: Sequence[FinetuneRun]) -> None:
     started = time.time()
     out = runs[0].exp_dir / "predictions"
     prepare_process(runs[0].num_threads, seed=0)
-    records = [_finished_record(run) for run in runs]
+    records = [_finished_record(source_run(run)) for run in runs]
     features = read_feature_dir(runs[0].feats)
     inputs = _still_valid(out)
     for run, record in tqdm(
@@ -65,8 +51,11 @@ def predict_all(runs: Sequence[FinetuneRun]) -> None:
         inputs[str(run.folder)] = record.identity
         path = out / run.system / f"seed{run.seed}_fold{run.fold}.tsv"
         if not _is_table_of(path, record):
-            _, system, labels, _ = finetune_record(run)
-            predictions = list(_predict(run, system, labels, features))
+            labels = load_config(run.conf / "labels.yaml", LabelsConfig)
+            if source_run(run) is run:
+                predictions = list(predict_parts(run, features, (TEST,)))
+            else:
+                predictions = predict_from_words(run, features)
             _write_table(path, run, features, labels, predictions)
             write_text(path.with_suffix(".sha256"), _digest(path, record))
     _write_attributes(out / "attributes.tsv", features)
@@ -112,46 +101,6 @@ def _still_valid(out: Path) -> dict[str, str]:
         for name, identity in earlier.items()
         if records[name].exists() and read_json(records[name])["identity"] == identity
     }
-
-
-def _predict(
-    run: FinetuneRun, system: SystemConfig, labels: LabelsConfig, features: FeatureDir
-) -> Iterator[Prediction]:
-    device = join_world(min(1, run.num_gpus)).device
-    tokenizer = load_tokenizer(run, system)
-    vocab_size = tokenizer.vocab_size if tokenizer else None
-    model = build_system(system, len(labels.names), vocab_size)
-    model.load_state_dict(load_weights(run.folder / "model.safetensors"))
-    model.to(device).eval()
-    fold = read_fold(run.exp_dir / "folds", run.fold)
-    utterances = select(features, [utt for utt, part in fold.items() if part == TEST])
-    report_padded(utterances, model.min_frames, run.name)
-    return predict_utterances(model, utterances, features.feats, tokenizer, system.training)
-
-
-def predict_utterances(
-    model: EmotionModel | CnnBlstmSa,
-    utterances: Sequence[Utterance],
-    feats: ArkReader,
-    tokenizer: Tokenizer | None,
-    training: TrainingConfig,
-) -> Iterator[Prediction]:
-    """Predicts utterances in batches, the longest first.
-
-    Args:
-        model: On its device, in evaluation mode.
-        utterances: Which.
-        feats: Their features.
-        tokenizer: Gives the words; None for a system without CTC head.
-        training: Gives size and precision of the batches.
-    """
-    device = next(model.parameters()).device
-    batches = sorted_batches([u.num_frames for u in utterances], training.batch_size_utts)
-    for batch in load_batches(utterances, feats, batches):
-        batch = batch.to(device)
-        with torch.inference_mode(), autocast(device, training.precision):
-            output = model(batch.feats, batch.feat_lens)
-        yield from predictions_of(output, batch.utts, tokenizer)
 
 
 def _write_table(

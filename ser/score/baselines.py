@@ -3,6 +3,8 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+import numpy.typing as npt
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -29,12 +31,24 @@ def by_scene(
 def by_words(
     train_texts: Sequence[str], train_labels: Sequence[str], test_texts: Sequence[str]
 ) -> list[str]:
+    """The class that the words tell; without words in training the majority."""
+    classes, probabilities = word_posteriors(train_texts, train_labels, test_texts)
+    return [classes[best] for best in probabilities.argmax(axis=1)]
+
+
+def word_posteriors(
+    train_texts: Sequence[str], train_labels: Sequence[str], test_texts: Sequence[str]
+) -> tuple[list[str], npt.NDArray[np.float64]]:
     """TF-IDF of words and word pairs with a linear classifier (multinomial logistic regression).
 
-    Falls back on the majority where training has no words or a single class.
+    Returns:
+        The classes of training by name, and their probabilities (N, C) for the test texts; where
+        training has no words or a single class, the shares of training.
     """
-    if not any(text.strip() for text in train_texts) or len(set(train_labels)) < 2:
-        return [majority(train_labels)] * len(test_texts)
+    classes = sorted(set(train_labels))
+    if not any(text.strip() for text in train_texts) or len(classes) < 2:
+        shares = np.array([train_labels.count(label) for label in classes]) / len(train_labels)
+        return classes, np.tile(shares, (len(test_texts), 1))
     model = make_pipeline(
         TfidfVectorizer(
             ngram_range=(1, 2), sublinear_tf=True, tokenizer=str.split, token_pattern=None
@@ -42,8 +56,7 @@ def by_words(
         LogisticRegression(C=10.0, max_iter=1000),
     )
     model.fit(train_texts, train_labels)
-    predicted: list[str] = model.predict(test_texts).tolist()
-    return predicted
+    return classes, model.predict_proba(test_texts)
 
 
 def accuracies(references: Mapping[str, str], hypotheses: Mapping[str, str]) -> tuple[float, float]:

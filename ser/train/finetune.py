@@ -14,6 +14,7 @@ from ser.base.files import digest_json
 from ser.base.record import Record, require
 from ser.config.load import load_config
 from ser.config.schema import SCRATCH, LabelsConfig, ProtocolConfig, SystemConfig
+from ser.config.systems import load_trained_system, trained_systems
 from ser.corpus.folds import TRAIN, VALID, read_fold
 from ser.data.batch import Batch
 from ser.data.loader import load_batches
@@ -36,7 +37,7 @@ from ser.nn.losses import Loss, ctc_sum, multitask_loss
 from ser.nn.systems import build_system, transfer
 from ser.text.bpe import Tokenizer
 from ser.train.checkpoint import load_weights
-from ser.train.ctc_targets import check_ctc_lengths, encode_transcripts
+from ser.train.ctc_targets import check_ctc_lengths, choose_targets, encode_transcripts
 from ser.train.device import prepare_process
 from ser.train.folder import train_in_folder
 from ser.train.loop import OnStep, Trainer
@@ -97,12 +98,12 @@ def finetune_record(run: FinetuneRun) -> tuple[Record, SystemConfig, LabelsConfi
     Raises:
         SerError: A configuration is wrong, or an input is missing or stale.
     """
-    system = load_config(run.conf / "systems" / f"{run.system}.yaml", SystemConfig)
+    system = load_trained_system(run.conf, run.system)
     labels = load_config(run.conf / "labels.yaml", LabelsConfig)
     protocol = load_config(run.protocol, ProtocolConfig)
     if system.training.patience_epochs and protocol.validation == "none":
         raise SerError(
-            f"{run.conf / 'systems' / run.system}.yaml: training.patience_epochs "
+            f"{run.system}: training.patience_epochs "
             f"{system.training.patience_epochs} with validation none in {run.protocol}; expected a "
             "validation set to lose patience with; write null, or use another protocol"
         )
@@ -149,7 +150,7 @@ def encoders_needed(conf: Path, systems: Sequence[str]) -> list[str]:
     Raises:
         SerError: A system's configuration is missing or wrong.
     """
-    inits = [load_config(conf / "systems" / f"{s}.yaml", SystemConfig).init for s in systems]
+    inits = [system.init for system in trained_systems(conf, systems).values()]
     return [name for name in dict.fromkeys(inits) if name != SCRATCH]
 
 
@@ -196,6 +197,9 @@ def _train(
         transfer(load_weights(weights_path), model, str(weights_path))
     fold = read_fold(run.exp_dir / "folds", run.fold)
     train = _part(features, fold, TRAIN, labels, tokenizer, system.training.speed_factors)
+    if tokenizer:
+        factors = system.training.speed_factors
+        train = choose_targets(train, system.ctc.targets, tokenizer.vocab_size, factors, run.seed)
     report_padded(train, model.min_frames, run.name)
     if tokenizer and isinstance(model, EmotionModel):
         listing = run.folder / "too_short_for_ctc.txt"

@@ -27,7 +27,7 @@ from ser.metrics.wer import word_errors
 from ser.nn.losses import Loss, ctc_sum, pretrain_loss
 from ser.nn.recogniser import Recogniser, greedy_ctc
 from ser.text.bpe import Tokenizer
-from ser.train.ctc_targets import check_ctc_lengths, encode_transcripts
+from ser.train.ctc_targets import check_ctc_lengths, choose_targets, encode_transcripts
 from ser.train.device import prepare_process
 from ser.train.folder import train_in_folder
 from ser.train.loop import Trainer
@@ -104,6 +104,10 @@ def _train(run: PretrainRun, config: PretrainConfig, world: World) -> dict[str, 
     valid = read_feature_dir(run.valid_feats)
     model = Recogniser(config.encoder, tokenizer.vocab_size).to(world.device)
     utterances = select(train, train.data.utts, tokens=encode_transcripts(train, tokenizer))
+    factors = config.training.speed_factors
+    utterances = choose_targets(
+        utterances, config.ctc.targets, tokenizer.vocab_size, factors, run.seed
+    )
     report_padded(utterances, model.encoder.min_frames, str(run.folder))
     listing = run.folder / "too_short_for_ctc.txt"
     world.on_first(

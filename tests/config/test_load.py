@@ -172,3 +172,30 @@ def test_duplicate_key_in_an_included_file_names_that_file(tmp_path: Path) -> No
     (tmp_path / "cat.yaml").write_text("type: cat\ntype: dog\n")
     with pytest.raises(SerError, match=r"cat\.yaml:1: the key 'type' stands 2 times"):
         load_config(tmp_path / "pets.yaml", Pets)
+
+
+def test_keys_of_an_included_file_are_taken_over_and_own_ones_win(tmp_path: Path) -> None:
+    folder = tmp_path / "systems"
+    folder.mkdir()
+    (tmp_path / "model.yaml").write_text("d_model: 4\n")
+    (folder / "base.yaml").write_text(
+        "model: !include ../model.yaml\nalpha: 0.6\nctc: {a: 1, b: 2}\n"
+    )
+    (tmp_path / "control.yaml").write_text("<<: !include systems/base.yaml\nctc: {a: 3}\nnew: 1\n")
+    assert read_yaml(tmp_path / "control.yaml") == {
+        "model": {"d_model": 4},  # found beside the file that includes it
+        "alpha": 0.6,
+        "ctc": {"a": 3},
+        "new": 1,
+    }
+
+
+def test_only_keys_and_values_are_taken_over(tmp_path: Path) -> None:
+    (tmp_path / "list.yaml").write_text("[1, 2]\n")
+    (tmp_path / "a.yaml").write_text("x: 1\n<<: !include list.yaml\n")
+    with pytest.raises(SerError, match=r"a.yaml:2: list.yaml holds list; expected keys and values"):
+        read_yaml(tmp_path / "a.yaml")
+    (tmp_path / "b.yaml").write_text("<<: !include c.yaml\n<<: !include c.yaml\n")
+    (tmp_path / "c.yaml").write_text("x: 1\n")
+    with pytest.raises(SerError, match=r"b.yaml:\d: the key '<<' stands 2 times"):
+        read_yaml(tmp_path / "b.yaml")

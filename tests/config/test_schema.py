@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 import ser
 from ser.base.errors import SerError
+from ser.base.record import flatten
 from ser.config.load import load_config, read_yaml
 from ser.config.schema import (
     BpeConfig,
@@ -19,7 +20,9 @@ from ser.config.schema import (
     PretrainConfig,
     ProtocolConfig,
     SystemConfig,
+    WordsConfig,
 )
+from ser.config.systems import load_system, load_trained_system
 
 EGS = Path(ser.__file__).parents[1] / "egs"
 MODELS: dict[str, type[BaseModel]] = {
@@ -40,6 +43,7 @@ SHIPPED = [
     for path in sorted(conf.glob(pattern))
 ]
 ELSEWHERE = {"paper_results.yaml"}  # read by ser.score
+CONTROLS = sorted(EGS.glob("*/conf/controls/*.yaml"))
 
 
 @pytest.mark.parametrize(
@@ -53,6 +57,7 @@ def test_shipped_file_loads(path: Path, model: type[BaseModel]) -> None:
 def test_no_shipped_file_is_forgotten(conf: Path) -> None:
     known = {path for path, _ in SHIPPED}
     files = {path for path in conf.rglob("*.yaml") if path.name not in ELSEWHERE}
+    files -= set(CONTROLS)
     assert files <= known
     names = {path.relative_to(conf).parts[0] for path in files}
     assert {pattern.split("/")[0] for pattern in MODELS} - names <= {"counts.yaml"}
@@ -104,6 +109,55 @@ def test_plus_differs_from_the_paper_in_training_alone() -> None:
             assert training.speed_factors == ([0.9, 1.1] if on else [])
             assert training.precision == ("bfloat16" if on else "float32")
             assert (training.average_epochs > 1) == on
+
+
+@pytest.mark.parametrize("path", CONTROLS, ids=lambda path: str(path.relative_to(EGS)))
+def test_controls_differ_from_their_system_in_what_their_name_says(path: Path) -> None:
+    conf, name = path.parents[1], path.stem
+    control = load_system(conf, name)
+    if name == "words_of_mtl":
+        assert control == WordsConfig(words_of="transformer_tl_mtl")
+        return
+    assert isinstance(control, SystemConfig)
+    system = load_trained_system(
+        conf, "transformer_tl" if name[:2] == "tl" else "transformer_tl_mtl"
+    )
+    differing = {
+        key: value
+        for key, value in flatten(control.model_dump()).items()
+        if value != flatten(system.model_dump())[key]
+    }
+    differing.pop("ctc.max_too_short_prob", None)
+    kind, _, number = name.removeprefix("mtl_").partition("_")
+    expected: dict[str, Any] = {
+        "shuffled": {"ctc.targets": "shuffled"},
+        "random": {"ctc.targets": "random"},
+        "tl": {"init": "shuffled"},
+        "token": {},
+        "utterance": {"ctc.normalisation": "per_utterance"},
+    }[kind]
+    if number.isdecimal():
+        expected["ctc_alpha"] = int(number) / 10
+    if expected.get("ctc_alpha") == system.ctc_alpha:
+        del expected["ctc_alpha"]
+    assert differing == expected
+    if control.init == "shuffled":
+        real, shuffled = (
+            load_config(conf / "pretrain" / f"{n}.yaml", PretrainConfig)
+            for n in ("ctc", "shuffled")
+        )
+        assert shuffled.ctc.targets == "shuffled"
+        assert shuffled.model_copy(update={"ctc": real.ctc}) == real
+
+
+def test_a_system_that_is_neither_here_nor_there_is_named() -> None:
+    conf = EGS / "mini" / "conf"
+    with pytest.raises(
+        SerError, match=r"systems/none.yaml: no such system; expected .*tl_shuffled"
+    ):
+        load_system(conf, "none")
+    with pytest.raises(SerError, match="words_of_mtl: reads the words of transformer_tl_mtl"):
+        load_trained_system(conf, "words_of_mtl")
 
 
 def test_counts_of_iemocap_are_the_published_ones() -> None:

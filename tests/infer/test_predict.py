@@ -19,6 +19,7 @@ from ser.base.errors import SerError
 from ser.base.files import digest_file
 from ser.base.record import Record, require
 from ser.infer import predict as predict_module
+from ser.infer import run as run_module
 from ser.infer.predict import predict_all
 from ser.score.predictions import read_predictions
 from ser.train.finetune import finetune
@@ -89,7 +90,7 @@ def test_whole_chain_learns_and_every_utterance_is_predicted_once() -> None:
         every = [p for fold in folds for p in by_fold[fold]]
         assert len({p.utt for p in every}) == len(every) == 24
         assert sum(p.ref == p.hyp for p in every) >= 20, system
-    assert predictions.attributes.keys() == {"gender", "cue"}
+    assert predictions.attributes.keys() == {"gender", "emo_raw", "cue", "dur"}
     assert require(PREDICTIONS, 5)["notes"] == {"num_tables": 6}
 
 
@@ -97,9 +98,9 @@ def test_a_table_does_not_depend_on_the_batches() -> None:
     finetune(finetune_run("transformer_tl_mtl"))
     predict_all([finetune_run("transformer_tl_mtl")])
     together = table("transformer_tl_mtl")
-    one = predict_module.sorted_batches
+    one = run_module.sorted_batches
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(predict_module, "sorted_batches", lambda lens, size: one(lens, 1))
+        patch.setattr(run_module, "sorted_batches", lambda lens, size: one(lens, 1))
         (PREDICTIONS / "transformer_tl_mtl" / "seed1_fold1.tsv").unlink()
         predict_all([finetune_run("transformer_tl_mtl")])
     for a, b in zip(together, table("transformer_tl_mtl"), strict=True):
@@ -116,10 +117,11 @@ def test_attributes_are_those_of_the_corpus() -> None:
     header, *rows = (
         line.split("\t") for line in (PREDICTIONS / "attributes.tsv").read_text().splitlines()
     )
-    assert header == ["utt", "gender", "cue"]
+    assert header == ["utt", "gender", "emo_raw", "cue", "dur"]
     assert len(rows) == 24
-    assert ["Ses01F-ang", "f", "prosody"] in rows
-    assert ["Ses03M-sad", "m", "words"] in rows
+    told = {row[0]: row[1:4] for row in rows}
+    assert told["Ses01F-ang"] == ["f", "ang", "prosody"]
+    assert told["Ses03M-sad"] == ["m", "sad", "words"]
 
 
 def test_only_what_is_new_is_predicted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,7 +185,7 @@ def test_killed_before_the_end_leaves_no_record(monkeypatch: pytest.MonkeyPatch)
     predict_all(runs)
     change_system("transformer", optimizer__learning_rate=2e-3)
     finetune_all([finetune_run("transformer", fold, force=True) for fold in "12"], 1)
-    original = predict_module._predict
+    original = predict_module.predict_parts
 
     def stop(run, *arguments):
         if run.fold == "2":
@@ -191,7 +193,7 @@ def test_killed_before_the_end_leaves_no_record(monkeypatch: pytest.MonkeyPatch)
         return original(run, *arguments)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(predict_module, "_predict", stop)
+        patch.setattr(predict_module, "predict_parts", stop)
         predict_all(runs)
     with pytest.raises(SerError, match="--stage 5"):
         require(PREDICTIONS, 5)

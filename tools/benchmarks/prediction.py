@@ -20,7 +20,7 @@ from ser.base.record import Record
 from ser.config.load import load_config
 from ser.config.schema import BpeConfig, FbankConfig, LabelsConfig, SystemConfig
 from ser.data.utterances import Utterance
-from ser.infer.predict import predict_utterances
+from ser.infer.run import predict_utterances
 from ser.kaldi.ark import ArkReader, ArkWriter
 from ser.nn.cnn_blstm_sa import CnnBlstmSa
 from ser.nn.cost import count_parameters

@@ -1,0 +1,45 @@
+"""Where a system's configuration stands: among the systems, or among their controls."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ser.base.errors import SerError
+from ser.config.load import load_config, read_yaml
+from ser.config.schema import SystemConfig, WordsConfig
+
+FOLDERS = ("systems", "controls")
+
+
+def load_system(conf: Path, name: str) -> SystemConfig | WordsConfig:
+    """``conf/systems/<name>.yaml``, or else ``conf/controls/<name>.yaml``.
+
+    Raises:
+        SerError: There is neither, or it is wrong.
+    """
+    paths = [conf / folder / f"{name}.yaml" for folder in FOLDERS]
+    path = next((path for path in paths if path.exists()), None)
+    if path is None:
+        known = sorted(p.stem for folder in FOLDERS for p in (conf / folder).glob("*.yaml"))
+        raise SerError(f"{paths[0]}: no such system; expected one of {' '.join(known)}")
+    values = read_yaml(path)
+    if isinstance(values, dict) and "words_of" in values:
+        return load_config(path, WordsConfig)
+    return load_config(path, SystemConfig)
+
+
+def load_trained_system(conf: Path, name: str) -> SystemConfig:
+    """A system that stage 4 trains.
+
+    Raises:
+        SerError: There is none of this name, or it reads the words of another one.
+    """
+    system = load_system(conf, name)
+    if isinstance(system, WordsConfig):
+        raise SerError(f"{name}: reads the words of {system.words_of}; expected a network")
+    return system
+
+
+def trained_systems(conf: Path, names: Sequence[str]) -> dict[str, SystemConfig]:
+    """Those of some systems that stage 4 trains, by name."""
+    systems = {name: load_system(conf, name) for name in names}
+    return {n: system for n, system in systems.items() if isinstance(system, SystemConfig)}

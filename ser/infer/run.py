@@ -1,0 +1,63 @@
+"""What a finished fine-tuning run says of utterances of its fold."""
+
+from collections.abc import Collection, Iterator, Sequence
+
+import torch
+
+from ser.config.schema import TrainingConfig
+from ser.corpus.folds import read_fold
+from ser.data.loader import load_batches
+from ser.data.sampler import sorted_batches
+from ser.data.utterances import FeatureDir, Utterance, report_padded, select
+from ser.infer.predictor import Prediction, predictions_of
+from ser.kaldi.ark import ArkReader
+from ser.nn.cnn_blstm_sa import CnnBlstmSa
+from ser.nn.emotion import EmotionModel
+from ser.nn.systems import build_system
+from ser.text.bpe import Tokenizer
+from ser.train.checkpoint import load_weights
+from ser.train.finetune import FinetuneRun, finetune_record, load_tokenizer
+from ser.train.step import autocast
+from ser.train.world import join_world
+
+
+def predict_parts(
+    run: FinetuneRun, features: FeatureDir, parts: Collection[str]
+) -> Iterator[Prediction]:
+    """Predictions of the utterances in some parts of the run's fold, the longest first."""
+    _, system, labels, _ = finetune_record(run)
+    device = join_world(min(1, run.num_gpus)).device
+    tokenizer = load_tokenizer(run, system)
+    vocab_size = tokenizer.vocab_size if tokenizer else None
+    model = build_system(system, len(labels.names), vocab_size)
+    model.load_state_dict(load_weights(run.folder / "model.safetensors"))
+    model.to(device).eval()
+    fold = read_fold(run.exp_dir / "folds", run.fold)
+    utterances = select(features, [utt for utt, part in fold.items() if part in parts])
+    report_padded(utterances, model.min_frames, run.name)
+    return predict_utterances(model, utterances, features.feats, tokenizer, system.training)
+
+
+def predict_utterances(
+    model: EmotionModel | CnnBlstmSa,
+    utterances: Sequence[Utterance],
+    feats: ArkReader,
+    tokenizer: Tokenizer | None,
+    training: TrainingConfig,
+) -> Iterator[Prediction]:
+    """Predicts utterances in batches, the longest first.
+
+    Args:
+        model: On its device, in evaluation mode.
+        utterances: Which.
+        feats: Their features.
+        tokenizer: Gives the words; None for a system without CTC head.
+        training: Gives size and precision of the batches.
+    """
+    device = next(model.parameters()).device
+    batches = sorted_batches([u.num_frames for u in utterances], training.batch_size_utts)
+    for batch in load_batches(utterances, feats, batches):
+        batch = batch.to(device)
+        with torch.inference_mode(), autocast(device, training.precision):
+            output = model(batch.feats, batch.feat_lens)
+        yield from predictions_of(output, batch.utts, tokenizer)
