@@ -1,4 +1,4 @@
-"""Stage 6: scores the predictions: results.json, RESULTS.md, figures, and the table printed."""
+"""Stage 6: scores the predictions: results.json, RESULTS.md, report.html, figures, a table."""
 
 import argparse
 from pathlib import Path
@@ -9,6 +9,7 @@ from ser.base.options import distinct_words
 from ser.base.record import require
 from ser.corpus.folds import choose_folds
 from ser.score.figures import write_figures
+from ser.score.page import page
 from ser.score.paper import read_paper_results
 from ser.score.predictions import STAGE, check_held_out, check_runs, read_predictions
 from ser.score.report import report, terminal_table
@@ -62,6 +63,8 @@ def main() -> None:
     results["figures"] = write_figures(args.exp_dir / "figures", results, finetune, pretrain)
     write_json(args.exp_dir / "results.json", results)
     write_text(args.exp_dir / "RESULTS.md", report(results, with_figures=True))
+    text = page(results, predictions, args.exp_dir / "figures")
+    write_text(args.exp_dir / "report.html", text)
     if args.publish:
         write_text(args.publish / "RESULTS.md", report(results))
     print(terminal_table(results))

@@ -53,6 +53,19 @@ def write_figures(
         )
         for name, row in results["systems"].items()
     }
+    rows = {row["paper_name"] or name: row for name, row in results["systems"].items()}
+    figures["reliability.png"] = draw_lines(
+        {
+            name: (row["calibration"]["confidence"], row["calibration"]["accuracy"])
+            for name, row in rows.items()
+        },
+        ("confidence", "share of right decisions"),
+        diagonal=True,
+    )
+    figures["risk_coverage.png"] = draw_lines(
+        {name: (row["risk"]["coverage"], row["risk"]["risk"]) for name, row in rows.items()},
+        ("coverage: share of decisions taken", "risk: wrong ones among these"),
+    )
     single = {name: [curve] for name, curve in pretrain.items()}
     for name, curves, panels in (
         ("learning_curves.png", finetune, FINETUNE_PANELS),
@@ -84,6 +97,25 @@ def draw_confusion(counts: Sequence[Sequence[int]], labels: Sequence[str], title
     axes.set_yticks(range(len(labels)), labels)
     axes.set(xlabel="hypothesis", ylabel="reference", title=title)
     figure.colorbar(image, label="share of the reference class (%)", shrink=0.8)
+    return figure
+
+
+def draw_lines(
+    lines: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    labels: tuple[str, str],
+    diagonal: bool = False,
+) -> Figure:
+    """One line a system over axes from 0 to 1; the diagonal is where the two agree."""
+    figure = Figure(figsize=(5.2, 4.4), layout="constrained")
+    axes = figure.add_subplot()
+    if diagonal:
+        axes.plot([0, 1], [0, 1], color="#666666", ls="--", lw=1, label="calibrated")
+    for i, (name, (x, y)) in enumerate(lines.items()):
+        colour, marker = COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]
+        axes.plot(x, y, color=colour, marker=marker, ms=4, markevery=0.1, label=name)
+    axes.set(xlabel=labels[0], ylabel=labels[1], xlim=(0, 1), ylim=(0, 1))
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8)
     return figure
 
 

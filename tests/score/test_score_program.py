@@ -66,6 +66,8 @@ def test_every_linked_figure_is_there_and_no_old_one(
         == set(links)
         == {
             *(f"figures/confusion_{system}.png" for system in SYSTEMS),
+            "figures/reliability.png",
+            "figures/risk_coverage.png",
             "figures/learning_curves.png",
             "figures/pretraining.png",
         }
