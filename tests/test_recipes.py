@@ -171,7 +171,7 @@ def test_the_audit_finds_exactly_the_planted_script_lines(tiny: Path) -> None:
     planted = (tiny / "corpus" / "script_lines.txt").read_text().splitlines()
     assert seen == {normalise_transcript(line) for line in planted}
     assert audited["missing"] == []
-    assert set(audited["baselines"]) == {"majority", "scene", "words"}
+    assert set(audited["baselines"]) == {"constant", "majority", "scene", "words"}
     report = (tiny / "exp" / "RESULTS.md").read_text()
     for part in ("By line heard in training", "Human ceiling", "Calibration", "Audit: what the"):
         assert part in report, part

@@ -155,7 +155,9 @@ def _baselines(
 ) -> dict[str, dict[str, float]]:
     """WA and UA, pooled over the folds, of what hears nothing."""
     emotions = data["utt2emo"]
-    hypotheses: dict[str, dict[str, str]] = {"majority": {}}
+    tested = [utt for fold in folds for utt in fold.test]
+    constant = majority([emotions[utt] for utt in tested])
+    hypotheses = {"constant": dict.fromkeys(tested, constant), "majority": {}}
     for fold in folds:
         labels = [emotions[utt] for utt in fold.heard]
         hypotheses["majority"] |= dict.fromkeys(fold.test, majority(labels))

@@ -6,6 +6,7 @@ from typing import Any
 from ser.score.section import Section, Table
 
 BASELINES = {
+    "constant": "one class for all, the most frequent of the test",
     "majority": "always the most frequent class of training",
     "scene": "the scene alone: its most frequent class in training",
     "words": "the words alone: TF-IDF of words and word pairs, logistic regression",

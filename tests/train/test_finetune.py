@@ -212,7 +212,7 @@ def test_copies_at_other_speeds_are_trained_on_and_never_validated_on(
 
 def test_patience_needs_a_validation_set() -> None:
     change_system("transformer", training__patience_epochs=2)
-    with pytest.raises(SerError, match=r"transformer\.yaml: training\.patience_epochs 2 with"):
+    with pytest.raises(SerError, match=r"^transformer: training\.patience_epochs 2 with"):
         finetune(finetune_run("transformer"))
     write_folds_of(PROTOCOL.model_copy(update={"validation": "next_fold"}))
     finetune(finetune_run("transformer"))
