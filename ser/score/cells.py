@@ -16,6 +16,11 @@ def percent(fraction: float | None) -> str:
     return NONE if fraction is None else f"{100 * fraction:.1f}"
 
 
+def p_value(p: float) -> str:
+    """``0.0312``, or ``<0.0001``."""
+    return "<0.0001" if p < 0.0001 else f"{p:.4f}"
+
+
 def with_interval(value: float, ends: Sequence[float] | None) -> str:
     """``70.6 [65.1, 76.0]``."""
     return percent(value) + (f" [{percent(ends[0])}, {percent(ends[1])}]" if ends else "")

@@ -7,7 +7,7 @@ from typing import Any
 from ser.base.files import digest_json
 from ser.score import details
 from ser.score.audit_tables import audit_sections, baseline_table
-from ser.score.cells import percent, with_interval
+from ser.score.cells import p_value, percent, with_interval
 from ser.score.results import Results
 from ser.score.section import NONE, Section, Table, markdown, plain_table
 
@@ -111,8 +111,7 @@ def _legend(results: Results) -> list[str]:
             f"files that these figures come from: `{digest_json(results['digests'])}`."
         )
     if run["protocol"]:
-        stated = {k: v for k, v in run["protocol"].items() if v not in ([], {}, None)}
-        settings = ", ".join(f"`{key}: {value}`" for key, value in stated.items())
+        settings = ", ".join(f"`{key}: {value}`" for key, value in _stated(run["protocol"]).items())
         lines.append(f"- Protocol: {settings}.")
     if any("paper" in row for row in results["systems"].values()):
         lines.append("- Paper: Table 1 of Park & Kim (2021), as printed there.")
@@ -120,6 +119,14 @@ def _legend(results: Results) -> list[str]:
         rows = [f"{name} {wa} / {ua}" for name, wa, ua in baseline_table(results["audit"])[1:]]
         lines.append(f"- Without listening (WA / UA %): {'; '.join(rows)}.")
     return lines
+
+
+def _stated(protocol: Mapping[str, Any]) -> dict[str, Any]:
+    """What a protocol sets: neither what is off, nor what only random draws need."""
+    drawn = "random" in (protocol.get("fold_unit"), str(protocol.get("validation")).split("_")[0])
+    unused = () if drawn else ("validation_share", "seed")
+    off = ([], {}, None, False)
+    return {key: v for key, v in protocol.items() if v not in off and key not in unused}
 
 
 def _comparisons(results: Results) -> list[Section]:
@@ -135,7 +142,7 @@ def _comparisons(results: Results) -> list[Section]:
                 for m in ("wa", "ua")
             ),
             *(
-                f"{c[name]:.4f}"
+                p_value(c[name])
                 for name in (
                     "mcnemar_p",
                     "mcnemar_holm",
