@@ -1,6 +1,6 @@
 """The report as sections, most important first; nothing is computed anew here."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -124,9 +124,8 @@ def _legend(results: Results) -> list[str]:
 def _stated(protocol: Mapping[str, Any]) -> dict[str, Any]:
     """What a protocol sets: neither what is off, nor what only random draws need."""
     drawn = "random" in (protocol.get("fold_unit"), str(protocol.get("validation")).split("_")[0])
-    unused = () if drawn else ("validation_share", "seed")
-    off = ([], {}, None, False)
-    return {key: v for key, v in protocol.items() if v not in off and key not in unused}
+    unused: Sequence[str] = () if drawn else ("validation_share", "seed")
+    return {k: v for k, v in protocol.items() if v not in ([], {}, None, False) and k not in unused}
 
 
 def _comparisons(results: Results) -> list[Section]:
