@@ -21,7 +21,7 @@ class EmotionUtterance:
         utt: Our id, the speaker in front.
         utt_orig: The published id.
         spk: Speaker.
-        gender: ``f`` or ``m``.
+        gender: ``f`` or ``m``; empty where the corpus does not tell.
         session: What the corpus keeps apart as one recording, or the group of a fold.
         label: The corpus's own label.
         wav: Audio file.
@@ -112,8 +112,9 @@ def write_emotion_dir(
         "utt2emo_raw": {utt: u.label for utt, u in kept.items()},
         "utt2session": {utt: u.session for utt, u in kept.items()},
         "utt2orig": {utt: u.utt_orig for utt, u in kept.items()},
-        "spk2gender": {u.spk: u.gender for u in kept.values()},
     }
+    if all(u.gender for u in kept.values()):
+        tables["spk2gender"] = {u.spk: u.gender for u in kept.values()}
     for name in sorted({name for u in kept.values() for name in u.attributes}):
         if name in tables:
             raise SerError(
@@ -124,7 +125,8 @@ def write_emotion_dir(
     write_data_dir(folder, tables)
     write_exclusions(folder, reasons)
     counts = ", ".join(f"{name} {classes[name]}" for name in labels.names)
-    logger.info("%s utterances of %s speakers: %s", len(kept), len(tables["spk2gender"]), counts)
+    num_speakers = len(set(tables["utt2spk"].values()))
+    logger.info("%s utterances of %s speakers: %s", len(kept), num_speakers, counts)
 
 
 def write_exclusions(folder: Path, reasons: Mapping[str, str]) -> None:

@@ -122,8 +122,8 @@ def _test_folds(data: DataDir, protocol: ProtocolConfig, utts: Sequence[str]) ->
 def _in_turn(data: DataDir, protocol: ProtocolConfig, units: Collection[str]) -> list[str]:
     """Units in the order in which they are dealt: speakers of one sex after those of the other."""
     if protocol.fold_unit == "speaker":
-        gender = data["spk2gender"]
-        return sorted(units, key=lambda spk: (gender[spk], spk))
+        gender = data.tables.get("spk2gender", {})
+        return sorted(units, key=lambda spk: (gender.get(spk, ""), spk))
     return sorted(units, key=_natural)
 
 

@@ -27,6 +27,7 @@ from ser.corpus.librispeech import (
     split_speakers,
 )
 from ser.corpus.ravdess import read_ravdess
+from ser.corpus.table import read_table_corpus
 from ser.kaldi.audio import measure_durations
 from ser.kaldi.data_dir import (
     digest_data_dir,
@@ -125,6 +126,24 @@ def prepare_ravdess(root: Path, out: Path, labels: LabelsConfig) -> None:
         SerError: The corpus is missing or malformed.
     """
     utterances = read_ravdess(root)
+    for first, second in identical_audio({u.utt: u.wav for u in utterances}):
+        logger.warning("warning: %s and %s are the same audio to the byte", first, second)
+    _write_recorded(
+        out,
+        {"labels": labels.model_dump()},
+        lambda folder: write_emotion_dir(folder, utterances, labels, {}),
+    )
+
+
+def prepare_table(table: Path, out: Path, labels: LabelsConfig) -> None:
+    """A CSV or TSV -> ``data/ser``.
+
+    Raises:
+        SerError: The table is malformed, or an audio file is missing or unreadable.
+    """
+    utterances = read_table_corpus(table)
+    if not any(u.transcript for u in utterances):
+        logger.warning("warning: %s: no words; systems with a CTC head cannot be trained", table)
     for first, second in identical_audio({u.utt: u.wav for u in utterances}):
         logger.warning("warning: %s and %s are the same audio to the byte", first, second)
     _write_recorded(

@@ -71,7 +71,7 @@ def audit(data: DataDir, folds: Mapping[str, Table]) -> dict[str, Any]:
         utterance whether its line and its scene were heard before.
     """
     known = {name: values for name, table in TABLES.items() if (values := _known(data, table))}
-    known["audio"] = _audio_digests(data)
+    known["audio"] = {utt: digest_file(Path(wav)) for utt, wav in data["wav.scp"].items()}
     seen = {fold.name: _seen(fold, known) for fold in split(folds)}
     return {
         "folds": {fold.name: _fold(fold, data, known, seen[fold.name]) for fold in split(folds)},
@@ -84,14 +84,6 @@ def audit(data: DataDir, folds: Mapping[str, Table]) -> dict[str, Any]:
 def _known(data: DataDir, table: str) -> Table:
     """A table's values where it has any; lines count where they have words."""
     return {utt: value for utt, value in data.tables.get(table, {}).items() if value}
-
-
-def _audio_digests(data: DataDir) -> Table:
-    """SHA-256 of each audio file; a segment of a longer one is told by its place in it."""
-    segments = data.tables.get("segments", {})
-    if segments:
-        return dict(segments)
-    return {utt: digest_file(Path(wav)) for utt, wav in data["wav.scp"].items()}
 
 
 def _fold(

@@ -198,6 +198,12 @@ def _train(
     fold = read_fold(run.exp_dir / "folds", run.fold)
     train = _part(features, fold, TRAIN, labels, tokenizer, system.training.speed_factors)
     if tokenizer:
+        if not any(u.tokens for u in train):
+            raise SerError(
+                f"{run.feats}: no words in {len(train)} training utterances, and {run.system} has "
+                f"ctc_alpha {system.ctc_alpha}; expected transcripts; leave this system out "
+                "(--systems)"
+            )
         factors = system.training.speed_factors
         train = choose_targets(train, system.ctc.targets, tokenizer.vocab_size, factors, run.seed)
     report_padded(train, model.min_frames, run.name)

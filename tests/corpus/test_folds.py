@@ -117,8 +117,6 @@ def test_missing_tables_are_named() -> None:
     bare = DataDir(Path("data/ser"), {"utt2spk": {"a-1": "a"}})
     with pytest.raises(SerError, match="data/ser/utt2session: no such file"):
         make_folds(bare, protocol())
-    with pytest.raises(SerError, match="data/ser/spk2gender: no such file"):
-        make_folds(bare, protocol("speaker"))
 
 
 def test_written_folds_are_read(tmp_path: Path) -> None:

@@ -1,0 +1,30 @@
+"""Stage 0: a CSV or TSV with a row for each utterance -> data/ser."""
+
+import argparse
+from pathlib import Path
+
+from ser.base.errors import run_program
+from ser.base.log import log_to_console
+from ser.config.load import load_config
+from ser.config.schema import LabelsConfig
+from ser.corpus.prepare import prepare_table
+
+
+def parse_args() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("table", type=Path, help="columns path, label, speaker, text, session, ...")
+    parser.add_argument("out", type=Path, help="data directory to write")
+    parser.add_argument("--conf", type=Path, required=True, help="holds labels.yaml")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Prepares the data directory."""
+    args = parse_args()
+    log_to_console()
+    prepare_table(args.table, args.out, load_config(args.conf / "labels.yaml", LabelsConfig))
+
+
+if __name__ == "__main__":
+    run_program(main)

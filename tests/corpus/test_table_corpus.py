@@ -1,0 +1,115 @@
+"""A corpus that is a CSV or TSV: what is taken as it is, and what is refused in a line."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from ser.base.errors import SerError
+from ser.config.schema import LabelsConfig
+from ser.corpus.prepare import prepare_table
+from ser.corpus.table import read_table_corpus
+from ser.kaldi.data_dir import read_data_dir
+
+LABELS = LabelsConfig(classes={"hap": ["joy"], "sad": ["sad"]}, exclude=["fear"])
+
+
+def plant(folder: Path, *names: str) -> None:
+    for i, name in enumerate(names):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(path, np.full(1600, i / 100), 16000)
+
+
+def write(path: Path, *rows: list[str]) -> Path:
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        csv.writer(stream, delimiter="," if path.suffix == ".csv" else "\t").writerows(rows)
+    return path
+
+
+def test_everything_that_a_table_tells(tmp_path: Path) -> None:
+    plant(tmp_path, "a/1.wav", "a/2.wav")
+    table = write(
+        tmp_path / "corpus.csv",
+        ["path", "label", "speaker", "text", "session", "gender", "scene"],
+        ["a/1.wav", "joy", "Zoë Müller", 'Well, "yes"!\nTwo lines', "1", "female", "kitchen"],
+        [str(tmp_path / "a/2.wav"), "sad", "p2", "", "1", "M", ""],
+    )
+    first, second = read_table_corpus(table)
+    assert (first.utt, first.utt_orig, first.spk) == ("Zoë_Müller-a_1", "a_1", "Zoë_Müller")
+    assert (first.label, first.session, first.gender) == ("joy", "1", "f")
+    assert first.transcript == "WELL YES TWO LINES"
+    assert first.attributes == {"utt2scene": "kitchen"}
+    assert first.wav == tmp_path / "a/1.wav"
+    assert (second.gender, second.transcript) == ("m", "")
+
+
+def test_the_least_that_it_must_tell(tmp_path: Path) -> None:
+    plant(tmp_path, "x 1.wav")
+    table = write(tmp_path / "t.tsv", ["speaker", "path", "label"], ["s", "x 1.wav", "joy"])
+    (only,) = read_table_corpus(table)
+    assert (only.utt, only.session, only.gender, only.transcript) == ("s-x_1", "s", "", "")
+
+
+def test_slashes_of_another_system_and_a_byte_order_mark(tmp_path: Path) -> None:
+    plant(tmp_path, "a/b/1.wav")
+    table = tmp_path / "t.csv"
+    table.write_text("\ufeffpath,label,speaker\r\na\\b\\1.wav,joy,s\r\n\r\n", encoding="utf-8")
+    (only,) = read_table_corpus(table)
+    assert (only.utt, only.wav) == ("s-a_b_1", tmp_path / "a/b/1.wav")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("t.txt", "path,label,speaker\n", "t.txt: expected a .csv or .tsv file"),
+        ("t.csv", "", "t.csv: no column 'path' among ; expected path, label, speaker"),
+        ("t.csv", "path,speaker\n", "no column 'label' among path, speaker"),
+        ("t.csv", "path,label,speaker,my note\n", "the column 'my note' is no word"),
+        ("t.csv", "path,label,speaker,text,text\n", "the column 'text' is no word or stands twice"),
+        ("t.csv", "path,label,speaker\n1.wav,joy\n", "t.csv:2: 2 cells; expected 3"),
+        ("t.csv", "path,label,speaker\n1.wav,,s\n", "t.csv:2: no label; expected a value"),
+        ("t.csv", "path,label,speaker\n9.wav,joy,s\n", "9.wav: no such file; expected audio"),
+        ("t.csv", "path,label,speaker,gender\n1.wav,joy,s,x\n", "t.csv:2: the gender 'x'"),
+        ("t.csv", 'path,label,speaker\n"1.wav,joy,s\n', "not a table"),
+    ],
+)
+def test_faults_are_one_line(tmp_path: Path, name: str, text: str, message: str) -> None:
+    plant(tmp_path, "1.wav")
+    (tmp_path / name).write_text(text)
+    with pytest.raises(SerError) as error:
+        read_table_corpus(tmp_path / name)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_data_directory_without_words_and_without_sexes(tmp_path: Path) -> None:
+    plant(tmp_path, "1.wav", "2.wav", "3.wav")
+    table = write(
+        tmp_path / "t.csv",
+        ["path", "label", "speaker"],
+        ["1.wav", "joy", "a"],
+        ["2.wav", "sad", "b"],
+        ["3.wav", "fear", "b"],
+    )
+    prepare_table(table, tmp_path / "data", LABELS)
+    data = read_data_dir(tmp_path / "data")
+    assert data["utt2emo"] == {"a-1": "hap", "b-2": "sad"}
+    assert "spk2gender" not in data.tables
+    assert set(data["text"].values()) == {""}
+    excluded = (tmp_path / "data" / "excluded.tsv").read_text()
+    assert "b-3\tlabel fear is in 'exclude'" in excluded
+
+
+def test_a_label_outside_the_map_and_an_id_twice(tmp_path: Path) -> None:
+    plant(tmp_path, "1.wav")
+    header = ["path", "label", "speaker"]
+    table = write(tmp_path / "t.csv", header, ["1.wav", "rage", "a"])
+    with pytest.raises(SerError, match="the label 'rage' of a-1 is neither in a class"):
+        prepare_table(table, tmp_path / "data", LABELS)
+    write(table, header, ["1.wav", "joy", "a"], ["1.wav", "joy", "a"])
+    with pytest.raises(SerError, match="the id a-1 is also that of"):
+        prepare_table(table, tmp_path / "data", LABELS)
+    assert not (tmp_path / "data").exists()
