@@ -24,6 +24,7 @@ from ser.base.errors import SerError
 from ser.base.record import Record, sole_run
 from ser.data.utterances import read_feature_dir
 from ser.feats.speed import speed_dir, speed_prefix, speed_tables
+from ser.kaldi.table import read_table, write_table
 from ser.nn.losses import Loss, multitask_loss
 from ser.train import finetune as finetune_module
 from ser.train.checkpoint import load_weights
@@ -321,3 +322,11 @@ def test_encoders_needed() -> None:
     assert encoders_needed(CONF, SYSTEMS[:2]) == []
     with pytest.raises(SerError, match=r"systems/nosuch\.yaml"):
         encoders_needed(CONF, ["nosuch"])
+
+
+def test_a_corpus_without_words_has_nothing_for_ctc() -> None:
+    path = FEATS / "ser" / "text"
+    write_table(path, dict.fromkeys(read_table(path), ""))
+    with pytest.raises(SerError, match=r"no words in 16 training utterances.*--systems"):
+        finetune(finetune_run("transformer_tl_mtl"))
+    finetune(finetune_run("transformer_tl"))
