@@ -2,6 +2,7 @@
 # A Slurm of one node on this machine, without systemd: start_cluster FOLDER, stop_cluster.
 # Needs root; Debian's slurm-wlm and munge.
 
+PATH=$PATH:/usr/sbin:/sbin  # where Debian puts the daemons, and not every shell looks
 cluster_programs=(munged slurmctld slurmd sbatch scancel squeue sinfo)
 
 # Ends the script as skipped, which is neither a success nor a failure.
