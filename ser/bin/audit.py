@@ -38,7 +38,7 @@ def main() -> None:
     write_json(args.exp_dir / "audit.json", audited)
     write_text(args.exp_dir / "audit.md", markdown(sections))
     for section in sections:
-        print(f"{section.title}. {section.text}")
+        print(f"{section.title}. {section.text}".replace("**", ""))
         if section.table:
             print(plain_table(section.table), end="\n\n")
     check_speakers(audited, protocol.speaker_dependent, args.protocol)
