@@ -118,7 +118,8 @@ def sign_flip_p(differences: Floats, seed: int = 0) -> float:
     (Phipson & Smyth 2010).
     """
     num_folds = len(differences)
-    observed = abs(differences.sum()) * (1 - 1e-12)  # equal sums must count as equal
+    rounding = 1e-9 * np.abs(differences).sum()  # equal sums must count as equal
+    observed = abs(differences.sum()) - rounding
     if num_folds <= EXACT_FOLDS:
         signs = 1 - 2 * ((np.arange(2**num_folds)[:, None] >> np.arange(num_folds)) & 1)
         return float((np.abs(signs @ differences) >= observed).mean())
