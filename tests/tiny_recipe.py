@@ -1,5 +1,6 @@
 """A tiny recipe from stage 3 on: its paths are relative, so the folder can be copied."""
 
+import json
 import logging
 import shutil
 from dataclasses import replace
@@ -24,17 +25,17 @@ from tiny import (
 from ser.base.log import logger
 from ser.base.record import Record
 from ser.config.load import load_config
+from ser.config.protocol import ProtocolConfig
 from ser.config.schema import (
     BpeConfig,
     LabelsConfig,
     PretrainConfig,
-    ProtocolConfig,
     SystemConfig,
 )
 from ser.corpus.folds import make_folds, write_folds
 from ser.kaldi.data_dir import read_data_dir
 from ser.text.bpe import write_bpe
-from ser.train.finetune import FinetuneRun
+from ser.train.finetune_run import FinetuneRun
 from ser.train.pretrain import PretrainRun, pretrain
 
 WORDS = {"ang": "GO AWAY", "hap": "HOW LOVELY", "neu": "ALL RIGHT", "sad": "MY LOSS"}
@@ -179,3 +180,20 @@ def change_config(path: Path, schema: type[BaseModel], **changes: Any) -> None:
 
 def change_system(name: str, **changes: Any) -> None:
     change_config(CONF / "systems" / f"{name}.yaml", SystemConfig, **changes)
+
+
+def weights(run: FinetuneRun) -> bytes:
+    return (run.folder / "model.safetensors").read_bytes()
+
+
+def epochs(run: FinetuneRun) -> list[dict[str, float]]:
+    entries = map(json.loads, (run.folder / "train.jsonl").read_text().splitlines())
+    return [
+        {
+            k: v
+            for k, v in entry.items()
+            if k not in ("seconds", "speech_hours_per_hour", "minutes_left")
+        }
+        for entry in entries
+        if entry["scope"] == "epoch"
+    ]

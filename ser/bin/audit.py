@@ -7,7 +7,7 @@ from ser.base.errors import run_program
 from ser.base.files import write_json, write_text
 from ser.base.record import require
 from ser.config.load import load_config
-from ser.config.schema import ProtocolConfig
+from ser.config.protocol import ProtocolConfig
 from ser.corpus.folds import fold_names, read_fold
 from ser.kaldi.data_dir import read_data_dir
 from ser.score.audit import audit, check_speakers

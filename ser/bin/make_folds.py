@@ -6,7 +6,7 @@ from pathlib import Path
 from ser.base.errors import run_program
 from ser.base.log import log_to_console
 from ser.config.load import load_config
-from ser.config.schema import ProtocolConfig
+from ser.config.protocol import ProtocolConfig
 from ser.corpus.prepare import prepare_folds
 
 

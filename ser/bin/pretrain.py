@@ -7,7 +7,7 @@ from ser.base.errors import run_program
 from ser.base.log import log_to_console, logger
 from ser.base.options import distinct_words
 from ser.train.device import threads_per_process
-from ser.train.finetune import encoders_needed
+from ser.train.finetune_run import encoders_needed
 from ser.train.pretrain import PretrainRun, pretrain
 from ser.train.stop import deadline_after
 

@@ -8,7 +8,7 @@ from ser.base.options import distinct_words
 from ser.base.process import num_cores
 from ser.corpus.folds import choose_folds
 from ser.train.device import threads_per_job
-from ser.train.finetune import FinetuneRun
+from ser.train.finetune_run import FinetuneRun
 from ser.train.stop import deadline_after
 
 

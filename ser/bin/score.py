@@ -9,9 +9,10 @@ from ser.base.options import distinct_words
 from ser.base.record import require
 from ser.corpus.folds import choose_folds
 from ser.score.figures import write_figures
+from ser.score.held_out import check_held_out
 from ser.score.page import page
 from ser.score.paper import read_paper_results
-from ser.score.predictions import STAGE, check_held_out, check_runs, read_predictions
+from ser.score.predictions import STAGE, check_runs, read_predictions
 from ser.score.report import report, terminal_table
 from ser.score.results import assemble_results
 from ser.score.training import (

@@ -9,7 +9,7 @@ from pathlib import Path
 from ser.base.errors import SerError
 from ser.base.files import digest_file
 from ser.base.options import distinct_words
-from ser.config.schema import ProtocolConfig
+from ser.config.protocol import ProtocolConfig
 from ser.kaldi.data_dir import DataDir
 from ser.kaldi.table import Table, read_table, write_table
 

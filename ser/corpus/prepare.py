@@ -10,7 +10,8 @@ from ser.base.errors import SerError
 from ser.base.files import digest_json, read_text, whole_folder, write_text
 from ser.base.log import logger
 from ser.base.record import Record
-from ser.config.schema import CountsConfig, LabelsConfig, ProtocolConfig
+from ser.config.protocol import ProtocolConfig
+from ser.config.schema import CountsConfig, LabelsConfig
 from ser.corpus.emotion import (
     EmotionUtterance,
     check_labels,
@@ -119,13 +120,10 @@ def _with_attributes(
     return replace(utterance, attributes={**utterance.attributes, **added})
 
 
-def prepare_ravdess(root: Path, out: Path, labels: LabelsConfig) -> None:
-    """RAVDESS speech -> ``data/ser``.
-
-    Raises:
-        SerError: The corpus is missing or malformed.
-    """
-    utterances = read_ravdess(root)
+def _write_emotional(
+    out: Path, utterances: Sequence[EmotionUtterance], labels: LabelsConfig
+) -> None:
+    """Writes a corpus of which its parser leaves nothing out; audio that stands twice is told."""
     for first, second in identical_audio({u.utt: u.wav for u in utterances}):
         logger.warning("warning: %s and %s are the same audio to the byte", first, second)
     _write_recorded(
@@ -133,6 +131,15 @@ def prepare_ravdess(root: Path, out: Path, labels: LabelsConfig) -> None:
         {"labels": labels.model_dump()},
         lambda folder: write_emotion_dir(folder, utterances, labels, {}),
     )
+
+
+def prepare_ravdess(root: Path, out: Path, labels: LabelsConfig) -> None:
+    """RAVDESS speech -> ``data/ser``.
+
+    Raises:
+        SerError: The corpus is missing or malformed.
+    """
+    _write_emotional(out, read_ravdess(root), labels)
 
 
 def prepare_table(table: Path, out: Path, labels: LabelsConfig) -> None:
@@ -144,13 +151,7 @@ def prepare_table(table: Path, out: Path, labels: LabelsConfig) -> None:
     utterances = read_table_corpus(table)
     if not any(u.transcript for u in utterances):
         logger.warning("warning: %s: no words; systems with a CTC head cannot be trained", table)
-    for first, second in identical_audio({u.utt: u.wav for u in utterances}):
-        logger.warning("warning: %s and %s are the same audio to the byte", first, second)
-    _write_recorded(
-        out,
-        {"labels": labels.model_dump()},
-        lambda folder: write_emotion_dir(folder, utterances, labels, {}),
-    )
+    _write_emotional(out, utterances, labels)
 
 
 def prepare_librispeech(

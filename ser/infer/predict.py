@@ -18,7 +18,7 @@ from ser.infer.predictor import Prediction
 from ser.infer.run import predict_parts
 from ser.infer.words import predict_from_words, source_run
 from ser.train.device import prepare_process
-from ser.train.finetune import FinetuneRun, finetune_record
+from ser.train.finetune_run import FinetuneRun, finetune_record
 
 ATTRIBUTES = (
     "spk2gender",

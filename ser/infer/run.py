@@ -16,7 +16,7 @@ from ser.nn.emotion import EmotionModel
 from ser.nn.systems import build_system
 from ser.text.bpe import Tokenizer
 from ser.train.checkpoint import load_weights
-from ser.train.finetune import FinetuneRun, finetune_record, load_tokenizer
+from ser.train.finetune_run import FinetuneRun, finetune_record, load_tokenizer
 from ser.train.step import autocast
 from ser.train.world import join_world
 

@@ -11,7 +11,7 @@ from ser.data.utterances import FeatureDir
 from ser.infer.predictor import Prediction
 from ser.infer.run import predict_parts
 from ser.score.baselines import word_posteriors
-from ser.train.finetune import FinetuneRun, finetune_record
+from ser.train.finetune_run import FinetuneRun, finetune_record
 
 
 def source_run(run: FinetuneRun) -> FinetuneRun:

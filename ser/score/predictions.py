@@ -9,7 +9,6 @@ from typing import Any
 from ser.base.errors import SerError
 from ser.base.files import read_text
 from ser.base.record import rerun_hint
-from ser.corpus.folds import TEST, fold_list_name, read_fold
 
 STAGE = 5
 FIRST_COLUMNS = ("utt", "spk", "session", "fold_list", "ref", "hyp")
@@ -103,7 +102,7 @@ def read_predictions(
                 labels_here, predictions = read_prediction_file(path)
                 labels = labels or labels_here
                 if labels_here != labels:
-                    raise _fault(path, f"the classes are {' '.join(labels_here)}", " ".join(labels))
+                    raise fault(path, f"the classes are {' '.join(labels_here)}", " ".join(labels))
                 predictions.sort(key=lambda p: p.utt)
                 _same_utterances(
                     path, predictions, *first_of_fold.setdefault(fold, (path, predictions))
@@ -113,50 +112,6 @@ def read_predictions(
     _disjoint({fold: first_of_fold[fold] for fold in folds})
     utts = [p.utt for _, predictions in first_of_fold.values() for p in predictions]
     return Predictions(labels, read, read_attributes(folder / "attributes.tsv", utts))
-
-
-def check_held_out(predictions: Predictions, folder: Path, fold_lists: Path) -> None:
-    """Holds the predictions to the fold lists: each utterance of a test part once, no other.
-
-    Args:
-        predictions: What was read.
-        folder: Where from.
-        fold_lists: The protocol's fold lists, ``exp/folds``.
-
-    Raises:
-        SerError: A table names another fold list than is there (predictions of two protocols are
-            mixed), holds an utterance that its fold does not hold out, or lacks one that it does.
-    """
-    for system, seeds in predictions.folds.items():
-        for seed, folds in seeds.items():
-            for fold, table in folds.items():
-                path = folder / system / f"seed{seed}_fold{fold}.tsv"
-                parts = read_fold(fold_lists, fold)
-                _of_this_list(path, table, fold_list_name(fold_lists, fold))
-                for prediction in table:
-                    if parts.get(prediction.utt) != TEST:
-                        raise _fault(
-                            path,
-                            f"{prediction.utt} is not held out by fold {fold}",
-                            f"utterances of the test part of {fold_lists / f'fold{fold}'}",
-                        )
-                missing = {u for u, part in parts.items() if part == TEST} - {p.utt for p in table}
-                if missing:
-                    raise _fault(
-                        path,
-                        f"{min(missing)} and {len(missing) - 1} more are missing",
-                        "every utterance that the fold holds out",
-                    )
-
-
-def _of_this_list(path: Path, table: Sequence[Prediction], fold_list: str) -> None:
-    for prediction in table:
-        if prediction.fold_list != fold_list:
-            raise _fault(
-                path,
-                f"{prediction.utt} was predicted under {prediction.fold_list}",
-                f"{fold_list}, the fold list that is there: not two protocols in one folder",
-            )
 
 
 def read_prediction_file(path: Path) -> tuple[tuple[str, ...], list[Prediction]]:
@@ -176,25 +131,25 @@ def read_prediction_file(path: Path) -> tuple[tuple[str, ...], list[Prediction]]
     posterior_columns = tuple(POSTERIOR_PREFIX + label for label in labels)
     expected = (*FIRST_COLUMNS, *posterior_columns, "ref_text")
     if not labels or header not in (expected, (*expected, "ctc_text")):
-        raise _fault(
+        raise fault(
             path,
             f"the columns are {' '.join(header)}",
             f"{' '.join(FIRST_COLUMNS)} {POSTERIOR_PREFIX}<label>... ref_text [ctc_text]",
         )
     if not rows:
-        raise _fault(path, "0 utterances", "one or more")
+        raise fault(path, "0 utterances", "one or more")
     predictions = []
     for utt, values in rows.items():
         for column in ("ref", "hyp"):
             if values[column] not in labels:
-                raise _fault(
+                raise fault(
                     path, f"{utt}: {column} is '{values[column]}'", f"one of {' '.join(labels)}"
                 )
         posteriors = tuple(
             _probability(path, utt, name, values[name]) for name in posterior_columns
         )
         if abs(math.fsum(posteriors) - 1) > POSTERIOR_TOLERANCE:
-            raise _fault(
+            raise fault(
                 path, f"{utt}: the posteriors sum to {math.fsum(posteriors):.4f}", "a sum of 1"
             )
         predictions.append(
@@ -222,7 +177,7 @@ def read_attributes(path: Path, utts: Sequence[str]) -> dict[str, dict[str, str]
     header, rows = _read_tsv(path)
     absent = [utt for utt in utts if utt not in rows]
     if absent:
-        raise _fault(
+        raise fault(
             path, f"{absent[0]} and {len(absent) - 1} more are not in it", "every predicted one"
         )
     return {name: {utt: rows[utt][name] for utt in utts} for name in header[1:]}
@@ -231,22 +186,22 @@ def read_attributes(path: Path, utts: Sequence[str]) -> dict[str, dict[str, str]
 def _read_tsv(path: Path) -> tuple[tuple[str, ...], dict[str, dict[str, str]]]:
     """The header, and the rows (value by column) by utterance; ``utt`` is the first column."""
     if not path.exists():
-        raise _fault(path, "no such file", "the predictions of this system, seed and fold")
+        raise fault(path, "no such file", "the predictions of this system, seed and fold")
     *lines, rest = read_text(path).split("\n")
     if rest or not lines:
-        raise _fault(path, f"the last line, {len(lines) + 1}, is cut", "a whole file")
+        raise fault(path, f"the last line, {len(lines) + 1}, is cut", "a whole file")
     header = tuple(lines[0].split("\t"))
     if header[0] != "utt" or len(set(header)) < len(header):
-        raise _fault(path, f"the columns are {' '.join(header)}", "utt first, and each column once")
+        raise fault(path, f"the columns are {' '.join(header)}", "utt first, and each column once")
     rows: dict[str, dict[str, str]] = {}
     for number, line in enumerate(lines[1:], start=2):
         fields = line.split("\t")
         if len(fields) != len(header):
-            raise _fault(
+            raise fault(
                 path, f"{fields[0]} (line {number}) has {len(fields)} columns", f"{len(header)}"
             )
         if fields[0] in rows:
-            raise _fault(path, f"{fields[0]} stands twice (line {number})", "each utterance once")
+            raise fault(path, f"{fields[0]} stands twice (line {number})", "each utterance once")
         rows[fields[0]] = dict(zip(header, fields, strict=True))
     return header, rows
 
@@ -257,7 +212,7 @@ def _probability(path: Path, utt: str, column: str, text: str) -> float:
     except ValueError:
         value = math.nan
     if not 0 <= value <= 1 + POSTERIOR_TOLERANCE:
-        raise _fault(path, f"{utt}: {column} is '{text}'", "a number from 0 to 1")
+        raise fault(path, f"{utt}: {column} is '{text}'", "a number from 0 to 1")
     return value
 
 
@@ -268,7 +223,7 @@ def _same_utterances(
     different = {(p.utt, p.ref) for p in here} ^ {(p.utt, p.ref) for p in first}
     if different:
         utt = min(different)[0]
-        raise _fault(
+        raise fault(
             path,
             f"{utt} is not there, or has another ref, unlike in {first_path}",
             "the same utterances and references in both",
@@ -284,7 +239,7 @@ def _all_or_none_with_ctc(
     without = [key for key, prediction in files.items() if prediction.ctc_text is None]
     if 0 < len(without) < len(files):
         seed, fold = without[0]
-        raise _fault(
+        raise fault(
             folder / f"seed{seed}_fold{fold}.tsv",
             f"no column ctc_text, as in {len(without)} of {len(files)} files of the system",
             "it in all or in none",
@@ -298,10 +253,11 @@ def _disjoint(folds: Mapping[str, tuple[Path, Sequence[Prediction]]]) -> None:
         for prediction in predictions:
             other = path_of.setdefault(prediction.utt, path)
             if other != path:
-                raise _fault(
+                raise fault(
                     path, f"{prediction.utt} stands in {other.name} too", "each utterance once"
                 )
 
 
-def _fault(path: Path, wrong: str, expected: str) -> SerError:
+def fault(path: Path, wrong: str, expected: str) -> SerError:
+    """The error for a table that is not as stage 5 writes it."""
     return SerError(f"{path}: {wrong}; expected {expected}; run {rerun_hint(STAGE)}")

@@ -8,8 +8,9 @@ from typing import Any
 
 from ser.base.errors import SerError
 from ser.base.files import digest_file, read_json, read_text
+from ser.score.held_out import check_held_out
 from ser.score.paper import PaperResult
-from ser.score.predictions import check_held_out, read_predictions
+from ser.score.predictions import read_predictions
 from ser.score.report import report
 from ser.score.results import Results, assemble_results
 from ser.score.training import read_audit

@@ -2,8 +2,6 @@
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,10 +9,9 @@ from torch import nn
 
 from ser.base.errors import SerError
 from ser.base.files import digest_json
-from ser.base.record import Record, require
-from ser.config.load import load_config
-from ser.config.schema import SCRATCH, LabelsConfig, ProtocolConfig, SystemConfig
-from ser.config.systems import load_trained_system, trained_systems
+from ser.base.record import require
+from ser.config.protocol import ProtocolConfig
+from ser.config.schema import SCRATCH, LabelsConfig, SystemConfig
 from ser.corpus.folds import TRAIN, VALID, read_fold
 from ser.data.batch import Batch
 from ser.data.loader import load_batches
@@ -22,8 +19,6 @@ from ser.data.sampler import sorted_batches
 from ser.data.utterances import (
     FeatureDir,
     Utterance,
-    check_num_mel_bins,
-    copy_identities,
     read_with_copies,
     report_padded,
     select,
@@ -39,119 +34,13 @@ from ser.text.bpe import Tokenizer
 from ser.train.checkpoint import load_weights
 from ser.train.ctc_targets import check_ctc_lengths, choose_targets, encode_transcripts
 from ser.train.device import prepare_process
+from ser.train.finetune_run import FinetuneRun, finetune_record, load_tokenizer
 from ser.train.folder import train_in_folder
 from ser.train.loop import OnStep, Trainer
 from ser.train.selection import Selection
 from ser.train.step import ComputeLoss, autocast
 from ser.train.training_data import TrainingData
 from ser.train.world import World, join_world
-
-
-@dataclass(frozen=True, kw_only=True)
-class FinetuneRun:
-    """One fine-tuning run.
-
-    Attributes:
-        conf: The recipe's ``conf`` folder.
-        system: Name of ``conf/systems/<system>.yaml``.
-        seed: Seed of initialisation, order and dropout.
-        fold: The held-out fold.
-        protocol: ``conf/protocol/<name>.yaml``.
-        feats: Features of the emotional utterances.
-        bpe: Folder of the BPE model.
-        pretrain: Folder that holds ``<init>/model.safetensors``.
-        exp_dir: Folder of folds, systems and predictions.
-        num_gpus: GPUs of this run on this machine, one for each process; 0 is the CPU.
-        num_threads: Threads of each of its processes.
-        force: Whether another run in the folder is moved aside.
-        deadline: ``time.monotonic()`` at which it writes a checkpoint and leaves, or None.
-    """
-
-    conf: Path
-    system: str
-    seed: int
-    fold: str
-    protocol: Path
-    feats: Path
-    bpe: Path
-    pretrain: Path
-    exp_dir: Path
-    num_gpus: int
-    num_threads: int
-    force: bool
-    deadline: float | None = None
-
-    @property
-    def folder(self) -> Path:
-        """Where the run is written."""
-        return self.exp_dir / self.system / f"seed{self.seed}" / f"fold{self.fold}"
-
-    @property
-    def name(self) -> str:
-        """For people."""
-        return f"{self.system}, seed {self.seed}, fold {self.fold}"
-
-
-def finetune_record(run: FinetuneRun) -> tuple[Record, SystemConfig, LabelsConfig, ProtocolConfig]:
-    """What a run is made from, as things stand now.
-
-    Raises:
-        SerError: A configuration is wrong, or an input is missing or stale.
-    """
-    system = load_trained_system(run.conf, run.system)
-    labels = load_config(run.conf / "labels.yaml", LabelsConfig)
-    protocol = load_config(run.protocol, ProtocolConfig)
-    if system.training.patience_epochs and protocol.validation == "none":
-        raise SerError(
-            f"{run.system}: training.patience_epochs "
-            f"{system.training.patience_epochs} with validation none in {run.protocol}; expected a "
-            "validation set to lose patience with; write null, or use another protocol"
-        )
-    if protocol.average_epochs:
-        system = _averaged(system, protocol.average_epochs, run.protocol)
-    folds = run.exp_dir / "folds"
-    feats = require(run.feats, 1)
-    check_num_mel_bins(feats, system.model.num_mel_bins, run.feats)
-    inputs = {
-        str(run.feats): feats["identity"],
-        str(folds): require(folds, 0, protocol.model_dump())["identity"],
-        **copy_identities(run.feats, system.training.speed_factors),
-    }
-    read_fold(folds, run.fold)
-    if system.ctc_alpha:
-        inputs[str(run.bpe)] = require(run.bpe, 2)["identity"]
-    if system.init != SCRATCH:
-        source = run.pretrain / system.init
-        inputs[str(source)] = require(source, 3)["identity"]
-    config = {
-        "system": system.model_dump(),
-        "labels": labels.model_dump(),
-        "protocol": protocol.model_dump(),
-        "seed": run.seed,
-        "fold": run.fold,
-    }
-    return Record(run.folder, 4, config, inputs), system, labels, protocol
-
-
-def _averaged(system: SystemConfig, num_epochs: int, protocol: Path) -> SystemConfig:
-    """The system with the protocol's averaging."""
-    if system.training.average_epochs > 1:
-        raise SerError(
-            f"{protocol}: average_epochs {num_epochs}, and the system has training.average_epochs "
-            f"{system.training.average_epochs}; expected one of the two; remove one"
-        )
-    training = system.training.model_copy(update={"average_epochs": num_epochs})
-    return system.model_copy(update={"training": training})
-
-
-def encoders_needed(conf: Path, systems: Sequence[str]) -> list[str]:
-    """The names of the pre-trained encoders that some systems start from, each once.
-
-    Raises:
-        SerError: A system's configuration is missing or wrong.
-    """
-    inits = [system.init for system in trained_systems(conf, systems).values()]
-    return [name for name in dict.fromkeys(inits) if name != SCRATCH]
 
 
 def finetune(run: FinetuneRun, on_step: OnStep | None = None) -> None:
@@ -173,11 +62,6 @@ def finetune(run: FinetuneRun, on_step: OnStep | None = None) -> None:
         return _train(run, system, labels, protocol, world, on_step)
 
     train_in_folder(record, world, run.num_threads, run.force, train)
-
-
-def load_tokenizer(run: FinetuneRun, system: SystemConfig) -> Tokenizer | None:
-    """The tokens of a system with a CTC head, else None."""
-    return Tokenizer.load(run.bpe / "bpe.model") if system.ctc_alpha else None
 
 
 def _train(

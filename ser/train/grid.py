@@ -16,7 +16,8 @@ from ser.base.errors import SerError, StoppedError
 from ser.base.jobs import Report, SideBySide
 from ser.base.log import logger
 from ser.base.process import exit_on_sigterm
-from ser.train.finetune import FinetuneRun, finetune, finetune_record
+from ser.train.finetune import finetune
+from ser.train.finetune_run import FinetuneRun, finetune_record
 from ser.train.world import check_gpus
 
 NUM_LOG_LINES = 5

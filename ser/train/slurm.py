@@ -12,7 +12,7 @@ from ser.base.errors import STOPPED_STATUS, SerError, StoppedError
 from ser.base.files import read_text, write_text
 from ser.base.log import logger
 from ser.base.process import exit_on_sigterm
-from ser.train.finetune import FinetuneRun
+from ser.train.finetune_run import FinetuneRun
 from ser.train.grid import (
     Display,
     describe_failure,

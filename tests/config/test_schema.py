@@ -11,6 +11,7 @@ import ser
 from ser.base.errors import SerError
 from ser.base.record import flatten
 from ser.config.load import load_config, read_yaml
+from ser.config.protocol import ProtocolConfig
 from ser.config.schema import (
     BpeConfig,
     CountsConfig,
@@ -18,7 +19,6 @@ from ser.config.schema import (
     FbankConfig,
     LabelsConfig,
     PretrainConfig,
-    ProtocolConfig,
     SystemConfig,
     WordsConfig,
 )

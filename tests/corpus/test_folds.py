@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ser.base.errors import SerError
-from ser.config.schema import ProtocolConfig
+from ser.config.protocol import ProtocolConfig
 from ser.corpus.folds import make_folds, read_fold, write_folds
 from ser.kaldi.data_dir import DataDir
 

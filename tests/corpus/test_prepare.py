@@ -11,7 +11,8 @@ import soundfile
 from ser.base.errors import SerError
 from ser.base.record import require
 from ser.config.load import load_config
-from ser.config.schema import CountsConfig, LabelsConfig, ProtocolConfig
+from ser.config.protocol import ProtocolConfig
+from ser.config.schema import CountsConfig, LabelsConfig
 from ser.corpus import emotion
 from ser.corpus.folds import read_fold
 from ser.corpus.prepare import (

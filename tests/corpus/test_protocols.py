@@ -7,7 +7,7 @@ import pytest
 
 from ser.base.errors import SerError
 from ser.config.load import load_config
-from ser.config.schema import ProtocolConfig
+from ser.config.protocol import ProtocolConfig
 from ser.corpus.folds import TEST, TRAIN, VALID, make_folds
 from ser.kaldi.data_dir import DataDir
 from ser.kaldi.table import Table

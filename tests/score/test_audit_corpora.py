@@ -14,7 +14,8 @@ import soundfile
 
 import ser
 from ser.config.load import load_config
-from ser.config.schema import CountsConfig, LabelsConfig, ProtocolConfig
+from ser.config.protocol import ProtocolConfig
+from ser.config.schema import CountsConfig, LabelsConfig
 from ser.corpus import synthetic, synthetic_iemocap
 from ser.corpus.folds import fold_names, read_fold
 from ser.corpus.prepare import prepare_folds, prepare_iemocap

@@ -14,7 +14,8 @@ import torch
 from tiny_recipe import EXP, FEATS, change_system, finetune_run
 
 from ser.base.errors import SerError, StoppedError
-from ser.train.finetune import FinetuneRun, finetune
+from ser.train.finetune import finetune
+from ser.train.finetune_run import FinetuneRun
 from ser.train.grid import finetune_all, is_finished, visible_gpus
 
 pytestmark = pytest.mark.usefixtures("recipe")

@@ -13,7 +13,8 @@ import pytest
 from tiny_recipe import BPE, CONF, EXP, FEATS, PROTOCOL_PATH, change_system, finetune_run
 
 from ser.base.errors import SerError, StoppedError
-from ser.train.finetune import FinetuneRun, finetune
+from ser.train.finetune import finetune
+from ser.train.finetune_run import FinetuneRun
 from ser.train.grid import is_finished
 from ser.train.slurm import SlurmJob, finetune_on_slurm, read_options, run_on_slurm
 

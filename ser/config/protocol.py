@@ -1,0 +1,76 @@
+"""``conf/protocol/<name>.yaml``: the keys of a cross-validation protocol."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from ser.config.schema import Count, Section
+
+
+class ProtocolConfig(Section):
+    """``conf/protocol/<name>.yaml``: who is held out, and which weights are kept.
+
+    Sessions, speakers or scenes (``fold_unit``) are held out, one a fold where they are as many as
+    ``num_folds``, else dealt into so many groups, or as ``groups`` names them; ``random`` deals
+    single utterances. Where a speaker may be heard in training and in the test, the protocol says
+    ``speaker_dependent``, and every table does. ``num_scene_groups`` splits each fold by scene: the
+    tested scenes are removed from training too. ``validation`` is taken from what would train:
+    the next fold, the other speaker of the tested speaker's session, or a random share of each
+    class (``validation_share``). ``only_types`` keeps improvised or scripted turns,
+    ``leave_out_labels`` drops turns by the corpus's own label, ``test_folds`` runs some folds
+    alone. ``average_epochs`` averages the weights of so many epochs, the last or the best.
+    """
+
+    fold_unit: Literal["session", "speaker", "scene", "random"]
+    num_folds: Annotated[int, Field(ge=2)]
+    groups: dict[str, list[str]] = Field(default_factory=dict)
+    num_scene_groups: Annotated[int, Field(ge=2, le=26)] | None = None
+    validation: Literal["none", "next_fold", "other_speaker", "random_share"]
+    validation_share: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    selection: Literal["last", "best_valid_ua"]
+    average_epochs: Count | None = None
+    only_types: list[str] = Field(default_factory=list)
+    leave_out_labels: list[str] = Field(default_factory=list)
+    test_folds: list[str] = Field(default_factory=list)
+    seed: int = 0
+    speaker_dependent: bool = False
+
+    @model_validator(mode="after")
+    def _says_so_where_speakers_leak(self) -> "ProtocolConfig":
+        if self.fold_unit == "random" and not self.speaker_dependent:
+            raise ValueError(
+                "fold_unit random without speaker_dependent: true; expected the protocol to say "
+                "so: its test speakers are heard in training"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _selection_has_data(self) -> "ProtocolConfig":
+        if self.selection != "last" and self.validation == "none":
+            raise ValueError(
+                f"selection {self.selection} with validation none; expected a validation set "
+                "(next_fold, other_speaker or random_share), since nothing is selected on a test "
+                "fold"
+            )
+        if self.validation == "next_fold" and self.num_folds < 3:
+            raise ValueError(
+                f"num_folds {self.num_folds} with validation next_fold leaves 0 folds to train "
+                "on; expected 3 or more"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _groups_are_folds(self) -> "ProtocolConfig":
+        units = [unit for group in self.groups.values() for unit in group]
+        twice = sorted({unit for unit in units if units.count(unit) > 1})
+        if twice:
+            raise ValueError(f"groups: {twice[0]} stands twice; expected each unit once")
+        if self.groups and len(self.groups) != self.num_folds:
+            raise ValueError(
+                f"{len(self.groups)} groups with num_folds {self.num_folds}; expected as many"
+            )
+        if self.groups and self.fold_unit == "random":
+            raise ValueError("groups with fold_unit random; expected session, speaker or scene")
+        if self.fold_unit == "scene" and self.num_scene_groups:
+            raise ValueError("num_scene_groups with fold_unit scene; expected one of the two")
+        return self

@@ -1,0 +1,125 @@
+"""What a fine-tuning run refuses, and what it says then."""
+
+from pathlib import Path
+
+import pytest
+from tiny import SYSTEMS, encoder_config
+from tiny_recipe import (
+    BPE,
+    CONF,
+    EXP,
+    FEATS,
+    PROTOCOL,
+    change_system,
+    epochs,
+    finetune_run,
+    weights,
+    write_config,
+    write_folds_of,
+)
+
+from ser.base.errors import SerError
+from ser.base.record import Record, sole_run
+from ser.kaldi.table import read_table, write_table
+from ser.train.finetune import finetune
+
+pytestmark = pytest.mark.usefixtures("recipe")
+
+
+def test_patience_needs_a_validation_set() -> None:
+    change_system("transformer", training__patience_epochs=2)
+    with pytest.raises(SerError, match=r"^transformer: training\.patience_epochs 2 with"):
+        finetune(finetune_run("transformer"))
+    write_folds_of(PROTOCOL.model_copy(update={"validation": "next_fold"}))
+    finetune(finetune_run("transformer"))
+
+
+def test_another_configuration_refuses_and_force_moves_aside() -> None:
+    run = finetune_run("transformer")
+    finetune(run)
+    before = weights(run)
+    change_system("transformer", training__max_epochs=1)
+    with pytest.raises(SerError, match=r"system\.training\.max_epochs was 3 and is 1.*--force"):
+        finetune(run)
+    assert weights(run) == before
+    finetune(finetune_run("transformer", force=True))
+    assert len(epochs(run)) == 1
+    (aside,) = run.folder.parent.glob("fold1.*")
+    assert (aside / "model.safetensors").read_bytes() == before
+    assert (aside / "run.json").exists()
+
+
+def test_force_leaves_a_finished_run_of_this_configuration() -> None:
+    finetune(finetune_run("transformer"))
+    before = (finetune_run("transformer").folder / "run.json").read_bytes()
+    finetune(finetune_run("transformer", force=True))
+    assert (finetune_run("transformer").folder / "run.json").read_bytes() == before
+
+
+def test_a_second_run_in_the_same_folder_is_refused() -> None:
+    run = finetune_run("transformer")
+    with sole_run(run.folder), pytest.raises(SerError, match="another run is writing here"):
+        finetune(run)
+
+
+def test_missing_pretraining_names_stage_3() -> None:
+    (EXP / "pretrain" / "ctc" / "run.json").unlink()
+    for system in SYSTEMS[2:]:
+        with pytest.raises(SerError, match=r"exp/pretrain/ctc: not there.*--stage 3"):
+            finetune(finetune_run(system))
+    for system in SYSTEMS[:2]:
+        finetune(finetune_run(system))
+
+
+@pytest.mark.parametrize(
+    ("path", "stage"), [(FEATS / "ser", 1), (EXP / "folds", 0), (BPE, 2)], ids=str
+)
+def test_missing_input_names_its_stage(path: Path, stage: int) -> None:
+    (path / "run.json").unlink()
+    with pytest.raises(SerError, match=f"{path}: not there.*--stage {stage}"):
+        finetune(finetune_run("transformer_tl_mtl"))
+
+
+def test_pretraining_of_another_bpe_names_stage_3() -> None:
+    Record(BPE, 2, {"num_pieces": 30}, {}).finish()
+    with pytest.raises(SerError, match=r"exp/pretrain/ctc: made from another exp/bpe.*--stage 3"):
+        finetune(finetune_run("transformer_tl"))
+
+
+def test_folds_of_another_protocol_are_refused() -> None:
+    write_config(CONF / "protocol" / "paper.yaml", PROTOCOL.model_copy(update={"num_folds": 2}))
+    with pytest.raises(SerError, match=r"num_folds was 3 and is 2.*--stage 0"):
+        finetune(finetune_run("transformer"))
+
+
+def test_encoder_of_another_size_is_refused() -> None:
+    change_system("transformer_tl", model=encoder_config(num_blocks=2))
+    with pytest.raises(SerError, match=r"blocks\.1\.attention\.output\.bias is missing.*stage 3"):
+        finetune(finetune_run("transformer_tl"))
+
+
+def test_unknown_fold_is_named() -> None:
+    with pytest.raises(SerError, match="--folds 4: no such fold; expected some of: 1, 2, 3"):
+        finetune(finetune_run("transformer", fold="4"))
+
+
+def test_class_outside_the_map_is_named() -> None:
+    path = FEATS / "ser" / "utt2emo"
+    path.write_text(path.read_text().replace("Ses02F-ang ang", "Ses02F-ang joy"))
+    with pytest.raises(SerError, match=r"Ses02F-ang has the class 'joy'.*ang, hap, neu, sad"):
+        finetune(finetune_run("transformer"))
+
+
+def test_class_without_a_training_utterance_is_named() -> None:
+    path = FEATS / "ser" / "utt2emo"
+    path.write_text("".join(f"{line[:-3]}ang\n" for line in path.read_text().splitlines()))
+    with pytest.raises(SerError, match="no hap in the train part"):
+        finetune(finetune_run("transformer"))
+
+
+def test_a_corpus_without_words_has_nothing_for_ctc() -> None:
+    path = FEATS / "ser" / "text"
+    write_table(path, dict.fromkeys(read_table(path), ""))
+    with pytest.raises(SerError, match=r"no words in 16 training utterances.*--systems"):
+        finetune(finetune_run("transformer_tl_mtl"))
+    finetune(finetune_run("transformer_tl"))
