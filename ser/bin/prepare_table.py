@@ -1,4 +1,4 @@
-"""Stage 0: a CSV or TSV with a row for each utterance -> data/ser."""
+"""Stage 0: a CSV or TSV with a row for each utterance, or a Kaldi data directory -> data/ser."""
 
 import argparse
 from pathlib import Path
@@ -13,9 +13,12 @@ from ser.corpus.prepare import prepare_table
 def parse_args() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("table", type=Path, help="columns path, label, speaker, text, session, ...")
+    parser.add_argument("table", type=Path, help="a file, or a Kaldi data directory with utt2emo")
     parser.add_argument("out", type=Path, help="data directory to write")
     parser.add_argument("--conf", type=Path, required=True, help="holds labels.yaml")
+    parser.add_argument(
+        "--allow-pipes", action="store_true", help="run the commands of a wav.scp (read them first)"
+    )
     return parser.parse_args()
 
 
@@ -23,7 +26,8 @@ def main() -> None:
     """Prepares the data directory."""
     args = parse_args()
     log_to_console()
-    prepare_table(args.table, args.out, load_config(args.conf / "labels.yaml", LabelsConfig))
+    labels = load_config(args.conf / "labels.yaml", LabelsConfig)
+    prepare_table(args.table, args.out, labels, args.allow_pipes)
 
 
 if __name__ == "__main__":

@@ -12,8 +12,10 @@ class ProtocolConfig(Section):
 
     Sessions, speakers or scenes (``fold_unit``) are held out, one a fold where they are as many as
     ``num_folds``, else dealt into so many groups, or as ``groups`` names them; ``random`` deals
-    single utterances. Where a speaker may be heard in training and in the test, the protocol says
-    ``speaker_dependent``, and every table does. ``num_scene_groups`` splits each fold by scene: the
+    single utterances; ``parts`` is one fold whose ``train``, ``valid`` and ``test`` are values of
+    ``parts_table``: a corpus's own division, or corpora to train and to test on. Where a speaker
+    may be heard in training and in the test, the protocol says ``speaker_dependent``, and every
+    table does. ``num_scene_groups`` splits each fold by scene: the
     tested scenes are removed from training too. ``validation`` is taken from what would train:
     the next fold, the other speaker of the tested speaker's session, or a random share of each
     class (``validation_share``). ``only_types`` keeps improvised or scripted turns,
@@ -21,11 +23,13 @@ class ProtocolConfig(Section):
     alone. ``average_epochs`` averages the weights of so many epochs, the last or the best.
     """
 
-    fold_unit: Literal["session", "speaker", "scene", "random"]
-    num_folds: Annotated[int, Field(ge=2)]
+    fold_unit: Literal["session", "speaker", "scene", "random", "parts"]
+    num_folds: Count
     groups: dict[str, list[str]] = Field(default_factory=dict)
     num_scene_groups: Annotated[int, Field(ge=2, le=26)] | None = None
-    validation: Literal["none", "next_fold", "other_speaker", "random_share"]
+    parts_table: str = "utt2split"
+    parts: dict[Literal["train", "valid", "test"], list[str]] = Field(default_factory=dict)
+    validation: Literal["none", "next_fold", "other_speaker", "random_share", "parts"]
     validation_share: Annotated[float, Field(gt=0, lt=1)] = 0.2
     selection: Literal["last", "best_valid_ua"]
     average_epochs: Count | None = None
@@ -60,6 +64,35 @@ class ProtocolConfig(Section):
         return self
 
     @model_validator(mode="after")
+    def _parts_are_whole(self) -> "ProtocolConfig":
+        if (self.fold_unit == "parts") != bool(self.parts):
+            raise ValueError(
+                f"fold_unit {self.fold_unit} with {len(self.parts)} parts; expected fold_unit "
+                "parts together with parts"
+            )
+        if (self.num_folds == 1) != bool(self.parts):
+            raise ValueError(
+                f"num_folds {self.num_folds}; expected 1 with fold_unit parts, and 2 or more else"
+            )
+        if self.parts and (not self.parts.get("train") or not self.parts.get("test")):
+            raise ValueError("parts without train or test; expected both, and valid as wanted")
+        if (self.validation == "parts") != bool(self.parts.get("valid")):
+            raise ValueError(
+                f"validation {self.validation} with {len(self.parts.get('valid', []))} values of "
+                "the part valid; expected validation parts together with the part valid"
+            )
+        if self.parts and self.validation in ("next_fold", "other_speaker"):
+            raise ValueError(
+                f"validation {self.validation} with fold_unit parts; expected parts, random_share "
+                "or none"
+            )
+        values = [value for part in self.parts.values() for value in part]
+        twice = sorted({value for value in values if values.count(value) > 1})
+        if twice:
+            raise ValueError(f"parts: {twice[0]} stands twice; expected each value once")
+        return self
+
+    @model_validator(mode="after")
     def _groups_are_folds(self) -> "ProtocolConfig":
         units = [unit for group in self.groups.values() for unit in group]
         twice = sorted({unit for unit in units if units.count(unit) > 1})
@@ -69,8 +102,10 @@ class ProtocolConfig(Section):
             raise ValueError(
                 f"{len(self.groups)} groups with num_folds {self.num_folds}; expected as many"
             )
-        if self.groups and self.fold_unit == "random":
-            raise ValueError("groups with fold_unit random; expected session, speaker or scene")
+        if self.groups and self.fold_unit in ("random", "parts"):
+            raise ValueError(
+                f"groups with fold_unit {self.fold_unit}; expected session, speaker or scene"
+            )
         if self.fold_unit == "scene" and self.num_scene_groups:
             raise ValueError("num_scene_groups with fold_unit scene; expected one of the two")
         return self

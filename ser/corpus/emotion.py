@@ -1,7 +1,7 @@
 """Emotional utterances of any corpus -> a Kaldi data directory, no utterance lost in silence."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -38,6 +38,19 @@ class EmotionUtterance:
     wav: Path
     transcript: str
     attributes: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class EmotionCorpus:
+    """A corpus as its parser read it.
+
+    Attributes:
+        utterances: All that have audio and a label.
+        excluded: What the parser left out, by our id, with the reason.
+    """
+
+    utterances: Sequence[EmotionUtterance]
+    excluded: Mapping[str, str] = field(default_factory=dict)
 
 
 def unique(utterances: Iterable[EmotionUtterance]) -> dict[str, EmotionUtterance]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ser.base.errors import SerError
 from ser.base.files import digest_file
+from ser.base.log import logger
 from ser.base.options import distinct_words
 from ser.config.protocol import ProtocolConfig
 from ser.kaldi.data_dir import DataDir
@@ -29,6 +30,9 @@ def make_folds(data: DataDir, protocol: ProtocolConfig) -> dict[str, Table]:
             sides of a fold that should keep speakers apart.
     """
     utts = _utterances_of(data, protocol)
+    if protocol.fold_unit == "parts":
+        given = _without_scenes(data, "1", _given_parts(data, protocol, utts), protocol)
+        return _with_validation(data, given, protocol)
     fold_of = _test_folds(data, protocol, utts)
     names = sorted(set(fold_of.values()), key=_natural)
     if len(names) != protocol.num_folds:
@@ -53,11 +57,31 @@ def make_folds(data: DataDir, protocol: ProtocolConfig) -> dict[str, Table]:
                 f"{' '.join(folds)}; change the protocol"
             )
         folds = {name: folds[name] for name in protocol.test_folds}
+    return _with_validation(data, folds, protocol)
+
+
+def _with_validation(
+    data: DataDir, folds: dict[str, Table], protocol: ProtocolConfig
+) -> dict[str, Table]:
+    """Folds that are held to the protocol, with the random share that it takes from training."""
     for name, parts in folds.items():
         if protocol.validation == "random_share":
             parts |= dict.fromkeys(_random_share(data, name, parts, protocol), VALID)
         _check_parts(data, name, parts, protocol)
     return folds
+
+
+def _given_parts(data: DataDir, protocol: ProtocolConfig, utts: Sequence[str]) -> Table:
+    """The part of each utterance as the protocol reads it off a table; some may be in none."""
+    values = _table(data, protocol.parts_table, "fold_unit parts")
+    part_of: dict[str, str] = {v: part for part, some in protocol.parts.items() for v in some}
+    absent = sorted(part_of.keys() - {values[utt] for utt in utts})
+    if absent:
+        raise SerError(
+            f"{data.path / protocol.parts_table}: no utterance has '{absent[0]}', which parts "
+            f"names; expected some of {' '.join(sorted(set(values.values())))}; change the protocol"
+        )
+    return {utt: part_of[values[utt]] for utt in utts if values[utt] in part_of}
 
 
 def _utterances_of(data: DataDir, protocol: ProtocolConfig) -> list[str]:
@@ -196,7 +220,7 @@ def _random_share(
 def _check_parts(
     data: DataDir, fold: str, parts: Mapping[str, str], protocol: ProtocolConfig
 ) -> None:
-    """Holds each part to an utterance or more, and each speaker to one side.
+    """Holds each part to an utterance or more, training to all classes, and each speaker to a side.
 
     Training and validation may share speakers where validation is a random share; the test part
     shares none with either unless the protocol is speaker-dependent.
@@ -208,6 +232,21 @@ def _check_parts(
             f"{data.path}: the {empty[0]} part of fold {fold} has 0 of {len(parts)} utterances; "
             "expected some; change the protocol"
         )
+    emotions = data["utt2emo"]
+    for label in sorted(set(emotions.values())):
+        found = {part for utt, part in parts.items() if emotions[utt] == label}
+        if TRAIN not in found:
+            raise SerError(
+                f"{data.path}: fold {fold} has 0 utterances of the class '{label}' to train on; "
+                "expected some; merge classes in labels.yaml, or hold out less"
+            )
+        if TEST not in found:
+            logger.warning(
+                "warning: fold %s tests 0 utterances of the class '%s': its recall cannot be known "
+                "there",
+                fold,
+                label,
+            )
     if protocol.speaker_dependent:
         return
     same_side = {TRAIN: VALID} if protocol.validation == "random_share" else {}

@@ -12,7 +12,10 @@ from ser.base.log import logger
 from ser.base.record import Record
 from ser.config.protocol import ProtocolConfig
 from ser.config.schema import CountsConfig, LabelsConfig
+from ser.corpus.clips import Clip, write_clips
+from ser.corpus.cross import read_corpora
 from ser.corpus.emotion import (
+    EmotionCorpus,
     EmotionUtterance,
     check_labels,
     identical_audio,
@@ -20,6 +23,7 @@ from ser.corpus.emotion import (
 )
 from ser.corpus.folds import make_folds, write_folds
 from ser.corpus.iemocap import differences_from_counts, read_iemocap
+from ser.corpus.kaldi_dir import read_kaldi_dir
 from ser.corpus.librispeech import (
     ReadUtterance,
     asr_tables,
@@ -27,9 +31,9 @@ from ser.corpus.librispeech import (
     read_librispeech,
     split_speakers,
 )
-from ser.corpus.ravdess import read_ravdess
+from ser.corpus.readers import READERS
 from ser.corpus.table import read_table_corpus
-from ser.kaldi.audio import measure_durations
+from ser.kaldi.audio import EXTENSIONS, measure_durations
 from ser.kaldi.data_dir import (
     digest_data_dir,
     read_data_dir,
@@ -120,38 +124,91 @@ def _with_attributes(
     return replace(utterance, attributes={**utterance.attributes, **added})
 
 
-def _write_emotional(
-    out: Path, utterances: Sequence[EmotionUtterance], labels: LabelsConfig
-) -> None:
-    """Writes a corpus of which its parser leaves nothing out; audio that stands twice is told."""
+def _write_corpus(out: Path, corpus: EmotionCorpus, labels: LabelsConfig) -> None:
+    """Writes a corpus; films become audio files, and audio that stands twice is told."""
+    films = {
+        u.utt: Clip(str(u.wav))
+        for u in corpus.utterances
+        if u.wav.suffix.lower() not in EXTENSIONS and u.wav.is_file()
+    }
+    sounds = write_clips(films, audio_folder(out), allow_pipes=False) if films else {}
+    utterances = [replace(u, wav=sounds.get(u.utt, u.wav)) for u in corpus.utterances]
+    if utterances and not any(u.transcript for u in utterances):
+        logger.warning("warning: no words; systems with a CTC head cannot be trained")
     for first, second in identical_audio({u.utt: u.wav for u in utterances}):
         logger.warning("warning: %s and %s are the same audio to the byte", first, second)
     _write_recorded(
         out,
         {"labels": labels.model_dump()},
-        lambda folder: write_emotion_dir(folder, utterances, labels, {}),
+        lambda folder: write_emotion_dir(folder, utterances, labels, corpus.excluded),
     )
 
 
-def prepare_ravdess(root: Path, out: Path, labels: LabelsConfig) -> None:
-    """RAVDESS speech -> ``data/ser``.
+def audio_folder(out: Path) -> Path:
+    """Where audio that is cut or converted for a data directory is kept: ``data/ser_audio``."""
+    return out.with_name(f"{out.name}_audio")
+
+
+def prepare_corpus(
+    name: str, root: Path, out: Path, labels: LabelsConfig, speakers: Sequence[str] = ()
+) -> None:
+    """A corpus of a published layout -> ``data/ser``.
+
+    Args:
+        name: One of ``READERS``.
+        root: Where it lies.
+        out: Data directory to write.
+        labels: Classes.
+        speakers: Who is kept; without any, everybody.
 
     Raises:
-        SerError: The corpus is missing or malformed.
+        SerError: The corpus is missing or malformed, or has no such speaker.
     """
-    _write_emotional(out, read_ravdess(root), labels)
+    corpus = READERS[name](root)
+    if speakers:
+        known = {u.spk for u in corpus.utterances}
+        stray = [spk for spk in speakers if spk not in known]
+        if stray:
+            raise SerError(
+                f"--speakers {stray[0]}: no such speaker in {root}; expected some of "
+                f"{' '.join(sorted(known)[:10])}{' ...' if len(known) > 10 else ''}"
+            )
+        left_out = {
+            u.utt: "speaker not among --speakers"
+            for u in corpus.utterances
+            if u.spk not in speakers
+        }
+        kept = [u for u in corpus.utterances if u.utt not in left_out]
+        corpus = EmotionCorpus(kept, {**corpus.excluded, **left_out})
+    _write_corpus(out, corpus, labels)
 
 
-def prepare_table(table: Path, out: Path, labels: LabelsConfig) -> None:
-    """A CSV or TSV -> ``data/ser``.
+def prepare_table(table: Path, out: Path, labels: LabelsConfig, allow_pipes: bool = False) -> None:
+    """A CSV, a TSV or a Kaldi data directory -> ``data/ser``.
+
+    Args:
+        table: The file or folder.
+        out: Data directory to write.
+        labels: Classes.
+        allow_pipes: Whether commands in a ``wav.scp`` may be run.
 
     Raises:
         SerError: The table is malformed, or an audio file is missing or unreadable.
     """
-    utterances = read_table_corpus(table)
-    if not any(u.transcript for u in utterances):
-        logger.warning("warning: %s: no words; systems with a CTC head cannot be trained", table)
-    _write_emotional(out, utterances, labels)
+    if table.is_dir():
+        corpus = read_kaldi_dir(table, audio_folder(out), allow_pipes)
+    else:
+        corpus = EmotionCorpus(read_table_corpus(table))
+    _write_corpus(out, corpus, labels)
+
+
+def prepare_cross(folders: Mapping[str, Path], out: Path, labels: LabelsConfig) -> None:
+    """Data directories by the name of their corpus -> one ``data/ser``.
+
+    Raises:
+        SerError: One of them is none of stage 0, or a label is not in the map.
+    """
+    _write_corpus(out, read_corpora(folders), labels)
 
 
 def prepare_librispeech(

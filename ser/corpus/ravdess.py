@@ -8,8 +8,8 @@ import re
 from pathlib import Path
 
 from ser.base.errors import SerError
-from ser.corpus.emotion import EmotionUtterance
-from ser.kaldi.audio import EXTENSIONS
+from ser.corpus.emotion import EmotionCorpus, EmotionUtterance
+from ser.corpus.layout import audio_files
 from ser.text.normalise import normalise_transcript
 
 EMOTIONS = {
@@ -29,24 +29,16 @@ STATEMENTS = {
 }
 AUDIO_ONLY, SPEECH = "03", "01"
 FIELD = re.compile(r"[0-9]{2}")
+EXPECTED = "Actor_01 to Actor_24"
 
 
-def read_ravdess(root: Path) -> list[EmotionUtterance]:
+def read_ravdess(root: Path) -> EmotionCorpus:
     """All speech utterances. Every actor is a session of its own.
 
     Raises:
         SerError: The path does not exist, holds no actor, or a file's name is not of the scheme.
     """
-    if not root.is_dir():
-        raise SerError(f"{root}: no such folder; expected Actor_01 to Actor_24; set RAVDESS")
-    paths = [
-        path
-        for path in sorted(root.glob("Actor_*/*"))
-        if path.suffix.lower() in EXTENSIONS and not path.name.startswith("._")
-    ]
-    if not paths:
-        raise SerError(f"{root}: holds no Actor_*/ with audio; expected Actor_01 to Actor_24")
-    return [_read_name(path) for path in paths]
+    return EmotionCorpus([_read_name(path) for path in audio_files(root, "Actor_*/*", EXPECTED)])
 
 
 def _read_name(path: Path) -> EmotionUtterance:

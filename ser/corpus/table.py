@@ -5,16 +5,13 @@ Columns: ``path``, ``label`` and ``speaker``; as far as there are any ``text``, 
 ``utt2scene``).
 """
 
-import csv
-import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from ser.base.errors import SerError
-from ser.base.files import read_text
 from ser.corpus.emotion import EmotionUtterance
+from ser.corpus.layout import one_word, read_rows
 from ser.text.normalise import normalise_transcript
 
 REQUIRED = ("path", "label", "speaker")
@@ -37,49 +34,17 @@ def read_table_corpus(path: Path) -> list[EmotionUtterance]:
     """
     if path.suffix.lower() not in DELIMITERS:
         raise SerError(f"{path}: expected a .csv or .tsv file; rename or convert it")
-    text = read_text(path).removeprefix("\ufeff")
-    rows = csv.reader(
-        io.StringIO(text, newline=""), delimiter=DELIMITERS[path.suffix.lower()], strict=True
-    )
-    try:
-        header = [name.strip() for name in next(rows, [])]
-        _check_header(path, header)
-        return [
-            _utterance(path, rows.line_num, dict(zip(header, row, strict=True)))
-            for row in _rows(path, rows, header)
-        ]
-    except csv.Error as error:
-        raise SerError(f"{path}:{rows.line_num}: not a table ({error}); mend the row") from error
-
-
-def _check_header(path: Path, header: list[str]) -> None:
-    missing = [name for name in REQUIRED if name not in header]
-    if missing:
-        raise SerError(
-            f"{path}: no column '{missing[0]}' among {', '.join(header)}; expected "
-            f"{', '.join(REQUIRED)} and as far as known {', '.join(OPTIONAL)}; name the columns"
-        )
-    wrong = [name for name in header if not NAME.fullmatch(name) or header.count(name) > 1]
-    if wrong:
-        raise SerError(
-            f"{path}: the column '{wrong[0]}' is no word or stands twice; expected names of "
-            "letters, digits and underscores, each once; rename it"
-        )
-
-
-def _rows(path: Path, rows: Any, header: list[str]) -> Iterator[list[str]]:
-    for row in rows:
-        if not row:
-            continue
-        if len(row) != len(header):
-            raise SerError(
-                f"{path}:{rows.line_num}: {len(row)} cells; expected {len(header)}, as the header "
-                "has; mend the row"
-            )
-        yield [cell.strip() for cell in row]
+    delimiter = DELIMITERS[path.suffix.lower()]
+    return [_utterance(path, line, row) for line, row in read_rows(path, REQUIRED, delimiter)]
 
 
 def _utterance(path: Path, line: int, row: Mapping[str, str]) -> EmotionUtterance:
+    wrong = [name for name in row if not NAME.fullmatch(name)]
+    if wrong:
+        raise SerError(
+            f"{path}: the column '{wrong[0]}' is no word; expected letters, digits and "
+            "underscores; rename it"
+        )
     empty = [name for name in REQUIRED if not row[name]]
     if empty:
         raise SerError(f"{path}:{line}: no {empty[0]}; expected a value; fill it in")
@@ -89,14 +54,14 @@ def _utterance(path: Path, line: int, row: Mapping[str, str]) -> EmotionUtteranc
         raise SerError(
             f"{path}:{line}: the gender '{row['gender']}'; expected f or m, or nothing; mend it"
         )
-    speaker = _word(row["speaker"])
+    speaker = one_word(row["speaker"])
     name = row.get("id") or str(Path(row["path"].replace("\\", "/")).with_suffix(""))
     return EmotionUtterance(
-        utt=f"{speaker}-{_word(name)}",
-        utt_orig=_word(name),
+        utt=f"{speaker}-{one_word(name)}",
+        utt_orig=one_word(name),
         spk=speaker,
         gender=GENDERS.get(gender, ""),
-        session=_word(row.get("session") or speaker),
+        session=one_word(row.get("session") or speaker),
         label=row["label"],
         wav=wav,
         transcript=normalise_transcript(row.get("text", "")),
@@ -118,8 +83,3 @@ def _audio(table: Path, line: int, text: str) -> Path:
         f"{table}:{line}: {table.parent / text}: no such file; expected audio; paths are relative "
         "to the table; mend the path"
     )
-
-
-def _word(text: str) -> str:
-    """A value as one word, for an id: blanks and slashes become underscores."""
-    return re.sub(r"[\s/\\]+", "_", text.strip("/\\ "))

@@ -34,8 +34,12 @@ def faults() -> Sequence[tuple[str, list[object], str]]:
     out = Path("out")
     iemocap_conf = CONF.parents[1] / "iemocap" / "conf"
     return [
-        ("prepare_ravdess", [none, out, "--conf", CONF], "/none: no such folder"),
-        ("prepare_ravdess", ["/", out, "--conf", none], "/none/labels.yaml: no such file"),
+        ("prepare_corpus", ["ravdess", none, out, "--conf", CONF], "/none: no such folder"),
+        (
+            "prepare_corpus",
+            ["ravdess", "/", out, "--conf", none],
+            "/none/labels.yaml: no such file",
+        ),
         ("prepare_iemocap", [none, out, "--conf", iemocap_conf], "/none: no such folder"),
         ("prepare_iemocap", [none, out, "--conf", CONF], "counts.yaml: no such file"),
         (
@@ -78,7 +82,7 @@ def test_a_fault_is_one_line(program: str, words: list[object], said: str, tmp_p
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("program", ["prepare_ravdess", "make_folds", "train_bpe"])
+@pytest.mark.parametrize("program", ["prepare_corpus", "make_folds", "train_bpe"])
 def test_a_wrong_call_shows_the_usage(program: str) -> None:
     result = run(program, "--no-such-option")
     assert result.returncode == 2
@@ -90,7 +94,7 @@ def test_from_a_corpus_to_folds_and_bpe(tmp_path: Path) -> None:
     """All's well, then each later program notices that the data are others."""
     plant_ravdess(tmp_path / "corpus", 10)
     data, folds, bpe = tmp_path / "ser", tmp_path / "folds", tmp_path / "bpe"
-    made = run("prepare_ravdess", tmp_path / "corpus", data, "--conf", CONF)
+    made = run("prepare_corpus", "ravdess", tmp_path / "corpus", data, "--conf", CONF)
     assert made.returncode == 0, made.stderr
     assert "40 utterances of 10 speakers: ang 10, hap 10, neu 10, sad 10" in made.stderr
     made = run("make_folds", data, folds, "--protocol", CONF / "protocol" / "paper.yaml")
@@ -109,7 +113,7 @@ def test_from_a_corpus_to_folds_and_bpe(tmp_path: Path) -> None:
     assert "finished already, with the same inputs" in made.stderr
 
     (tmp_path / "corpus" / "Actor_01" / "03-01-05-01-01-01-01.flac").write_bytes(b"cut")
-    made = run("prepare_ravdess", tmp_path / "corpus", data, "--conf", CONF)
+    made = run("prepare_corpus", "ravdess", tmp_path / "corpus", data, "--conf", CONF)
     assert made.returncode == 1
     assert made.stderr.startswith(f"error: {tmp_path}/corpus/Actor_01/03-01-05-01-01-01-01.flac: ")
     assert "(01-03-01-05-01-01-01-01;" in made.stderr

@@ -27,6 +27,7 @@ def corpus(speakers: dict[str, tuple[str, str]], num_utts: int = 3) -> DataDir:
         {
             "utt2spk": utts,
             "utt2session": {utt: speakers[spk][1] for utt, spk in utts.items()},
+            "utt2emo": dict.fromkeys(utts, "ang"),
             "spk2gender": {spk: sex for spk, (sex, _) in speakers.items()},
         },
     )

@@ -16,10 +16,10 @@ from ser.config.schema import CountsConfig, LabelsConfig
 from ser.corpus import emotion
 from ser.corpus.folds import read_fold
 from ser.corpus.prepare import (
+    prepare_corpus,
     prepare_folds,
     prepare_iemocap,
     prepare_librispeech,
-    prepare_ravdess,
 )
 from ser.kaldi.data_dir import REQUIRED, read_data_dir
 
@@ -209,7 +209,7 @@ def test_ravdess(tmp_path: Path, log: Any) -> None:
             soundfile.write(path, np.full(1600, content, np.int16), 48000)
     labels = LabelsConfig(classes={"ang": ["angry"], "sad": ["sad"]}, exclude=["calm"])
     out = tmp_path / "data" / "ser"
-    prepare_ravdess(tmp_path, out, labels)
+    prepare_corpus("ravdess", tmp_path, out, labels)
     data = read_data_dir(out)
     assert len(data.utts) == 6
     assert set(data["utt2spk"].values()) == {"01", "02"}

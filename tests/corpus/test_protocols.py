@@ -219,3 +219,72 @@ def test_protocols_that_contradict_themselves_are_refused(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         protocol(**keys)
+
+
+def parts(**keys: Any) -> ProtocolConfig:
+    given = {"train": ["1", "2"], "test": ["5"]}
+    values = {"fold_unit": "parts", "num_folds": 1, "parts_table": "utt2session", "parts": given}
+    return protocol(**(values | keys))
+
+
+def test_the_parts_of_a_corpus_are_one_fold() -> None:
+    (fold,) = make_folds(CORPUS, parts()).values()
+    assert values_of(fold, TRAIN, "utt2session") == {"1", "2"}
+    assert values_of(fold, TEST, "utt2session") == {"5"}
+    assert len(fold) == len(CORPUS.utts) * 3 // 5  # sessions 3 and 4 are in no part
+    given = {"train": ["1"], "valid": ["2", "3"], "test": ["5"]}
+    (fold,) = make_folds(CORPUS, parts(parts=given, validation="parts")).values()
+    assert values_of(fold, VALID, "utt2session") == {"2", "3"}
+    (fold,) = make_folds(CORPUS, parts(validation="random_share")).values()
+    assert values_of(fold, VALID, "utt2session") == {"1", "2"}
+
+
+def test_a_part_that_is_not_there() -> None:
+    with pytest.raises(SerError, match="utt2session: no utterance has '7', which parts names"):
+        make_folds(CORPUS, parts(parts={"train": ["1"], "test": ["7"]}))
+    with pytest.raises(SerError, match="utt2split: no such table; fold_unit parts"):
+        make_folds(CORPUS, parts(parts_table="utt2split"))
+
+
+def test_a_speaker_in_two_parts() -> None:
+    spk_of = dict.fromkeys(CORPUS.utts, "Ses01F")
+    data = DataDir(CORPUS.path, {**CORPUS.tables, "utt2spk": spk_of})
+    with pytest.raises(SerError, match="in fold 1 the speaker Ses01F is both in train and in test"):
+        make_folds(data, parts())
+    assert make_folds(data, parts(speaker_dependent=True))
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"parts": {}}, "fold_unit parts with 0 parts"),
+        ({"fold_unit": "session"}, "fold_unit session with 2 parts"),
+        ({"num_folds": 2}, "num_folds 2; expected 1 with fold_unit parts"),
+        ({"parts": {"train": ["1"]}}, "parts without train or test"),
+        ({"parts": {"train": ["1"], "valid": ["2"], "test": ["3"]}}, "validation none with 1 val"),
+        ({"validation": "parts"}, "validation parts with 0 values of the part valid"),
+        ({"validation": "other_speaker"}, "validation other_speaker with fold_unit parts"),
+        ({"validation": "next_fold"}, "num_folds 1 with validation next_fold leaves 0"),
+        ({"parts": {"train": ["1", "5"], "test": ["5"]}}, "parts: 5 stands twice"),
+        ({"groups": {"1": ["1"]}}, "groups with fold_unit parts"),
+    ],
+)
+def test_parts_that_cannot_be(keys: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        parts(**keys)
+
+
+def test_a_class_that_only_one_session_has(log: Any) -> None:
+    emotion_of = {utt: "fea" if CORPUS["utt2session"][utt] == "3" else "ang" for utt in CORPUS.utts}
+    data = DataDir(CORPUS.path, {**CORPUS.tables, "utt2emo": emotion_of})
+    with pytest.raises(SerError, match="fold 3 has 0 utterances of the class 'fea' to train on"):
+        make_folds(data, protocol())
+    folds = make_folds(data, parts(parts={"train": ["3", "4"], "test": ["1"]}))
+    assert folds
+    assert log.find("fold 1 tests 0 utterances of the class 'fea'")
+
+
+def test_one_session_only() -> None:
+    data = DataDir(CORPUS.path, {**CORPUS.tables, "utt2session": dict.fromkeys(CORPUS.utts, "1")})
+    with pytest.raises(SerError, match="1 folds by session; expected num_folds 5"):
+        make_folds(data, protocol())

@@ -13,4 +13,4 @@ done
 # train-clean-5 has no validation set of its own: three whole speakers are held out.
 python -m ser.bin.prepare_librispeech "$LIBRISPEECH" data/asr_train data/asr_valid \
   --train-subsets train-clean-5 --valid-speakers 32 669 7312
-python -m ser.bin.prepare_ravdess "$RAVDESS" data/ser --conf conf
+python -m ser.bin.prepare_corpus ravdess "$RAVDESS" data/ser --conf conf

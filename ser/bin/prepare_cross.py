@@ -1,21 +1,21 @@
-"""Stage 0: RAVDESS speech -> data/ser."""
+"""Stage 0: the data directories of several recipes -> one, for training across corpora."""
 
 import argparse
 from pathlib import Path
 
 from ser.base.errors import run_program
 from ser.base.log import log_to_console
+from ser.config.cross import CrossConfig
 from ser.config.load import load_config
 from ser.config.schema import LabelsConfig
-from ser.corpus.prepare import prepare_ravdess
+from ser.corpus.prepare import prepare_cross
 
 
 def parse_args() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("root", type=Path, help="the folder of Actor_01 to Actor_24")
     parser.add_argument("out", type=Path, help="data directory to write")
-    parser.add_argument("--conf", type=Path, required=True, help="holds labels.yaml")
+    parser.add_argument("--conf", type=Path, required=True, help="holds cross.yaml and labels.yaml")
     return parser.parse_args()
 
 
@@ -23,7 +23,9 @@ def main() -> None:
     """Prepares the data directory."""
     args = parse_args()
     log_to_console()
-    prepare_ravdess(args.root, args.out, load_config(args.conf / "labels.yaml", LabelsConfig))
+    cross = load_config(args.conf / "cross.yaml", CrossConfig)
+    labels = load_config(args.conf / "labels.yaml", LabelsConfig)
+    prepare_cross({name: Path(path) for name, path in cross.corpora.items()}, args.out, labels)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,87 @@
+"""CREMA-D (Cao et al., 2014): ``AudioWAV/1001_DFA_ANG_XX.wav`` and ``VideoDemographics.csv``.
+
+The four fields of a name: actor, sentence, emotion, level. 91 actors, 12 sentences.
+"""
+
+import re
+from pathlib import Path
+
+from ser.corpus.emotion import EmotionCorpus, EmotionUtterance
+from ser.corpus.layout import audio_files, match_name, read_rows
+from ser.text.normalise import normalise_transcript
+
+EMOTIONS = {
+    "ANG": "angry",
+    "DIS": "disgust",
+    "FEA": "fearful",
+    "HAP": "happy",
+    "NEU": "neutral",
+    "SAD": "sad",
+}
+LEVELS = {"LO": "low", "MD": "medium", "HI": "high", "XX": "unspecified", "X": "unspecified"}
+SENTENCES = {
+    "IEO": "It's eleven o'clock",
+    "TIE": "That is exactly what happened",
+    "IOM": "I'm on my way to the meeting",
+    "IWW": "I wonder what this is about",
+    "TAI": "The airplane is almost full",
+    "MTI": "Maybe tomorrow it will be cold",
+    "IWL": "I would like a new alarm clock",
+    "ITH": "I think I have a doctor's appointment",
+    "DFA": "Don't forget a jacket",
+    "ITS": "I think I've seen this before",
+    "TSI": "The surface is slick",
+    "WSI": "We'll stop in a couple of minutes",
+}
+NAME = re.compile(
+    rf"(?P<actor>1\d{{3}})_(?P<sentence>{'|'.join(SENTENCES)})_(?P<emotion>{'|'.join(EMOTIONS)})"
+    rf"_(?P<level>{'|'.join(LEVELS)})"
+)
+EXPECTED = "AudioWAV/<actor>_<sentence>_<emotion>_<level>.wav"
+# Recorded without a sound, as the corpus's own list of issues has it.
+SILENT = {"1076_MTI_SAD_XX": "silent in the published corpus"}
+
+
+def read_crema_d(root: Path) -> EmotionCorpus:
+    """All clips. Every actor is a session of its own.
+
+    Raises:
+        SerError: The path holds no clip, a name is not of the scheme, or the actors' table lacks
+            a column.
+    """
+    gender_of = _genders(root / "VideoDemographics.csv")
+    utterances, excluded = [], {}
+    for path in audio_files(root, "AudioWAV/*", EXPECTED):
+        name = match_name(NAME, path, EXPECTED)
+        actor = name["actor"]
+        utt = f"{actor}-{path.stem}"
+        if path.stem in SILENT:
+            excluded[utt] = SILENT[path.stem]
+            continue
+        utterances.append(
+            EmotionUtterance(
+                utt=utt,
+                utt_orig=path.stem,
+                spk=actor,
+                gender=gender_of.get(actor, ""),
+                session=actor,
+                label=EMOTIONS[name["emotion"]],
+                wav=path,
+                transcript=normalise_transcript(SENTENCES[name["sentence"]]),
+                attributes={
+                    "utt2scene": name["sentence"],
+                    "utt2type": "scripted",
+                    "utt2intensity": LEVELS[name["level"]],
+                },
+            )
+        )
+    return EmotionCorpus(utterances, excluded)
+
+
+def _genders(path: Path) -> dict[str, str]:
+    """Sex of each actor; empty where the table was not downloaded."""
+    if not path.exists():
+        return {}
+    return {
+        row["ActorID"]: row["Sex"][:1].lower() for _, row in read_rows(path, ("ActorID", "Sex"))
+    }

@@ -1,0 +1,44 @@
+"""Several prepared corpora as one: whose speakers are whose stays apart."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from ser.corpus.emotion import EmotionCorpus, EmotionUtterance
+from ser.kaldi.data_dir import read_data_dir, require_data_dir
+
+OWN = {"utt2spk", "utt2dur", "utt2emo", "utt2emo_raw", "utt2session", "utt2orig"}
+
+
+def read_corpora(folders: Mapping[str, Path]) -> EmotionCorpus:
+    """The utterances of data directories of stage 0, with ``utt2corpus``.
+
+    Ids, speakers and sessions get the corpus's name in front; labels are those of the corpus, not
+    the classes that its own recipe made of them. Labels that a recipe leaves out are not there.
+
+    Args:
+        folders: Data directories by the name of their corpus.
+
+    Raises:
+        SerError: A folder is no data directory of stage 0.
+    """
+    utterances = []
+    for corpus, folder in folders.items():
+        require_data_dir(folder)
+        data = read_data_dir(folder)
+        gender_of = data.tables.get("spk2gender", {})
+        more = [n for n in data.tables if n.startswith("utt2") and n not in OWN]
+        utterances += [
+            EmotionUtterance(
+                utt=f"{corpus}_{utt}",
+                utt_orig=data["utt2orig"][utt],
+                spk=f"{corpus}_{spk}",
+                gender=gender_of.get(spk, ""),
+                session=f"{corpus}_{data['utt2session'][utt]}",
+                label=data["utt2emo_raw"][utt],
+                wav=Path(data["wav.scp"][utt]),
+                transcript=data["text"][utt],
+                attributes={**{n: data[n][utt] for n in more}, "utt2corpus": corpus},
+            )
+            for utt, spk in data["utt2spk"].items()
+        ]
+    return EmotionCorpus(utterances)

@@ -1,0 +1,86 @@
+"""MELD (Poria et al., 2019): turns of the series Friends, as video, in the corpus's own parts.
+
+``train_sent_emo.csv`` (beside the videos or above them) with ``train_splits/dia0_utt0.mp4``, and
+so on for ``dev`` and ``test``. A turn may also be an audio file of the same name.
+"""
+
+from pathlib import Path
+
+from ser.base.errors import SerError
+from ser.corpus.emotion import EmotionCorpus, EmotionUtterance
+from ser.corpus.layout import one_word, read_rows
+from ser.kaldi.audio import EXTENSIONS
+from ser.text.normalise import normalise_transcript
+
+EMOTIONS = {
+    "anger": "angry",
+    "disgust": "disgust",
+    "fear": "fearful",
+    "joy": "happy",
+    "neutral": "neutral",
+    "sadness": "sad",
+    "surprise": "surprised",
+}
+PARTS = {
+    "train": "train_splits",
+    "dev": "dev_splits_complete",
+    "test": "output_repeated_splits_test",
+}
+COLUMNS = ("Utterance", "Speaker", "Emotion", "Dialogue_ID", "Utterance_ID")
+# Cut in the release, as its users found.
+BROKEN = {"train_dia125_utt3"}
+
+
+def read_meld(root: Path) -> EmotionCorpus:
+    """The turns of all three parts, which share their speakers; ``utt2split`` tells the part.
+
+    Raises:
+        SerError: A table or a folder is missing, a column is, or an emotion is none of MELD's.
+    """
+    utterances: list[EmotionUtterance] = []
+    excluded: dict[str, str] = {}
+    for part, folder in PARTS.items():
+        table = _find(root, f"{part}_sent_emo.csv")
+        files = {
+            path.stem: path
+            for path in sorted(_find(root, folder).iterdir())
+            if path.suffix.lower() in {".mp4", *EXTENSIONS} and not path.name.startswith("._")
+        }
+        for line, row in read_rows(table, COLUMNS):
+            if row["Emotion"] not in EMOTIONS:
+                raise SerError(
+                    f"{table}:{line}: the emotion '{row['Emotion']}'; expected one of "
+                    f"{' '.join(EMOTIONS)}; fetch the table again"
+                )
+            turn = f"dia{row['Dialogue_ID']}_utt{row['Utterance_ID']}"
+            name = f"{part}_{turn}"
+            speaker = one_word(row["Speaker"])
+            utt = f"{speaker}-{name}"
+            if turn not in files or name in BROKEN:
+                excluded[utt] = "audio cut in the release" if turn in files else "no audio"
+                continue
+            utterances.append(
+                EmotionUtterance(
+                    utt=utt,
+                    utt_orig=name,
+                    spk=speaker,
+                    gender="",
+                    session=f"{part}_dia{row['Dialogue_ID']}",
+                    label=EMOTIONS[row["Emotion"]],
+                    wav=files[turn],
+                    transcript=normalise_transcript(row["Utterance"]),
+                    attributes={"utt2split": part, "utt2type": "scripted"},
+                )
+            )
+    return EmotionCorpus(utterances, excluded)
+
+
+def _find(root: Path, name: str) -> Path:
+    """A file or folder by its name, wherever an unpacked archive put it."""
+    found = sorted(path for path in root.rglob(name) if not path.name.startswith("._"))
+    if not found:
+        raise SerError(
+            f"{root}: no {name} in it; expected MELD.Raw with its three archives unpacked; unpack "
+            "them, or check the path in db.sh"
+        )
+    return found[0]

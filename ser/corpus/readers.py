@@ -1,0 +1,25 @@
+"""The corpora whose published layout has a parser, by the name that ``prepare_corpus`` takes."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from ser.corpus.crema_d import read_crema_d
+from ser.corpus.emodb import read_emodb
+from ser.corpus.emotion import EmotionCorpus
+from ser.corpus.esd import read_esd
+from ser.corpus.meld import read_meld
+from ser.corpus.msp_podcast import read_msp_podcast
+from ser.corpus.ravdess import read_ravdess
+from ser.corpus.savee import read_savee
+from ser.corpus.tess import read_tess
+
+READERS: dict[str, Callable[[Path], EmotionCorpus]] = {
+    "crema_d": read_crema_d,
+    "emodb": read_emodb,
+    "esd": read_esd,
+    "meld": read_meld,
+    "msp_podcast": read_msp_podcast,
+    "ravdess": read_ravdess,
+    "savee": read_savee,
+    "tess": read_tess,
+}

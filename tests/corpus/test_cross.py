@@ -1,0 +1,76 @@
+"""Corpora trained and tested on together: one data directory, ids and speakers kept apart."""
+
+from pathlib import Path
+
+import pytest
+from corpora import plant_crema_d, plant_emodb
+
+from ser.base.errors import SerError
+from ser.config.cross import CrossConfig
+from ser.config.load import load_config
+from ser.config.protocol import ProtocolConfig
+from ser.config.schema import LabelsConfig
+from ser.corpus.folds import read_fold
+from ser.corpus.prepare import prepare_corpus, prepare_cross, prepare_folds
+from ser.kaldi.data_dir import read_data_dir
+
+FIVE = LabelsConfig(
+    classes={e: [e] for e in ("angry", "fearful", "happy", "neutral", "sad")},
+    exclude=["bored", "disgust"],
+)
+MERGED = LabelsConfig(
+    classes={"negative": ["angry", "sad"], "other": ["neutral", "happy"]}, exclude=["fearful"]
+)
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> dict[str, Path]:
+    plant_crema_d(tmp_path / "CREMA-D")
+    plant_emodb(tmp_path / "EmoDB")
+    out = {"crema_d": tmp_path / "crema_d" / "ser", "emodb": tmp_path / "emodb" / "ser"}
+    prepare_corpus("crema_d", tmp_path / "CREMA-D", out["crema_d"], FIVE)
+    prepare_corpus("emodb", tmp_path / "EmoDB", out["emodb"], FIVE)
+    return out
+
+
+def test_train_on_one_and_test_on_the_other(folders: dict[str, Path], tmp_path: Path) -> None:
+    out = tmp_path / "data" / "ser"
+    prepare_cross(folders, out, MERGED)
+    data = read_data_dir(out)
+    assert data["utt2corpus"]["crema_d_1002-1002_DFA_ANG_XX"] == "crema_d"
+    assert data["utt2emo"]["crema_d_1002-1002_DFA_ANG_XX"] == "negative"
+    assert data["utt2spk"]["emodb_03-03a01Fa"] == "emodb_03"
+    assert data["spk2gender"]["emodb_03"] == "m"
+    assert "utt2intensity" in data.tables  # CREMA-D alone has it
+    assert not any("FEA" in utt for utt in data.utts)
+    protocol = ProtocolConfig.model_validate(
+        {
+            "fold_unit": "parts",
+            "num_folds": 1,
+            "parts_table": "utt2corpus",
+            "parts": {"train": ["crema_d"], "test": ["emodb"]},
+            "validation": "random_share",
+            "selection": "best_valid_ua",
+        }
+    )
+    prepare_folds(out, tmp_path / "folds", protocol)
+    fold = read_fold(tmp_path / "folds", "1")
+    assert {utt.startswith("emodb") for utt, part in fold.items() if part == "test"} == {True}
+    assert {utt.startswith("emodb") for utt, part in fold.items() if part != "test"} == {False}
+
+
+def test_a_label_that_the_map_lacks(folders: dict[str, Path], tmp_path: Path) -> None:
+    labels = LabelsConfig(classes={"negative": ["angry"], "other": ["neutral"]}, exclude=["sad"])
+    with pytest.raises(SerError, match=r"the label '\w+' of crema_d_1001-\S+ is neither in a cl"):
+        prepare_cross(folders, tmp_path / "out", labels)
+
+
+def test_a_corpus_that_is_not_prepared(folders: dict[str, Path], tmp_path: Path) -> None:
+    with pytest.raises(SerError, match="none: not there or not whole"):
+        prepare_cross({**folders, "tess": tmp_path / "none"}, tmp_path / "out", MERGED)
+
+
+def test_one_corpus_is_no_cross(tmp_path: Path) -> None:
+    (tmp_path / "cross.yaml").write_text("corpora:\n  emodb: ../emodb/data/ser\n")
+    with pytest.raises(SerError, match="corpora"):
+        load_config(tmp_path / "cross.yaml", CrossConfig)

@@ -1,0 +1,215 @@
+"""A Kaldi data directory is taken as it is; its commands are run only where that is allowed."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from ser.base.errors import SerError
+from ser.config.schema import LabelsConfig
+from ser.corpus.clips import Clip, write_clips
+from ser.corpus.prepare import prepare_table
+from ser.kaldi.audio import read_audio
+from ser.kaldi.data_dir import read_data_dir
+
+LABELS = LabelsConfig(classes={"hap": ["joy"], "sad": ["sad"]}, exclude=[])
+RAMP = np.arange(16000, dtype=np.int16)
+
+
+def write_dir(folder: Path, **tables: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in tables.items():
+        (folder / name.replace("_scp", ".scp")).write_text(text)
+    return folder
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Path:
+    path = tmp_path / "long recording.wav"
+    soundfile.write(path, RAMP, 16000)
+    return path
+
+
+def samples_of(path: str) -> list[int]:
+    return np.rint(read_audio(Path(path), "utt", 16000)).astype(int).tolist()
+
+
+def test_files_with_all_that_is_known(tmp_path: Path, recording: Path) -> None:
+    other = tmp_path / "b.wav"
+    soundfile.write(other, RAMP[::-1], 16000)
+    source = write_dir(
+        tmp_path / "in",
+        wav_scp=f"a-1 {recording}\nb-1 {other}\n",
+        utt2spk="a-1 a\nb-1 b\n",
+        spk2utt="a a-1\nb b-1\n",
+        utt2emo="a-1 joy\nb-1 sad\n",
+        text="a-1 Well, yes.\nb-1\n",
+        spk2gender="a f\nb m\n",
+        utt2session="a-1 1\nb-1 2\n",
+        utt2scene="a-1 kitchen\nb-1 door\n",
+        utt2dur="a-1 9\nb-1 9\n",
+        utt2emo_raw="a-1 gladness\nb-1 sadness\n",
+    )
+    out = tmp_path / "data" / "ser"
+    prepare_table(source, out, LABELS)
+    data = read_data_dir(out)
+    assert data["wav.scp"] == {"a-1": str(recording), "b-1": str(other)}
+    assert data["text"] == {"a-1": "WELL YES", "b-1": ""}
+    assert data["utt2session"] == {"a-1": "1", "b-1": "2"}
+    assert data["utt2scene"] == {"a-1": "kitchen", "b-1": "door"}
+    assert data["spk2gender"] == {"a": "f", "b": "m"}
+    assert data["utt2dur"] == {"a-1": "1.0000", "b-1": "1.0000"}  # measured, not believed
+    assert data["utt2emo_raw"] == {"a-1": "joy", "b-1": "sad"}
+    assert not out.with_name("ser_audio").exists()
+
+
+def with_segments(tmp_path: Path, recording: Path, **changes: str) -> Path:
+    tables = {
+        "wav_scp": f"rec {recording}\n",
+        "segments": "a-1 rec 0.25 0.5\nb-1 rec 0.5 0.75\n",
+        "utt2spk": "a-1 a\nb-1 b\n",
+        "utt2emo": "a-1 joy\nb-1 sad\n",
+    }
+    return write_dir(tmp_path / "in", **(tables | changes))
+
+
+def test_segments_are_cut(tmp_path: Path, recording: Path) -> None:
+    out = tmp_path / "data" / "ser"
+    prepare_table(with_segments(tmp_path, recording), out, LABELS)
+    data = read_data_dir(out)
+    assert samples_of(data["wav.scp"]["a-1"]) == RAMP[4000:8000].tolist()
+    assert samples_of(data["wav.scp"]["b-1"]) == RAMP[8000:12000].tolist()
+    assert data["utt2dur"]["a-1"] == "0.2500"
+    assert data["utt2session"] == {"a-1": "a", "b-1": "b"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"segments": "a-1 rec 0.25 0.5\n"}, r"utt2spk: b-1 and 0 more are not in .*segments"),
+        ({"segments": "a-1 rec 0.9 1\nb-1 no 0 1\n"}, "segments: b-1 has 'no 0 1'"),
+        ({"segments": "a-1 rec 0.9 x\nb-1 rec 0 1\n"}, "segments: a-1 has 'rec 0.9 x'"),
+        ({"segments": "a-1 rec 0.9 0.1\nb-1 rec 0 1\n"}, r"the piece from 0.9 to 0.1 s \(a-1\)"),
+        ({"segments": "a-1 rec 7 8\nb-1 rec 0 1\n"}, r"from 7.0 to 8.0 s \(a-1\) of 1.00 s"),
+        ({"utt2emo": "a-1 joy\nb-1 rage\n"}, "the label 'rage' of b-1 is neither in a class"),
+        ({"utt2emo": "a-1 joy\n"}, "b-1 and 0 more are not in"),
+        ({"utt2spk": "b-1 b\na-1 a\n"}, "a-1 is out of order"),
+        ({"utt2spk": "a-1 x\nb-1 b\n"}, "the speaker x is no prefix of a-1"),
+        ({"wav_scp": "rec /none.wav\n"}, "/none.wav: not readable as audio"),
+    ],
+)
+def test_faults_of_a_directory(
+    tmp_path: Path, recording: Path, changes: dict[str, str], message: str
+) -> None:
+    out = tmp_path / "data" / "ser"
+    with pytest.raises(SerError, match=message):
+        prepare_table(with_segments(tmp_path, recording, **changes), out, LABELS)
+    assert not out.exists()
+
+
+def test_a_directory_without_labels(tmp_path: Path, recording: Path) -> None:
+    source = with_segments(tmp_path, recording)
+    (source / "utt2emo").unlink()
+    with pytest.raises(SerError, match="utt2emo: no such file; expected the label of each"):
+        prepare_table(source, tmp_path / "out", LABELS)
+
+
+def test_commands_are_run_only_where_that_is_allowed(tmp_path: Path, recording: Path) -> None:
+    """Two of them in a row, with segments of what they write."""
+    mark = tmp_path / "was run"
+    reader = tmp_path / "reader.py"
+    reader.write_text(
+        "import pathlib, sys\n"
+        f"pathlib.Path({str(mark)!r}).touch()\n"
+        "sys.stdout.buffer.write(pathlib.Path(sys.argv[1]).read_bytes())\n"
+    )
+    command = f"{sys.executable} {reader} '{recording}' | cat |"
+    source = with_segments(tmp_path, recording, wav_scp=f"rec {command}\n")
+    out = tmp_path / "data" / "ser"
+    with pytest.raises(SerError, match=r"wav.scp: a command, .*; read them, then pass --allow-pi"):
+        prepare_table(source, out, LABELS)
+    assert not mark.exists()
+    prepare_table(source, out, LABELS, allow_pipes=True)
+    assert mark.exists()
+    data = read_data_dir(out)
+    assert samples_of(data["wav.scp"]["a-1"]) == RAMP[4000:8000].tolist()
+    mark.unlink()
+    prepare_table(source, out, LABELS, allow_pipes=True)
+    assert not mark.exists()  # what they wrote is there
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("cat x.wav > y.wav |", "> needs a shell"),
+        ("cat x.wav ; rm y |", "; needs a shell"),
+        ("true && cat x.wav |", "&& needs a shell"),
+        ("cat $HOME/x.wav |", r"\$HOME/x.wav needs a shell"),
+        ("cat `ls` |", "`ls` needs a shell"),
+        ("cat x.wav | | cat |", "an empty command"),
+        ("|", "an empty command"),
+        ("cat 'x.wav |", "No closing quotation"),
+        ("/no/such/program x |", "/no/such/program: No such file or directory"),
+        ("cat /no/such/file |", "ended with status 1: cat: /no/such/file: No such file"),
+        ("false | cat |", "ended with status 1; expected audio"),
+        ("echo hello |", "not readable as audio"),
+    ],
+)
+def test_commands_that_cannot_be(tmp_path: Path, command: str, message: str) -> None:
+    with pytest.raises(SerError, match=message) as error:
+        write_clips({"a": Clip(command)}, tmp_path / "audio", allow_pipes=True)
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "audio").exists()
+
+
+def test_an_id_that_is_no_file_name(tmp_path: Path, recording: Path) -> None:
+    paths = write_clips({"../a/1": Clip(str(recording))}, tmp_path / "audio", False)
+    assert paths["../a/1"].parent == tmp_path / "audio"
+    assert paths["../a/1"].is_file()
+
+
+def audio_of_all_kinds(folder: Path) -> dict[str, tuple[Any, int, dict[str, str]]]:
+    rng = np.random.default_rng(0)
+
+    def noise(rate: int, seconds: float, *channels: int) -> Any:
+        return rng.uniform(-0.1, 0.1, (round(rate * seconds), *channels))
+
+    return {
+        "8k.wav": (noise(8000, 1), 8000, {}),
+        "96k.wav": (noise(96000, 1), 96000, {}),
+        "aiff.wav": (noise(16000, 1), 16000, {"format": "AIFF"}),
+        "stereo.wav": (noise(16000, 1, 2), 16000, {}),
+        "twelve.wav": (noise(16000, 1, 12), 16000, {}),
+        "short.wav": (noise(16000, 0.1), 16000, {}),
+        "long.wav": (noise(16000, 600), 16000, {}),
+        "größer 音.flac": (noise(44100, 1), 44100, {}),
+        "float.wav": (noise(16000, 1), 16000, {"subtype": "FLOAT"}),
+        "µ.au": (noise(8000, 1), 8000, {"subtype": "ULAW"}),
+    }
+
+
+def test_audio_of_all_kinds_becomes_features(tmp_path: Path) -> None:
+    from tiny import FBANK
+
+    from ser.data.utterances import read_feature_dir
+    from ser.feats.extract import extract_features
+
+    rows = ["path,label,speaker"]
+    kinds = audio_of_all_kinds(tmp_path)
+    for i, (name, (samples, rate, form)) in enumerate(kinds.items()):
+        soundfile.write(str(tmp_path / name), samples, rate, **form)
+        rows.append(f"{name},{'joy' if i % 2 else 'sad'},sprecher ß{i % 3}")
+    (tmp_path / "t.csv").write_text("\n".join(rows), encoding="utf-8")
+    out = tmp_path / "data" / "ser"
+    prepare_table(tmp_path / "t.csv", out, LABELS)
+    extract_features(out, tmp_path / "fbank", FBANK, 1)
+    features = read_feature_dir(tmp_path / "fbank")
+    assert len(features.num_frames) == len(kinds)
+    frames = {utt.split("-", 1)[1]: n for utt, n in features.num_frames.items()}
+    assert frames["short"] == 8
+    assert frames["long"] == 59998
+    assert all(97 <= n <= 99 for name, n in frames.items() if name not in ("short", "long"))
+    assert all(np.isfinite(features.feats[utt]).all() for utt in features.num_frames)

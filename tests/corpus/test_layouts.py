@@ -1,0 +1,293 @@
+"""Corpora in their published layouts: all that names and tables tell, and no other name taken."""
+
+import re
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from corpora import (
+    MELD_COLUMNS,
+    PLANTERS,
+    plant_audio,
+    plant_crema_d,
+    plant_emodb,
+    plant_esd,
+    plant_meld,
+    plant_msp_podcast,
+    plant_savee,
+    plant_tess,
+    write_csv,
+)
+
+from ser.base.errors import SerError
+from ser.config.schema import LabelsConfig
+from ser.corpus.crema_d import read_crema_d
+from ser.corpus.emodb import read_emodb
+from ser.corpus.emotion import EmotionUtterance
+from ser.corpus.esd import read_esd
+from ser.corpus.meld import read_meld
+from ser.corpus.msp_podcast import read_msp_podcast
+from ser.corpus.prepare import prepare_corpus
+from ser.corpus.readers import READERS
+from ser.corpus.savee import read_savee
+from ser.corpus.tess import read_tess
+from ser.kaldi.data_dir import read_data_dir
+
+
+def find(utterances: list[EmotionUtterance] | object, orig: str) -> EmotionUtterance:
+    (found,) = (u for u in utterances if u.utt_orig == orig)  # type: ignore[attr-defined]
+    return found
+
+
+def test_crema_d(tmp_path: Path) -> None:
+    plant_crema_d(tmp_path)
+    corpus = read_crema_d(tmp_path)
+    assert len(corpus.utterances) == 61
+    assert corpus.excluded == {"1076-1076_MTI_SAD_XX": "silent in the published corpus"}
+    u = find(corpus.utterances, "1002_DFA_SAD_HI")
+    assert (u.utt, u.spk, u.gender, u.session) == ("1002-1002_DFA_SAD_HI", "1002", "m", "1002")
+    assert (u.label, u.transcript) == ("sad", "DON'T FORGET A JACKET")
+    assert u.attributes == {
+        "utt2scene": "DFA",
+        "utt2type": "scripted",
+        "utt2intensity": "high",
+    }
+    assert find(corpus.utterances, "1001_ITH_SAD_X").attributes["utt2intensity"] == "unspecified"
+    (tmp_path / "VideoDemographics.csv").unlink()
+    assert {u.gender for u in read_crema_d(tmp_path).utterances} == {""}
+    write_csv(tmp_path / "VideoDemographics.csv", [("ActorID", "Age"), ("1001", 51)])
+    with pytest.raises(SerError, match=r"no column 'Sex' among ActorID, Age"):
+        read_crema_d(tmp_path)
+
+
+def test_emodb(tmp_path: Path) -> None:
+    plant_emodb(tmp_path)
+    utterances = read_emodb(tmp_path).utterances
+    assert Counter(u.label for u in utterances)["neutral"] == 20
+    assert Counter(u.gender for u in utterances) == {"m": 40, "f": 40}
+    u = find(utterances, "08a01Wa")
+    assert (u.utt, u.spk, u.gender, u.label) == ("08-08a01Wa", "08", "f", "angry")
+    assert u.transcript == "DER LAPPEN LIEGT AUF DEM EISSCHRANK"
+
+
+def test_tess(tmp_path: Path) -> None:
+    plant_tess(tmp_path)
+    utterances = read_tess(tmp_path).utterances
+    assert Counter(u.spk for u in utterances) == {"OAF": 15, "YAF": 14}
+    u = find(utterances, "OA_bite_neutral")
+    assert (u.utt, u.spk, u.label) == ("OAF-bite-neutral", "OAF", "neutral")
+    assert u.transcript == "SAY THE WORD BITE"
+    assert find(utterances, "YAF_bar_ps").label == "surprised"
+
+
+def test_tess_unpacked_twice_is_noticed(tmp_path: Path) -> None:
+    plant_tess(tmp_path)
+    plant_tess(tmp_path / "TESS")
+    labels = LabelsConfig(
+        classes={"ang": ["angry"], "other": ["disgust", "fearful", "happy", "neutral"]},
+        exclude=["sad", "surprised"],
+    )
+    with pytest.raises(SerError, match=r"the id OAF-back-fear is also that of .*; remove one"):
+        prepare_corpus("tess", tmp_path, tmp_path / "data", labels)
+
+
+@pytest.mark.parametrize("flat", [False, True])
+def test_savee(tmp_path: Path, flat: bool) -> None:
+    plant_savee(tmp_path)
+    if flat:
+        for path in list(tmp_path.rglob("*.wav")):
+            path.rename(tmp_path / f"{path.parent.name}_{path.name}")
+    utterances = read_savee(tmp_path).utterances
+    assert len(utterances) == 56
+    u = find(utterances, "JK_sa15")
+    assert (u.utt, u.spk, u.gender, u.label) == ("JK-sa15", "JK", "m", "sad")
+    assert {u.transcript for u in utterances} == {""}
+
+
+def test_savee_in_a_folder_of_nobody(tmp_path: Path) -> None:
+    plant_audio(tmp_path / "XY" / "a01.wav")
+    with pytest.raises(SerError, match=r"the folder 'XY' is no speaker"):
+        read_savee(tmp_path)
+
+
+def test_esd(tmp_path: Path) -> None:
+    plant_esd(tmp_path)
+    utterances = read_esd(tmp_path).utterances
+    assert len(utterances) == 12 * 15
+    chinese, english = find(utterances, "0001_000371"), find(utterances, "0012_000371")
+    assert chinese.label == english.label == "angry"  # the folder, not the text file's column
+    assert chinese.transcript == "打远一看 它们的确很是美丽"
+    assert english.transcript == "THE NINE THE EGGS"
+    assert chinese.attributes == {
+        "utt2scene": "sentence021",
+        "utt2type": "scripted",
+        "utt2language": "zh",
+        "utt2split": "evaluation",
+    }
+    assert english.attributes["utt2language"] == "en"
+    assert "utt2split" not in english.attributes
+
+
+def test_esd_without_its_texts(tmp_path: Path) -> None:
+    plant_esd(tmp_path)
+    table = tmp_path / "0012" / "0012.txt"
+    table.write_text("0012_000001\tA line.\tNeutral\n")
+    with pytest.raises(SerError, match=r"0012.txt: no line for 0012_000351"):
+        read_esd(tmp_path)
+    table.write_bytes(b"\xff")
+    with pytest.raises(SerError, match=r"0012.txt: not text in any of utf-8-sig utf-16 gb18030"):
+        read_esd(tmp_path)
+    table.unlink()
+    with pytest.raises(SerError, match=r"0012.txt: no such file"):
+        read_esd(tmp_path)
+
+
+def test_msp_podcast(tmp_path: Path) -> None:
+    plant_msp_podcast(tmp_path)
+    corpus = read_msp_podcast(tmp_path)
+    assert corpus.excluded == {"spk00009-MSP-PODCAST_0009_0001": "no audio"}
+    assert Counter(u.attributes["utt2split"] for u in corpus.utterances) == {
+        "Train": 21,
+        "Development": 7,
+        "Test1": 14,
+        "Test2": 7,
+    }
+    u = find(corpus.utterances, "MSP-PODCAST_0001_0001_2")
+    assert (u.spk, u.session, u.gender, u.label) == ("spk00002", "0001", "f", "happy")
+    assert (u.transcript, u.attributes["utt2vad"]) == ("WELL YES", "3 4.2 5")
+    unknown = {u.spk for u in corpus.utterances if u.spk.startswith("unknown")}
+    assert len(unknown) == 14  # nobody knows whether two of them are the same
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("EmoClass", "Emotion", "no column 'EmoClass' among FileName, Emotion"),
+        (",A,", ",Q,", "labels_consensus.csv:2: MSP-PODCAST_0001_0000_1.wav,Q,.*: not a turn"),
+        ("_0001_0000_1.wav", "_0001_0000_1.mp3", "labels_consensus.csv:2: .*: not a turn"),
+        (",Train\r\n", "\r\n", "labels_consensus.csv:2: 7 cells; expected 8"),
+    ],
+)
+def test_msp_podcast_faults(tmp_path: Path, old: str, new: str, message: str) -> None:
+    plant_msp_podcast(tmp_path)
+    table = tmp_path / "Labels" / "labels_consensus.csv"
+    table.write_bytes(table.read_bytes().replace(old.encode(), new.encode(), 1))
+    with pytest.raises(SerError, match=message):
+        read_msp_podcast(tmp_path)
+
+
+def test_meld(tmp_path: Path) -> None:
+    plant_meld(tmp_path)
+    corpus = read_meld(tmp_path)
+    assert len(corpus.utterances) == 42
+    assert corpus.excluded == {
+        "Joey-train_dia125_utt3": "audio cut in the release",
+        "Joey-dev_dia125_utt3": "no audio",
+        "Joey-test_dia125_utt3": "no audio",
+    }
+    u = find(corpus.utterances, "dev_dia2_utt3")
+    assert (u.utt, u.spk, u.session) == ("Dr._Geller-dev_dia2_utt3", "Dr._Geller", "dev_dia2")
+    assert (u.label, u.attributes["utt2split"]) == ("happy", "dev")
+    assert "TOTALLY LOST IT" in u.transcript
+
+
+def test_meld_faults(tmp_path: Path) -> None:
+    with pytest.raises(SerError, match=r"no train_sent_emo.csv in it; expected MELD.Raw"):
+        read_meld(tmp_path)
+    plant_meld(tmp_path)
+    write_csv(tmp_path / "dev_sent_emo.csv", [MELD_COLUMNS, [1, "Hi", "Joey", "glee", "", 1, 0]])
+    with pytest.raises(SerError, match=r"dev_sent_emo.csv:2: the emotion 'glee'"):
+        read_meld(tmp_path)
+
+
+def plant_film(path: Path) -> None:
+    """An MP4 with a second of picture and of stereo sound."""
+    av = pytest.importorskip("av", reason="PyAV is not installed")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), "w") as container:
+        picture = container.add_stream("mpeg4", rate=5)
+        picture.width, picture.height, picture.pix_fmt = 32, 32, "yuv420p"
+        sound = container.add_stream("aac", rate=44100)
+        sound.layout = "stereo"
+        for _ in range(5):
+            frame = av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), format="rgb24")
+            container.mux(picture.encode(frame))
+        rng = np.random.default_rng(list(path.name.encode()))
+        for start in range(0, 44100 - 1024, 1024):
+            block = rng.uniform(-0.1, 0.1, (2, 1024)).astype(np.float32)
+            frame = av.AudioFrame.from_ndarray(block, format="fltp", layout="stereo")
+            frame.rate, frame.pts = 44100, start
+            container.mux(sound.encode(frame))
+        container.mux([*picture.encode(), *sound.encode()])
+
+
+LABELS = LabelsConfig(
+    classes={"ang": ["angry"], "hap": ["happy"], "neu": ["neutral"], "sad": ["sad"]},
+    exclude=["disgust", "fearful", "surprised"],
+)
+
+
+def test_films_become_audio_once(tmp_path: Path, log: object) -> None:
+    plant_meld(tmp_path / "MELD.Raw", plant_film, ".mp4")
+    out = tmp_path / "data" / "ser"
+    prepare_corpus("meld", tmp_path / "MELD.Raw", out, LABELS)
+    data = read_data_dir(out)
+    assert len(data.utts) == 24
+    assert all(Path(wav).parent == out.with_name("ser_audio") for wav in data["wav.scp"].values())
+    assert all(0.9 < float(seconds) < 1.1 for seconds in data["utt2dur"].values())
+    made = {wav: Path(wav).stat().st_mtime_ns for wav in data["wav.scp"].values()}
+    prepare_corpus("meld", tmp_path / "MELD.Raw", out, LABELS)
+    assert made == {wav: Path(wav).stat().st_mtime_ns for wav in made}
+
+
+def test_a_film_without_sound_is_named(tmp_path: Path) -> None:
+    plant_meld(tmp_path, lambda path: (path.parent.mkdir(parents=True, exist_ok=True),
+                                       path.write_bytes(b"no film"))[0], ".mp4")  # fmt: skip
+    with pytest.raises(SerError, match=r"dia\d_utt\d.mp4: no sound to read"):
+        prepare_corpus("meld", tmp_path, tmp_path / "data" / "ser", LABELS)
+    assert not (tmp_path / "data" / "ser").exists()
+
+
+def test_speakers_that_are_kept(tmp_path: Path) -> None:
+    plant_emodb(tmp_path)
+    out = tmp_path / "data" / "ser"
+    labels = LabelsConfig(
+        classes={"ang": ["angry"], "neu": ["neutral"]},
+        exclude=["happy", "sad", "disgust", "fearful", "bored"],
+    )
+    prepare_corpus("emodb", tmp_path, out, labels, ["03", "08"])
+    assert set(read_data_dir(out)["utt2spk"].values()) == {"03", "08"}
+    assert "speaker not among --speakers" in (out / "excluded.tsv").read_text()
+    with pytest.raises(
+        SerError, match=r"--speakers 99: no such speaker in .*; expected some of 03"
+    ):
+        prepare_corpus("emodb", tmp_path, out, labels, ["99"])
+
+
+STRAY = {
+    "crema_d": "AudioWAV/1001_XXX_ANG_XX.wav",
+    "emodb": "wav/99a01Wa.wav",
+    "esd": "0012/Angry/hello.wav",
+    "savee": "AudioData/DC/x01.wav",
+    "tess": "OAF_angry/OAF_back_glad.wav",
+}
+
+
+@pytest.mark.parametrize("name", STRAY)
+def test_other_names_are_refused_and_apple_doubles_passed_over(tmp_path: Path, name: str) -> None:
+    PLANTERS[name](tmp_path)
+    stray = tmp_path / STRAY[name]
+    (stray.parent / f"._{stray.name}").write_bytes(b"AppleDouble")
+    READERS[name](tmp_path)
+    plant_audio(stray)
+    with pytest.raises(SerError, match=f"{re.escape(str(stray))}: not a name of this corpus"):
+        READERS[name](tmp_path)
+
+
+@pytest.mark.parametrize("name", sorted(READERS))
+def test_a_missing_corpus_is_one_line(tmp_path: Path, name: str) -> None:
+    with pytest.raises(SerError) as error:
+        READERS[name](tmp_path / "none")
+    assert "none" in str(error.value)
+    assert "\n" not in str(error.value)
