@@ -11,6 +11,8 @@
 #   --conf DIR            configuration (conf)
 #   --protocol FILE       who is held out (<conf>/protocol/paper.yaml)
 #   --exp-dir DIR         folds, systems, predictions and results (exp)
+#   --recogniser DIR      recipe whose BPE and encoders are taken (.: this one trains its own);
+#                         none: only systems from scratch
 #   --nj N                processes of feature extraction (the cores)
 #   --cmd local|slurm     where stages 3 and 4 run (cmd.sh)
 #   --jobs N              fine-tuning runs side by side (one a GPU, else one a core and at most 4;
@@ -35,6 +37,7 @@ seeds="1"
 conf=conf
 protocol=
 exp_dir=exp
+recogniser=.
 nj=$(nproc)
 jobs=
 ngpu=0
@@ -48,8 +51,8 @@ parse_options "$@"
 protocol=${protocol:-$conf/protocol/paper.yaml}
 
 runs=(--conf "$conf" --protocol "$protocol" --systems "$systems" --seeds "$seeds" --folds "$folds"
-  --feats dump/fbank/ser --bpe exp/bpe --pretrain exp/pretrain --exp-dir "$exp_dir"
-  --ngpu "$ngpu")
+  --feats dump/fbank/ser --bpe "$recogniser/exp/bpe" --pretrain "$recogniser/exp/pretrain"
+  --exp-dir "$exp_dir" --ngpu "$ngpu")
 if [ -n "$jobs" ]; then runs+=(--jobs "$jobs"); fi
 training=()
 if $force; then training+=(--force); fi
@@ -62,6 +65,9 @@ if [ "$cmd" = slurm ]; then
   launcher=(python -m ser.bin.submit --conf conf/slurm.conf --out exp/slurm pretrain
     "${launcher[@]}")
 fi
+export recogniser # local/data.sh prepares no read speech for another recipe's
+parts=(data/ser)
+if [ "$recogniser" = . ]; then parts+=(data/asr_train data/asr_valid); fi
 scoring=()
 if $publish; then scoring+=(--publish .); fi
 
@@ -72,15 +78,17 @@ if stage 0 "data preparation: corpora -> data/{asr_train,asr_valid,ser}, folds, 
 fi
 
 if stage 1 "features: log-mel filterbank -> dump/fbank"; then
-  python -m ser.bin.make_feats data/asr_train data/asr_valid data/ser \
+  python -m ser.bin.make_feats "${parts[@]}" \
     --out dump/fbank --conf "$conf" --systems "$systems" --nj "$nj"
 fi
 
-if stage 2 "subword units: BPE of the recogniser's transcripts -> exp/bpe"; then
+if [ "$recogniser" = . ] &&
+  stage 2 "subword units: BPE of the recogniser's transcripts -> exp/bpe"; then
   python -m ser.bin.train_bpe data/asr_train exp/bpe --conf "$conf"
 fi
 
-if stage 3 "pre-training: the encoder as a CTC speech recogniser -> exp/pretrain"; then
+if [ "$recogniser" = . ] &&
+  stage 3 "pre-training: the encoder as a CTC speech recogniser -> exp/pretrain"; then
   "${launcher[@]}" ser.bin.pretrain --conf "$conf" --systems "$systems" \
     --data data --feats dump/fbank --bpe exp/bpe --out exp/pretrain \
     --ngpu "$ngpu" "${training[@]}"
@@ -96,5 +104,6 @@ fi
 
 if stage 6 "scoring -> $exp_dir/RESULTS.md"; then
   python -m ser.bin.score --conf "$conf" --systems "$systems" --seeds "$seeds" --folds "$folds" \
-    --pretrain exp/pretrain --exp-dir "$exp_dir" --command "$command_line" "${scoring[@]}"
+    --pretrain "$recogniser/exp/pretrain" --exp-dir "$exp_dir" --command "$command_line" \
+    "${scoring[@]}"
 fi

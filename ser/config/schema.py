@@ -289,3 +289,15 @@ class WordsConfig(Section):
     """
 
     words_of: str
+
+
+class FunctionalsConfig(Section):
+    """``conf/controls/<name>.yaml`` of a comparison without a network.
+
+    Functionals of a whole utterance by opensmile, standardised on the training part, and a linear
+    support vector machine; its cost is that of the best UA on training speakers held out in turn.
+    """
+
+    functionals: Literal["eGeMAPSv02", "ComParE_2016"]
+    costs: Annotated[list[Positive], Field(min_length=1)]
+    num_cost_folds: Annotated[int, Field(ge=2)]

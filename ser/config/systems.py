@@ -5,12 +5,12 @@ from pathlib import Path
 
 from ser.base.errors import SerError
 from ser.config.load import load_config, read_yaml
-from ser.config.schema import SystemConfig, WordsConfig
+from ser.config.schema import FunctionalsConfig, SystemConfig, WordsConfig
 
 FOLDERS = ("systems", "controls")
 
 
-def load_system(conf: Path, name: str) -> SystemConfig | WordsConfig:
+def load_system(conf: Path, name: str) -> SystemConfig | WordsConfig | FunctionalsConfig:
     """``conf/systems/<name>.yaml``, or else ``conf/controls/<name>.yaml``.
 
     Raises:
@@ -24,6 +24,8 @@ def load_system(conf: Path, name: str) -> SystemConfig | WordsConfig:
     values = read_yaml(path)
     if isinstance(values, dict) and "words_of" in values:
         return load_config(path, WordsConfig)
+    if isinstance(values, dict) and "functionals" in values:
+        return load_config(path, FunctionalsConfig)
     return load_config(path, SystemConfig)
 
 
@@ -31,11 +33,11 @@ def load_trained_system(conf: Path, name: str) -> SystemConfig:
     """A system that stage 4 trains.
 
     Raises:
-        SerError: There is none of this name, or it reads the words of another one.
+        SerError: There is none of this name, or it is no network.
     """
     system = load_system(conf, name)
-    if isinstance(system, WordsConfig):
-        raise SerError(f"{name}: reads the words of {system.words_of}; expected a network")
+    if not isinstance(system, SystemConfig):
+        raise SerError(f"{name}: a control that stage 5 makes; expected a network")
     return system
 
 

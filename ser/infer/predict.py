@@ -11,9 +11,11 @@ from ser.base.files import digest_file, digest_json, read_json, write_text
 from ser.base.log import logger
 from ser.base.record import Record, rerun_hint
 from ser.config.load import load_config
-from ser.config.schema import LabelsConfig
+from ser.config.schema import FunctionalsConfig, LabelsConfig, WordsConfig
+from ser.config.systems import load_system
 from ser.corpus.folds import TEST, fold_list_name
 from ser.data.utterances import FeatureDir, read_feature_dir
+from ser.infer.functionals import functionals_record, predict_from_functionals
 from ser.infer.predictor import Prediction
 from ser.infer.run import predict_parts
 from ser.infer.words import predict_from_words, source_run
@@ -42,8 +44,8 @@ def predict_all(runs: Sequence[FinetuneRun]) -> None:
     started = time.time()
     out = runs[0].exp_dir / "predictions"
     prepare_process(runs[0].num_threads, seed=0)
-    records = [_finished_record(source_run(run)) for run in runs]
     features = read_feature_dir(runs[0].feats)
+    records = [_source_record(run, features) for run in runs]
     inputs = _still_valid(out)
     for run, record in tqdm(
         list(zip(runs, records, strict=True)), desc="predictions", unit="run", disable=None
@@ -52,15 +54,29 @@ def predict_all(runs: Sequence[FinetuneRun]) -> None:
         path = out / run.system / f"seed{run.seed}_fold{run.fold}.tsv"
         if not _is_table_of(path, record):
             labels = load_config(run.conf / "labels.yaml", LabelsConfig)
-            if source_run(run) is run:
-                predictions = list(predict_parts(run, features, (TEST,)))
-            else:
-                predictions = predict_from_words(run, features)
+            predictions = _predict(run, features, record.folder)
             _write_table(path, run, features, labels, predictions)
             write_text(path.with_suffix(".sha256"), _digest(path, record))
     _write_attributes(out / "attributes.tsv", features)
     Record(out, 5, {}, inputs, started).finish(num_tables=len(runs))
     logger.info("%s tables in %s", len(runs), out)
+
+
+def _source_record(run: FinetuneRun, features: FeatureDir) -> Record:
+    """What the predictions of a run are made from."""
+    system = load_system(run.conf, run.system)
+    if isinstance(system, FunctionalsConfig):
+        return functionals_record(run, system, features)
+    return _finished_record(source_run(run))
+
+
+def _predict(run: FinetuneRun, features: FeatureDir, source: Path) -> list[Prediction]:
+    system = load_system(run.conf, run.system)
+    if isinstance(system, FunctionalsConfig):
+        return predict_from_functionals(run, system, features, source)
+    if isinstance(system, WordsConfig):
+        return predict_from_words(run, features)
+    return list(predict_parts(run, features, (TEST,)))
 
 
 def _finished_record(run: FinetuneRun) -> Record:
@@ -78,8 +94,8 @@ def _digest(path: Path, record: Record) -> str:
 
     The record too: the table shows transcripts, which not every system is trained on.
     """
-    weights = digest_file(record.folder / "model.safetensors")
-    return digest_json([record.identity, weights, digest_file(path)])
+    (source,) = record.folder.glob("*.safetensors")
+    return digest_json([record.identity, digest_file(source), digest_file(path)])
 
 
 def _is_table_of(path: Path, record: Record) -> bool:

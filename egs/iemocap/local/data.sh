@@ -3,17 +3,13 @@
 #
 # IEMOCAP_PARTIAL=1 accepts an IEMOCAP that differs from the published counts, with a warning.
 set -euo pipefail
+. ../../tools/data.sh
 
-for corpus in IEMOCAP LIBRISPEECH; do
-  if [ -z "${!corpus:-}" ]; then
-    echo "error: $corpus is not set; set it in db.sh or the environment to the corpus's folder" \
-      "(egs/mini needs no corpus)" >&2
-    exit 1
-  fi
-done
-
+require_corpus IEMOCAP
 partial=()
 if [ -n "${IEMOCAP_PARTIAL:-}" ]; then partial+=(--partial); fi
 python -m ser.bin.prepare_iemocap "$IEMOCAP" data/ser --conf conf "${partial[@]}"
+if [ "${recogniser:-.}" != . ]; then exit 0; fi
+require_corpus LIBRISPEECH
 python -m ser.bin.prepare_librispeech "$LIBRISPEECH" data/asr_train data/asr_valid \
   --train-subsets train-clean-100 train-clean-360 train-other-500 --valid-subsets dev-clean

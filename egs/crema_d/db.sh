@@ -1,0 +1,4 @@
+# shellcheck shell=bash
+# Where the corpora lie; the environment has the last word.
+export CREMA_D=${CREMA_D:-}    # the clone: AudioWAV, VideoDemographics.csv
+export LIBRISPEECH=${LIBRISPEECH:-}    # the folder of train-clean-5

@@ -1,0 +1,4 @@
+# shellcheck shell=bash
+# Where the corpora lie; the environment has the last word.
+export MELD=${MELD:-}    # MELD.Raw, its archives unpacked
+export LIBRISPEECH=${LIBRISPEECH:-}    # the folder of train-clean-5

@@ -1,0 +1,1 @@
+../ravdess/cmd.sh

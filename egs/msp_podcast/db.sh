@@ -1,0 +1,4 @@
+# shellcheck shell=bash
+# Where the corpora lie; the environment has the last word.
+export MSP_PODCAST=${MSP_PODCAST:-}    # the folder of Audios, Labels, Transcripts
+export LIBRISPEECH=${LIBRISPEECH:-}    # the folder of train-clean-5

@@ -1,0 +1,1 @@
+../../ravdess/local/data.sh

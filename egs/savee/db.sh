@@ -1,0 +1,4 @@
+# shellcheck shell=bash
+# Where the corpora lie; the environment has the last word.
+export SAVEE=${SAVEE:-}    # the folder of AudioData
+export LIBRISPEECH=${LIBRISPEECH:-}    # the folder of train-clean-5
