@@ -1,0 +1,116 @@
+"""Recipes of corpora that are not at hand, on trees of their layouts, and of corpora of one's own."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from corpora import PLANTERS, plant_audio
+
+import ser
+from ser.config.load import load_config
+from ser.config.schema import LabelsConfig
+from ser.kaldi.data_dir import read_data_dir
+
+ROOT = Path(ser.__file__).parents[1]
+
+
+def run(program: Path, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(program), *options],
+        cwd="/",
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A checkout whose recipes have nothing made yet; ``ser`` and the tools are the real ones."""
+    (tmp_path / "tools").symlink_to(ROOT / "tools")
+    made = shutil.ignore_patterns("corpus", "data", "dump", "exp*")
+    shutil.copytree(ROOT / "egs", tmp_path / "egs", symlinks=True, ignore=made)
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", PLANTERS)
+def test_stage_0_passes(tree: Path, name: str) -> None:
+    PLANTERS[name](tree / "corpus")
+    recipe = tree / "egs" / name
+    options = ["--stop-stage", "0", "--recogniser", "none"]
+    result = run(recipe / "run.sh", *options, **{name.upper(): str(tree / "corpus")})
+    assert result.returncode == 0, result.stderr
+    data = read_data_dir(recipe / "data" / "ser")
+    labels = load_config(recipe / "conf" / "labels.yaml", LabelsConfig)
+    assert set(data["utt2emo"].values()) == set(labels.names)
+    assert ("No test speaker is heard in training" in result.stdout) == (name != "meld")
+    assert not (recipe / "data" / "asr_train").exists()
+
+
+def test_stage_0_across_corpora(tree: Path) -> None:
+    """Two corpora by their own recipes, then a recipe of both."""
+    for name in ("crema_d", "emodb"):
+        PLANTERS[name](tree / name)
+        variable = {name.upper(): str(tree / name)}
+        options = ["--stop-stage", "0", "--recogniser", "none"]
+        assert run(tree / "egs" / name / "run.sh", *options, **variable).returncode == 0
+    recipe = tree / "egs" / "cross"
+    for path in (recipe / "conf/cross.yaml", recipe / "conf/protocol/paper.yaml"):
+        path.write_text(path.read_text().replace("ravdess", "emodb"))
+    result = run(recipe / "run.sh", "--stop-stage", "0", "--recogniser", "none")
+    assert result.returncode == 0, result.stderr
+    assert (recipe / "exp" / "folds" / "fold1").exists()
+    assert "No test speaker is heard in training" in result.stdout
+
+
+def shrink(recipe: Path) -> None:
+    """Small models, one epoch."""
+    sizes = {"num_channels": 4, "d_model": 16, "num_blocks": 1, "head_dim": 4, "ffn_dim": 16}
+    sizes |= {"max_epochs": 1, "lstm_dim": 4}
+    for path in (recipe / "conf").rglob("*.yaml"):
+        text = path.read_text()
+        for key, value in sizes.items():
+            text = re.sub(rf"(?m)^( *{key}:) \S+", rf"\1 {value}", text)
+        path.write_text(text)
+
+
+def test_a_recipe_of_ones_own(tree: Path) -> None:
+    """A folder of WAV files and the skeleton as it is: from nothing to the table."""
+    script = tree / "tools" / "new_recipe.sh"
+    made = run(script, "demo")
+    assert made.returncode == 0, made.stderr
+    recipe = tree / "egs" / "demo"
+    assert (recipe / "run.sh").read_bytes() == (ROOT / "egs/ravdess/run.sh").read_bytes()
+    assert not any(path.is_symlink() for path in recipe.rglob("*"))
+    lines = (recipe / "local" / "data.sh").read_text().splitlines()
+    assert sum(bool(line.strip()) and not line.startswith("#") for line in lines) <= 15
+    for speaker in ("anna", "ben", "carl", "dana", "élise"):
+        for label in ("angry", "happy", "neutral", "sad"):
+            for take in "12":
+                plant_audio(tree / "my wavs" / f"{speaker}_{label}_{take}.wav", seconds=0.5)
+    shrink(recipe)
+    systems = ["--recogniser", "none", "--systems", "cnn_blstm_sa transformer"]
+    result = run(recipe / "run.sh", *systems, DEMO=str(tree / "my wavs"))
+    assert result.returncode == 0, result.stderr
+    results = json.loads((recipe / "exp" / "results.json").read_text())
+    assert results["systems"]["transformer"]["num_utts"] == 40
+    assert "warning: no words; systems with a CTC head cannot be trained" in result.stderr
+    refused = run(recipe / "run.sh", "--stage", "4", "--recogniser", "none")
+    assert refused.returncode == 1
+    assert re.search(r"error: none/exp/\w+.*: not there or not whole", refused.stderr)
+
+    again = run(script, "demo")
+    assert again.returncode == 1
+    assert again.stderr == "error: egs/demo: is there already; take another name, or remove it\n"
+
+
+@pytest.mark.parametrize("words", [[], ["a", "b"], ["../x"], ["A"], ["1a"], [""]])
+def test_names_that_are_no_recipe(tree: Path, words: list[str]) -> None:
+    result = run(tree / "tools" / "new_recipe.sh", *words)
+    assert result.returncode == 2
+    assert "expected one name of small letters" in result.stderr

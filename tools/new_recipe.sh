@@ -1,0 +1,85 @@
+#!/usr/bin/env bash
+# Makes egs/NAME: a recipe for a corpus of yours, with the settings for little data of egs/ravdess.
+#
+# Usage: tools/new_recipe.sh NAME        NAME: small letters, digits and underscores
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+if [ $# -ne 1 ] || ! [[ $1 =~ ^[a-z][a-z0-9_]*$ ]]; then
+  echo "error: '$*': expected one name of small letters, digits and underscores" >&2
+  exit 2
+fi
+name=$1
+recipe=egs/$name
+corpus=${name^^}
+if [ -e "$recipe" ]; then
+  echo "error: $recipe: is there already; take another name, or remove it" >&2
+  exit 1
+fi
+
+new=egs/.$name.partial
+rm -rf "$new"
+mkdir -p "$new/local" "$new/conf/protocol"
+cp -L egs/ravdess/{run,path,cmd}.sh "$new"
+cp -RL egs/ravdess/conf/{bpe,encoder,fbank}.yaml egs/ravdess/conf/{systems,pretrain,slurm.conf} "$new/conf"
+
+cat >"$new/db.sh" <<END
+# shellcheck shell=bash
+# Where the corpora lie; the environment has the last word.
+export $corpus=\${$corpus:-}    # your corpus
+export LIBRISPEECH=\${LIBRISPEECH:-}    # the folder of train-clean-5, to train a recogniser
+END
+
+cat >"$new/local/data.sh" <<END
+#!/usr/bin/env bash
+# Stage 0: your corpus -> data/ser, LibriSpeech train-clean-5 -> data/asr_* (not with --recogniser).
+set -euo pipefail
+. ../../tools/data.sh
+
+require_corpus $corpus
+prepare_read_speech
+
+# A row for each file: path, label, speaker (and as far as you know them text, session, gender). These
+# lines take <speaker>_<label>_<anything>.wav; write what fits your names, or bring a table of your own.
+mkdir -p data
+printf 'path\tlabel\tspeaker\n' >data/corpus.tsv
+for wav in "\$$corpus"/*.wav; do
+  IFS=_ read -r speaker label _ <<<"\$(basename "\$wav" .wav)"
+  printf '%s\t%s\t%s\n' "\$(realpath "\$wav")" "\$label" "\$speaker" >>data/corpus.tsv
+done
+python -m ser.bin.prepare_table data/corpus.tsv data/ser --conf conf
+END
+chmod +x "$new/local/data.sh"
+
+cat >"$new/conf/labels.yaml" <<END
+# The classes in the order of the model's outputs, each with the labels of the corpus that it merges.
+classes:
+  ang: [angry]
+  hap: [happy]
+  neu: [neutral]
+  sad: [sad]
+# Labels that are left out on purpose; a label in neither list is an error.
+exclude: []
+END
+
+cat >"$new/conf/protocol/paper.yaml" <<END
+# Speakers in five folds, each held out once; the last weights, so that nothing is chosen on a test fold.
+# ser/config/protocol.py lists the keys: sessions, scenes, a corpus's own parts, validation sets.
+fold_unit: speaker
+num_folds: 5
+validation: none
+selection: last
+END
+
+cat >"$new/README.md" <<END
+# $name
+
+How to obtain it, its licence, its classes and counts, its pitfalls:
+
+\`\`\`sh
+export $corpus=/path/to/$name
+./run.sh --recogniser ../ravdess     # the encoder of a trained egs/ravdess; without it one is trained
+\`\`\`
+END
+mv "$new" "$recipe"
+echo "$recipe: fill in local/data.sh and conf/labels.yaml, then: cd $recipe && ./run.sh --help" >&2
