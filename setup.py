@@ -33,10 +33,17 @@ setup(
         "tqdm>=4.66",
     ],
     extras_require={
+        "films": ["av>=12"],  # the sound of .mp4 and the like
+        "functionals": ["opensmile>=2.5"],  # a comparison; its licence allows research only
+        "onnx": ["onnx>=1.17", "onnxruntime>=1.20", "onnxscript>=0.5"],
         "dev": [
+            "av>=12",
             "espeakng-loader>=0.2.4",
             "hypothesis>=6.100",
             "mypy>=1.13",
+            "onnx>=1.17",
+            "onnxruntime>=1.20",
+            "onnxscript>=0.5",
             "pytest>=8.0",
             "ruff>=0.8",
             "selenium>=4.20",

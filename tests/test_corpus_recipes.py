@@ -1,4 +1,4 @@
-"""Recipes of corpora that are not at hand, on trees of their layouts, and of corpora of one's own."""
+"""Recipes of corpora that are not at hand, on trees of their layouts, and of one's own corpus."""
 
 import json
 import os

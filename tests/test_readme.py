@@ -24,7 +24,9 @@ def test_quick_start_commands_are_there() -> None:
 def test_map_names_every_room() -> None:
     rooms = {f"ser/{path.parent.name}" for path in (ROOT / "ser").glob("*/__init__.py")}
     rooms |= {f"egs/{path.parent.name}" for path in ROOT.glob("egs/*/run.sh")}
-    listed = set(re.findall(r"^((?:ser|egs)/\w+) ", README, re.M))
+    the_map = re.search(r"## The map\n.*?```\n(.*?)```", README, re.S)
+    assert the_map is not None
+    listed = set(re.findall(r"(?:^|  )((?:ser|egs)/\w+)(?= |$)", the_map[1], re.M))
     assert listed == rooms
 
 

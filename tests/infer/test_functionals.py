@@ -1,0 +1,121 @@
+"""The comparison without a network: its cost is chosen without the test part, and it is scored."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+from tiny import write_config
+from tiny_recipe import CONF, EXP, FEATS, LABELS, finetune_run
+
+from ser.base.errors import SerError
+from ser.config.schema import FunctionalsConfig
+from ser.infer import functionals
+from ser.infer.predict import predict_all
+from ser.kaldi.data_dir import read_data_dir
+from ser.kaldi.table import write_table
+
+NAME = "egemaps_svm"
+CONFIG = FunctionalsConfig(functionals="eGeMAPSv02", costs=[1e-3, 1e-1], num_cost_folds=2)
+
+
+@pytest.fixture(autouse=True)
+def recipe_here(recipe: Path) -> Path:
+    write_config(CONF / "controls" / f"{NAME}.yaml", CONFIG)
+    return recipe
+
+
+def rows_of(fold: str) -> list[dict[str, str]]:
+    text = (EXP / "predictions" / NAME / f"seed1_fold{fold}.tsv").read_text()
+    header, *rows = (line.split("\t") for line in text.splitlines())
+    return [dict(zip(header, row, strict=True)) for row in rows]
+
+
+def plant(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Functionals that tell the emotion; counts how often they are computed."""
+    calls: list[int] = []
+    emotions = read_data_dir(FEATS / "ser")["utt2emo"]
+
+    def compute(wavs: dict[str, str], name: str) -> dict[str, Any]:
+        calls.append(len(wavs))
+        rng = np.random.default_rng(0)
+        centres = {label: rng.normal(size=20) * 3 for label in LABELS.names}
+        return {u: (centres[emotions[u]] + rng.normal(size=20)).astype(np.float32) for u in wavs}
+
+    monkeypatch.setattr(functionals, "_functionals", compute)
+    return calls
+
+
+def test_what_the_functionals_tell_is_predicted(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = plant(monkeypatch)
+    predict_all([finetune_run(NAME, fold=fold) for fold in "123"])
+    assert calls == [24]  # once for all folds
+    rows = [row for fold in "123" for row in rows_of(fold)]
+    assert len({row["utt"] for row in rows}) == 24
+    assert np.mean([row["hyp"] == row["ref"] for row in rows]) > 0.9
+    for row in rows:
+        posteriors = {name: float(row[f"post_{name}"]) for name in LABELS.names}
+        assert sum(posteriors.values()) == pytest.approx(1, abs=5e-6)
+        assert row["hyp"] == max(posteriors, key=lambda name: posteriors[name])
+    predict_all([finetune_run(NAME, fold="1")])
+    assert calls == [24]
+
+
+def test_the_test_part_plays_no_part_in_the_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other labels in the test part, the same predictions."""
+    plant(monkeypatch)
+    predict_all([finetune_run(NAME, fold="1")])
+    before = [row["hyp"] for row in rows_of("1")]
+    table = read_data_dir(FEATS / "ser")["utt2emo"]
+    for utt in [row["utt"] for row in rows_of("1")]:
+        table[utt] = "ang"
+    write_table(FEATS / "ser" / "utt2emo", table)
+    (EXP / "predictions" / NAME / "seed1_fold1.tsv").unlink()
+    predict_all([finetune_run(NAME, fold="1")])
+    assert [row["hyp"] for row in rows_of("1")] == before
+    assert {row["ref"] for row in rows_of("1")} == {"ang"}
+
+
+def test_the_cost_is_the_best_on_speakers_held_out() -> None:
+    """Many noisy dimensions and few utterances: the small cost; of equals it too."""
+    rng = np.random.default_rng(1)
+    wanted = np.tile([0, 1], 30)
+    speakers = [f"s{i // 10}" for i in range(60)]
+    values = rng.normal(size=(60, 300)) + 0.25 * wanted[:, None]
+    chosen = functionals.best_cost(values, wanted, speakers, CONFIG)
+    scores = {}
+    for cost in CONFIG.costs:
+        alone = CONFIG.model_copy(update={"costs": [cost]})
+        assert functionals.best_cost(values, wanted, speakers, alone) == cost
+        right = 0
+        for spk in sorted(set(speakers)):
+            out = np.array([s == spk for s in speakers])
+            model = functionals._svm(cost).fit(values[~out], wanted[~out])
+            right += int((model.predict(values[out]) == wanted[out]).sum())
+        scores[cost] = right
+    assert chosen in CONFIG.costs
+    assert scores[chosen] >= max(scores.values()) - 6  # two divisions here, six there
+    assert functionals.best_cost(values, wanted, ["one"] * 60, CONFIG) == CONFIG.costs[0]
+
+
+def test_without_opensmile_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "opensmile", None)
+    with pytest.raises(SerError, match=r"eGeMAPSv02: opensmile is not installed; .*--systems"):
+        predict_all([finetune_run(NAME)])
+    assert not (EXP / NAME).exists()
+
+
+def test_opensmile_itself(tmp_path: Path) -> None:
+    pytest.importorskip("opensmile", reason="opensmile is not installed (research licence)")
+    wavs = {}
+    for name, hertz in (("low", 110), ("high", 220)):
+        time = np.arange(16000) / 16000
+        wavs[name] = str(tmp_path / f"{name}.wav")
+        harmonics = sum(np.sin(2 * np.pi * hertz * k * time) / k for k in range(1, 9))
+        soundfile.write(wavs[name], 0.1 * harmonics, 16000)
+    values = functionals._functionals(wavs, "eGeMAPSv02")
+    assert {v.shape for v in values.values()} == {(88,)}
+    # the first functional is the mean pitch, in semitones above 27.5 Hz
+    assert values["high"][0] - values["low"][0] == pytest.approx(12, abs=0.5)
