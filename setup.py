@@ -9,7 +9,12 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11",
     packages=find_packages(include=["ser", "ser.*"]),
-    package_data={"ser.score": ["page.html"]},
+    package_data={
+        "ser": ["py.typed"],
+        "ser.score": ["page.html"],
+        "ser.infer": ["card.md", "page.html"],
+    },
+    entry_points={"console_scripts": ["ser-predict=ser.bin.ser_predict:program"]},
     install_requires=[
         "jinja2>=3.1",
         "jiwer>=4.0",

@@ -64,16 +64,18 @@ class Fbank:
     Attributes:
         frame_length: Samples a frame.
         frame_shift: Samples between frames.
+        fft_size: Samples that are transformed.
+        window: (frame_length,).
     """
 
     def __init__(self, config: FbankConfig) -> None:
         self.config = config
         self.frame_length = int(config.sample_rate_hz * config.frame_length_ms / 1000)
         self.frame_shift = int(config.sample_rate_hz * config.frame_shift_ms / 1000)
-        self._fft_size = 1 << math.ceil(math.log2(self.frame_length))
+        self.fft_size = 1 << math.ceil(math.log2(self.frame_length))
         # Kaldi's "povey" window
-        self._window = (np.hanning(self.frame_length) ** 0.85).astype(np.float32)
-        self._groups = covered_groups(mel_filters(config, self._fft_size))
+        self.window = (np.hanning(self.frame_length) ** 0.85).astype(np.float32)
+        self._groups = covered_groups(mel_filters(config, self.fft_size))
 
     def num_frames(self, num_samples: int) -> int:
         """T for a number of samples: only frames that fit ("snip edges"), at least one.
@@ -96,7 +98,7 @@ class Fbank:
         frames = np.lib.stride_tricks.sliding_window_view(samples, self.frame_length)
         frames = frames[:: self.frame_shift]  # (T, frame_length)
         energies = np.empty((len(frames), self.config.num_mel_bins), np.float32)
-        padded = np.zeros((min(BLOCK_FRAMES, len(frames)), self._fft_size), np.float32)
+        padded = np.zeros((min(BLOCK_FRAMES, len(frames)), self.fft_size), np.float32)
         for start in range(0, len(frames), BLOCK_FRAMES):
             stop = start + BLOCK_FRAMES
             self._transform(frames[start:stop], padded, energies[start:stop])
@@ -110,7 +112,7 @@ class Fbank:
         np.subtract(frames, frames.mean(axis=1, keepdims=True), out=windowed)
         # The first sample has none before it, and the window is zero there.
         windowed[:, 1:] -= self.config.preemphasis * windowed[:, :-1]
-        windowed *= self._window
+        windowed *= self.window
         spectrum = scipy.fft.rfft(padded, axis=1)  # (block, fft_size // 2 + 1)
         power = np.square(spectrum.real)
         power += np.square(spectrum.imag)

@@ -26,7 +26,7 @@ def audio_seconds(path: Path, utt: str) -> float:
     try:
         info = soundfile.info(str(path))
     except (soundfile.SoundFileError, OSError) as error:
-        raise _unreadable(path, utt, error) from error
+        raise unreadable(path, utt, error) from error
     _check_not_cut(path, utt)
     return float(info.frames) / float(info.samplerate)
 
@@ -84,7 +84,7 @@ def read_audio(
     try:
         samples, rate = soundfile.read(str(path), dtype="float32", always_2d=True)
     except (soundfile.SoundFileError, OSError) as error:
-        raise _unreadable(path, utt, error) from error
+        raise unreadable(path, utt, error) from error
     if not len(samples):
         raise SerError(f"{path}: 0 samples ({utt}); expected audio; remove or replace the file")
     wrong = int(np.count_nonzero(~np.isfinite(samples)))
@@ -100,7 +100,8 @@ def read_audio(
     return np.asarray(mono * INT16_SCALE, dtype=np.float32)
 
 
-def _unreadable(path: Path, utt: str, error: Exception) -> SerError:
+def unreadable(path: Path, utt: str, error: Exception) -> SerError:
+    """What to tell of an audio file that cannot be read."""
     if not path.exists():
         return SerError(f"{path}: no such file ({utt}); expected audio; check the corpus path")
     reason = str(error).splitlines()[0]

@@ -1,5 +1,7 @@
 """Multi-head self-attention, eq. (1)-(3)."""
 
+import math
+
 import torch
 from torch import nn
 from torch.nn.functional import scaled_dot_product_attention
@@ -44,3 +46,11 @@ class SelfAttention(nn.Module):
             ).transpose(1, 2)  # (B, S, H, head_dim)
         out: torch.Tensor = self.output(a.flatten(2))  # (B, S, D)
         return out
+
+    def weights_of_first(self, x: torch.Tensor) -> torch.Tensor:
+        """Eq. (1): how position 0 attends to all: (B, S, D), nothing padded -> (B, H, S)."""
+        batch, size, _ = x.shape
+        qkv = self.qkv(x).view(batch, size, 3, self.num_heads, self.head_dim)
+        query, key = qkv[:, 0, 0], qkv[:, :, 1]  # (B, H, head_dim), (B, S, H, head_dim)
+        scores = torch.einsum("bhd,bshd->bhs", query, key) / math.sqrt(self.head_dim)
+        return scores.softmax(dim=2)

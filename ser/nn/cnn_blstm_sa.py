@@ -58,10 +58,52 @@ class CnnBlstmSa(nn.Module):
             # Zero beyond each utterance, as the convolutions' own padding is.
             h = h * length_mask(lens, h.shape[2])[:, None, :, None]
         h = h.transpose(1, 2).flatten(2)  # (B, T / 9, channels * F / 9)
-        packed = pack_padded_sequence(h, lens.cpu(), batch_first=True, enforce_sorted=False)
-        h, _ = pad_packed_sequence(self.blstm(packed)[0], batch_first=True)  # (B, T / 9, 2 lstm)
+        h = self._recur(h, lens)  # (B, T / 9, 2 lstm)
         scores = self.attention(h)  # (B, T / 9, heads)
         padded = ~length_mask(lens, h.shape[1])
         weights = scores.masked_fill(padded[:, :, None], float("-inf")).softmax(dim=1)
         vector = torch.einsum("bth,btd->bhd", weights, h).flatten(1)  # (B, heads * 2 lstm)
         return EmotionOutput(self.emotion_head(self.dropout(vector)), None, lens)
+
+    def _recur(self, h: torch.Tensor, lens: torch.Tensor) -> torch.Tensor:
+        """The BLSTM over each utterance alone: (B, S, D), zero beyond the lengths."""
+        if torch.compiler.is_exporting():  # packed sequences cannot be exported
+            return unpacked_blstm(self.blstm, h, lens)
+        packed = pack_padded_sequence(h, lens.cpu(), batch_first=True, enforce_sorted=False)
+        return pad_packed_sequence(self.blstm(packed)[0], batch_first=True)[0]
+
+
+def unpacked_blstm(blstm: nn.LSTM, h: torch.Tensor, lens: torch.Tensor) -> torch.Tensor:
+    """A bidirectional LSTM over padded utterances, without packed sequences.
+
+    Backwards each utterance is read from its own end: its frames are turned within its length, and
+    what comes out is turned back.
+
+    Args:
+        blstm: Batch first, bidirectional.
+        h: (B, S, D).
+        lens: (B,) frames.
+
+    Returns:
+        (B, S, 2 * hidden), zero beyond the lengths.
+    """
+    mask = length_mask(lens, h.shape[1])  # (B, S)
+    position = torch.arange(h.shape[1], device=h.device).expand(h.shape[0], -1)
+    turned = torch.where(mask, lens[:, None] - 1 - position, position)[:, :, None]  # (B, S, 1)
+
+    def turn(x: torch.Tensor) -> torch.Tensor:
+        return x.gather(1, turned.expand(-1, -1, x.shape[2]))
+
+    state = h.new_zeros(1, h.shape[0], blstm.hidden_size)
+    for layer in range(blstm.num_layers):
+        directions = []
+        for suffix, way in (("", None), ("_reverse", turn)):
+            names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+            weights = [getattr(blstm, f"{name}_l{layer}{suffix}") for name in names]
+            x = way(h) if way else h
+            out, _, _ = torch.lstm(
+                x, (state, state), weights, True, 1, 0.0, False, False, batch_first=True
+            )
+            directions.append(way(out) if way else out)
+        h = torch.cat(directions, dim=2)
+    return h * mask[:, :, None]

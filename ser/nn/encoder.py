@@ -104,7 +104,7 @@ class Encoder(nn.Module):
         x = x * math.sqrt(self.d_model) + sinusoids(x.shape[1], self.d_model, x.device)
         mask = length_mask(frame_lens, x.shape[1])  # (B, S)
         if first is not None:
-            x = torch.cat([first.to(x).expand(len(x), 1, -1), x], dim=1)  # (B, 1 + S, D)
+            x = torch.cat([first.to(x).expand(x.shape[0], 1, -1), x], dim=1)  # (B, 1 + S, D)
             mask = nn.functional.pad(mask, (1, 0), value=True)  # (B, 1 + S)
         x = self.dropout(x)
         for block in self.blocks:

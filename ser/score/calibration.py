@@ -3,11 +3,15 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.optimize import minimize_scalar
+from scipy.special import logsumexp
 
 from ser.metrics.classification import Codes
 from ser.score.evaluation import Floats
 
 NUM_BINS = 15
+LEAST_POSTERIOR = 1e-6  # prediction tables have six digits
+LOG_TEMPERATURES = (-3.0, 3.0)
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,27 @@ def reliability(posteriors: Floats, ref: Codes) -> Reliability:
     sizes = np.array([len(part) for part in bins])
     error = float((sizes * np.abs(mean_confidence - accuracy)).sum() / sizes.sum())
     return Reliability(mean_confidence, accuracy, error)
+
+
+def fit_temperature(posteriors: Floats, ref: Codes) -> float:
+    """The temperature that gives the least negative log likelihood (Guo et al. 2017).
+
+    Args:
+        posteriors: (N, C), of utterances that the models did not train on.
+        ref: (N,) classes.
+
+    Returns:
+        What the logits are to be divided by; above 1 where the models are too sure.
+    """
+    logits = np.log(np.maximum(posteriors, LEAST_POSTERIOR))
+
+    def loss(log_temperature: float) -> float:
+        scaled = logits / np.exp(log_temperature)
+        normal = scaled - logsumexp(scaled, axis=1, keepdims=True)
+        return float(-normal[np.arange(len(ref)), ref].mean())
+
+    found = minimize_scalar(loss, bounds=LOG_TEMPERATURES, method="bounded")
+    return float(np.exp(found.x))
 
 
 def risk_coverage(posteriors: Floats, ref: Codes) -> tuple[Floats, Floats]:

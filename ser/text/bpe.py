@@ -72,9 +72,11 @@ class Tokenizer:
 
     Attributes:
         vocab_size: V, pieces and blank.
+        model: The bytes of ``bpe.model``.
     """
 
     def __init__(self, model: bytes) -> None:
+        self.model = model
         self._pieces = sentencepiece.SentencePieceProcessor(model_proto=model)
         self.vocab_size = int(self._pieces.vocab_size()) + 1
 
@@ -98,6 +100,11 @@ class Tokenizer:
     def encode(self, transcript: str) -> list[int]:
         """Token ids in [1, V)."""
         return [piece + 1 for piece in self._pieces.encode(transcript)]
+
+    def pieces(self, tokens: Sequence[int]) -> list[str]:
+        """The piece of each token; one that begins a word begins with a blank."""
+        names = [str(self._pieces.id_to_piece(token - 1)) for token in tokens]
+        return [name.replace("\u2581", " ") for name in names]
 
     def decode(self, tokens: Sequence[int]) -> str:
         """Words of token ids that hold no blank."""

@@ -1,0 +1,60 @@
+"""What runs a network: features of some utterances in, what it says of them out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from ser.text.bpe import BLANK_ID
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a network says of one utterance.
+
+    Attributes:
+        posteriors: (C,), a probability for each class.
+        ctc: (S, V), a probability for each token and encoder frame; None without a CTC head.
+    """
+
+    posteriors: Floats
+    ctc: Floats | None
+
+    @property
+    def tokens(self) -> list[int]:
+        """Greedy CTC: the best token a frame, repetitions merged, blanks removed."""
+        if self.ctc is None:
+            return []
+        return [t for t, _ in groupby(self.ctc.argmax(axis=1).tolist()) if t != BLANK_ID]
+
+
+class Engine(Protocol):
+    """A network on a device. Safe to call from several threads."""
+
+    def __call__(self, inputs: Sequence[Floats]) -> list[Output]:
+        """The outputs for a batch of utterances.
+
+        Args:
+            inputs: Of each utterance log-mel features (T, F), the utterance's mean taken off each
+                band; or, where the engine computes them itself, samples (N,) in 16-bit scale.
+        """
+        ...
+
+
+def pad(inputs: Sequence[Floats], least: int) -> tuple[Floats, npt.NDArray[np.int64]]:
+    """One array for all, zeros behind each, and their lengths (B,).
+
+    Args:
+        inputs: (T_i, ...) each.
+        least: Fewest rows of the array.
+    """
+    lens = np.array([len(x) for x in inputs], np.int64)
+    padded = np.zeros((len(inputs), max(least, lens.max()), *inputs[0].shape[1:]), np.float32)
+    for row, x in zip(padded, inputs, strict=True):
+        row[: len(x)] = x
+    return padded, lens

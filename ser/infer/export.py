@@ -1,0 +1,194 @@
+"""A model as an ONNX graph or a program of ``torch.export``, with the features inside or not."""
+
+import base64
+import logging
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from ser.base.errors import SerError
+from ser.config.schema import FbankConfig
+from ser.feats.fbank import EPSILON, Fbank, mel_filters
+from ser.infer.model import Model
+from ser.infer.onnx_engine import HEADER
+from ser.infer.package import FORMAT, OnnxHeader
+from ser.infer.torch_engine import Network, TorchEngine, ensemble
+from ser.nn.mask import length_mask
+
+OPSET = 18
+EXAMPLE_FRAMES = (210, 150)  # of the utterances that are traced; any others may follow
+
+
+class FbankLayer(nn.Module):
+    """``Fbank`` as products: the Fourier transform is a matrix, so that any runtime has it."""
+
+    window: torch.Tensor
+    fourier: torch.Tensor
+    filters: torch.Tensor
+
+    def __init__(self, config: FbankConfig) -> None:
+        super().__init__()
+        fbank = Fbank(config)
+        self.frame_length, self.frame_shift = fbank.frame_length, fbank.frame_shift
+        self.preemphasis = config.preemphasis
+        num_bins = fbank.fft_size // 2 + 1
+        angles = (
+            2
+            * np.pi
+            / fbank.fft_size
+            * np.outer(np.arange(fbank.frame_length), np.arange(num_bins))
+        )
+        fourier = np.concatenate([np.cos(angles), np.sin(angles)], axis=1)
+        self.register_buffer("window", torch.from_numpy(fbank.window))
+        self.register_buffer("fourier", torch.from_numpy(fourier.astype(np.float32)))
+        self.register_buffer("filters", torch.from_numpy(mel_filters(config, fbank.fft_size)))
+
+    def num_frames(self, num_samples: torch.Tensor) -> torch.Tensor:
+        """Frames that fit into each number of samples."""
+        return (num_samples - self.frame_length) // self.frame_shift + 1
+
+    def forward(self, samples: torch.Tensor) -> torch.Tensor:
+        """Samples (B, N) in 16-bit scale -> log-mel energies (B, T, F)."""
+        frames = samples.unfold(1, self.frame_length, self.frame_shift)  # (B, T, length)
+        frames = frames - frames.mean(dim=2, keepdim=True)
+        before = nn.functional.pad(frames[:, :, :-1], (1, 0))
+        frames = (frames - self.preemphasis * before) * self.window
+        real, imaginary = (frames @ self.fourier).chunk(2, dim=2)  # each (B, T, bins)
+        energies = (real.square() + imaginary.square()) @ self.filters
+        return energies.clamp(min=float(EPSILON)).log()
+
+
+class Exported(nn.Module):
+    """What the graph computes: an ensemble, and in front of it the features where wanted."""
+
+    def __init__(
+        self, networks: Sequence[Network], temperature: float, fbank: FbankLayer | None
+    ) -> None:
+        super().__init__()
+        self.networks = nn.ModuleList(networks)
+        self.temperature = temperature
+        self.fbank = fbank
+
+    def forward(self, x: torch.Tensor, lens: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Utterances, padded behind, to probabilities.
+
+        Args:
+            x: Features (B, T, F) without their mean, or samples (B, N) in 16-bit scale.
+            lens: (B,) frames or samples.
+
+        Returns:
+            Posteriors (B, C), and with a CTC head token probabilities (B, S, V) and their lengths.
+        """
+        if self.fbank is not None:
+            lens = self.fbank.num_frames(lens)
+            x = self.fbank(x)
+            mask = length_mask(lens, x.shape[1])[:, :, None]
+            mean = (x * mask).sum(dim=1, keepdim=True) / lens[:, None, None]
+            x = (x - mean) * mask
+        posteriors, ctc, frame_lens = ensemble(self.networks, x, lens, self.temperature)
+        return (posteriors,) if ctc is None else (posteriors, ctc, frame_lens)
+
+
+def _prepare(model: Model, features_inside: bool) -> tuple[Exported, tuple[Any, ...], Any]:
+    """The module, an example and which of its dimensions vary."""
+    if not isinstance(model.engine, TorchEngine):
+        raise SerError("export: an exported model; expected a package, or a run of stage 4")
+    layer = FbankLayer(model.fbank.config) if features_inside else None
+    module = Exported(model.engine.networks, model.engine.temperature, layer).eval()
+    lens = torch.tensor(EXAMPLE_FRAMES)
+    shape: tuple[int, ...] = (len(lens), int(lens.max()), model.fbank.config.num_mel_bins)
+    if layer is not None:
+        lens = layer.frame_length + (lens - 1) * layer.frame_shift
+        shape = (len(lens), int(lens.max()))
+    example = 0.1 * torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    varies = torch.export.Dim.DYNAMIC
+    return module, (example, lens), ({0: varies, 1: varies}, {0: varies})
+
+
+def export_torch(model: Model, out: Path, features_inside: bool) -> None:
+    """Writes a program of ``torch.export``: ``torch.export.load(out).module()(x, lens)``.
+
+    Raises:
+        SerError: The model is an exported one.
+    """
+    module, example, dynamic = _prepare(model, features_inside)
+    with torch.no_grad():
+        program = torch.export.export(module, example, dynamic_shapes=dynamic)
+    partial = out.with_name(f".partial.{out.name}")
+    torch.export.save(program, partial)
+    partial.replace(out)
+
+
+def export_onnx(model: Model, out: Path, features_inside: bool, int8: bool) -> None:
+    """Writes one ONNX file that ``ser-predict`` takes as a model; it needs no other.
+
+    Args:
+        model: A package or a run of stage 4.
+        out: The file.
+        features_inside: Whether it takes samples instead of features.
+        int8: Whether weights of products are 8-bit integers, activations quantised as they come.
+
+    Raises:
+        SerError: The packages of the extra ``onnx`` are missing, or the model is an exported one.
+    """
+    try:
+        import onnx
+        import onnxscript  # noqa: F401  # torch.onnx needs it
+    except ImportError as error:
+        raise SerError(
+            f"{out}: {error.name} is not installed; expected onnx and onnxscript for an export; "
+            "pip install 'ser[onnx]'"
+        ) from error
+    module, example, dynamic = _prepare(model, features_inside)
+    networks = module.networks
+    with_ctc = model.tokenizer is not None
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the exporter, about its own code
+        program = torch.onnx.export(
+            module,
+            example,
+            dynamo=True,
+            dynamic_shapes=dynamic,
+            input_names=["samples" if features_inside else "feats", "lens"],
+            output_names=["posteriors", "ctc", "ctc_lens"] if with_ctc else ["posteriors"],
+            opset_version=OPSET,
+            external_data=False,
+            verbose=False,
+        )
+    assert program is not None
+    graph = program.model_proto
+    header = OnnxHeader(
+        format=FORMAT,
+        labels=list(model.labels),
+        fbank=model.fbank.config,
+        features_inside=features_inside,
+        min_frames=int(networks[0].min_frames),  # type: ignore[arg-type]  # an int of ours
+        bpe=base64.b64encode(model.tokenizer.model).decode() if model.tokenizer else "",
+    )
+    partial = out.with_name(f".partial.{out.name}")
+    if int8:
+        _quantise(graph, partial)
+        graph = onnx.load(partial)
+    onnx.helper.set_model_props(graph, {HEADER: header.model_dump_json()})
+    onnx.save(graph, partial)
+    partial.replace(out)
+
+
+def _quantise(graph: Any, out: Path) -> None:
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    root = logging.getLogger()
+    level = root.level
+    root.setLevel(logging.ERROR)  # it recommends a step that changes nothing here
+    try:
+        quantize_dynamic(
+            graph, out, weight_type=QuantType.QInt8, op_types_to_quantize=["MatMul", "Gemm"]
+        )
+    finally:
+        root.setLevel(level)

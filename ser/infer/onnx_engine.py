@@ -1,0 +1,87 @@
+"""onnxruntime runs an exported network. Needs no torch."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from ser.base.errors import SerError
+from ser.infer.engine import Floats, Output, pad
+from ser.infer.package import FORMAT, OnnxHeader
+
+HEADER = "ser"  # the key of our metadata
+
+
+@dataclass(frozen=True)
+class OnnxEngine:
+    """A session of onnxruntime.
+
+    Attributes:
+        session: The graph: features or samples and their lengths in; posteriors and, with a CTC
+            head, token probabilities and their lengths out.
+        least: Fewest rows of a batch.
+    """
+
+    session: Any
+    least: int
+
+    def __call__(self, inputs: Sequence[Floats]) -> list[Output]:
+        """As ``Engine``."""
+        padded, lens = pad(inputs, self.least)
+        names = [node.name for node in self.session.get_inputs()]
+        posteriors, *words = self.session.run(None, dict(zip(names, (padded, lens), strict=True)))
+        if not words:
+            return [Output(row, None) for row in posteriors]
+        ctc, sizes = words
+        return [
+            Output(row, ctc[i, :size])
+            for i, (row, size) in enumerate(zip(posteriors, sizes, strict=True))
+        ]
+
+
+def load_onnx(path: Path, device: str, num_threads: int | None) -> tuple[OnnxHeader, Any]:
+    """Reads an ONNX file of ours.
+
+    Returns:
+        What it says of itself, and its session.
+
+    Raises:
+        SerError: onnxruntime is not installed, or the file is missing, no ONNX, or none of ours.
+    """
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise SerError(
+            f"{path}: onnxruntime is not installed; expected it for .onnx files; pip install "
+            "onnxruntime"
+        ) from error
+    if not path.is_file():
+        raise SerError(f"{path}: no such file; expected an ONNX file of ser.bin.export")
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    if num_threads:
+        options.intra_op_num_threads = num_threads
+    provider = "CUDAExecutionProvider" if device.startswith("cuda") else "CPUExecutionProvider"
+    if provider not in onnxruntime.get_available_providers():
+        raise SerError(f"--device {device}: this onnxruntime has no {provider}; use cpu")
+    try:
+        session = onnxruntime.InferenceSession(str(path), options, providers=[provider])
+        text = session.get_modelmeta().custom_metadata_map[HEADER]
+        header = OnnxHeader.model_validate_json(text)
+    except KeyError as error:
+        raise SerError(f"{path}: not exported by ser.bin.export; export the model again") from error
+    except ValidationError as error:
+        raise SerError(
+            f"{path}: written by another version (this one reads format {FORMAT}); install a newer "
+            "ser, or export the model again"
+        ) from error
+    except Exception as error:  # onnxruntime's errors have no common class but this
+        if type(error).__module__.startswith("onnxruntime"):
+            reason = str(error).splitlines()[0]
+            raise SerError(
+                f"{path}: not a readable ONNX file ({reason}); fetch it again"
+            ) from error
+        raise
+    return header, session

@@ -1,0 +1,186 @@
+"""One utterance on a self-contained page: what was heard, when, and where the model looked."""
+
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+from torchaudio.functional import forced_align
+
+from ser.base.errors import SerError
+from ser.base.files import write_text
+from ser.infer.engine import Floats
+from ser.infer.model import LONG_SECONDS, Clip, Model, Result
+from ser.infer.torch_engine import TorchEngine, emotion_attention
+from ser.kaldi.audio import INT16_SCALE, read_audio
+from ser.text.bpe import BLANK_ID
+
+# Okabe & Ito's colours and four kinds of line: readable without colour.
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999999")
+DASHES = ("-", "--", "-.", ":")
+ENVELOPE_POINTS = 2000  # of the waveform
+
+
+@dataclass(frozen=True)
+class Word:
+    """A recognised word and its place, in seconds."""
+
+    text: str
+    start: float
+    end: float
+
+
+def align(ctc: Floats, tokens: Sequence[int], pieces: Sequence[str], seconds: float) -> list[Word]:
+    """The place of each word: the best path through the CTC probabilities (torchaudio).
+
+    Args:
+        ctc: (S, V) probabilities.
+        tokens: The greedy transcript.
+        pieces: Their texts; one that begins a word begins with a blank.
+        seconds: Length of the utterance.
+    """
+    if not tokens:
+        return []
+    log_probs = torch.from_numpy(np.log(np.maximum(ctc, 1e-12)))[None]
+    targets = torch.tensor([list(tokens)], dtype=torch.int32)
+    path = forced_align(log_probs, targets, blank=BLANK_ID)[0][0].tolist()
+    frame = seconds / len(path)
+    words: list[Word] = []
+    position, previous = -1, BLANK_ID
+    for i, token in enumerate(path):
+        if token != BLANK_ID and token != previous:
+            position += 1
+            piece = pieces[position]
+            if piece.startswith(" ") or not words:
+                words.append(Word(piece.strip(), i * frame, (i + 1) * frame))
+            else:
+                words[-1] = Word(words[-1].text + piece, words[-1].start, (i + 1) * frame)
+        elif token != BLANK_ID:
+            words[-1] = Word(words[-1].text, words[-1].start, (i + 1) * frame)
+        previous = token
+    return words
+
+
+def write_page(model: Model, path: Path, out: Path, window: float, hop: float) -> None:
+    """Draws a file: waveform, log-mel, posteriors over time, words, the attention of x_e.
+
+    Args:
+        model: A package or a run; an ONNX file cannot tell its attention.
+        path: The audio, of a minute at most.
+        out: The page.
+        window: Seconds, of the posteriors over time.
+        hop: Seconds from one to the next.
+
+    Raises:
+        SerError: The file is unreadable or too long.
+    """
+    samples = read_audio(path, path.name, model.sample_rate_hz)
+    seconds = len(samples) / model.sample_rate_hz
+    if seconds > LONG_SECONDS:
+        raise SerError(
+            f"{path}: {seconds:.0f} s; expected {LONG_SECONDS:.0f} s or less for a page; cut it"
+        )
+    whole = model.predict_clips([Clip(str(path), samples)])[0]
+    over_time = list(model.predict_windows([samples], window, hop))
+    words: list[Word] = []
+    attention = None
+    if not model.features_inside:
+        feats = model.features(samples)
+        output = model.engine([feats])[0]
+        if model.tokenizer and output.ctc is not None:
+            pieces = model.tokenizer.pieces(output.tokens)
+            words = align(output.ctc, output.tokens, pieces, seconds)
+        if isinstance(model.engine, TorchEngine):
+            attention = emotion_attention(model.engine.networks, feats)
+    picture = _draw(model, samples, seconds, over_time, words, attention)
+    environment = Environment(
+        loader=PackageLoader("ser.infer", ""), autoescape=True, undefined=StrictUndefined
+    )
+    page = environment.get_template("page.html").render(
+        name=path.name,
+        seconds=seconds,
+        whole=whole,
+        over_time=over_time,
+        words=words,
+        labels=model.labels,
+        window=window,
+        hop=hop,
+        picture=Markup(picture),  # noqa: S704  # of matplotlib, which escapes text
+    )
+    write_text(out, page)
+
+
+def _draw(
+    model: Model,
+    samples: Floats,
+    seconds: float,
+    over_time: Sequence[Result],
+    words: Sequence[Word],
+    attention: Floats | None,
+) -> str:
+    """The picture as SVG."""
+    num_rows = 3 + (attention is not None) + bool(words)
+    heights = [1.0, 1.6, 1.6] + [0.9] * (attention is not None) + [0.5] * bool(words)
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "ser", "font.size": 10}):
+        figure = Figure(figsize=(11, 1.6 * sum(heights)), layout="constrained")
+        axes = figure.subplots(num_rows, 1, sharex=True, height_ratios=heights)
+        _draw_waveform(axes[0], samples, seconds)
+        energies = model.fbank(samples)
+        axes[1].imshow(
+            energies.T, origin="lower", aspect="auto", cmap="viridis",
+            extent=(0, seconds, 0, energies.shape[1]),
+        )  # fmt: skip
+        axes[1].set_ylabel("log-mel band")
+        middles = [(r.start + r.end) / 2 for r in over_time]
+        for i, label in enumerate(model.labels):
+            axes[2].plot(
+                middles,
+                [r.posteriors[label] for r in over_time],
+                DASHES[i // 2 % len(DASHES)],
+                color=COLOURS[i % len(COLOURS)],
+                marker="osd^vxP*"[i % 8],
+                markersize=4,
+                label=label,
+            )
+        axes[2].set_ylabel("posterior")
+        axes[2].set_ylim(0, 1)
+        axes[2].legend(loc="upper right", ncols=len(model.labels), fontsize=8)
+        row = 3
+        if attention is not None:
+            places = (np.arange(len(attention)) + 0.5) * seconds / len(attention)
+            axes[row].fill_between(places, attention, step="mid", color=COLOURS[0], alpha=0.8)
+            axes[row].set_ylabel("attention")
+            row += 1
+        if words:
+            _draw_words(axes[row], words)
+        axes[-1].set_xlabel("seconds")
+        axes[-1].set_xlim(0, seconds)
+        stream = io.StringIO()
+        figure.savefig(stream, format="svg", metadata={"Date": None})
+    return re.sub(r"^.*?(?=<svg)", "", stream.getvalue(), flags=re.S)
+
+
+def _draw_waveform(axes: Any, samples: Floats, seconds: float) -> None:
+    pieces = np.array_split(samples / INT16_SCALE, min(ENVELOPE_POINTS, len(samples)))
+    places = (np.arange(len(pieces)) + 0.5) * seconds / len(pieces)
+    low, high = [p.min() for p in pieces], [p.max() for p in pieces]
+    axes.fill_between(places, low, high, color=COLOURS[0], linewidth=0.3)
+    axes.set_ylabel("waveform")
+
+
+def _draw_words(axes: Any, words: Sequence[Word]) -> None:
+    axes.set_ylim(0, 1)
+    axes.set_yticks([])
+    axes.set_ylabel("words")
+    for i, word in enumerate(words):
+        axes.axvspan(word.start, word.end, color=COLOURS[i % 2], alpha=0.25)
+        middle = (word.start + word.end) / 2
+        axes.text(middle, 0.5, word.text, ha="center", va="center", fontsize=8, clip_on=True)

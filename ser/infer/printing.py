@@ -1,0 +1,78 @@
+"""Results as a table for people, TSV, JSON, or JSON line by line."""
+
+import contextlib
+import json
+from collections.abc import Iterator
+from typing import Any, Protocol, TextIO
+
+from ser.infer.model import Model, Result
+
+FORMATS = ("table", "tsv", "json", "jsonl")
+ABSTAINED = "-"  # in place of a label, in tables
+
+
+class Show(Protocol):
+    """Prints one result."""
+
+    def __call__(self, result: Result, latency_ms: float | None = None) -> None:
+        """Prints it at once; ``json`` alone waits for the end of the list."""
+        ...
+
+
+@contextlib.contextmanager
+def printer(
+    form: str, model: Model, out: TextIO, timed: bool, latency: bool = False
+) -> Iterator[Show]:
+    """Yields what prints results.
+
+    Args:
+        form: One of ``FORMATS``.
+        model: Whose results.
+        out: Where to.
+        timed: Whether start and end are shown in tables.
+        latency: Whether the latency is.
+    """
+    if form == "json":
+        found: list[dict[str, Any]] = []
+        yield lambda result, latency_ms=None: found.append(as_json(result, timed, latency_ms))
+        json.dump(found, out, indent=2, ensure_ascii=False)
+        out.write("\n")
+        return
+    columns = ["path", *(["start", "end"] if timed else []), "label"]
+    columns += [f"post_{name}" for name in model.labels]
+    columns += ["words"] * (model.tokenizer is not None) + ["latency_ms"] * latency
+    if form != "jsonl":
+        print(_line(columns, form), file=out)
+
+    def show(result: Result, latency_ms: float | None = None) -> None:
+        if form == "jsonl":
+            text = json.dumps(as_json(result, timed, latency_ms), ensure_ascii=False)
+        else:
+            digits = 6 if form == "tsv" else 3
+            cells = [result.path or ABSTAINED]
+            cells += [f"{result.start:.2f}", f"{result.end:.2f}"] if timed else []
+            cells += [result.label or ABSTAINED]
+            cells += [f"{value:.{digits}f}" for value in result.posteriors.values()]
+            cells += [] if result.words is None else [result.words]
+            cells += [] if latency_ms is None else [f"{latency_ms:.1f}"]
+            text = _line(cells, form)
+        print(text, file=out, flush=True)
+
+    yield show
+
+
+def _line(cells: list[str], form: str) -> str:
+    if form == "tsv":
+        return "\t".join(cell.replace("\t", " ").replace("\n", " ") for cell in cells)
+    return "  ".join(cell.ljust(8) for cell in cells).rstrip()
+
+
+def as_json(result: Result, timed: bool, latency_ms: float | None) -> dict[str, Any]:
+    """``{"path", "label", "posteriors": {label: p}, "words"}``, with times where they are asked."""
+    value: dict[str, Any] = {"path": result.path, "label": result.label}
+    if timed:
+        value |= {"start": round(result.start, 4), "end": round(result.end, 4)}
+    value |= {"posteriors": result.posteriors, "words": result.words}
+    if latency_ms is not None:
+        value["latency_ms"] = round(latency_ms, 1)
+    return value

@@ -1,0 +1,167 @@
+"""PyTorch runs the network: one set of weights, or an ensemble of them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.overrides import TorchFunctionMode
+
+from ser.base.errors import SerError
+from ser.config.schema import SystemConfig
+from ser.infer.engine import Floats, Output, pad
+from ser.nn.attention import SelfAttention
+from ser.nn.cnn_blstm_sa import CnnBlstmSa
+from ser.nn.emotion import EmotionModel
+from ser.nn.systems import build_system
+from ser.train.checkpoint import load_weights
+
+Network = EmotionModel | CnnBlstmSa
+
+
+@dataclass(frozen=True)
+class TorchEngine:
+    """An ensemble: the members' probabilities are averaged.
+
+    Attributes:
+        networks: In evaluation mode, on one device.
+        temperature: Divides the emotion logits.
+    """
+
+    networks: Sequence[Network]
+    temperature: float = 1.0
+
+    @torch.inference_mode()
+    def __call__(self, inputs: Sequence[Floats]) -> list[Output]:
+        """Features (T, F) of each utterance -> its output."""
+        padded, lens = pad(inputs, self.networks[0].min_frames)
+        device = next(self.networks[0].parameters()).device
+        posteriors, ctc, frame_lens = ensemble(
+            self.networks,
+            torch.from_numpy(padded).to(device),
+            torch.from_numpy(lens).to(device),
+            self.temperature,
+        )
+        sizes = frame_lens.tolist()
+        return [
+            Output(row.cpu().numpy(), None if ctc is None else ctc[i, : sizes[i]].cpu().numpy())
+            for i, row in enumerate(posteriors)
+        ]
+
+
+def emotion_attention(networks: Sequence[Network], feats: Floats) -> Floats | None:
+    """Where the emotion vector looks: its attention in the last block, averaged over heads.
+
+    Args:
+        networks: Whose mean is taken.
+        feats: One utterance (T, F).
+
+    Returns:
+        (S,), a weight for each encoder frame; what is lacking to 1 is its weight on itself. None
+        for a network without an emotion vector.
+    """
+    rows = []
+    for network in networks:
+        if not isinstance(network, EmotionModel):
+            return None
+        attention = network.encoder.blocks[-1].attention
+        assert isinstance(attention, SelfAttention)
+        seen: list[torch.Tensor] = []
+        hook = attention.register_forward_pre_hook(lambda _, args, seen=seen: seen.append(args[0]))
+        try:
+            TorchEngine([network])([feats])
+        finally:
+            hook.remove()
+        with torch.inference_mode():
+            rows.append(attention.weights_of_first(seen[0])[0].mean(dim=0)[1:])
+    return torch.stack(rows).mean(dim=0).cpu().numpy()
+
+
+def ensemble(
+    networks: Sequence[Network] | nn.ModuleList,
+    feats: torch.Tensor,
+    feat_lens: torch.Tensor,
+    temperature: float,
+) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor]:
+    """Mean probabilities of some networks.
+
+    Args:
+        networks: One or more.
+        feats: (B, T, F), zero beyond the lengths.
+        feat_lens: (B,).
+        temperature: Divides the emotion logits.
+
+    Returns:
+        Posteriors (B, C), token probabilities (B, S, V) or None, and the lengths (B,) of these.
+    """
+    outputs = [network(feats, feat_lens) for network in networks]
+    posteriors = torch.stack([(o.emotion_logits / temperature).softmax(dim=1) for o in outputs])
+    ctc = None
+    if outputs[0].ctc_logits is not None:
+        ctc = torch.stack([o.ctc_logits.softmax(dim=2) for o in outputs]).mean(dim=0)
+    return posteriors.mean(dim=0), ctc, outputs[0].frame_lens
+
+
+def load_network(
+    system: SystemConfig, num_emotions: int, vocab_size: int | None, weights: Path, device: str
+) -> Network:
+    """A network with the weights of a file, in evaluation mode.
+
+    Raises:
+        SerError: The weights are no safetensors, or are those of another network.
+    """
+    with _Undrawn():
+        network = build_system(system, num_emotions, vocab_size)
+    put_weights(network, load_weights(weights), str(weights))
+    return network.eval().to(device)
+
+
+def put_weights(network: Network, weights: Mapping[str, torch.Tensor], where: str) -> None:
+    """Gives a network its weights, which it keeps as they are.
+
+    Raises:
+        SerError: They are those of another network.
+    """
+    try:
+        network.load_state_dict(dict(weights), assign=True)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[-1].strip()
+        raise SerError(f"{where}: weights of another network ({reason}); fetch it again") from error
+
+
+class _Undrawn(TorchFunctionMode):
+    """Leaves new weights undrawn, since a file gives them: a second saved at the paper's size.
+
+    The meta device would do the same, and its first use costs a third of ``import torch``.
+    """
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        kwargs = kwargs or {}
+        if getattr(func, "__module__", None) == nn.init.__name__:
+            return kwargs["tensor"]
+        if func is torch.Tensor.uniform_:
+            return args[0]
+        return func(*args, **kwargs)
+
+
+def choose_device(name: str) -> str:
+    """A device that is there.
+
+    Raises:
+        SerError: It is not.
+    """
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError) as error:
+        raise SerError(
+            f"--device {name}: not usable here; expected cpu, or cuda with a GPU"
+        ) from error
+    return name
