@@ -327,7 +327,10 @@ def test_audio_files_are_predicted_as_stage_5_predicts_them(tiny: Path) -> None:
     wavs = dict(line.split(" ", 1) for line in (tiny / "data/ser/wav.scp").read_text().splitlines())
     utts = list(stage5)[:5]
     result = subprocess.run(
-        [sys.executable, "-m", "ser.bin.predict_files", str(system), *(wavs[u] for u in utts)],
+        [
+            *(sys.executable, "-m", "ser.bin.ser_predict", str(system), "--format", "tsv"),
+            *(wavs[u] for u in utts),
+        ],
         capture_output=True,
         text=True,
         check=False,

@@ -3,11 +3,11 @@
 import base64
 import os
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from browser import opened
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -15,7 +15,6 @@ from selenium.webdriver.support.ui import Select
 from tiny_predictions import SYSTEMS, run_score, write_logs, write_predictions
 
 EVIL = "</script><img src=x onerror=alert(1)> <b>ONE"
-BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 
 
 @pytest.fixture(scope="module")
@@ -57,22 +56,8 @@ def test_what_is_said_is_no_markup(html: Path) -> None:
 
 @pytest.fixture(scope="module")
 def browser(html: Path) -> Iterator[webdriver.Chrome]:
-    if not (BROWSER and DRIVER):
-        pytest.skip("no chromium and chromedriver here (Debian: chromium, chromium-driver)")
-    options = webdriver.ChromeOptions()
-    options.binary_location = BROWSER
-    for argument in (
-        "--headless=new",
-        "--no-sandbox",
-        "--disable-dev-shm-usage",
-        "--window-size=1280,900",
-    ):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
-    driver.get(html.as_uri())
-    yield driver
-    driver.quit()
+    with opened(html) as driver:
+        yield driver
 
 
 @pytest.fixture

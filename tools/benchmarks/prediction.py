@@ -138,7 +138,7 @@ def predict_cold_start_vs_torch_import() -> Row:
             samples = 0.1 * np.random.default_rng(0).normal(size=5 * 16000)
             soundfile.write(audio, samples, 16000)
 
-            predict = ("-m", "ser.bin.predict_files", str(folder), str(audio))
+            predict = ("-m", "ser.bin.ser_predict", str(folder), str(audio))
             ours, torch_alone = alternate_seconds(
                 7, partial(call, *predict), partial(call, "-c", "import torch")
             )

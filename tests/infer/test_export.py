@@ -1,0 +1,149 @@
+"""Exported networks say what PyTorch says, at any length, and need no torch and no other file."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tiny import FBANK
+from tiny_audio import plant_files, train
+from tiny_recipe import EXP, LABELS
+
+from ser.base.errors import SerError
+from ser.feats.fbank import Fbank
+from ser.infer.export import FbankLayer, export_onnx, export_torch
+from ser.infer.model import Clip, Model, load
+from ser.infer.package import OnnxHeader
+from ser.infer.torch_engine import TorchEngine
+
+SECONDS = (0.5, 1.0, 3.7, 12.0, 35.0)
+
+
+def clips() -> list[Clip]:
+    rng = np.random.default_rng(0)
+    return [
+        Clip(f"{s}", (3000 * rng.normal(size=int(s * 16000))).astype(np.float32)) for s in SECONDS
+    ]
+
+
+@pytest.fixture(scope="module")
+def models(pretrained_recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Model]:
+    """An ensemble of two with a CTC head, and the baseline."""
+    import shutil
+
+    root = tmp_path_factory.mktemp("export") / "recipe"
+    shutil.copytree(pretrained_recipe, root)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        train("transformer_tl_mtl", "12")
+        train("cnn_blstm_sa", "1")
+        members = [load(EXP / "transformer_tl_mtl" / "seed1" / f"fold{k}") for k in "12"]
+        networks = [m.engine.networks[0] for m in members if isinstance(m.engine, TorchEngine)]
+        pair = replace(members[0], engine=TorchEngine(networks, temperature=1.3))
+        return {"mtl": pair, "baseline": load(EXP / "cnn_blstm_sa" / "seed1" / "fold1")}
+
+
+@pytest.mark.parametrize("name", ["mtl", "baseline"])
+@pytest.mark.parametrize("inside", [False, True])
+def test_onnx_says_the_same(
+    models: dict[str, Model], tmp_path: Path, name: str, inside: bool
+) -> None:
+    path = tmp_path / "model.onnx"
+    export_onnx(models[name], path, inside, int8=False)
+    assert [p.name for p in tmp_path.iterdir()] == ["model.onnx"]
+    exported = load(path)
+    assert exported.labels == LABELS.names
+    batched, wanted = exported.predict_clips(clips()), models[name].predict_clips(clips())
+    for clip, result, expected in zip(clips(), batched, wanted, strict=True):
+        assert result.posteriors == pytest.approx(expected.posteriors, abs=1e-4)
+        assert result.words == expected.words
+        (alone,) = exported.predict_clips([clip])
+        assert alone.posteriors == pytest.approx(result.posteriors, abs=1e-5)
+    short = exported.predict(np.ones(50, np.int16), sample_rate=16000)
+    expected_short = models[name].predict(np.ones(50, np.int16), sample_rate=16000)
+    assert short.posteriors == pytest.approx(expected_short.posteriors, abs=1e-4)
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_a_program_of_torch_says_the_same(
+    models: dict[str, Model], tmp_path: Path, inside: bool
+) -> None:
+    model = models["mtl"]
+    export_torch(model, tmp_path / "model.pt2", inside)
+    program = torch.export.load(tmp_path / "model.pt2").module()
+    for clip, expected in zip(clips(), model.predict_clips(clips()), strict=True):
+        array = clip.samples if inside else model.features(clip.samples)
+        posteriors = program(torch.from_numpy(array)[None], torch.tensor([len(array)]))[0]
+        assert posteriors[0].tolist() == pytest.approx(list(expected.posteriors.values()), abs=1e-4)
+
+
+def test_int8_holds_integers_and_is_near(models: dict[str, Model], tmp_path: Path) -> None:
+    import onnx
+
+    export_onnx(models["mtl"], tmp_path / "int8.onnx", False, int8=True)
+    weights = onnx.load(tmp_path / "int8.onnx").graph.initializer
+    quantised = [w for w in weights if w.data_type == onnx.TensorProto.INT8 and len(w.dims) == 2]
+    # of two networks: the products of a block (4), the projection and the two heads
+    assert len(quantised) == 2 * 7
+    for result, expected in zip(
+        load(tmp_path / "int8.onnx").predict_clips(clips()),
+        models["mtl"].predict_clips(clips()),
+        strict=True,
+    ):
+        assert result.posteriors == pytest.approx(expected.posteriors, abs=0.1)
+        assert result.posteriors != expected.posteriors
+
+
+def test_the_features_inside_are_those_outside() -> None:
+    samples = clips()[1].samples
+    inside = FbankLayer(FBANK)(torch.from_numpy(samples)[None])[0]
+    np.testing.assert_allclose(inside, Fbank(FBANK)(samples), atol=2e-3)
+
+
+def test_neither_torch_nor_another_file_is_needed(models: dict[str, Model], tmp_path: Path) -> None:
+    export_onnx(models["mtl"], tmp_path / "model.onnx", True, int8=False)
+    audio = plant_files(tmp_path)[0]
+    code = (
+        "import sys; sys.modules['torch'] = None\n"
+        f"sys.argv = ['ser-predict', {str(tmp_path / 'model.onnx')!r}, {str(audio)!r}]\n"
+        "from ser.bin.ser_predict import program; program()\n"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert (found.returncode, found.stderr) == (0, "")
+    assert str(audio) in found.stdout
+
+
+def test_files_that_are_none_of_ours(models: dict[str, Model], tmp_path: Path) -> None:
+    import onnx
+
+    path = tmp_path / "model.onnx"
+    with pytest.raises(SerError, match=r"model\.onnx: no such file"):
+        load(path)
+    path.write_bytes(b"no graph")
+    with pytest.raises(SerError, match=r"model\.onnx: not a readable ONNX file") as error:
+        load(path)
+    assert "\n" not in str(error.value)
+    export_onnx(models["baseline"], path, False, int8=False)
+    graph = onnx.load(path)
+    header = OnnxHeader.model_validate_json(graph.metadata_props[0].value)
+    text = header.model_copy(update={"format": 2}).model_dump_json()
+    onnx.helper.set_model_props(graph, {"ser": text.replace('"format":2', '"format":2,"new":1')})
+    onnx.save(graph, path)
+    with pytest.raises(SerError, match=r"model\.onnx: written by another version"):
+        load(path)
+    onnx.helper.set_model_props(graph, {"other": "x"})
+    onnx.save(graph, path)
+    with pytest.raises(SerError, match=r"not exported by ser\.bin\.export"):
+        load(path)
+
+
+def test_an_exported_model_is_not_exported_again(models: dict[str, Model], tmp_path: Path) -> None:
+    export_onnx(models["baseline"], tmp_path / "a.onnx", False, int8=False)
+    with pytest.raises(SerError, match="export: an exported model"):
+        export_onnx(load(tmp_path / "a.onnx"), tmp_path / "b.onnx", False, int8=False)
+    assert not (tmp_path / "b.onnx").exists()

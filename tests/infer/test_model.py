@@ -1,0 +1,234 @@
+"""``ser.load``: files and arrays, batches and single ones, long files, threads, faults."""
+
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import FrozenInstanceError, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+from tiny_audio import plant_files, train
+from tiny_recipe import EXP, FEATS, LABELS, change_system, finetune_run
+
+import ser
+from ser.base.errors import SerError
+from ser.base.files import read_json, write_json
+from ser.infer import model as model_module
+from ser.infer.model import Model, Result, load
+from ser.infer.windows import stream_file, windows
+from ser.kaldi.audio import INT16_SCALE, read_audio
+from ser.train.finetune import finetune
+
+
+@pytest.fixture
+def model(recipe: Path) -> Model:
+    train("transformer_tl_mtl", "1")
+    return load(EXP / "transformer_tl_mtl" / "seed1" / "fold1")
+
+
+def test_what_a_result_says(model: Model, tmp_path: Path) -> None:
+    path = plant_files(tmp_path)[1]
+    result = model.predict(str(path))
+    assert isinstance(result, ser.Result)
+    assert result.path == str(path)
+    assert list(result.posteriors) == list(LABELS.names)
+    assert sum(result.posteriors.values()) == pytest.approx(1)
+    assert result.label == max(result.posteriors, key=lambda name: result.posteriors[name])
+    assert result.confidence == result.posteriors[result.label]
+    assert isinstance(result.words, str)
+    assert (result.start, result.end) == (0.0, 2.0)
+    with pytest.raises(FrozenInstanceError):
+        result.label = "x"  # type: ignore[misc]
+    assert replace(model, threshold=0.9999).predict(path).label is None
+
+
+@pytest.mark.parametrize("kind", [np.int16, np.float32, np.float64])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_an_array_is_heard_like_the_file(
+    model: Model, tmp_path: Path, kind: Any, channels: int
+) -> None:
+    rng = np.random.default_rng(0)
+    samples = (3000 * rng.normal(size=(44100, channels))).astype(np.int16)
+    soundfile.write(tmp_path / "a.wav", samples, 44100)
+    array = samples if kind is np.int16 else (samples / INT16_SCALE).astype(kind)
+    expected = model.predict(tmp_path / "a.wav")
+    found = model.predict(array if channels == 2 else array[:, 0], sample_rate=44100)
+    assert found.posteriors == pytest.approx(expected.posteriors, abs=1e-5)
+    assert found.words == expected.words
+    assert found.path == ""
+
+
+@pytest.mark.parametrize(
+    ("array", "rate", "message"),
+    [
+        (np.zeros(100), None, "sample_rate None: expected Hz"),
+        (np.zeros(100), 0, "sample_rate 0: expected Hz"),
+        (np.zeros(0), 16000, r"audio of shape \(0,\)"),
+        (np.zeros((1, 2, 3)), 16000, r"audio of shape \(1, 2, 3\)"),
+        (np.zeros(100, np.int32), 16000, "audio of int32: expected floats"),
+        (np.full(100, np.inf), 16000, "samples that are not finite"),
+    ],
+)
+def test_arrays_that_are_no_audio(model: Model, array: Any, rate: int, message: str) -> None:
+    with pytest.raises(SerError, match=message):
+        model.predict(array, sample_rate=rate)
+
+
+def test_together_as_alone(model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    audio = plant_files(tmp_path)
+    together = list(model.predict_files(audio))
+    monkeypatch.setattr(model_module, "AHEAD", 1)
+    for (path, a), (_, b) in zip(together, model.predict_files(audio), strict=True):
+        assert isinstance(a, Result) and isinstance(b, Result)
+        assert a.path == b.path == str(path)
+        assert a.words == b.words
+        assert a.posteriors == pytest.approx(b.posteriors, abs=1e-5)
+
+
+def test_threads_do_not_disturb_each_other(model: Model, tmp_path: Path) -> None:
+    audio = plant_files(tmp_path) * 8
+    alone = [model.predict(path) for path in audio]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(model.predict, audio))
+    for a, b in zip(alone, together, strict=True):
+        assert a.posteriors == pytest.approx(b.posteriors, abs=1e-6)
+        assert (a.path, a.words) == (b.path, b.words)
+
+
+def test_batches_fit_into_memory(
+    model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+
+    def note(inputs: list[Any]) -> list[Any]:
+        sizes.append(len(inputs) * max(map(len, inputs)))
+        return model.engine(inputs)
+
+    monkeypatch.setattr(model_module, "MAX_FRAMES", 300)
+    noted = replace(model, engine=note)
+    assert len(list(noted.predict_files(plant_files(tmp_path)))) == 4
+    assert len(sizes) > 1 and max(sizes) <= 300
+
+
+def test_a_long_file_is_the_mean_of_its_windows(
+    model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model_module, "LONG_SECONDS", 4.0)
+    samples = 0.1 * np.random.default_rng(0).normal(size=5 * 16000)
+    soundfile.write(tmp_path / "long.wav", samples, 16000)
+    found = model.predict(tmp_path / "long.wav")
+    parts = list(model.predict_windows(tmp_path / "long.wav", 2, 2))
+    assert [(p.start, p.end) for p in parts] == [(0, 2), (2, 4), (4, 5)]
+    for label in LABELS.names:
+        mean = sum((p.end - p.start) * p.posteriors[label] for p in parts) / 5
+        assert found.posteriors[label] == pytest.approx(mean)
+    assert (found.start, found.end) == (0.0, 5.0)
+
+
+def test_an_hour_is_never_in_memory(model: Model, tmp_path: Path) -> None:
+    """No window and no piece that is read is longer than asked for."""
+    import tracemalloc
+
+    path = tmp_path / "hour.flac"
+    with soundfile.SoundFile(path, "w", 8000, 1) as file:
+        for _ in range(3600):
+            file.write(np.zeros(8000, np.int16))
+    tracemalloc.start()
+    num = sum(1 for _ in windows(stream_file(path, 16000), 16000 * 30, 16000 * 30))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert num == 120
+    assert peak < 20e6  # the whole hour is 230 MB
+
+
+@pytest.mark.parametrize(("length", "hop"), [(10, 10), (10, 3), (7, 7), (100, 50)])
+@pytest.mark.parametrize("chunk", [1, 4, 1000])
+def test_windows_leave_nothing_out(length: int, hop: int, chunk: int) -> None:
+    stream = np.arange(53, dtype=np.float32)
+    chunks = [stream[i : i + chunk] for i in range(0, len(stream), chunk)]
+    found = list(windows(chunks, length, hop))
+    assert {int(x) for _, samples in found for x in samples} == set(range(53))
+    for i, (start, samples) in enumerate(found):
+        assert start == i * hop
+        assert samples.tolist() == stream[start : start + length].tolist()
+    ends = [start + len(samples) for start, samples in found]
+    assert ends == sorted(set(ends))  # every window hears something new
+
+
+@pytest.mark.parametrize("rate", [8000, 16000, 44100])
+def test_a_stream_is_the_file(tmp_path: Path, rate: int) -> None:
+    samples = 0.1 * np.random.default_rng(0).normal(size=(3 * rate + 17, 2))
+    soundfile.write(tmp_path / "a.wav", samples, rate, subtype="FLOAT")
+    whole = read_audio(tmp_path / "a.wav", "a", 16000)
+    pieces = np.concatenate(list(stream_file(tmp_path / "a.wav", 16000)))
+    assert len(pieces) == pytest.approx(len(whole), abs=1)
+    n = min(len(pieces), len(whole))
+    assert np.abs(pieces[:n] - whole[:n]).max() < 2.0  # of 32768
+
+
+def test_windows_that_cannot_be(model: Model, tmp_path: Path) -> None:
+    path = plant_files(tmp_path)[0]
+    for window, hop in ((0, 0), (1, 2), (1, 0), (-1, -1)):
+        with pytest.raises(SerError, match="expected 0 < hop <= window"):
+            next(model.predict_windows(path, window, hop))
+
+
+def test_a_system_without_words(recipe: Path, tmp_path: Path) -> None:
+    train("cnn_blstm_sa", "1")
+    folder = EXP / "cnn_blstm_sa" / "seed1" / "fold1"
+    assert not (folder / "bpe.model").exists()
+    result = load(folder).predict(plant_files(tmp_path)[0])
+    assert result.words is None
+    assert len(result.posteriors) == len(LABELS.names)
+
+
+def test_unfinished_and_foreign_folders_are_named(recipe: Path) -> None:
+    with pytest.raises(SerError, match=r"exp/transformer/seed1/fold1: no package\.json; expected"):
+        load(finetune_run("transformer").folder)
+    with pytest.raises(SerError, match=r"ser/run\.json: no record of a system.*'system'"):
+        load(FEATS / "ser")
+    change_system("transformer", training__max_epochs=1)
+    finetune(finetune_run("transformer"))
+    path = finetune_run("transformer").folder / "run.json"
+    record = read_json(path)
+    write_json(path, {**record, "notes": {}})
+    with pytest.raises(SerError, match=r"run\.json: no record of a system.*'fbank'.*--force"):
+        load(path.parent)
+
+
+def test_importing_ser_imports_nothing_heavy() -> None:
+    code = "import sys, ser; ser.load; print('torch' in sys.modules)"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout == "False\n"
+    with pytest.raises(AttributeError, match="no attribute 'laod'"):
+        ser.laod  # noqa: B018
+
+
+def test_types_hold_in_a_users_project(tmp_path: Path) -> None:
+    (tmp_path / "use.py").write_text(
+        "from ser import load\n"
+        "model = load('model/')\n"
+        "result = model.predict('a.wav')\n"
+        "label: str | None = result.label\n"
+        "share: float = result.posteriors['ang']\n"
+        "wrong: int = result.label\n"
+    )
+    command = [sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent", "use.py"]
+    root = str(Path(ser.__file__).parents[1])
+    found = subprocess.run(
+        command,
+        cwd=tmp_path,
+        env={**os.environ, "MYPYPATH": root},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (
+        'use.py:6: error: Incompatible types in assignment (expression has type "str | None"'
+        in (found.stdout)
+    )
+    assert "Found 1 error in 1 file" in found.stdout

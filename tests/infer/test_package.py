@@ -1,0 +1,213 @@
+"""Packages: one folder that is enough, and nothing but what was packed is ever loaded."""
+
+import json
+import os
+import pickle
+import shutil
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tiny_audio import plant_files, train
+from tiny_recipe import EXP, LABELS, finetune_run
+
+from ser.base.errors import SerError
+from ser.base.files import digest_file
+from ser.infer.model import Result, load
+from ser.infer.pack import Packing, pack
+from ser.infer.package import FORMAT, MANIFEST
+from ser.infer.predict import predict_all
+from ser.score.calibration import fit_temperature
+from ser.train.checkpoint import load_weights
+
+
+def packing(system: str = "transformer_tl_mtl", **changes: Any) -> Packing:
+    values = {"seed": 1, "folds": (), "average": False, "licence": "MIT", "data": "tiny"}
+    return Packing(system=EXP / system, **(values | changes))
+
+
+@pytest.fixture
+def package(recipe: Path, tmp_path: Path) -> Path:
+    train("transformer_tl_mtl")
+    predict_all([finetune_run("transformer_tl_mtl", fold=fold) for fold in "123"])
+    pack(packing(), tmp_path / "model")
+    return tmp_path / "model"
+
+
+def test_an_ensemble_is_the_mean_of_its_members(package: Path, tmp_path: Path) -> None:
+    audio = plant_files(tmp_path)
+    manifest = json.loads((package / MANIFEST).read_text())
+    temperature = manifest["temperature"]
+    assert temperature != 1
+    singles = [load(EXP / "transformer_tl_mtl" / "seed1" / f"fold{k}") for k in "123"]
+    expected = []
+    for path in audio:
+        rows = []
+        for single in singles:
+            logits = np.log(list(single.predict(path).posteriors.values())) / temperature
+            rows.append(np.exp(logits) / np.exp(logits).sum())
+        expected.append(np.mean(rows, axis=0))
+    shutil.rmtree(EXP)  # nothing but the package is needed
+    model = load(package)
+    for path, row in zip(audio, expected, strict=True):
+        found = model.predict(path)
+        assert list(found.posteriors.values()) == pytest.approx(list(row), abs=1e-5)
+        assert isinstance(found.words, str)
+
+
+def test_the_archive_holds_the_same(package: Path, tmp_path: Path) -> None:
+    with tarfile.open(package.with_name("model.tar.gz")) as tar:
+        tar.extractall(tmp_path / "elsewhere", filter="data")
+    copy = tmp_path / "elsewhere" / "model"
+    names = sorted(path.name for path in package.iterdir())
+    assert names == sorted(path.name for path in copy.iterdir())
+    assert all(digest_file(package / name) == digest_file(copy / name) for name in names)
+    assert names == ["README.md", "bpe.model", *(f"fold{k}.safetensors" for k in "123"), MANIFEST]
+
+
+def test_what_the_card_says(package: Path) -> None:
+    card = (package / "README.md").read_text()
+    for said in (
+        "in this order: ang, hap, neu, sad",
+        "an ensemble of 3 models",
+        "tiny: recipe",
+        "Of the weights: MIT",
+        "Stage 6 has not scored this system",
+        "fitted to 24",
+        "Unsuitable",
+    ):
+        assert said in card, said
+
+
+def test_the_card_keeps_the_estimate_apart_from_the_ensemble(package: Path) -> None:
+    row = {
+        "wa": 0.71234,
+        "ua": 0.7,
+        "wa_interval": [0.6, 0.8],
+        "ua_interval": None,
+        "num_utts": 24,
+        "seeds": {"1": {}},
+    }
+    results = {"systems": {"transformer_tl_mtl": row}}
+    (EXP / "results.json").write_text(json.dumps(results))
+    pack(packing(), package)
+    card = (package / "README.md").read_text()
+    assert "WA 71.2 % [60.0, 80.0], UA 70.0 % (95 % intervals); 24 utterances, seeds 1." in card
+    assert "It is no\nfigure of this package**, whose members together have heard every" in card
+
+
+def test_one_fold_and_an_average(package: Path, tmp_path: Path) -> None:
+    audio = plant_files(tmp_path)[0]
+    pack(packing(folds=("2",)), tmp_path / "one")
+    assert "the model of fold 2" in (tmp_path / "one" / "README.md").read_text()
+    single = load(EXP / "transformer_tl_mtl" / "seed1" / "fold2").predict(audio)
+    assert load(tmp_path / "one").predict(audio).label == single.label
+    pack(packing(average=True), tmp_path / "average")
+    mean = load_weights(tmp_path / "average" / "average.safetensors")
+    members = [load_weights(package / f"fold{k}.safetensors") for k in "123"]
+    for name, tensor in mean.items():
+        torch.testing.assert_close(tensor, sum(m[name] for m in members) / 3)
+
+
+def test_runs_that_are_not_there(recipe: Path, tmp_path: Path) -> None:
+    with pytest.raises(SerError, match="seed1: no fold is trained; expected finished runs"):
+        pack(packing(), tmp_path / "model")
+    train("transformer_tl_mtl", "1")
+    with pytest.raises(SerError, match="seed1: fold 2 is not trained"):
+        pack(packing(folds=("1", "2")), tmp_path / "model")
+    pack(packing(), tmp_path / "model")  # without predictions
+    assert json.loads((tmp_path / "model" / MANIFEST).read_text())["temperature"] == 1
+
+
+class Bomb:
+    """Leaves a mark when it is unpickled."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (str(self.mark),)
+
+
+def test_a_pickle_in_place_of_weights_is_not_opened(package: Path, tmp_path: Path) -> None:
+    mark, weights = tmp_path / "mark", package / "fold1.safetensors"
+    weights.write_bytes(pickle.dumps(Bomb(mark)))
+    with pytest.raises(SerError, match="not the file that was packed"):
+        load(package)
+    manifest = json.loads((package / MANIFEST).read_text())
+    manifest["digests"][weights.name] = digest_file(weights)  # even if the manifest is its own
+    (package / MANIFEST).write_text(json.dumps(manifest))
+    with pytest.raises(SerError, match=r"fold1\.safetensors: no readable weights"):
+        load(package)
+    assert not mark.exists()
+
+
+def change(package: Path, **values: Any) -> None:
+    manifest = json.loads((package / MANIFEST).read_text())
+    (package / MANIFEST).write_text(json.dumps({**manifest, **values}))
+
+
+def tamper(package: Path, kind: str) -> None:
+    if kind == "newer":
+        change(package, format=FORMAT + 1, something_new=1)
+    elif kind == "no format":
+        (package / MANIFEST).write_text("[]")
+    elif kind == "cut":
+        (package / MANIFEST).write_text('{"format": 1')
+    elif kind == "a key":
+        change(package, labels="ang")
+    elif kind == "a bit":
+        data = bytearray((package / "fold2.safetensors").read_bytes())
+        data[-1] ^= 1
+        (package / "fold2.safetensors").write_bytes(data)
+    elif kind == "card":
+        (package / "README.md").write_text("Licence: anything goes")
+    elif kind == "missing":
+        (package / "bpe.model").unlink()
+    elif kind == "outside":
+        change(package, members=["../../evil.safetensors"])
+    elif kind == "undigested":
+        change(package, digests={})
+    elif kind == "other classes":
+        change(package, labels=[*LABELS.names, "fea"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("newer", "format 2; this version reads up to 1; install a newer ser"),
+        ("no format", "package.json: format None"),
+        ("cut", "package.json:1: not JSON"),
+        ("a key", "package.json: the key 'labels' is wrong"),
+        ("a bit", "fold2.safetensors: not the file that was packed"),
+        ("card", "README.md: not the file that was packed"),
+        ("missing", "bpe.model: no such file"),
+        ("outside", "'../../evil.safetensors' is no file of the folder"),
+        ("undigested", "fold1.safetensors: not the file that was packed"),
+        ("other classes", "weights of another network"),
+    ],
+)
+def test_a_tampered_package_is_refused(package: Path, kind: str, message: str) -> None:
+    tamper(package, kind)
+    with pytest.raises(SerError) as error:
+        load(package)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_the_temperature_is_that_of_the_truth() -> None:
+    """Posteriors sharpened by a known factor, labels drawn from the unsharpened ones."""
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(20000, 4))
+    shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    ref = np.array([rng.choice(4, p=row) for row in shares])
+    sharp = np.exp(2.5 * logits) / np.exp(2.5 * logits).sum(axis=1, keepdims=True)
+    assert fit_temperature(sharp, ref) == pytest.approx(2.5, rel=0.05)
+    assert fit_temperature(shares, ref) == pytest.approx(1.0, rel=0.05)
+
+
+def test_the_result_is_typed(package: Path, tmp_path: Path) -> None:
+    assert isinstance(load(str(package)).predict(str(plant_files(tmp_path)[0])), Result)

@@ -1,0 +1,127 @@
+"""The page of one utterance: complete, self-contained, safe, and whole in a browser."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from browser import opened
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from tiny_audio import train
+from tiny_recipe import EXP
+
+from ser.base.errors import SerError
+from ser.infer.export import export_onnx
+from ser.infer.model import Model, load
+from ser.infer.page import align, write_page
+from ser.infer.torch_engine import TorchEngine, emotion_attention
+
+
+def test_words_are_where_they_were_said() -> None:
+    """Two words of three pieces, in frames of a tenth of a second."""
+    best = [0, 1, 1, 0, 2, 0, 0, 3, 3, 0]
+    ctc = np.full((10, 4), 0.01, np.float32)
+    ctc[range(10), best] = 0.97
+    found = align(ctc, [1, 2, 3], [" HE", "LLO", " YOU"], seconds=1.0)
+    assert [(w.text, round(w.start, 6), round(w.end, 6)) for w in found] == [
+        ("HELLO", 0.1, 0.5),
+        ("YOU", 0.7, 0.9),
+    ]
+    assert align(ctc, [], [], seconds=1.0) == []
+
+
+def test_a_letter_said_twice_is_two_letters() -> None:
+    ctc = np.full((5, 2), 0.02, np.float32)
+    ctc[range(5), [1, 1, 0, 1, 0]] = 0.98
+    (word,) = align(ctc, [1, 1], [" A", "A"], seconds=5.0)
+    assert (word.text, word.start, word.end) == ("AA", 0.0, 4.0)
+
+
+@pytest.fixture
+def model(recipe: Path) -> Model:
+    train("transformer_tl_mtl", "1")
+    return load(EXP / "transformer_tl_mtl" / "seed1" / "fold1")
+
+
+def audio(folder: Path, seconds: float = 2.0) -> Path:
+    path = folder / "<b>&amp.wav"
+    samples = 0.1 * np.random.default_rng(0).normal(size=int(16000 * seconds))
+    soundfile.write(path, samples, 16000)
+    return path
+
+
+def test_the_attention_is_the_one_that_the_network_uses(model: Model, tmp_path: Path) -> None:
+    """Weights and values give what the attention layer gives for the first position."""
+    import torch
+
+    assert isinstance(model.engine, TorchEngine)
+    network = model.engine.networks[0]
+    layer = network.encoder.blocks[-1].attention
+    x = torch.randn(1, 9, network.encoder.d_model)
+    with torch.inference_mode():
+        weights = layer.weights_of_first(x)
+        torch.testing.assert_close(weights.sum(dim=2), torch.ones(1, layer.num_heads))
+        qkv = layer.qkv(x).view(1, 9, 3, layer.num_heads, layer.head_dim)
+        joined = torch.einsum("bhs,bshd->bhd", weights, qkv[:, :, 2]).flatten(1)
+        expected = layer(x, torch.ones(1, 9, dtype=torch.bool))[:, 0]
+        torch.testing.assert_close(layer.output(joined), expected)
+    feats = np.random.default_rng(0).normal(size=(200, 80)).astype(np.float32)
+    found = emotion_attention(model.engine.networks, feats)
+    assert found is not None
+    assert (found >= 0).all() and 0 < found.sum() < 1  # the rest is on the vector itself
+
+
+def test_the_page_is_self_contained_and_safe(model: Model, tmp_path: Path) -> None:
+    out = tmp_path / "page.html"
+    write_page(model, audio(tmp_path), out, 1.0, 0.5)
+    text = out.read_text()
+    assert not re.findall(r"""(?:src|href)=["'](?!data:|#)""", text)
+    assert "<script" not in text
+    assert "<b>&amp.wav" not in text
+    for part in ("waveform", "log-mel band", "posterior", "attention"):
+        assert part in text, part
+    again = tmp_path / "again.html"
+    write_page(model, audio(tmp_path), again, 1.0, 0.5)
+    assert again.read_text() == text
+
+
+def test_a_model_without_attention_is_drawn_without(model: Model, tmp_path: Path) -> None:
+    train("cnn_blstm_sa", "1")
+    baseline = load(EXP / "cnn_blstm_sa" / "seed1" / "fold1")
+    write_page(baseline, audio(tmp_path), tmp_path / "page.html", 1.0, 0.5)
+    assert ">attention<" not in (tmp_path / "page.html").read_text()
+    export_onnx(model, tmp_path / "model.onnx", True, int8=False)
+    write_page(load(tmp_path / "model.onnx"), audio(tmp_path), tmp_path / "onnx.html", 1.0, 0.5)
+    assert "log-mel band" in (tmp_path / "onnx.html").read_text()
+
+
+def test_a_long_file_is_no_page(model: Model, tmp_path: Path) -> None:
+    with pytest.raises(SerError, match="61 s; expected 60 s or less for a page; cut it"):
+        write_page(model, audio(tmp_path, 61), tmp_path / "page.html", 1.0, 0.5)
+    assert not (tmp_path / "page.html").exists()
+
+
+@pytest.fixture
+def browser(model: Model, tmp_path: Path) -> Iterator[webdriver.Chrome]:
+    write_page(model, audio(tmp_path), tmp_path / "page.html", 1.0, 0.5)
+    with opened(tmp_path / "page.html") as driver:
+        yield driver
+
+
+def test_in_a_browser(browser: webdriver.Chrome) -> None:
+    assert browser.get_log("browser") == []
+    picture = browser.find_element(By.CSS_SELECTOR, "figure svg")
+    assert picture.size["width"] > 600 and picture.size["height"] > 300
+    figure = browser.find_element(By.CSS_SELECTOR, "figure")
+    assert "over time" in (figure.get_attribute("aria-label") or "")
+    rows = browser.find_elements(By.CSS_SELECTOR, "#posteriors th[scope=row]")
+    assert [row.text for row in rows] == ["ang", "hap", "neu", "sad"]
+    browser.find_element(By.TAG_NAME, "summary").click()
+    cells = browser.find_elements(By.CSS_SELECTOR, "#windows td.word")
+    assert [cell.text for cell in cells] == ["0.00 to 1.00", "0.50 to 1.50", "1.00 to 2.00"]
+    browser.set_window_size(390, 800)
+    wide = browser.execute_script("return document.documentElement.scrollWidth")
+    assert wide <= 500  # the picture scrolls within its frame

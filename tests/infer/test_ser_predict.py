@@ -1,0 +1,205 @@
+"""``ser-predict``: what it takes, what it prints, and what it says of what it cannot read."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from tiny_audio import move_away, plant_files, train
+from tiny_recipe import WORDS
+
+from ser.infer.model import load
+
+
+@pytest.fixture
+def run_folder(recipe: Path, tmp_path: Path) -> Path:
+    """A finished run alone, elsewhere; the recipe is gone."""
+    train("transformer_tl_mtl", "1")
+    return move_away("transformer_tl_mtl", "1", tmp_path / "alone")
+
+
+@pytest.fixture
+def audio(tmp_path: Path) -> list[Path]:
+    (tmp_path / "audio").mkdir()
+    return plant_files(tmp_path / "audio")
+
+
+def shell(*arguments: str | Path, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [sys.executable, "-m", "ser.bin.ser_predict", *map(str, arguments)],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        input=stdin,
+        capture_output=True,
+        check=False,
+    )
+
+
+def rows_of(stdout: bytes) -> list[dict[str, str]]:
+    header, *rows = (line.split("\t") for line in stdout.decode().splitlines())
+    return [dict(zip(header, row, strict=True)) for row in rows]
+
+
+def test_a_line_for_each_file(run_folder: Path, audio: list[Path]) -> None:
+    result = shell(run_folder, *audio, "--format", "tsv")
+    assert (result.returncode, result.stderr) == (0, b"")
+    rows = rows_of(result.stdout)
+    assert list(rows[0]) == ["path", "label", *(f"post_{name}" for name in WORDS), "words"]
+    assert [row["path"] for row in rows] == [str(path) for path in audio]
+    for row in rows:
+        posteriors = {name: float(row[f"post_{name}"]) for name in WORDS}
+        assert sum(posteriors.values()) == pytest.approx(1, abs=5e-6)
+        assert row["label"] == max(posteriors, key=lambda name: posteriors[name])
+
+
+def test_the_formats_say_the_same(run_folder: Path, audio: list[Path]) -> None:
+    table, tsv, whole, lines = (
+        shell(run_folder, *audio, "--format", form).stdout.decode()
+        for form in ("table", "tsv", "json", "jsonl")
+    )
+    found = json.loads(whole)
+    assert [json.loads(line) for line in lines.splitlines()] == found
+    assert [set(item) for item in found] == [{"path", "label", "posteriors", "words"}] * len(audio)
+    assert [item["path"] for item in found] == [str(path) for path in audio]
+    for item, row, line in zip(found, rows_of(tsv.encode()), table.splitlines()[1:], strict=True):
+        assert list(item["posteriors"]) == list(WORDS)
+        assert (item["label"], item["words"]) == (row["label"], row["words"])
+        assert line.split()[:2] == [item["path"], item["label"]]
+
+
+def test_folders_lists_and_a_threshold(run_folder: Path, audio: list[Path], tmp_path: Path) -> None:
+    (audio[0].parent / "._a.wav").write_bytes(b"AppleDouble")
+    (audio[0].parent / "notes.txt").write_text("no audio")
+    scp = tmp_path / "wav.scp"
+    scp.write_text(f"u1 {audio[1]}\nu2 {audio[0]}\n")
+    options = ["--format", "tsv", "--threshold", "0.999999"]
+    rows = rows_of(shell(run_folder, audio[0].parent, scp, *options).stdout)
+    assert [row["path"] for row in rows] == [str(p) for p in [*sorted(audio), audio[1], audio[0]]]
+    assert {row["label"] for row in rows} == {"-"}
+
+
+def test_a_bad_file_is_named_and_the_others_go_on(run_folder: Path, audio: list[Path]) -> None:
+    folder = audio[0].parent
+    (folder / "broken.wav").write_bytes(audio[0].read_bytes()[:30])
+    (folder / "text.wav").write_text("this is no audio")
+    soundfile.write(folder / "empty.wav", np.zeros(0), 16000)
+    soundfile.write(folder / "nan.wav", np.full(9000, np.nan), 16000, subtype="FLOAT")
+    bad = [folder / f"{name}.wav" for name in ("broken", "text", "empty", "nan", "absent")]
+    result = shell(run_folder, audio[0], *bad, audio[1], "--format", "tsv")
+    assert result.returncode == 1
+    assert [row["path"] for row in rows_of(result.stdout)] == [str(audio[0]), str(audio[1])]
+    errors = result.stderr.decode().splitlines()
+    assert len(errors) == len(bad)
+    for path, line in zip(bad, errors, strict=True):
+        assert line.startswith(f"error: {path}: ")
+
+
+def test_odd_audio_is_predicted(run_folder: Path, tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    odd = {
+        "silence": (np.zeros(16000), 16000),
+        "short": (random.normal(size=800), 16000),
+        "clipped": (np.sign(random.normal(size=16000)), 16000),
+        "192k": (0.1 * random.normal(size=192000), 192000),
+        "twelve": (0.1 * random.normal(size=(16000, 12)), 16000),
+    }
+    for name, (samples, rate) in odd.items():
+        soundfile.write(tmp_path / f"{name}.wav", samples, rate)
+    result = shell(run_folder, *(tmp_path / f"{n}.wav" for n in odd), "--format", "jsonl")
+    assert (result.returncode, result.stderr) == (0, b"")
+    for line in result.stdout.splitlines():
+        assert all(np.isfinite(list(json.loads(line)["posteriors"].values())))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["{empty}"], "0 audio files in it"),
+        (["-", "{audio}"], "-: standard input stands alone"),
+        (["{scp}"], "commands are not run here"),
+        (["{audio}", "--threshold", "1.5"], "--threshold 1.5: expected a probability"),
+        (["{audio}", "--batch", "0"], "--batch 0: expected 1 or more"),
+        (["{audio}", "--hop", "1"], "--hop 1 without --window"),
+        (["{audio}", "--device", "cuda:7"], "--device cuda:7: not usable here"),
+        (["{audio}", "--device", "toaster"], "--device toaster: not usable here"),
+        (["-", "--rate", "0"], "--rate 0: expected Hz"),
+        (["{audio}", "{audio}", "--html", "{empty}/x.html"], "2 files; expected one INPUT"),
+    ],
+)
+def test_wrong_calls_are_one_line(
+    run_folder: Path, audio: list[Path], tmp_path: Path, words: list[str], message: str
+) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "pipe.scp").write_text("u1 touch /tmp/never |\n")
+    places = {"audio": audio[0], "empty": tmp_path / "empty", "scp": tmp_path / "pipe.scp"}
+    result = shell(run_folder, *(word.format(**places) for word in words))
+    assert result.returncode == 1
+    assert result.stderr.decode().startswith("error: ")
+    assert message in result.stderr.decode()
+    assert result.stderr.count(b"\n") == 1
+
+
+def test_windows_of_a_file(run_folder: Path, tmp_path: Path) -> None:
+    samples = 0.1 * np.random.default_rng(0).normal(size=int(3.3 * 16000))
+    soundfile.write(tmp_path / "long.wav", samples, 16000)
+    options = ["--window", "1", "--hop", "0.5", "--format", "tsv"]
+    rows = rows_of(shell(run_folder, tmp_path / "long.wav", *options).stdout)
+    times = [(float(row["start"]), float(row["end"])) for row in rows]
+    assert times == [(0.5 * i, 0.5 * i + 1) for i in range(5)] + [(2.5, 3.3)]
+
+
+def test_standard_input_is_predicted_as_it_comes_in(run_folder: Path) -> None:
+    """A line is there long before the stream ends, and says the same as the file would."""
+    samples = (3000 * np.random.default_rng(0).normal(size=4 * 16000)).astype("<i2")
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "ser.bin.ser_predict", str(run_folder), "-"),
+            *("--window", "2", "--hop", "1", "--format", "jsonl"),
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert process.stdin and process.stdout
+    lines: list[bytes] = []
+    reader = threading.Thread(target=lambda: lines.extend(process.stdout or []))
+    reader.start()
+    process.stdin.write(samples[: 2 * 16000].tobytes())
+    process.stdin.flush()
+    deadline = time.monotonic() + 60
+    while not lines and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert len(lines) == 1  # while standard input is open
+    process.stdin.write(samples[2 * 16000 :].tobytes())
+    process.stdin.close()
+    reader.join()
+    assert process.wait() == 0
+    found = [json.loads(line) for line in lines]
+    assert [(item["start"], item["end"]) for item in found] == [(0, 2), (1, 3), (2, 4)]
+    assert all(item["latency_ms"] > 0 for item in found)
+    expected = load(run_folder).predict(samples[: 2 * 16000], 16000)
+    assert found[0]["posteriors"] == pytest.approx(expected.posteriors, abs=1e-5)
+
+
+def test_imports_of_the_program_are_few() -> None:
+    """What costs a start: each of these takes longer than a prediction."""
+    code = "import sys, ser.bin.ser_predict; print(' '.join(sys.modules))"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
+    heavy = {
+        "torch",
+        "torchaudio",
+        "tensorboard",
+        "matplotlib",
+        "scipy.stats",
+        "sklearn",
+        "jiwer",
+        "kaldiio",
+    }
+    assert not heavy & set(loaded)

@@ -1,0 +1,40 @@
+"""Audio files and trained models that the tests of prediction share."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from tiny_recipe import EXP, finetune_run
+
+from ser.train.finetune import finetune
+
+RATES = {"a.wav": 16000, "b.flac": 8000, "c.ogg": 44100}
+
+
+def plant_files(folder: Path) -> list[Path]:
+    """Files of several formats, rates, channels and lengths, one shorter than a frame."""
+    random = np.random.default_rng(0)
+    paths = []
+    for i, (name, rate) in enumerate(RATES.items()):
+        paths.append(folder / name)
+        soundfile.write(paths[-1], 0.1 * random.normal(size=(rate * (i + 1), 1 + i)), rate)
+    paths.append(folder / "short.wav")
+    soundfile.write(paths[-1], 0.1 * random.normal(size=100), 16000)
+    return paths
+
+
+def train(system: str, folds: str = "123") -> Path:
+    """Fine-tunes some folds of the tiny recipe: ``exp/<system>``."""
+    for fold in folds:
+        finetune(finetune_run(system, fold=fold))
+    return EXP / system
+
+
+def move_away(system: str, fold: str, to: Path) -> Path:
+    """A finished run alone; its recipe is gone."""
+    folder = EXP / system / "seed1" / f"fold{fold}"
+    shutil.move(folder, to)
+    for child in Path.cwd().iterdir():
+        shutil.rmtree(child)
+    return to
