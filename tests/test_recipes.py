@@ -343,3 +343,34 @@ def test_audio_files_are_predicted_as_stage_5_predicts_them(tiny: Path) -> None:
         assert (shell["label"], shell["words"]) == (stage5[utt]["hyp"], stage5[utt]["ctc_text"])
         for name in header[2:6]:
             assert float(shell[name]) == pytest.approx(float(stage5[utt][name]), abs=1e-5)
+
+
+def test_the_readme_of_using_it_runs_as_written(tiny: Path, tmp_path: Path) -> None:
+    """Its commands and its Python, on what the tiny recipe trained."""
+    recipe = tmp_path / "recipe"
+    shutil.copytree(tiny, recipe)
+    section = re.search(r"## Use it\n(.*?)\n## ", (ROOT / "README.md").read_text(), re.S)
+    assert section is not None
+    packing, exporting = re.findall(r"```sh\n(.*?)```", section[1], re.S)
+    (python,) = re.findall(r"```python\n(.*?)```", section[1], re.S)
+    packing = packing.replace("cd egs/mini\n", "")
+    exporting = exporting.replace("pip install 'ser[onnx]'\n", "")
+    wav = next((recipe / "corpus").rglob("Ses01F_impro*.wav"))
+    packing = packing.replace("wav/Ses01F_impro02", f"wav/{wav.parent.name}")
+    for name in ("a.wav", "meeting.flac"):
+        (recipe / name).symlink_to(wav)  # soundfile goes by the content
+    (recipe / "use.py").write_text(python)
+    script = f"set -e\n{packing}\n{sys.executable} use.py\n{exporting}"
+    result = subprocess.run(
+        ["bash", "-c", script],
+        cwd=recipe,
+        env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    lines = (recipe / "emotions.jsonl").read_text().splitlines()
+    assert len(lines) == len(list((recipe / "corpus/IEMOCAP_full_release").rglob("*.wav")))
+    assert {path.name for path in recipe.glob("*.onnx")} == {"model.onnx", "small.onnx"}
+    assert (recipe / "model.tar.gz").exists() and (recipe / "model.pt2").exists()
