@@ -4,8 +4,8 @@
 
 Prints a table, and with --json writes one flat object: the figure of a row under its key, each case
 under KEY.CASE, the raw figures (seconds, threads, shapes, parameters) under KEY.NAME. Each row runs
-in a process of its own. Rows that compare with ESPnet make an environment with it on first use
-(tools/bench_venv; it shares our torch).
+in a process of its own. Rows that compare with ESPnet or SpeechBrain make an environment with them on first
+use (tools/bench_venv; it shares our torch).
 """
 
 import argparse
@@ -34,6 +34,8 @@ ROWS = {
     "ddp_efficiency": "distribution",
     "predict_realtime": "prediction",
     "predict_cold_start_vs_torch_import": "prediction",
+    "onnx_start": "prediction",
+    "api_vs_speechbrain": "prediction",
 }
 
 

@@ -1,9 +1,11 @@
 """Prediction: hours of speech per hour in batches, and one file from the shell."""
 
 import random
+import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +17,7 @@ import numpy as np
 import soundfile
 import torch
 
+from benchmarks.peer_env import measure_beside_peers
 from benchmarks.row import Row, alternate_seconds
 from ser.base.record import Record
 from ser.config.load import load_config
@@ -156,3 +159,60 @@ def predict_cold_start_vs_torch_import() -> Row:
 def call(*arguments: str) -> None:
     """Runs this Python."""
     subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL)
+
+
+def api_vs_speechbrain() -> Row:
+    """Files of 5 seconds through ``ser.load`` and SpeechBrain's EncoderClassifier, one by one.
+
+    Both with random weights and about as many parameters, in processes of their own, in turns; the
+    start is the wall time of a process that predicts one file.
+    """
+    num_files, rounds = 60, 3
+    figures: dict[str, dict[str, list[float]]] = {}
+    with run_folder("mini") as folder:
+        files = []
+        for i in range(num_files):
+            files.append(str(folder / f"{i}.wav"))
+            samples = 0.1 * np.random.default_rng(i).normal(size=5 * 16000)
+            soundfile.write(files[-1], samples, 16000)
+        (folder / "peer").mkdir()
+        for _ in range(rounds):
+            for side, model in (("ser", folder), ("speechbrain", folder / "peer")):
+                found = measure_beside_peers("api_sides", side, str(model), *files)
+                began = time.perf_counter()
+                measure_beside_peers("api_sides", side, str(model), files[0])
+                found["start"] = time.perf_counter() - began
+                for name, value in found.items():
+                    figures.setdefault(side, {}).setdefault(name, []).append(value)
+    ours, theirs = (
+        {name: statistics.median(values) for name, values in figures[side].items()}
+        for side in ("ser", "speechbrain")
+    )
+    return Row(
+        key="api_vs_speechbrain",
+        value=theirs["seconds"] / ours["seconds"],
+        target="reported",
+        cases={
+            "speed": theirs["seconds"] / ours["seconds"],
+            "start": theirs["start"] / ours["start"],
+            "memory": theirs["peak_megabytes"] / ours["peak_megabytes"],
+        },
+        raw={
+            "threads": THREADS,
+            "files": num_files,
+            **{f"ser.{name}": value for name, value in ours.items()},
+            **{f"speechbrain.{name}": value for name, value in theirs.items()},
+        },
+    )
+
+
+def onnx_start() -> Row:
+    """Seconds from the shell to the answer for one 5-second file, through onnxruntime."""
+    with run_folder("mini") as folder:
+        audio, model = folder / "five_seconds.wav", folder / "model.onnx"
+        samples = 0.1 * np.random.default_rng(0).normal(size=5 * 16000)
+        soundfile.write(audio, samples, 16000)
+        call("-m", "ser.bin.export", str(folder), "--out", str(model))
+        predict = partial(call, "-m", "ser.bin.ser_predict", str(model), str(audio))
+        (seconds,) = alternate_seconds(7, predict)
+    return Row(key="onnx_start", value=seconds, target="<= 1.0", raw={"weights": "random"})

@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.corpora import speech_num_frames
-from benchmarks.espnet_env import measure_beside_espnet
+from benchmarks.peer_env import measure_beside_peers
 from benchmarks.row import Row
 
 CASES = ("small", "wide")
@@ -14,7 +14,7 @@ BATCH_SIZE = 16
 
 def train_step_vs_espnet() -> Row:
     """Utterances per second of the optimiser step, ours / ESPnet's, float32, two threads."""
-    measured = {case: measure_beside_espnet("espnet_sides", "step", case) for case in CASES}
+    measured = {case: measure_beside_peers("espnet_sides", "step", case) for case in CASES}
     ratios = {case: m["espnet_seconds"] / m["our_seconds"] for case, m in measured.items()}
     return Row(
         key="train_step_vs_espnet",
@@ -28,7 +28,7 @@ def train_step_vs_espnet() -> Row:
 def train_memory_vs_espnet() -> Row:
     """Resident memory that the step adds at its peak, ours / ESPnet's, each in its process."""
     peaks = {
-        (case, side): measure_beside_espnet("espnet_sides", "memory", case, side)["peak_bytes"]
+        (case, side): measure_beside_peers("espnet_sides", "memory", case, side)["peak_bytes"]
         for case in CASES
         for side in ("ours", "espnet")
     }
@@ -49,7 +49,7 @@ def epoch_vs_espnet() -> Row:
         for corpus in LISTS:
             frames = Path(folder) / corpus
             frames.write_text("".join(f"{size}\n" for size in speech_num_frames(corpus)))
-            measured[corpus] = measure_beside_espnet("espnet_epoch", str(frames), str(BATCH_SIZE))
+            measured[corpus] = measure_beside_peers("espnet_epoch", str(frames), str(BATCH_SIZE))
     ratios = {case: m["espnet_seconds"] / m["our_seconds"] for case, m in measured.items()}
     return Row(
         key="epoch_vs_espnet",

@@ -1,4 +1,4 @@
-"""The Python environment with ESPnet, beside ours, and processes in it."""
+"""The Python environment with the peers, beside ours, and processes in it."""
 
 import json
 import os
@@ -21,23 +21,28 @@ PACKAGES = (
     "configargparse",
     "torch_complex",
     "h5py",
+    "speechbrain==1.1.2",
+    "hyperpyyaml",
+    "ruamel.yaml<0.18",
+    "huggingface_hub",
+    "requests",
 )
 
 
 def make_env() -> Path:
     """Its interpreter; the environment is made on first use and shares our torch."""
     python, complete = VENV / "bin" / "python", VENV / ".complete"
-    if not complete.exists():
+    if not complete.exists() or complete.read_text() != "\n".join(PACKAGES):
         run([sys.executable, "-m", "venv", "--clear", str(VENV)])
         paths = sysconfig.get_paths(vars={"base": str(VENV), "platbase": str(VENV)})
         Path(paths["purelib"], "ours.pth").write_text(sysconfig.get_paths()["purelib"] + "\n")
         run([str(python), "-m", "pip", "install", "--quiet", "--no-deps", *PACKAGES])
-        complete.touch()
+        complete.write_text("\n".join(PACKAGES))
     return python
 
 
-def measure_beside_espnet(module: str, *args: str) -> dict[str, Any]:
-    """What a module of this folder measures, in a fresh process that sees ESPnet and us."""
+def measure_beside_peers(module: str, *args: str) -> dict[str, Any]:
+    """What a module of this folder measures, in a fresh process that sees the peers and us."""
     environ = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tools'}"}
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder, "out.json")

@@ -1,0 +1,88 @@
+"""One side of ``api_vs_speechbrain``: files through a Python interface, in a process of its own.
+
+Usage: python -m benchmarks.api_sides OUT SIDE MODEL FILE...
+"""
+
+import json
+import resource
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+THREADS = 2
+HPARAMS = """
+compute_features: !new:speechbrain.lobes.features.Fbank
+    n_mels: 80
+mean_var_norm: !new:speechbrain.processing.features.InputNormalization
+    norm_type: sentence
+    std_norm: False
+embedding_model: !new:speechbrain.lobes.models.ECAPA_TDNN.ECAPA_TDNN
+    input_size: 80
+    channels: [168, 168, 168, 168, 504]
+    kernel_sizes: [5, 3, 3, 3, 1]
+    dilations: [1, 2, 3, 4, 1]
+    attention_channels: 64
+    lin_neurons: 192
+classifier: !new:speechbrain.lobes.models.ECAPA_TDNN.Classifier
+    input_size: 192
+    out_neurons: 4
+modules:
+    compute_features: !ref <compute_features>
+    mean_var_norm: !ref <mean_var_norm>
+    embedding_model: !ref <embedding_model>
+    classifier: !ref <classifier>
+pretrainer: !new:speechbrain.utils.parameter_transfer.Pretrainer
+label_encoder: !new:speechbrain.dataio.encoder.CategoricalEncoder
+"""
+
+
+def ours(model_path: Path) -> tuple[Callable[[str], Any], int]:
+    """``ser.load``, and the number of parameters."""
+    import torch
+
+    from ser import load
+    from ser.infer.torch_engine import TorchEngine
+
+    torch.set_num_threads(THREADS)
+    model = load(model_path)
+    assert isinstance(model.engine, TorchEngine)
+    return model.predict, sum(p.numel() for p in model.engine.networks[0].parameters())
+
+
+def speechbrain(folder: Path) -> tuple[Callable[[str], Any], int]:
+    """An ``EncoderClassifier`` with random weights."""
+    import torch
+    from speechbrain.inference.classifiers import EncoderClassifier
+
+    torch.set_num_threads(THREADS)
+    (folder / "hyperparams.yaml").write_text(HPARAMS)
+    model = EncoderClassifier.from_hparams(source=str(folder), savedir=str(folder))
+    model.hparams.label_encoder.update_from_iterable("abcd")
+    model.hparams.label_encoder.expect_len(4)
+
+    def predict(path: str) -> Any:
+        return model.classify_batch(model.load_audio(path, savedir=str(folder))[None])
+
+    return predict, sum(p.numel() for p in model.mods.parameters())
+
+
+def main() -> None:
+    """Loads, predicts all files once untimed and once timed, writes what was measured."""
+    out, side, model_path, *files = sys.argv[1:]
+    predict, num_parameters = {"ser": ours, "speechbrain": speechbrain}[side](Path(model_path))
+    predict(files[0])
+    ready = time.perf_counter()
+    for file in files:
+        predict(file)
+    measured = {
+        "seconds": time.perf_counter() - ready,
+        "peak_megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "parameters": num_parameters,
+    }
+    Path(out).write_text(json.dumps(measured))
+
+
+if __name__ == "__main__":
+    main()
