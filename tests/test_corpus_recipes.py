@@ -94,12 +94,14 @@ def test_a_recipe_of_ones_own(tree: Path) -> None:
             for take in "12":
                 plant_audio(tree / "my wavs" / f"{speaker}_{label}_{take}.wav", seconds=0.5)
     shrink(recipe)
-    systems = ["--recogniser", "none", "--systems", "cnn_blstm_sa transformer"]
+    systems = ["--recogniser", "none", "--systems", "cnn_blstm_sa transformer transformer_tl_mtl"]
     result = run(recipe / "run.sh", *systems, DEMO=str(tree / "my wavs"))
     assert result.returncode == 0, result.stderr
     results = json.loads((recipe / "exp" / "results.json").read_text())
     assert results["systems"]["transformer"]["num_utts"] == 40
-    assert "warning: no words; systems with a CTC head cannot be trained" in result.stderr
+    assert "warning: no words; systems with a CTC head will be left out" in result.stderr
+    assert "no words; left out: transformer_tl_mtl" in result.stderr
+    assert list(results["systems"]) == ["cnn_blstm_sa", "transformer"]
     refused = run(recipe / "run.sh", "--stage", "4", "--recogniser", "none")
     assert refused.returncode == 1
     assert re.search(r"error: none/exp/\w+.*: not there or not whole", refused.stderr)

@@ -104,6 +104,6 @@ fi
 
 if stage 6 "scoring -> $exp_dir/RESULTS.md"; then
   python -m ser.bin.score --conf "$conf" --systems "$systems" --seeds "$seeds" --folds "$folds" \
-    --pretrain "$recogniser/exp/pretrain" --exp-dir "$exp_dir" --command "$command_line" \
-    "${scoring[@]}"
+    --feats dump/fbank/ser --pretrain "$recogniser/exp/pretrain" --exp-dir "$exp_dir" \
+    --command "$command_line" "${scoring[@]}"
 fi

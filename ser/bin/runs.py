@@ -7,6 +7,7 @@ from ser.base.errors import SerError
 from ser.base.options import distinct_words
 from ser.base.process import num_cores
 from ser.corpus.folds import choose_folds
+from ser.data.wordless import trainable_systems
 from ser.train.device import threads_per_job
 from ser.train.finetune_run import FinetuneRun
 from ser.train.stop import deadline_after
@@ -54,7 +55,8 @@ def runs_of(args: argparse.Namespace) -> list[FinetuneRun]:
     Raises:
         SerError: A seed is no number, a list is empty or holds a word twice, or a number is 0.
     """
-    systems = distinct_words("--systems", args.systems)
+    asked = distinct_words("--systems", args.systems)
+    systems = trainable_systems(args.conf, asked, args.feats)
     seeds = distinct_words("--seeds", args.seeds)
     folds = choose_folds(args.exp_dir / "folds", args.folds)
     if not all(seed.isdecimal() for seed in seeds):

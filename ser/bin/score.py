@@ -8,6 +8,7 @@ from ser.base.files import write_json, write_text
 from ser.base.options import distinct_words
 from ser.base.record import require
 from ser.corpus.folds import choose_folds
+from ser.data.wordless import trainable_systems
 from ser.score.figures import write_figures
 from ser.score.held_out import check_held_out
 from ser.score.page import page
@@ -36,6 +37,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--systems", required=True, help="rows of the table")
     parser.add_argument("--seeds", required=True)
     parser.add_argument("--folds", default="", help="all of the protocol's by default")
+    parser.add_argument("--feats", type=Path, help="whose text tells whether there are words")
     parser.add_argument("--command", required=True, help="what the user typed, for the report")
     parser.add_argument("--publish", type=Path, help="folder that gets a copy of RESULTS.md")
     return parser.parse_args()
@@ -45,6 +47,8 @@ def main() -> None:
     """Reads, scores, draws, writes, prints."""
     args = parse_args()
     systems = distinct_words("--systems", args.systems)
+    if args.feats:
+        systems = trainable_systems(args.conf, systems, args.feats)
     seeds = distinct_words("--seeds", args.seeds)
     folds = choose_folds(args.exp_dir / "folds", args.folds)
     record = require(args.exp_dir / "predictions", STAGE)

@@ -134,7 +134,7 @@ def _write_corpus(out: Path, corpus: EmotionCorpus, labels: LabelsConfig) -> Non
     sounds = write_clips(films, audio_folder(out), allow_pipes=False) if films else {}
     utterances = [replace(u, wav=sounds.get(u.utt, u.wav)) for u in corpus.utterances]
     if utterances and not any(u.transcript for u in utterances):
-        logger.warning("warning: no words; systems with a CTC head cannot be trained")
+        logger.warning("warning: no words; systems with a CTC head will be left out")
     for first, second in identical_audio({u.utt: u.wav for u in utterances}):
         logger.warning("warning: %s and %s are the same audio to the byte", first, second)
     _write_recorded(

@@ -1,0 +1,45 @@
+"""Which systems a corpus without words can train."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ser.base.errors import SerError
+from ser.base.log import logger
+from ser.config.schema import FunctionalsConfig, WordsConfig
+from ser.config.systems import load_system
+from ser.kaldi.table import read_table
+
+
+def trainable_systems(conf: Path, names: Sequence[str], feats: Path) -> list[str]:
+    """Those of some systems that a corpus can train: without words none that has a CTC head.
+
+    What is left out is told.
+
+    Args:
+        conf: The recipe's configuration.
+        names: The systems that were asked for.
+        feats: Features of the emotional speech; its ``text`` holds the words.
+
+    Raises:
+        SerError: None is left.
+    """
+    text = feats / "text"
+    if not text.exists() or any(read_table(text).values()):
+        return list(names)
+    left = [name for name in names if not _needs_words(conf, name)]
+    out = [name for name in names if name not in left]
+    if not left:
+        raise SerError(
+            f"{text}: no words, and {' '.join(out)} cannot be without; expected transcripts; ask "
+            "for other systems (--systems)"
+        )
+    if out:
+        logger.warning("warning: %s: no words; left out: %s", text, " ".join(out))
+    return left
+
+
+def _needs_words(conf: Path, name: str) -> bool:
+    system = load_system(conf, name)
+    if isinstance(system, FunctionalsConfig):
+        return False
+    return isinstance(system, WordsConfig) or system.ctc_alpha > 0
