@@ -62,7 +62,7 @@ class Result:
 
 
 @dataclass(frozen=True)
-class Clip:
+class Segment:
     """Samples that wait for their prediction: (N,) at the model's rate, in 16-bit scale."""
 
     path: str
@@ -117,7 +117,7 @@ class Model:
             if isinstance(result, SerError):
                 raise result
             return result
-        return self.predict_clips([Clip("", self._samples(audio, sample_rate))])[0]
+        return self.predict_segments([Segment("", self._samples(audio, sample_rate))])[0]
 
     def predict_files(self, paths: Iterable[Path]) -> Iterator[tuple[Path, "Result | SerError"]]:
         """Predicts files in batches.
@@ -125,14 +125,14 @@ class Model:
         Yields:
             Each path in its order, with its result or with what is wrong with the file.
         """
-        waiting: list[tuple[Path, Clip | Result | SerError]] = []
+        waiting: list[tuple[Path, Segment | Result | SerError]] = []
         for path in paths:
             try:
                 if audio_seconds(path, path.name) > LONG_SECONDS:
                     waiting.append((path, self._long(path)))
                 else:
                     samples = read_audio(path, path.name, self.sample_rate_hz)
-                    waiting.append((path, Clip(str(path), samples)))
+                    waiting.append((path, Segment(str(path), samples)))
             except SerError as error:
                 waiting.append((path, error))
             if len(waiting) == AHEAD:
@@ -141,12 +141,12 @@ class Model:
         yield from self._settle(waiting)
 
     def _settle(
-        self, waiting: Sequence[tuple[Path, "Clip | Result | SerError"]]
+        self, waiting: Sequence[tuple[Path, "Segment | Result | SerError"]]
     ) -> Iterator[tuple[Path, "Result | SerError"]]:
-        clips = [item for _, item in waiting if isinstance(item, Clip)]
-        predicted = iter(self.predict_clips(clips))
+        segments = [item for _, item in waiting if isinstance(item, Segment)]
+        predicted = iter(self.predict_segments(segments))
         for path, item in waiting:
-            yield path, next(predicted) if isinstance(item, Clip) else item
+            yield path, next(predicted) if isinstance(item, Segment) else item
 
     def predict_windows(
         self, audio: str | Path | Iterable[Floats], window: float, hop: float
@@ -169,7 +169,7 @@ class Model:
         # At least a frame, or nothing would ever be heard.
         length, step = (max(1, round(seconds * rate)) for seconds in (window, hop))
         for start, samples in windows(chunks, length, step):
-            yield self.predict_clips([Clip(path, samples, start / rate)])[0]
+            yield self.predict_segments([Segment(path, samples, start / rate)])[0]
 
     def _long(self, path: Path) -> Result:
         """One result for a long file: the mean of its windows, by their length."""
@@ -181,16 +181,16 @@ class Model:
         words = None if parts[0].words is None else " ".join(p.words for p in parts if p.words)
         return self._result(str(path), posteriors, words, 0.0, parts[-1].end)
 
-    def predict_clips(self, clips: Sequence[Clip]) -> list[Result]:
-        """The results of some clips, in their order; alike in batches and alone."""
+    def predict_segments(self, segments: Sequence[Segment]) -> list[Result]:
+        """The results of some segments, in their order; alike in batches and alone."""
         if self.features_inside:
-            inputs = [np.pad(c.samples, (0, self._lacking(c.samples))) for c in clips]
+            inputs = [np.pad(c.samples, (0, self._lacking(c.samples))) for c in segments]
             lens = [self.fbank.num_frames(len(x)) for x in inputs]
         else:
-            inputs = [self.features(clip.samples) for clip in clips]
+            inputs = [self.features(segment.samples) for segment in segments]
             lens = [len(x) for x in inputs]
         outputs: dict[int, Output] = {}
-        order = sorted(range(len(clips)), key=lambda i: -lens[i])
+        order = sorted(range(len(segments)), key=lambda i: -lens[i])
         for first in range(0, len(order), self.batch_size):
             batch = order[first : first + self.batch_size]
             for part in split_by_frames([lens[i] for i in batch], MAX_FRAMES):
@@ -199,13 +199,13 @@ class Model:
                 outputs |= zip(members, found, strict=True)
         return [
             self._result(
-                clip.path,
+                segment.path,
                 outputs[i].posteriors,
                 self.tokenizer.decode(outputs[i].tokens) if self.tokenizer else None,
-                clip.start,
-                clip.start + len(clip.samples) / self.sample_rate_hz,
+                segment.start,
+                segment.start + len(segment.samples) / self.sample_rate_hz,
             )
-            for i, clip in enumerate(clips)
+            for i, segment in enumerate(segments)
         ]
 
     def features(self, samples: Floats) -> Floats:

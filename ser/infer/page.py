@@ -18,7 +18,7 @@ from torchaudio.functional import forced_align
 from ser.base.errors import SerError
 from ser.base.files import write_text
 from ser.infer.engine import Floats
-from ser.infer.model import LONG_SECONDS, Clip, Model, Result
+from ser.infer.model import LONG_SECONDS, Model, Result, Segment
 from ser.infer.torch_engine import TorchEngine, emotion_attention
 from ser.kaldi.audio import INT16_SCALE, read_audio
 from ser.text.bpe import BLANK_ID
@@ -88,7 +88,7 @@ def write_page(model: Model, path: Path, out: Path, window: float, hop: float) -
         raise SerError(
             f"{path}: {seconds:.0f} s; expected {LONG_SECONDS:.0f} s or less for a page; cut it"
         )
-    whole = model.predict_clips([Clip(str(path), samples)])[0]
+    whole = model.predict_segments([Segment(str(path), samples)])[0]
     over_time = list(model.predict_windows([samples], window, hop))
     words: list[Word] = []
     attention = None

@@ -15,17 +15,18 @@ from tiny_recipe import EXP, LABELS
 from ser.base.errors import SerError
 from ser.feats.fbank import Fbank
 from ser.infer.export import FbankLayer, export_onnx, export_torch
-from ser.infer.model import Clip, Model, load
+from ser.infer.model import Model, Segment, load
 from ser.infer.package import OnnxHeader
 from ser.infer.torch_engine import TorchEngine
 
 SECONDS = (0.5, 1.0, 3.7, 12.0, 35.0)
 
 
-def clips() -> list[Clip]:
+def segments() -> list[Segment]:
     rng = np.random.default_rng(0)
     return [
-        Clip(f"{s}", (3000 * rng.normal(size=int(s * 16000))).astype(np.float32)) for s in SECONDS
+        Segment(f"{s}", (3000 * rng.normal(size=int(s * 16000))).astype(np.float32))
+        for s in SECONDS
     ]
 
 
@@ -56,11 +57,14 @@ def test_onnx_says_the_same(
     assert [p.name for p in tmp_path.iterdir()] == ["model.onnx"]
     exported = load(path)
     assert exported.labels == LABELS.names
-    batched, wanted = exported.predict_clips(clips()), models[name].predict_clips(clips())
-    for clip, result, expected in zip(clips(), batched, wanted, strict=True):
+    batched, wanted = (
+        exported.predict_segments(segments()),
+        models[name].predict_segments(segments()),
+    )
+    for segment, result, expected in zip(segments(), batched, wanted, strict=True):
         assert result.posteriors == pytest.approx(expected.posteriors, abs=1e-4)
         assert result.words == expected.words
-        (alone,) = exported.predict_clips([clip])
+        (alone,) = exported.predict_segments([segment])
         assert alone.posteriors == pytest.approx(result.posteriors, abs=1e-5)
     short = exported.predict(np.ones(50, np.int16), sample_rate=16000)
     expected_short = models[name].predict(np.ones(50, np.int16), sample_rate=16000)
@@ -74,8 +78,8 @@ def test_a_program_of_torch_says_the_same(
     model = models["mtl"]
     export_torch(model, tmp_path / "model.pt2", inside)
     program = torch.export.load(tmp_path / "model.pt2").module()
-    for clip, expected in zip(clips(), model.predict_clips(clips()), strict=True):
-        array = clip.samples if inside else model.features(clip.samples)
+    for segment, expected in zip(segments(), model.predict_segments(segments()), strict=True):
+        array = segment.samples if inside else model.features(segment.samples)
         posteriors = program(torch.from_numpy(array)[None], torch.tensor([len(array)]))[0]
         assert posteriors[0].tolist() == pytest.approx(list(expected.posteriors.values()), abs=1e-4)
 
@@ -89,8 +93,8 @@ def test_int8_holds_integers_and_is_near(models: dict[str, Model], tmp_path: Pat
     # of two networks: the products of a block (4), the projection and the two heads
     assert len(quantised) == 2 * 7
     for result, expected in zip(
-        load(tmp_path / "int8.onnx").predict_clips(clips()),
-        models["mtl"].predict_clips(clips()),
+        load(tmp_path / "int8.onnx").predict_segments(segments()),
+        models["mtl"].predict_segments(segments()),
         strict=True,
     ):
         assert result.posteriors == pytest.approx(expected.posteriors, abs=0.1)
@@ -98,7 +102,7 @@ def test_int8_holds_integers_and_is_near(models: dict[str, Model], tmp_path: Pat
 
 
 def test_the_features_inside_are_those_outside() -> None:
-    samples = clips()[1].samples
+    samples = segments()[1].samples
     inside = FbankLayer(FBANK)(torch.from_numpy(samples)[None])[0]
     np.testing.assert_allclose(inside, Fbank(FBANK)(samples), atol=2e-3)
 
