@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 
@@ -47,6 +48,9 @@ def one_line_errors() -> Iterator[None]:
         if is_first_process():
             print(error, file=sys.stderr)
         sys.exit(STOPPED_STATUS)
+    except BrokenPipeError:  # who read what is printed has gone, as head does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)
     except (SerError, OSError) as error:
         if isinstance(error, SharedError) and not is_first_process():
             sys.exit(1)

@@ -19,7 +19,7 @@ from ser.base.errors import SerError, run_program
 from ser.infer.inputs import audio_inputs
 from ser.infer.model import Model, Result, load
 from ser.infer.printing import FORMATS, printer
-from ser.infer.windows import stream_pcm
+from ser.infer.windows import Floats, stream_pcm
 
 
 def parse_args() -> argparse.Namespace:
@@ -87,14 +87,14 @@ def _listen(model: Model, args: argparse.Namespace) -> None:
         raise SerError(f"--rate {args.rate}: expected Hz")
     heard = 0.0
 
-    def chunks() -> Iterator[object]:
+    def chunks() -> Iterator[Floats]:
         nonlocal heard
         for chunk in stream_pcm(sys.stdin.buffer, args.rate, model.sample_rate_hz):
             heard = time.perf_counter()
             yield chunk
 
     with printer(args.format, model, sys.stdout, timed=True, latency=True) as show:
-        for result in model.predict_windows(chunks(), window, hop):  # type: ignore[arg-type]  # a generator of arrays
+        for result in model.predict_windows(chunks(), window, hop):
             show(result, 1000 * (time.perf_counter() - heard))
 
 

@@ -53,8 +53,14 @@ def pack(packing: Packing, out: Path) -> Path:
         The archive.
 
     Raises:
-        SerError: A run is missing, or the runs are not of one configuration.
+        SerError: A run is missing, the runs are not of one configuration, or something else is in
+            the place of the folder.
     """
+    if out.exists() and not (out / MANIFEST).is_file():
+        raise SerError(
+            f"{out}: is there and is no package; expected a new name, or that of a package to "
+            "replace; choose another --out"
+        )
     runs = _runs(packing)
     described = [read_run(run) for run in runs.values()]
     if any(d != described[0] for d in described):
@@ -107,13 +113,9 @@ def pack(packing: Packing, out: Path) -> Path:
     with tarfile.open(partial, "w:gz") as tar:
         tar.add(out, arcname=out.name)
     partial.replace(archive)
-    logger.info("%s: %s of %s in %s files; %s", out, *_size(out), len(members), archive)
+    megabytes = sum(path.stat().st_size for path in out.iterdir()) / 1e6
+    logger.info("%s: %.1f MB, %s sets of weights; %s", out, megabytes, len(members), archive)
     return archive
-
-
-def _size(folder: Path) -> tuple[str, str]:
-    num_bytes = sum(path.stat().st_size for path in folder.iterdir())
-    return f"{num_bytes / 1e6:.1f} MB", folder.name
 
 
 def _runs(packing: Packing) -> dict[str, Path]:

@@ -122,6 +122,17 @@ def test_runs_that_are_not_there(recipe: Path, tmp_path: Path) -> None:
     assert json.loads((tmp_path / "model" / MANIFEST).read_text())["temperature"] == 1
 
 
+def test_no_other_folder_is_replaced(recipe: Path, tmp_path: Path) -> None:
+    train("transformer_tl_mtl", "1")
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "thesis.tex").write_text("years of work")
+    with pytest.raises(SerError, match="home: is there and is no package; expected a new name"):
+        pack(packing(), tmp_path / "home")
+    assert (tmp_path / "home" / "thesis.tex").read_text() == "years of work"
+    pack(packing(), tmp_path / "model")
+    pack(packing(), tmp_path / "model")  # an older package is
+
+
 class Bomb:
     """Leaves a mark when it is unpickled."""
 

@@ -186,6 +186,16 @@ def test_standard_input_is_predicted_as_it_comes_in(run_folder: Path) -> None:
     assert found[0]["posteriors"] == pytest.approx(expected.posteriors, abs=1e-5)
 
 
+def test_a_reader_that_leaves_early_is_no_error(run_folder: Path, audio: list[Path]) -> None:
+    command = [sys.executable, "-m", "ser.bin.ser_predict", str(run_folder), *map(str, audio * 40)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout and process.stderr
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    assert process.wait() == 141
+
+
 def test_imports_of_the_program_are_few() -> None:
     """What costs a start: each of these takes longer than a prediction."""
     code = "import sys, ser.bin.ser_predict; print(' '.join(sys.modules))"
