@@ -1,6 +1,6 @@
 """The report as sections, most important first; nothing is computed anew here."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -122,9 +122,10 @@ def _legend(results: Results) -> list[str]:
 
 
 def _stated(protocol: Mapping[str, Any]) -> dict[str, Any]:
-    """What a protocol sets: neither what is off, nor what only random draws need."""
+    """What a protocol sets: neither what is off, nor what only random draws or parts need."""
     drawn = "random" in (protocol.get("fold_unit"), str(protocol.get("validation")).split("_")[0])
-    unused: Sequence[str] = () if drawn else ("validation_share", "seed")
+    unused = [] if drawn else ["validation_share", "seed"]
+    unused += [] if protocol.get("parts") else ["parts_table"]
     return {k: v for k, v in protocol.items() if v not in ([], {}, None, False) and k not in unused}
 
 
