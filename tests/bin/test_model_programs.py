@@ -1,0 +1,64 @@
+"""pack, export, prepare_cross and prepare_table from the shell: what works, faults in a line."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tiny_audio import plant_files, train
+from tiny_recipe import EXP
+
+
+def run(program: str, *words: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", f"ser.bin.{program}", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_from_a_run_to_an_answer(recipe: Path, tmp_path: Path) -> None:
+    train("transformer", "12")
+    model = tmp_path / "model"
+    packed = run("pack", EXP / "transformer", "--out", model, "--folds", "1 2")
+    assert packed.returncode == 0, packed.stderr
+    assert "2 sets of weights" in packed.stderr
+    exported = run("export", model, "--out", tmp_path / "model.onnx")
+    assert exported.returncode == 0, exported.stderr
+    assert "model.onnx: ONNX, opset 18" in exported.stderr
+    answers = [
+        run("ser_predict", path, plant_files(tmp_path)[0], "--format", "tsv").stdout
+        for path in (model, tmp_path / "model.onnx")
+    ]
+    assert answers[0].splitlines()[0] == answers[1].splitlines()[0]
+    assert answers[0].splitlines()[1].split("\t")[1] == answers[1].splitlines()[1].split("\t")[1]
+
+
+def faults() -> list[tuple[str, list[object], str]]:
+    none, here = Path("/none"), Path("out")
+    conf = Path(__file__).parents[2] / "egs" / "cross" / "conf"
+    return [
+        ("pack", [none, "--out", here], "/none/seed1: no fold is trained"),
+        ("pack", [none, "--out", here, "--folds", "1 1"], "--folds '1 1': '1' stands twice"),
+        ("export", [none, "--out", "x.onnx"], "/none: no package.json"),
+        ("export", [none, "--out", "x.bin"], "--out x.bin: expected a name that ends in"),
+        ("prepare_cross", [here, "--conf", none], "/none/cross.yaml: no such file"),
+        ("prepare_cross", [here, "--conf", conf], "../crema_d/data/ser: not there or not whole"),
+        ("prepare_table", [none / "t.csv", here, "--conf", conf], "/none/t.csv: no such file"),
+        ("prepare_table", [Path("/"), here, "--conf", conf], "/utt2spk: no such file"),
+    ]
+
+
+@pytest.mark.parametrize(("program", "words", "said"), faults())
+def test_a_fault_is_one_line(
+    program: str,
+    words: list[object],
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = run(program, *words)
+    assert result.returncode == 1
+    assert result.stdout == ""
+    assert result.stderr.startswith("error: ")
+    assert said in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert not list(tmp_path.iterdir())
