@@ -30,6 +30,8 @@ def main() -> None:
     log_to_console()
     if args.out.suffix not in (".onnx", ".pt2"):
         raise SerError(f"--out {args.out}: expected a name that ends in .onnx or .pt2")
+    if not args.out.parent.is_dir():
+        raise SerError(f"{args.out.parent}: no such folder; expected one for the file; make it")
     model = load(args.model)
     if args.out.suffix == ".onnx":
         export_onnx(model, args.out, args.features_inside, args.int8)

@@ -85,6 +85,8 @@ def _listen(model: Model, args: argparse.Namespace) -> None:
     hop = args.hop or min(1.0, window)
     if args.rate < 1:
         raise SerError(f"--rate {args.rate}: expected Hz")
+    if sys.stdin is None:
+        raise SerError("-: standard input is closed; expected raw 16-bit PCM on it")
     heard = 0.0
 
     def chunks() -> Iterator[Floats]:

@@ -29,13 +29,24 @@ def read_table_corpus(path: Path) -> list[EmotionUtterance]:
 
     Raises:
         SerError: The file is no CSV or TSV, a column is missing, double or unnamed, a row has
-            another number of cells or lacks a value, an audio file does not exist, or a gender is
-            none.
+            another number of cells or lacks a value, an audio file does not exist, a gender is
+            none, or two speakers are one as words.
     """
     if path.suffix.lower() not in DELIMITERS:
         raise SerError(f"{path}: expected a .csv or .tsv file; rename or convert it")
     delimiter = DELIMITERS[path.suffix.lower()]
-    return [_utterance(path, line, row) for line, row in read_rows(path, REQUIRED, delimiter)]
+    utterances = []
+    written: dict[str, str] = {}
+    for line, row in read_rows(path, REQUIRED, delimiter):
+        utterance = _utterance(path, line, row)
+        first = written.setdefault(utterance.spk, row["speaker"])
+        if first != row["speaker"]:
+            raise SerError(
+                f"{path}:{line}: the speakers '{first}' and '{row['speaker']}' would both be "
+                f"{utterance.spk}; expected names that differ in more than blanks; rename one"
+            )
+        utterances.append(utterance)
+    return utterances
 
 
 def _utterance(path: Path, line: int, row: Mapping[str, str]) -> EmotionUtterance:

@@ -29,7 +29,10 @@ def audio_inputs(inputs: Sequence[str]) -> list[Path]:
                 raise SerError(f"{path}: 0 audio files in it; expected some; name another folder")
             paths += found
         elif path.suffix == ".scp":
-            paths += _listed(path)
+            found = _listed(path)
+            if not found:
+                raise SerError(f"{path}: 0 lines; expected 'id path' lines; write some")
+            paths += found
         else:
             paths.append(path)
     return paths

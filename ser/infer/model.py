@@ -6,6 +6,7 @@
 >>> result.label, result.posteriors, result.words
 """
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -161,12 +162,15 @@ class Model:
         Raises:
             SerError: The file is unreadable, or a length makes no sense.
         """
-        if not 0 < hop <= window:
-            raise SerError(f"--window {window:g} --hop {hop:g}: expected 0 < hop <= window")
+        frame = self.fbank.config.frame_length_ms / 1000
+        if not (frame <= window < math.inf and 0 < hop <= window):
+            raise SerError(
+                f"--window {window:g} --hop {hop:g}: expected seconds, a window of {frame:g} or "
+                "more, and 0 < hop <= window"
+            )
         path = str(audio) if isinstance(audio, str | Path) else ""
         rate = self.sample_rate_hz
         chunks = stream_file(Path(audio), rate) if isinstance(audio, str | Path) else audio
-        # At least a frame, or nothing would ever be heard.
         length, step = (max(1, round(seconds * rate)) for seconds in (window, hop))
         for start, samples in windows(chunks, length, step):
             yield self.predict_segments([Segment(path, samples, start / rate)])[0]

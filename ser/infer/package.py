@@ -52,6 +52,11 @@ def read_package(folder: Path) -> Manifest:
             or is not the one that was packed.
     """
     path = folder / MANIFEST
+    if folder.is_file():
+        raise SerError(
+            f"{folder}: a file; expected the folder of a package, or a .onnx file; unpack an "
+            "archive first (tar xzf)"
+        )
     if not path.is_file():
         raise SerError(
             f"{folder}: no {MANIFEST}; expected a model of ser.bin.pack, or the folder of a run of "

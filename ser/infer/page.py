@@ -80,8 +80,10 @@ def write_page(model: Model, path: Path, out: Path, window: float, hop: float) -
         hop: Seconds from one to the next.
 
     Raises:
-        SerError: The file is unreadable or too long.
+        SerError: The file is unreadable or too long, or the page's folder is not there.
     """
+    if not out.parent.is_dir():
+        raise SerError(f"{out.parent}: no such folder; expected one for the page; make it")
     samples = read_audio(path, path.name, model.sample_rate_hz)
     seconds = len(samples) / model.sample_rate_hz
     if seconds > LONG_SECONDS:

@@ -23,6 +23,8 @@ def audio_seconds(path: Path, utt: str) -> float:
     Raises:
         SerError: The file is missing or unreadable.
     """
+    if path.exists() and not path.is_file():  # a pipe would be waited for without end
+        raise SerError(f"{path}: no regular file ({utt}); expected an audio file; name another")
     try:
         info = soundfile.info(str(path))
     except (soundfile.SoundFileError, OSError) as error:

@@ -39,6 +39,7 @@ def faults() -> list[tuple[str, list[object], str]]:
         ("pack", [none, "--out", here, "--folds", "1 1"], "--folds '1 1': '1' stands twice"),
         ("export", [none, "--out", "x.onnx"], "/none: no package.json"),
         ("export", [none, "--out", "x.bin"], "--out x.bin: expected a name that ends in"),
+        ("export", [none, "--out", "no/x.onnx"], "no: no such folder"),
         ("prepare_cross", [here, "--conf", none], "/none/cross.yaml: no such file"),
         ("prepare_cross", [here, "--conf", conf], "../crema_d/data/ser: not there or not whole"),
         ("prepare_table", [none / "t.csv", here, "--conf", conf], "/none/t.csv: no such file"),

@@ -74,6 +74,11 @@ def test_slashes_of_another_system_and_a_byte_order_mark(tmp_path: Path) -> None
         ("t.csv", "path,label,speaker\n9.wav,joy,s\n", "9.wav: no such file; expected audio"),
         ("t.csv", "path,label,speaker,gender\n1.wav,joy,s,x\n", "t.csv:2: the gender 'x'"),
         ("t.csv", 'path,label,speaker\n"1.wav,joy,s\n', "not a table"),
+        (
+            "t.csv",
+            "path,label,speaker\n1.wav,joy,a b\n1.wav,joy,a_b\n",
+            "t.csv:3: the speakers 'a b' and 'a_b' would both be a_b",
+        ),
     ],
 )
 def test_faults_are_one_line(tmp_path: Path, name: str, text: str, message: str) -> None:

@@ -133,6 +133,11 @@ def test_no_other_folder_is_replaced(recipe: Path, tmp_path: Path) -> None:
     pack(packing(), tmp_path / "model")  # an older package is
 
 
+def test_an_archive_is_to_be_unpacked(package: Path) -> None:
+    with pytest.raises(SerError, match=r"model\.tar\.gz: a file; expected .*tar xzf"):
+        load(package.with_name("model.tar.gz"))
+
+
 class Bomb:
     """Leaves a mark when it is unpickled."""
 

@@ -128,6 +128,11 @@ def test_odd_audio_is_predicted(run_folder: Path, tmp_path: Path) -> None:
         (["{audio}", "--device", "cuda:7"], "--device cuda:7: not usable here"),
         (["{audio}", "--device", "toaster"], "--device toaster: not usable here"),
         (["-", "--rate", "0"], "--rate 0: expected Hz"),
+        (["{audio}", "--window", "0.001"], "--window 0.001 --hop 0.001: expected seconds"),
+        (["{audio}", "--window", "nan"], "--window nan --hop nan: expected seconds"),
+        (["{audio}", "--html", "{empty}/none/x.html"], "none: no such folder"),
+        (["{none}"], "none.scp: 0 lines; expected"),
+        (["{pipe}"], "pipe.wav: no regular file"),
         (["{audio}", "{audio}", "--html", "{empty}/x.html"], "2 files; expected one INPUT"),
     ],
 )
@@ -136,7 +141,10 @@ def test_wrong_calls_are_one_line(
 ) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "pipe.scp").write_text("u1 touch /tmp/never |\n")
+    (tmp_path / "none.scp").write_text("")
+    os.mkfifo(tmp_path / "pipe.wav")
     places = {"audio": audio[0], "empty": tmp_path / "empty", "scp": tmp_path / "pipe.scp"}
+    places |= {"none": tmp_path / "none.scp", "pipe": tmp_path / "pipe.wav"}
     result = shell(run_folder, *(word.format(**places) for word in words))
     assert result.returncode == 1
     assert result.stderr.decode().startswith("error: ")
