@@ -39,7 +39,11 @@ def read_msp_podcast(root: Path) -> EmotionCorpus:
         SerError: The table or the audio folder is missing, a column is, or a row is not of the
             scheme.
     """
-    table = root / "Labels" / "labels_consensus.csv"
+    # Older releases write "concensus", and some "label" without a capital.
+    tables = sorted(root.glob("[Ll]abel*/labels_con[cs]ensus.csv"))
+    if not tables:
+        raise SerError(f"{root}: no Labels/labels_consensus.csv; expected MSP-Podcast; check db.sh")
+    table = tables[0]
     audio = next((root / name for name in AUDIO_FOLDERS if (root / name).is_dir()), None)
     if audio is None:
         raise SerError(f"{root / AUDIO_FOLDERS[0]}: no such folder; expected the turns as WAV")
