@@ -174,7 +174,7 @@ def test_windows_that_cannot_be(model: Model, tmp_path: Path) -> None:
     path = plant_files(tmp_path)[0]
     for window, hop in ((0, 0), (1, 2), (1, 0), (-1, -1)):
         with pytest.raises(
-            SerError, match="expected seconds, a window of 0.025 or more, and 0 < hop"
+            SerError, match=r"expected seconds, a window of 0\.025 or more, and 0 < hop"
         ):
             next(model.predict_windows(path, window, hop))
 
