@@ -4,8 +4,9 @@
 
 Prints a table, and with --json writes one flat object: the figure of a row under its key, each case
 under KEY.CASE, the raw figures (seconds, threads, shapes, parameters) under KEY.NAME. Each row runs
-in a process of its own. Rows that compare with ESPnet or SpeechBrain make an environment with them
-on first use (tools/bench_venv; it shares our torch); int8_accuracy needs egs/mini after stage 4.
+in a process of its own. Rows that compare with ESPnet, SpeechBrain or s3prl make an environment
+with them on first use (tools/bench_venv; it shares our torch); int8_accuracy needs egs/mini after
+stage 4.
 """
 
 import argparse
@@ -35,7 +36,7 @@ ROWS = {
     "predict_realtime": "prediction",
     "predict_cold_start_vs_torch_import": "prediction",
     "onnx_start": "prediction",
-    "api_vs_speechbrain": "prediction",
+    "api_vs_peers": "prediction",
     "int8_accuracy": "quantised",
 }
 

@@ -54,12 +54,17 @@ def main() -> None:
 
         if len(paths) != 1:
             raise SerError(f"--html {args.html}: {len(paths)} files; expected one INPUT")
-        write_page(model, paths[0], args.html, args.window or 1.0, args.hop or 0.25)
+        write_page(model, paths[0], args.html, _or(args.window, 1.0), _or(args.hop, 0.25))
         return
-    found = _windows(model, paths, args) if args.window else model.predict_files(paths)
-    bar = tqdm(found, total=None if args.window else len(paths), unit="file", disable=None)
-    with printer(args.format, model, sys.stdout, timed=bool(args.window)) as show:
-        for _, result in bar:
+    quiet = sys.stdout.isatty() or None  # there the lines themselves are the progress
+    if args.window is None:
+        found = tqdm(model.predict_files(paths), total=len(paths), unit="file", disable=quiet)
+    else:
+        found = tqdm(_windows(model, paths, args), unit="window", disable=quiet)
+    timed = args.window is not None
+    width = max((len(str(path)) for path in paths), default=0)
+    with printer(args.format, model, sys.stdout, timed, path_width=width) as show:
+        for _, result in found:
             if isinstance(result, SerError):
                 print(f"error: {result}", file=sys.stderr)
                 failed = True
@@ -68,12 +73,17 @@ def main() -> None:
     sys.exit(failed)
 
 
+def _or(value: float | None, default: float) -> float:
+    """What was asked for, 0 too, which is refused where it is used."""
+    return default if value is None else value
+
+
 def _windows(
     model: Model, paths: list[Path], args: argparse.Namespace
 ) -> Iterator[tuple[Path, Result | SerError]]:
     for path in paths:
         try:
-            for result in model.predict_windows(path, args.window, args.hop or args.window):
+            for result in model.predict_windows(path, args.window, _or(args.hop, args.window)):
                 yield path, result
         except SerError as error:
             yield path, error
@@ -81,8 +91,8 @@ def _windows(
 
 def _listen(model: Model, args: argparse.Namespace) -> None:
     """A line every hop, with the milliseconds from the window's last sample to the line."""
-    window = args.window or 3.0
-    hop = args.hop or min(1.0, window)
+    window = _or(args.window, 3.0)
+    hop = _or(args.hop, min(1.0, window))
     if args.rate < 1:
         raise SerError(f"--rate {args.rate}: expected Hz")
     if sys.stdin is None:

@@ -163,7 +163,7 @@ def _commands(source: str) -> list[list[str]]:
 def _decode_film(path: Path) -> tuple[Any, int]:
     """The first sound track of a film, mono."""
     try:
-        import av  # of the extra "video"; nothing else needs it
+        import av  # of the extra "films"; nothing else needs it
     except ImportError as error:
         raise SerError(
             f"{path}: no audio format of soundfile's; PyAV reads it; install it (pip install av), "

@@ -6,6 +6,7 @@ the language in five emotions. Some copies part each emotion into ``train``, ``e
 their label column is not to be trusted: the folder tells the emotion.
 """
 
+import codecs
 import re
 from pathlib import Path
 
@@ -25,7 +26,8 @@ SPLITS = ("train", "evaluation", "test")
 NUM_SENTENCES = 350
 NAME = re.compile(r"(?P<speaker>00\d\d)_(?P<number>\d{6})")
 EXPECTED = "<speaker>/<Emotion>/<speaker>_<number>.wav"
-ENCODINGS = ("utf-8-sig", "utf-16", "gb18030")
+ENCODINGS = ("utf-8-sig", "gb18030")
+UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # without a mark, any even number of bytes is
 
 
 def read_esd(root: Path) -> EmotionCorpus:
@@ -81,11 +83,11 @@ def _read_texts(path: Path) -> dict[str, str]:
         content = path.read_bytes()
     except FileNotFoundError as error:
         raise SerError(f"{path}: no such file; expected the speaker's sentences") from error
-    for encoding in ENCODINGS:
+    for encoding in ("utf-16",) if content.startswith(UTF_16) else ENCODINGS:
         try:
             text = content.decode(encoding)
         except UnicodeError:
             continue
         rows = (re.split(r"\t+", line.strip()) for line in text.splitlines())
         return {row[0]: row[1] for row in rows if len(row) > 1}
-    raise SerError(f"{path}: not text in any of {' '.join(ENCODINGS)}; convert it to UTF-8")
+    raise SerError(f"{path}: not text in UTF-8, UTF-16 or GB18030; convert it to UTF-8")

@@ -9,6 +9,7 @@
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -172,8 +173,10 @@ class Model:
         rate = self.sample_rate_hz
         chunks = stream_file(Path(audio), rate) if isinstance(audio, str | Path) else audio
         length, step = (max(1, round(seconds * rate)) for seconds in (window, hop))
-        for start, samples in windows(chunks, length, step):
-            yield self.predict_segments([Segment(path, samples, start / rate)])[0]
+        found = (Segment(path, x, start / rate) for start, x in windows(chunks, length, step))
+        at_once = self.batch_size if path else 1  # a stream is heard as it comes
+        while batch := list(islice(found, at_once)):
+            yield from self.predict_segments(batch)
 
     def _long(self, path: Path) -> Result:
         """One result for a long file: the mean of its windows, by their length."""

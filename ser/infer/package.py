@@ -98,7 +98,7 @@ class OnnxHeader(Section):
         bpe: The BPE model in base64; empty without a CTC head.
     """
 
-    format: int
+    format: Annotated[int, Field(le=FORMAT)]
     labels: list[str]
     fbank: FbankConfig
     features_inside: bool

@@ -21,7 +21,12 @@ class Show(Protocol):
 
 @contextlib.contextmanager
 def printer(
-    form: str, model: Model, out: TextIO, timed: bool, latency: bool = False
+    form: str,
+    model: Model,
+    out: TextIO,
+    timed: bool,
+    latency: bool = False,
+    path_width: int = 0,
 ) -> Iterator[Show]:
     """Yields what prints results.
 
@@ -31,6 +36,7 @@ def printer(
         out: Where to.
         timed: Whether start and end are shown in tables.
         latency: Whether the latency is.
+        path_width: Letters of the longest path, to align the table.
     """
     if form == "json":
         found: list[dict[str, Any]] = []
@@ -41,8 +47,10 @@ def printer(
     columns = ["path", *(["start", "end"] if timed else []), "label"]
     columns += [f"post_{name}" for name in model.labels]
     columns += ["words"] * (model.tokenizer is not None) + ["latency_ms"] * latency
+    widths = [max(len(column), 8) for column in columns]
+    widths[0] = max(path_width, len(columns[0]))
     if form != "jsonl":
-        print(_line(columns, form), file=out)
+        print(_line(columns, form, widths), file=out)
 
     def show(result: Result, latency_ms: float | None = None) -> None:
         if form == "jsonl":
@@ -55,16 +63,16 @@ def printer(
             cells += [f"{value:.{digits}f}" for value in result.posteriors.values()]
             cells += [] if result.words is None else [result.words]
             cells += [] if latency_ms is None else [f"{latency_ms:.1f}"]
-            text = _line(cells, form)
+            text = _line(cells, form, widths)
         print(text, file=out, flush=True)
 
     yield show
 
 
-def _line(cells: list[str], form: str) -> str:
+def _line(cells: list[str], form: str, widths: list[int]) -> str:
     if form == "tsv":
         return "\t".join(cell.replace("\t", " ").replace("\n", " ") for cell in cells)
-    return "  ".join(cell.ljust(8) for cell in cells).rstrip()
+    return "  ".join(map(str.ljust, cells, widths)).rstrip()
 
 
 def as_json(result: Result, timed: bool, latency_ms: float | None) -> dict[str, Any]:

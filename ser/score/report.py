@@ -91,16 +91,14 @@ def _legend(results: Results) -> list[str]:
     run = results["run"]
     num_utts = max(row["num_utts"] for row in results["systems"].values())
     clusters = results["num_clusters"]
-    unit, count = (
-        ("sessions", clusters["sessions"])
-        if clusters["sessions"] > 1
-        else ("speakers", clusters["speakers"])
-    )
+    # Where each speaker has a session of their own, the reader thinks of speakers.
+    grouped = clusters["sessions"] > 1 and clusters["sessions"] != clusters["speakers"]
+    unit = "sessions" if grouped else "speakers"
     lines = [
         f"- WA (correct / all), UA (mean recall of the classes) and macro-F1: pooled over the "
         f"{num_utts} utterances of the folds {' '.join(run['folds'])}, each predicted by a model "
         f"that never saw its fold; the mean over the seeds {' '.join(run['seeds'])}.",
-        f"- [95 %]: delete-one jackknife over the {count} {unit} with Student's t.",
+        f"- [95 %]: delete-one jackknife over the {clusters[unit]} {unit} with Student's t.",
         "- WER: greedy CTC transcripts of the auxiliary recogniser on the same utterances.",
     ]
     if results["missing"]:

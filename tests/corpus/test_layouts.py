@@ -129,6 +129,15 @@ def test_esd(tmp_path: Path) -> None:
     assert "utt2split" not in english.attributes
 
 
+@pytest.mark.parametrize("encoding", ["gb18030", "utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("end", ["\n", "\n\n"])  # an even and an odd number of bytes
+def test_encodings_of_esd(tmp_path: Path, encoding: str, end: str) -> None:
+    table = tmp_path / "0001" / "0001.txt"
+    plant_audio(tmp_path / "0001" / "Angry" / "0001_000351.wav")
+    table.write_text(f"0001_000351\t打远一看\t生气{end}", encoding=encoding)
+    assert read_esd(tmp_path).utterances[0].transcript == "打远一看"
+
+
 def test_esd_without_its_texts(tmp_path: Path) -> None:
     plant_esd(tmp_path)
     table = tmp_path / "0012" / "0012.txt"
@@ -136,7 +145,7 @@ def test_esd_without_its_texts(tmp_path: Path) -> None:
     with pytest.raises(SerError, match=r"0012.txt: no line for 0012_000351"):
         read_esd(tmp_path)
     table.write_bytes(b"\xff")
-    with pytest.raises(SerError, match=r"0012.txt: not text in any of utf-8-sig utf-16 gb18030"):
+    with pytest.raises(SerError, match=r"0012.txt: not text in UTF-8, UTF-16 or GB18030"):
         read_esd(tmp_path)
     table.unlink()
     with pytest.raises(SerError, match=r"0012.txt: no such file"):

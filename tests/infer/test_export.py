@@ -16,7 +16,7 @@ from ser.base.errors import SerError
 from ser.feats.fbank import Fbank
 from ser.infer.export import FbankLayer, export_onnx, export_torch
 from ser.infer.model import Model, Segment, load
-from ser.infer.package import OnnxHeader
+from ser.infer.package import FORMAT, OnnxHeader
 from ser.infer.torch_engine import TorchEngine
 
 SECONDS = (0.5, 1.0, 3.7, 12.0, 35.0)
@@ -45,6 +45,14 @@ def models(pretrained_recipe: Path, tmp_path_factory: pytest.TempPathFactory) ->
         networks = [m.engine.networks[0] for m in members if isinstance(m.engine, TorchEngine)]
         pair = replace(members[0], engine=TorchEngine(networks, temperature=1.3))
         return {"mtl": pair, "baseline": load(EXP / "cnn_blstm_sa" / "seed1" / "fold1")}
+
+
+@pytest.fixture(scope="module")
+def baseline_file(models: dict[str, Model], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The baseline, exported."""
+    path = tmp_path_factory.mktemp("onnx") / "baseline.onnx"
+    export_onnx(models["baseline"], path, False, int8=False)
+    return path
 
 
 @pytest.mark.parametrize("name", ["mtl", "baseline"])
@@ -122,7 +130,7 @@ def test_neither_torch_nor_another_file_is_needed(models: dict[str, Model], tmp_
     assert str(audio) in found.stdout
 
 
-def test_files_that_are_none_of_ours(models: dict[str, Model], tmp_path: Path) -> None:
+def test_files_that_are_none_of_ours(baseline_file: Path, tmp_path: Path) -> None:
     import onnx
 
     path = tmp_path / "model.onnx"
@@ -132,11 +140,10 @@ def test_files_that_are_none_of_ours(models: dict[str, Model], tmp_path: Path) -
     with pytest.raises(SerError, match=r"model\.onnx: not a readable ONNX file") as error:
         load(path)
     assert "\n" not in str(error.value)
-    export_onnx(models["baseline"], path, False, int8=False)
-    graph = onnx.load(path)
+    graph = onnx.load(baseline_file)
     header = OnnxHeader.model_validate_json(graph.metadata_props[0].value)
-    text = header.model_copy(update={"format": 2}).model_dump_json()
-    onnx.helper.set_model_props(graph, {"ser": text.replace('"format":2', '"format":2,"new":1')})
+    newer = header.model_copy(update={"format": FORMAT + 1})
+    onnx.helper.set_model_props(graph, {"ser": newer.model_dump_json()})
     onnx.save(graph, path)
     with pytest.raises(SerError, match=r"model\.onnx: written by another version"):
         load(path)
@@ -146,8 +153,7 @@ def test_files_that_are_none_of_ours(models: dict[str, Model], tmp_path: Path) -
         load(path)
 
 
-def test_an_exported_model_is_not_exported_again(models: dict[str, Model], tmp_path: Path) -> None:
-    export_onnx(models["baseline"], tmp_path / "a.onnx", False, int8=False)
+def test_an_exported_model_is_not_exported_again(baseline_file: Path, tmp_path: Path) -> None:
     with pytest.raises(SerError, match="export: an exported model"):
-        export_onnx(load(tmp_path / "a.onnx"), tmp_path / "b.onnx", False, int8=False)
+        export_onnx(load(baseline_file), tmp_path / "b.onnx", False, int8=False)
     assert not (tmp_path / "b.onnx").exists()

@@ -1,4 +1,4 @@
-"""One side of ``api_vs_speechbrain``: files through a Python interface, in a process of its own.
+"""One side of ``api_vs_peers``: files through a Python interface, in a process of its own.
 
 Usage: python -m benchmarks.api_sides OUT SIDE MODEL FILE...
 """
@@ -7,11 +7,14 @@ import json
 import resource
 import sys
 import time
+import types
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 THREADS = 2
+NUM_LABELS = 4
 HPARAMS = """
 compute_features: !new:speechbrain.lobes.features.Fbank
     n_mels: 80
@@ -60,7 +63,7 @@ def speechbrain(folder: Path) -> tuple[Callable[[str], Any], int]:
     (folder / "hyperparams.yaml").write_text(HPARAMS)
     model = EncoderClassifier.from_hparams(source=str(folder), savedir=str(folder))
     model.hparams.label_encoder.update_from_iterable("abcd")
-    model.hparams.label_encoder.expect_len(4)
+    model.hparams.label_encoder.expect_len(NUM_LABELS)
 
     def predict(path: str) -> Any:
         return model.classify_batch(model.load_audio(path, savedir=str(folder))[None])
@@ -68,10 +71,67 @@ def speechbrain(folder: Path) -> tuple[Callable[[str], Any], int]:
     return predict, sum(p.numel() for p in model.mods.parameters())
 
 
+def s3prl(folder: Path) -> tuple[Callable[[str], Any], int]:
+    """An ``S3PRLUpstream`` (a small HuBERT), ``Featurizer`` and ``MeanPoolingLinear``."""
+    import soundfile
+    import torch
+    import torchaudio
+
+    torch.set_num_threads(THREADS)
+    # s3prl 0.4.18 imports these of older versions of torchaudio; none of them is called.
+    torchaudio.set_audio_backend = lambda _: None
+    gone = types.ModuleType("torchaudio.sox_effects")
+    gone.apply_effects_tensor = gone.apply_effects_file = None
+    sys.modules["torchaudio.sox_effects"] = torchaudio.sox_effects = gone
+    from s3prl.nn import Featurizer, MeanPoolingLinear, S3PRLUpstream
+    from s3prl.upstream.hubert.hubert_model import (
+        HubertConfig,
+        HubertModel,
+        HubertPretrainingConfig,
+    )
+
+    checkpoint, symbols = folder / "hubert.pt", [["a", "b"]]
+    if not checkpoint.exists():
+        config = HubertConfig(
+            label_rate=50,
+            encoder_layers=4,
+            encoder_embed_dim=128,
+            encoder_ffn_embed_dim=512,
+            encoder_attention_heads=4,
+            conv_feature_layers="[(64,10,5)] + [(64,3,2)] * 4 + [(64,2,2)] * 2",
+            conv_pos=64,
+            conv_pos_groups=8,
+            final_dim=64,
+        )
+        task = HubertPretrainingConfig(label_rate=50)
+        state = {
+            "task_cfg": asdict(task),
+            "model_cfg": asdict(config),
+            "model_weight": HubertModel(config, task, symbols).state_dict(),
+            "dictionaries_symbols": symbols,
+        }
+        torch.save(state, checkpoint)
+    upstream = S3PRLUpstream("hubert_custom", str(checkpoint)).eval()
+    featurizer = Featurizer(upstream).eval()
+    head = MeanPoolingLinear(featurizer.output_size, NUM_LABELS).eval()
+
+    @torch.inference_mode()
+    def predict(path: str) -> Any:
+        samples, _ = soundfile.read(path, dtype="float32")
+        hidden = upstream(torch.from_numpy(samples)[None], torch.tensor([len(samples)]))
+        return head(*featurizer(*hidden))
+
+    parts = (upstream, featurizer, head)
+    return predict, sum(p.numel() for part in parts for p in part.parameters())
+
+
+SIDES = {"ser": ours, "speechbrain": speechbrain, "s3prl": s3prl}
+
+
 def main() -> None:
     """Loads, predicts all files once untimed and once timed, writes what was measured."""
     out, side, model_path, *files = sys.argv[1:]
-    predict, num_parameters = {"ser": ours, "speechbrain": speechbrain}[side](Path(model_path))
+    predict, num_parameters = SIDES[side](Path(model_path))
     predict(files[0])
     ready = time.perf_counter()
     for file in files:

@@ -24,8 +24,14 @@ PACKAGES = (
     "speechbrain==1.1.2",
     "hyperpyyaml",
     "ruamel.yaml<0.18",
-    "huggingface_hub",
+    "huggingface_hub==0.35.3",
     "requests",
+    "s3prl==0.4.18",
+    "omegaconf",
+    "antlr4-python3-runtime==4.9.3",
+    "transformers==4.57.1",
+    "tokenizers==0.22.1",
+    "regex",
 )
 
 
