@@ -12,6 +12,7 @@ from torch import nn
 from torch.nn.functional import conv2d
 
 DRAW_VALUES = 1 << 16  # of a 16-bit draw
+FEWEST_ROWS = 128  # below, preparing oneDNN's weights costs more than the product: 0.5 ms a call
 
 threshold_backward = torch.ops.aten.threshold_backward  # a gradient where the ReLU is above 0
 
@@ -30,7 +31,8 @@ def linear(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.T
     """``nn.functional.linear``; in float32 on the CPU as a convolution of kernel 1.
 
     The rows of ``x``, seen as the pixels of one channels-last image, need no copy. PyTorch gives
-    convolutions to oneDNN and products to MKL, which on AMD processors is half as fast.
+    convolutions to oneDNN and products to MKL, which on AMD processors is half as fast. A short
+    utterance that is predicted alone stays a product.
 
     Args:
         x: (..., D).
@@ -40,7 +42,8 @@ def linear(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.T
     Returns:
         (..., N).
     """
-    if not use_fast(x) or x.dtype != torch.float32:
+    alone = not torch.is_grad_enabled() and x.numel() < FEWEST_ROWS * x.shape[-1]
+    if not use_fast(x) or x.dtype != torch.float32 or alone:
         return nn.functional.linear(x, weight, bias)
     image = x.reshape(1, -1, 1, x.shape[-1]).permute(0, 3, 1, 2)  # (1, D, rows, 1)
     # Dilation across the one column changes nothing, but PyTorch leaves undilated kernels of 1 to

@@ -191,7 +191,7 @@ def api_vs_peers() -> Row:
         for side, found in figures.items()
     }
     cases = {
-        f"{peer}.{case}": medians[peer][name] / medians["ser"][name]
+        f"{case}_vs_{peer}": medians[peer][name] / medians["ser"][name]
         for peer in peers
         for case, name in (("speed", "seconds"), ("start", "start"), ("memory", "peak_megabytes"))
     }
