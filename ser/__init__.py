@@ -3,7 +3,8 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ser.infer.model import Model, Result, load
+    from ser.infer.loading import load
+    from ser.infer.model import Model, Result
 
 __version__ = "0.1.0"
 __all__ = ["Model", "Result", "load"]
@@ -12,7 +13,7 @@ __all__ = ["Model", "Result", "load"]
 def __getattr__(name: str) -> Any:
     """``load``, ``Model`` and ``Result``, imported when they are first asked for."""
     if name in __all__:
-        from ser.infer import model
+        from ser.infer import loading, model
 
-        return getattr(model, name)
+        return getattr(loading if name == "load" else model, name)
     raise AttributeError(f"module 'ser' has no attribute '{name}'")

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from ser.corpus.emotion import EmotionUtterance
+
 
 def plant_audio(path: Path, rate: int = 16000, seconds: float = 0.2) -> None:
     """Noise that is this file's own."""
@@ -155,3 +157,9 @@ PLANTERS = {
     "savee": plant_savee,
     "tess": plant_tess,
 }
+
+
+def find(utterances: list[EmotionUtterance], orig: str) -> EmotionUtterance:
+    """The one utterance of an original name."""
+    (found,) = (u for u in utterances if u.utt_orig == orig)
+    return found

@@ -9,7 +9,7 @@ import pytest
 
 from ser.base.files import write_json
 from ser.bin import score
-from ser.corpus.folds import fold_list_name
+from ser.corpus.fold_lists import fold_list_name
 from ser.kaldi.table import write_table
 
 LABELS = ("ang", "hap", "neu", "sad")

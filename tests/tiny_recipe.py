@@ -32,7 +32,8 @@ from ser.config.schema import (
     PretrainConfig,
     SystemConfig,
 )
-from ser.corpus.folds import make_folds, write_folds
+from ser.corpus.fold_lists import write_folds
+from ser.corpus.folds import make_folds
 from ser.kaldi.data_dir import read_data_dir
 from ser.text.bpe import write_bpe
 from ser.train.finetune_run import FinetuneRun

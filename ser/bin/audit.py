@@ -8,7 +8,7 @@ from ser.base.files import write_json, write_text
 from ser.base.record import require
 from ser.config.load import load_config
 from ser.config.protocol import ProtocolConfig
-from ser.corpus.folds import fold_names, read_fold
+from ser.corpus.fold_lists import fold_names, read_fold
 from ser.kaldi.data_dir import read_data_dir
 from ser.score.audit import audit, check_speakers
 from ser.score.audit_tables import audit_sections

@@ -7,7 +7,7 @@ from ser.base.errors import run_program
 from ser.base.files import write_json, write_text
 from ser.base.options import distinct_words
 from ser.base.record import require
-from ser.corpus.folds import choose_folds
+from ser.corpus.fold_lists import choose_folds
 from ser.data.wordless import trainable_systems
 from ser.score.figures import write_figures
 from ser.score.held_out import check_held_out

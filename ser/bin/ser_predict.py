@@ -17,7 +17,8 @@ from tqdm import tqdm
 
 from ser.base.errors import SerError, run_program
 from ser.infer.inputs import audio_inputs
-from ser.infer.model import Model, Result, load
+from ser.infer.loading import load
+from ser.infer.model import Model, Result
 from ser.infer.printing import FORMATS, printer
 from ser.infer.windows import Floats, stream_pcm
 

@@ -7,6 +7,8 @@ from pathlib import Path
 from ser.base.errors import run_program
 from ser.score.verify import verify
 
+SHOWN = 20  # findings; one changed decision moves a hundred figures
+
 
 def parse_args() -> argparse.Namespace:
     """The command line."""
@@ -17,11 +19,13 @@ def parse_args() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Prints what is wrong, a line each; status 1 where anything is."""
+    """Prints what is wrong, a line each, changed files first; status 1 where anything is."""
     args = parse_args()
     findings = verify(args.exp_dir, args.results)
-    for finding in findings:
+    for finding in findings[:SHOWN]:
         print(finding, file=sys.stderr)
+    if len(findings) > SHOWN:
+        print(f"... and {len(findings) - SHOWN} more", file=sys.stderr)
     if findings:
         sys.exit(1)
     print(f"{args.exp_dir}: verified; the predictions give RESULTS.md and results.json")

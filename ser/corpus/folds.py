@@ -4,18 +4,13 @@ import random
 import string
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path
 
 from ser.base.errors import SerError
-from ser.base.files import digest_file
 from ser.base.log import logger
-from ser.base.options import distinct_words
 from ser.config.protocol import ProtocolConfig
+from ser.corpus.fold_lists import TEST, TRAIN, VALID, natural_order
 from ser.kaldi.data_dir import DataDir
-from ser.kaldi.table import Table, read_table, write_table
-
-TRAIN, VALID, TEST = "train", "valid", "test"
-DIGEST_DIGITS = 16  # of a fold list's SHA-256, as prediction tables name it
+from ser.kaldi.table import Table
 
 
 def make_folds(data: DataDir, protocol: ProtocolConfig) -> dict[str, Table]:
@@ -34,7 +29,7 @@ def make_folds(data: DataDir, protocol: ProtocolConfig) -> dict[str, Table]:
         given = _without_scenes(data, "1", _given_parts(data, protocol, utts), protocol)
         return _with_validation(data, given, protocol)
     fold_of = _test_folds(data, protocol, utts)
-    names = sorted(set(fold_of.values()), key=_natural)
+    names = sorted(set(fold_of.values()), key=natural_order)
     if len(names) != protocol.num_folds:
         raise SerError(
             f"{data.path}: {len(names)} folds by {protocol.fold_unit}; expected num_folds "
@@ -148,7 +143,7 @@ def _in_turn(data: DataDir, protocol: ProtocolConfig, units: Collection[str]) ->
     if protocol.fold_unit == "speaker":
         gender = data.tables.get("spk2gender", {})
         return sorted(units, key=lambda spk: (gender.get(spk, ""), spk))
-    return sorted(units, key=_natural)
+    return sorted(units, key=natural_order)
 
 
 def _even_groups(sizes: Mapping[str, int], num_groups: int) -> dict[str, str]:
@@ -186,7 +181,7 @@ def _without_scenes(
     scene_of = _table(data, "utt2scene", f"num_scene_groups {protocol.num_scene_groups}")
     sizes = Counter(scene_of[utt] for utt in data.utts)
     group_of = _even_groups(sizes, protocol.num_scene_groups)
-    groups = sorted(set(group_of.values()), key=_natural)
+    groups = sorted(set(group_of.values()), key=natural_order)
     if len(groups) != protocol.num_scene_groups:
         raise SerError(
             f"{data.path / 'utt2scene'}: {len(sizes)} scenes; expected num_scene_groups "
@@ -258,54 +253,3 @@ def _check_parts(
                 f"{data.path}: in fold {fold} the speaker {spk} is both in {spoken[spk]} and in "
                 f"{part} ({utt}); expected speaker-disjoint parts; change the fold unit"
             )
-
-
-def _natural(name: str) -> tuple[int, str]:
-    """Sorts ``2`` before ``10``."""
-    return len(name), name
-
-
-def write_folds(folder: Path, folds: Mapping[str, Table]) -> None:
-    """Writes one table a fold, ``fold<name>``."""
-    for name, parts in folds.items():
-        write_table(folder / f"fold{name}", parts)
-
-
-def read_fold(folder: Path, name: str) -> Table:
-    """The part of every utterance in one fold.
-
-    Raises:
-        SerError: There is no such fold.
-    """
-    path = folder / f"fold{name}"
-    if not path.exists():
-        known = ", ".join(fold_names(folder))
-        raise SerError(f"--folds {name}: no such fold; expected some of: {known}")
-    return read_table(path)
-
-
-def fold_names(folder: Path) -> list[str]:
-    """The folds that a folder holds."""
-    return sorted((path.name.removeprefix("fold") for path in folder.glob("fold*")), key=_natural)
-
-
-def choose_folds(folder: Path, asked: str) -> list[str]:
-    """The folds that ``--folds`` names; with an empty text all that the folder holds.
-
-    Raises:
-        SerError: The folder has none, or one is named twice.
-    """
-    if asked.strip():
-        return distinct_words("--folds", asked)
-    names = fold_names(folder)
-    if not names:
-        raise SerError(
-            f"{folder}: no fold lists; expected those of a protocol; run stage 0: "
-            "./run.sh --stage 0 --stop-stage 0"
-        )
-    return names
-
-
-def fold_list_name(folder: Path, name: str) -> str:
-    """A fold list as prediction tables name it: ``fold1@`` and the beginning of its SHA-256."""
-    return f"fold{name}@{digest_file(folder / f'fold{name}')[:DIGEST_DIGITS]}"

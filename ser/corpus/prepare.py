@@ -21,7 +21,8 @@ from ser.corpus.emotion import (
     identical_audio,
     write_emotion_dir,
 )
-from ser.corpus.folds import make_folds, write_folds
+from ser.corpus.fold_lists import write_folds
+from ser.corpus.folds import make_folds
 from ser.corpus.iemocap import differences_from_counts, read_iemocap
 from ser.corpus.kaldi_dir import read_kaldi_dir
 from ser.corpus.librispeech import (

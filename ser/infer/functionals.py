@@ -20,7 +20,7 @@ from ser.base.files import whole_folder
 from ser.base.record import Record, require
 from ser.config.load import load_config
 from ser.config.schema import FunctionalsConfig, LabelsConfig
-from ser.corpus.folds import TEST, TRAIN, read_fold
+from ser.corpus.fold_lists import TEST, TRAIN, read_fold
 from ser.data.utterances import FeatureDir
 from ser.infer.predictor import Prediction
 from ser.kaldi.audio import INT16_SCALE, read_audio

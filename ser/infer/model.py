@@ -8,7 +8,7 @@
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -16,16 +16,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import soxr
-from pydantic import ValidationError
 
 from ser.base.errors import SerError
-from ser.base.files import read_json
-from ser.config.schema import FbankConfig, LabelsConfig, SystemConfig
 from ser.data.sampler import split_by_frames
 from ser.feats.fbank import Fbank
 from ser.infer.engine import Engine, Output
-from ser.infer.onnx_engine import OnnxEngine, load_onnx
-from ser.infer.package import BPE, MANIFEST, read_package
 from ser.infer.windows import stream_file, windows
 from ser.kaldi.audio import INT16_SCALE, audio_seconds, read_audio
 from ser.text.bpe import Tokenizer
@@ -156,7 +151,8 @@ class Model:
         """Predicts a recording window by window, in memory that its length does not change.
 
         Args:
-            audio: A path, or a stream of mono samples at the model's rate in 16-bit scale.
+            audio: A path, or pieces of mono samples at the model's rate in 16-bit scale; those of
+                an iterator are heard as they come, else windows are predicted in batches.
             window: Seconds.
             hop: Seconds from one window to the next, at most a window.
 
@@ -174,7 +170,7 @@ class Model:
         chunks = stream_file(Path(audio), rate) if isinstance(audio, str | Path) else audio
         length, step = (max(1, round(seconds * rate)) for seconds in (window, hop))
         found = (Segment(path, x, start / rate) for start, x in windows(chunks, length, step))
-        at_once = self.batch_size if path else 1  # a stream is heard as it comes
+        at_once = 1 if isinstance(audio, Iterator) else self.batch_size  # heard as it comes
         while batch := list(islice(found, at_once)):
             yield from self.predict_segments(batch)
 
@@ -252,98 +248,3 @@ class Model:
         if sample_rate != self.sample_rate_hz:
             mono = soxr.resample(mono, sample_rate, self.sample_rate_hz)
         return np.asarray(mono, np.float32)
-
-
-def load(
-    path: str | Path,
-    device: str = "cpu",
-    threshold: float = 0.0,
-    batch_size: int = 16,
-    num_threads: int | None = None,
-) -> Model:
-    """Loads a model.
-
-    Args:
-        path: A package of ``ser.bin.pack``, an ONNX file of ``ser.bin.export`` (which needs no
-            torch), or the folder of a finished run of stage 4.
-        device: ``cpu``, ``cuda`` or ``cuda:1``.
-        threshold: Below this probability no label is given.
-        batch_size: Most utterances of a batch.
-        num_threads: Of the ONNX session; all cores by default.
-
-    Raises:
-        SerError: There is no such model, it is damaged or newer than this version, or the device
-            is not there.
-    """
-    if not 0 <= threshold <= 1:
-        raise SerError(f"--threshold {threshold:g}: expected a probability, 0 to 1")
-    if batch_size < 1:
-        raise SerError(f"--batch {batch_size}: expected 1 or more")
-    path = Path(path)
-    if path.suffix == ".onnx":
-        model = _load_onnx(path, device, num_threads)
-    elif (path / "run.json").is_file() and not (path / MANIFEST).exists():
-        model = _load_run(path, device)
-    else:
-        model = _load_package(path, device)
-    return replace(model, threshold=threshold, batch_size=batch_size)
-
-
-def _load_onnx(path: Path, device: str, num_threads: int | None) -> Model:
-    header, session = load_onnx(path, device, num_threads)
-    fbank = Fbank(header.fbank)
-    least = header.min_frames
-    if header.features_inside:
-        least = fbank.frame_length + (least - 1) * fbank.frame_shift
-    tokenizer = Tokenizer(header.bpe_model) if header.bpe else None
-    engine = OnnxEngine(session, least)
-    return Model(engine, tuple(header.labels), fbank, tokenizer, header.features_inside)
-
-
-def _load_package(folder: Path, device: str) -> Model:
-    manifest = read_package(folder)
-    from ser.infer.torch_engine import TorchEngine, choose_device, load_network
-
-    place = choose_device(device)
-    tokenizer = Tokenizer.load(folder / BPE) if manifest.config.ctc_alpha else None
-    vocab_size = tokenizer.vocab_size if tokenizer else None
-    networks = [
-        load_network(manifest.config, len(manifest.labels), vocab_size, folder / name, place)
-        for name in manifest.members
-    ]
-    engine = TorchEngine(networks, manifest.temperature)
-    return Model(engine, tuple(manifest.labels), Fbank(manifest.fbank), tokenizer)
-
-
-def _load_run(folder: Path, device: str) -> Model:
-    system, labels, fbank = read_run(folder)
-    from ser.infer.torch_engine import TorchEngine, choose_device, load_network
-
-    place = choose_device(device)
-    tokenizer = Tokenizer.load(folder / BPE) if system.ctc_alpha else None
-    vocab_size = tokenizer.vocab_size if tokenizer else None
-    weights = folder / "model.safetensors"
-    network = load_network(system, len(labels.names), vocab_size, weights, place)
-    return Model(TorchEngine([network]), labels.names, Fbank(fbank), tokenizer)
-
-
-def read_run(folder: Path) -> tuple[SystemConfig, LabelsConfig, FbankConfig]:
-    """What a finished run of stage 4 says of itself.
-
-    Raises:
-        SerError: The folder holds none.
-    """
-    path = folder / "run.json"
-    record: dict[str, Any] = read_json(path)
-    try:
-        return (
-            SystemConfig.model_validate(record["config"]["system"]),
-            LabelsConfig.model_validate(record["config"]["labels"]),
-            FbankConfig.model_validate(record["notes"]["fbank"]),
-        )
-    except (KeyError, ValidationError) as error:
-        reason = str(error).splitlines()[0]
-        raise SerError(
-            f"{path}: no record of a system and its features ({reason}); expected that of a run "
-            "of stage 4; name another folder, or rerun stage 4 with --force"
-        ) from error

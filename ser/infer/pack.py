@@ -15,7 +15,7 @@ import ser
 from ser.base.errors import SerError
 from ser.base.files import digest_file, read_json, whole_folder, write_json, write_text
 from ser.base.log import logger
-from ser.infer.model import read_run
+from ser.infer.loading import read_run
 from ser.infer.package import BPE, CARD, FORMAT, MANIFEST, Manifest
 from ser.score.calibration import fit_temperature
 from ser.score.predictions import read_prediction_file

@@ -13,7 +13,7 @@ from ser.base.record import Record, rerun_hint
 from ser.config.load import load_config
 from ser.config.schema import FunctionalsConfig, LabelsConfig, WordsConfig
 from ser.config.systems import load_system
-from ser.corpus.folds import TEST, fold_list_name
+from ser.corpus.fold_lists import TEST, fold_list_name
 from ser.data.utterances import FeatureDir, read_feature_dir
 from ser.infer.functionals import functionals_record, predict_from_functionals
 from ser.infer.predictor import Prediction

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Sequence
 import torch
 
 from ser.config.schema import TrainingConfig
-from ser.corpus.folds import read_fold
+from ser.corpus.fold_lists import read_fold
 from ser.data.loader import load_batches
 from ser.data.sampler import sorted_batches
 from ser.data.utterances import FeatureDir, Utterance, report_padded, select

@@ -6,7 +6,7 @@ from ser.base.errors import SerError
 from ser.config.load import load_config
 from ser.config.schema import LabelsConfig, WordsConfig
 from ser.config.systems import load_system
-from ser.corpus.folds import TEST, TRAIN, read_fold
+from ser.corpus.fold_lists import TEST, TRAIN, read_fold
 from ser.data.utterances import FeatureDir
 from ser.infer.predictor import Prediction
 from ser.infer.run import predict_parts

@@ -14,7 +14,7 @@ from rapidfuzz import fuzz, process
 
 from ser.base.errors import SerError
 from ser.base.files import digest_file
-from ser.corpus.folds import TEST
+from ser.corpus.fold_lists import TEST
 from ser.kaldi.data_dir import DataDir
 from ser.kaldi.table import Table
 from ser.score.baselines import accuracies, by_scene, by_words, majority

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from ser.corpus.folds import TEST, fold_list_name, read_fold
+from ser.corpus.fold_lists import TEST, fold_list_name, read_fold
 from ser.score.predictions import Prediction, Predictions, fault
 
 

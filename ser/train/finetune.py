@@ -12,7 +12,7 @@ from ser.base.files import digest_json
 from ser.base.record import require
 from ser.config.protocol import ProtocolConfig
 from ser.config.schema import SCRATCH, LabelsConfig, SystemConfig
-from ser.corpus.folds import TRAIN, VALID, read_fold
+from ser.corpus.fold_lists import TRAIN, VALID, read_fold
 from ser.data.batch import Batch
 from ser.data.loader import load_batches
 from ser.data.sampler import sorted_batches

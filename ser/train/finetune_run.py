@@ -10,7 +10,7 @@ from ser.config.load import load_config
 from ser.config.protocol import ProtocolConfig
 from ser.config.schema import SCRATCH, LabelsConfig, SystemConfig
 from ser.config.systems import load_trained_system, trained_systems
-from ser.corpus.folds import read_fold
+from ser.corpus.fold_lists import read_fold
 from ser.data.utterances import check_num_mel_bins, copy_identities
 from ser.text.bpe import Tokenizer
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from ser.base.errors import SerError
 from ser.config.protocol import ProtocolConfig
-from ser.corpus.folds import make_folds, read_fold, write_folds
+from ser.corpus.fold_lists import read_fold, write_folds
+from ser.corpus.folds import make_folds
 from ser.kaldi.data_dir import DataDir
 
 

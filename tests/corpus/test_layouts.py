@@ -9,10 +9,10 @@ import pytest
 from corpora import (
     MELD_COLUMNS,
     PLANTERS,
+    find,
     plant_audio,
     plant_crema_d,
     plant_emodb,
-    plant_esd,
     plant_meld,
     plant_msp_podcast,
     plant_savee,
@@ -24,8 +24,6 @@ from ser.base.errors import SerError
 from ser.config.schema import LabelsConfig
 from ser.corpus.crema_d import read_crema_d
 from ser.corpus.emodb import read_emodb
-from ser.corpus.emotion import EmotionUtterance
-from ser.corpus.esd import read_esd
 from ser.corpus.meld import read_meld
 from ser.corpus.msp_podcast import read_msp_podcast
 from ser.corpus.prepare import prepare_corpus
@@ -33,11 +31,6 @@ from ser.corpus.readers import READERS
 from ser.corpus.savee import read_savee
 from ser.corpus.tess import read_tess
 from ser.kaldi.data_dir import read_data_dir
-
-
-def find(utterances: list[EmotionUtterance] | object, orig: str) -> EmotionUtterance:
-    (found,) = (u for u in utterances if u.utt_orig == orig)  # type: ignore[attr-defined]
-    return found
 
 
 def test_crema_d(tmp_path: Path) -> None:
@@ -109,47 +102,6 @@ def test_savee_in_a_folder_of_nobody(tmp_path: Path) -> None:
     plant_audio(tmp_path / "XY" / "a01.wav")
     with pytest.raises(SerError, match=r"the folder 'XY' is no speaker"):
         read_savee(tmp_path)
-
-
-def test_esd(tmp_path: Path) -> None:
-    plant_esd(tmp_path)
-    utterances = read_esd(tmp_path).utterances
-    assert len(utterances) == 12 * 15
-    chinese, english = find(utterances, "0001_000371"), find(utterances, "0012_000371")
-    assert chinese.label == english.label == "angry"  # the folder, not the text file's column
-    assert chinese.transcript == "打远一看 它们的确很是美丽"
-    assert english.transcript == "THE NINE THE EGGS"
-    assert chinese.attributes == {
-        "utt2scene": "sentence021",
-        "utt2type": "scripted",
-        "utt2language": "zh",
-        "utt2split": "evaluation",
-    }
-    assert english.attributes["utt2language"] == "en"
-    assert "utt2split" not in english.attributes
-
-
-@pytest.mark.parametrize("encoding", ["gb18030", "utf-8", "utf-8-sig", "utf-16"])
-@pytest.mark.parametrize("end", ["\n", "\n\n"])  # an even and an odd number of bytes
-def test_encodings_of_esd(tmp_path: Path, encoding: str, end: str) -> None:
-    table = tmp_path / "0001" / "0001.txt"
-    plant_audio(tmp_path / "0001" / "Angry" / "0001_000351.wav")
-    table.write_text(f"0001_000351\t打远一看\t生气{end}", encoding=encoding)
-    assert read_esd(tmp_path).utterances[0].transcript == "打远一看"
-
-
-def test_esd_without_its_texts(tmp_path: Path) -> None:
-    plant_esd(tmp_path)
-    table = tmp_path / "0012" / "0012.txt"
-    table.write_text("0012_000001\tA line.\tNeutral\n")
-    with pytest.raises(SerError, match=r"0012.txt: no line for 0012_000351"):
-        read_esd(tmp_path)
-    table.write_bytes(b"\xff")
-    with pytest.raises(SerError, match=r"0012.txt: not text in UTF-8, UTF-16 or GB18030"):
-        read_esd(tmp_path)
-    table.unlink()
-    with pytest.raises(SerError, match=r"0012.txt: no such file"):
-        read_esd(tmp_path)
 
 
 def test_msp_podcast(tmp_path: Path) -> None:

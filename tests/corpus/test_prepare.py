@@ -14,7 +14,7 @@ from ser.config.load import load_config
 from ser.config.protocol import ProtocolConfig
 from ser.config.schema import CountsConfig, LabelsConfig
 from ser.corpus import emotion
-from ser.corpus.folds import read_fold
+from ser.corpus.fold_lists import read_fold
 from ser.corpus.prepare import (
     prepare_corpus,
     prepare_folds,

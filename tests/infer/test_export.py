@@ -15,7 +15,8 @@ from tiny_recipe import EXP, LABELS
 from ser.base.errors import SerError
 from ser.feats.fbank import Fbank
 from ser.infer.export import FbankLayer, export_onnx, export_torch
-from ser.infer.model import Model, Segment, load
+from ser.infer.loading import load
+from ser.infer.model import Model, Segment
 from ser.infer.package import FORMAT, OnnxHeader
 from ser.infer.torch_engine import TorchEngine
 

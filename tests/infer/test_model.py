@@ -18,7 +18,8 @@ import ser
 from ser.base.errors import SerError
 from ser.base.files import read_json, write_json
 from ser.infer import model as model_module
-from ser.infer.model import Model, Result, load
+from ser.infer.loading import load
+from ser.infer.model import Model, Result
 from ser.infer.windows import stream_file, windows
 from ser.kaldi.audio import INT16_SCALE, read_audio
 from ser.train.finetune import finetune

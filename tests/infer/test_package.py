@@ -16,7 +16,8 @@ from tiny_recipe import EXP, LABELS, finetune_run
 
 from ser.base.errors import SerError
 from ser.base.files import digest_file
-from ser.infer.model import Result, load
+from ser.infer.loading import load
+from ser.infer.model import Result
 from ser.infer.pack import Packing, pack
 from ser.infer.package import FORMAT, MANIFEST
 from ser.infer.predict import predict_all

@@ -15,7 +15,8 @@ from tiny_recipe import EXP
 
 from ser.base.errors import SerError
 from ser.infer.export import export_onnx
-from ser.infer.model import Model, load
+from ser.infer.loading import load
+from ser.infer.model import Model
 from ser.infer.page import align, write_page
 from ser.infer.torch_engine import TorchEngine, emotion_attention
 

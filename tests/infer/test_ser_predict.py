@@ -14,7 +14,7 @@ import soundfile
 from tiny_audio import move_away, plant_files, train
 from tiny_recipe import WORDS
 
-from ser.infer.model import load
+from ser.infer.loading import load
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from ser.config.load import load_config
 from ser.config.protocol import ProtocolConfig
 from ser.config.schema import CountsConfig, LabelsConfig
 from ser.corpus import synthetic, synthetic_iemocap
-from ser.corpus.folds import fold_names, read_fold
+from ser.corpus.fold_lists import fold_names, read_fold
 from ser.corpus.prepare import prepare_folds, prepare_iemocap
 from ser.corpus.synthetic import write_corpora
 from ser.corpus.synthetic_iemocap import write_lines

@@ -5,9 +5,10 @@ from pathlib import Path
 
 from benchmarks.row import Row
 from ser.base.errors import SerError
-from ser.corpus.folds import TEST, read_fold
+from ser.corpus.fold_lists import TEST, read_fold
 from ser.infer.export import export_onnx
-from ser.infer.model import Result, load
+from ser.infer.loading import load
+from ser.infer.model import Result
 from ser.kaldi.data_dir import read_data_dir
 
 MINI = Path(__file__).parents[2] / "egs" / "mini"

@@ -1,0 +1,65 @@
+"""Fold lists: the part of every utterance in a fold; stage 0 writes them, the others read them."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from ser.base.errors import SerError
+from ser.base.files import digest_file
+from ser.base.options import distinct_words
+from ser.kaldi.table import Table, read_table, write_table
+
+TRAIN, VALID, TEST = "train", "valid", "test"
+DIGEST_DIGITS = 16  # of a fold list's SHA-256, as prediction tables name it
+
+
+def write_folds(folder: Path, folds: Mapping[str, Table]) -> None:
+    """Writes one table a fold, ``fold<name>``."""
+    for name, parts in folds.items():
+        write_table(folder / f"fold{name}", parts)
+
+
+def read_fold(folder: Path, name: str) -> Table:
+    """The part of every utterance in one fold.
+
+    Raises:
+        SerError: There is no such fold.
+    """
+    path = folder / f"fold{name}"
+    if not path.exists():
+        known = ", ".join(fold_names(folder))
+        raise SerError(f"--folds {name}: no such fold; expected some of: {known}")
+    return read_table(path)
+
+
+def fold_names(folder: Path) -> list[str]:
+    """The folds that a folder holds."""
+    return sorted(
+        (path.name.removeprefix("fold") for path in folder.glob("fold*")), key=natural_order
+    )
+
+
+def choose_folds(folder: Path, asked: str) -> list[str]:
+    """The folds that ``--folds`` names; with an empty text all that the folder holds.
+
+    Raises:
+        SerError: The folder has none, or one is named twice.
+    """
+    if asked.strip():
+        return distinct_words("--folds", asked)
+    names = fold_names(folder)
+    if not names:
+        raise SerError(
+            f"{folder}: no fold lists; expected those of a protocol; run stage 0: "
+            "./run.sh --stage 0 --stop-stage 0"
+        )
+    return names
+
+
+def fold_list_name(folder: Path, name: str) -> str:
+    """A fold list as prediction tables name it: ``fold1@`` and the beginning of its SHA-256."""
+    return f"fold{name}@{digest_file(folder / f'fold{name}')[:DIGEST_DIGITS]}"
+
+
+def natural_order(name: str) -> tuple[int, str]:
+    """Sorts ``2`` before ``10``."""
+    return len(name), name

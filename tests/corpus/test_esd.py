@@ -1,0 +1,50 @@
+"""ESD: two languages, folders of parts, texts in several encodings."""
+
+from pathlib import Path
+
+import pytest
+from corpora import find, plant_audio, plant_esd
+
+from ser.base.errors import SerError
+from ser.corpus.esd import read_esd
+
+
+def test_esd(tmp_path: Path) -> None:
+    plant_esd(tmp_path)
+    utterances = read_esd(tmp_path).utterances
+    assert len(utterances) == 12 * 15
+    chinese, english = find(utterances, "0001_000371"), find(utterances, "0012_000371")
+    assert chinese.label == english.label == "angry"  # the folder, not the text file's column
+    assert chinese.transcript == "打远一看 它们的确很是美丽"
+    assert english.transcript == "THE NINE THE EGGS"
+    assert chinese.attributes == {
+        "utt2scene": "sentence021",
+        "utt2type": "scripted",
+        "utt2language": "zh",
+        "utt2split": "evaluation",
+    }
+    assert english.attributes["utt2language"] == "en"
+    assert "utt2split" not in english.attributes
+
+
+@pytest.mark.parametrize("encoding", ["gb18030", "utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("end", ["\n", "\n\n"])  # an even and an odd number of bytes
+def test_encodings_of_esd(tmp_path: Path, encoding: str, end: str) -> None:
+    table = tmp_path / "0001" / "0001.txt"
+    plant_audio(tmp_path / "0001" / "Angry" / "0001_000351.wav")
+    table.write_text(f"0001_000351\t打远一看\t生气{end}", encoding=encoding)
+    assert read_esd(tmp_path).utterances[0].transcript == "打远一看"
+
+
+def test_esd_without_its_texts(tmp_path: Path) -> None:
+    plant_esd(tmp_path)
+    table = tmp_path / "0012" / "0012.txt"
+    table.write_text("0012_000001\tA line.\tNeutral\n")
+    with pytest.raises(SerError, match=r"0012.txt: no line for 0012_000351"):
+        read_esd(tmp_path)
+    table.write_bytes(b"\xff")
+    with pytest.raises(SerError, match=r"0012.txt: not text in UTF-8, UTF-16 or GB18030"):
+        read_esd(tmp_path)
+    table.unlink()
+    with pytest.raises(SerError, match=r"0012.txt: no such file"):
+        read_esd(tmp_path)
