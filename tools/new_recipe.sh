@@ -21,7 +21,7 @@ new=egs/.$name.partial
 rm -rf "$new"
 mkdir -p "$new/local" "$new/conf/protocol"
 cp -L egs/ravdess/{run,path,cmd}.sh "$new"
-cp -RL egs/ravdess/conf/{bpe,encoder,fbank}.yaml egs/ravdess/conf/{systems,pretrain,slurm.conf} "$new/conf"
+cp -RL egs/ravdess/conf/{bpe,encoder,fbank}.yaml egs/ravdess/conf/{systems,controls,pretrain,slurm.conf} "$new/conf"
 
 cat >"$new/db.sh" <<END
 # shellcheck shell=bash
