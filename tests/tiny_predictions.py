@@ -9,7 +9,7 @@ import pytest
 
 from ser.base.files import write_json
 from ser.bin import score
-from ser.corpus.fold_lists import fold_list_name
+from ser.corpus.fold_lists import digest_folds, fold_list_name, read_fold
 from ser.kaldi.table import write_table
 
 LABELS = ("ang", "hap", "neu", "sad")
@@ -23,15 +23,21 @@ def write_predictions(exp_dir: Path) -> None:
     for fold in "123":
         parts = {f"{f}-{i}": "test" if f == fold else "train" for f in "123" for i in range(10)}
         write_table(exp_dir / "folds" / f"fold{fold}", parts)
-    config = {"fold_unit": "session"}
-    write_json(exp_dir / "folds" / "run.json", {"config": config, "notes": {"digest": "d"}})
+    digest = digest_folds({fold: read_fold(exp_dir / "folds", fold) for fold in "123"})
+    write_json(
+        exp_dir / "folds" / "run.json",
+        {
+            "identity": "f", "stage": 0, "config": {"fold_unit": "session"}, "inputs": {},
+            "notes": {"digest": digest},
+        },
+    )  # fmt: skip
     seen = {f: {f"{f}-{i}": {"line": "yes" if i < 4 else "no"} for i in range(10)} for f in "123"}
     overlaps = {"speaker": {"num_utts": 0, "values": 0}}
     priors = {"heard": {"ang": 20}, "test": {"ang": 10}}
     fold = {"num_heard": 20, "num_test": 10, "overlaps": overlaps, "priors": priors}
     audited = {
         "folds": dict.fromkeys("123", fold), "baselines": {"majority": {"wa": 0.3, "ua": 0.25}},
-        "missing": ["dialogue"], "seen": seen, "fold_digest": "d",
+        "missing": ["dialogue"], "seen": seen, "fold_digest": digest,
     }  # fmt: skip
     write_json(exp_dir / "audit.json", audited)
     folder = exp_dir / "predictions"
@@ -74,7 +80,7 @@ def write_predictions(exp_dir: Path) -> None:
     write_json(
         folder / "run.json",
         {
-            "identity": "i", "stage": 5, "config": {},
+            "identity": "i", "stage": 5, "config": {}, "notes": {},
             "inputs": {
                 run: run
                 for system in SYSTEMS for seed in "12" for fold in "123"
@@ -93,8 +99,11 @@ def write_logs(exp_dir: Path) -> None:
     identity = f"{exp_dir}/transformer_tl_mtl/seed1/fold2"
     write_json(
         run / "run.json",
-        {"identity": identity, "stage": 4, "inputs": {}, "notes": {"train_seconds": 3600.0}},
-    )
+        {
+            "identity": identity, "stage": 4, "config": {}, "inputs": {},
+            "notes": {"train_seconds": 3600.0},
+        },
+    )  # fmt: skip
     epochs = [
         {"scope": "step", "epoch": 1, "step": 50, "loss": 9.0},
         {"scope": "epoch", "epoch": 1, "step": 60, "emotion_loss": 1.4, "ctc_loss": 5.0},

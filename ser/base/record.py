@@ -115,8 +115,8 @@ class Record:
 
     def is_finished(self) -> bool:
         """Whether the folder is whole and was made from these very inputs."""
-        path = self.folder / "run.json"
-        return path.exists() and read_json(path)["identity"] == self.identity
+        whole = (self.folder / "run.json").exists()
+        return whole and read_record(self.folder)["identity"] == self.identity
 
     def finish(self, **notes: Any) -> None:
         """Declares the folder whole; call it last."""
@@ -137,6 +137,24 @@ class Record:
         )
 
 
+def read_record(folder: Path) -> dict[str, Any]:
+    """The record of a finished folder.
+
+    Raises:
+        SerError: It is missing, or is not what ``Record.finish`` writes.
+    """
+    path = folder / "run.json"
+    record: dict[str, Any] = read_json(path)
+    keys = {"identity": str, "stage": int, "config": dict, "inputs": dict, "notes": dict}
+    for key, kind in keys.items():
+        if not isinstance(record, dict) or not isinstance(record.get(key), kind):
+            raise SerError(
+                f"{path}: no {kind.__name__} under '{key}'; expected the record that a stage "
+                "writes last; remove the file and rerun the stage"
+            )
+    return record
+
+
 def require(folder: Path, stage: int, config: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The record of a finished folder that a later stage reads.
 
@@ -154,21 +172,22 @@ def require(folder: Path, stage: int, config: Mapping[str, Any] | None = None) -
             f"{folder}: not there or not whole (no run.json); expected the output of stage "
             f"{stage}; run {rerun_hint(stage)}"
         )
-    record: dict[str, Any] = read_json(path)
+    record = read_record(folder)
     if config is not None and record["config"] != config:
         raise SerError(
             f"{folder}: made with another configuration "
             f"({first_difference(record['config'], config)}); run {rerun_hint(stage)}"
         )
     for name, identity in record["inputs"].items():
-        upstream = Path(name) / "run.json"
-        if upstream.exists():
-            if read_json(upstream)["identity"] != identity:
+        upstream = Path(name)
+        if (upstream / "run.json").exists():
+            made = read_record(upstream)
+            if made["identity"] != identity:
                 raise SerError(
                     f"{folder}: made from another {name} than the one that is there now; "
                     f"run {rerun_hint(stage)}"
                 )
-            require(Path(name), read_json(upstream)["stage"])
+            require(upstream, made["stage"])
     return record
 
 

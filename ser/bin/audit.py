@@ -34,14 +34,14 @@ def main() -> None:
         read_data_dir(args.data), {name: read_fold(folds, name) for name in fold_names(folds)}
     )
     audited["fold_digest"] = record["notes"]["digest"]
-    sections = audit_sections(audited, protocol.speaker_dependent)
-    write_json(args.exp_dir / "audit.json", audited)
-    write_text(args.exp_dir / "audit.md", markdown(sections))
+    sections = audit_sections(audited)
     for section in sections:
         print(f"{section.title}. {section.text}".replace("**", ""))
         if section.table:
             print(plain_table(section.table), end="\n\n")
     check_speakers(audited, protocol.speaker_dependent, args.protocol)
+    write_json(args.exp_dir / "audit.json", audited)
+    write_text(args.exp_dir / "audit.md", markdown(sections))
 
 
 if __name__ == "__main__":

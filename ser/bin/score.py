@@ -13,7 +13,8 @@ from ser.score.figures import write_figures
 from ser.score.held_out import check_held_out
 from ser.score.page import page
 from ser.score.paper import read_paper_results
-from ser.score.predictions import STAGE, check_runs, read_predictions
+from ser.score.prediction_table import STAGE
+from ser.score.predictions import check_runs, read_predictions
 from ser.score.report import report, terminal_table
 from ser.score.results import assemble_results
 from ser.score.training import (
@@ -25,7 +26,7 @@ from ser.score.training import (
     run_folders,
     wall_time,
 )
-from ser.score.verify import input_digests
+from ser.score.verify import figure_digests, input_digests
 
 
 def parse_args() -> argparse.Namespace:
@@ -65,10 +66,12 @@ def main() -> None:
     results = assemble_results(predictions, read_paper_results(args.conf), run, audited)
 
     results["digests"] = input_digests(args.exp_dir, systems, seeds, folds)
-    results["figures"] = write_figures(args.exp_dir / "figures", results, finetune, pretrain)
+    figures = args.exp_dir / "figures"
+    drawn = write_figures(figures, results, finetune, pretrain)
+    results["figures"] = figure_digests(figures, drawn)
     write_json(args.exp_dir / "results.json", results)
     write_text(args.exp_dir / "RESULTS.md", report(results, with_figures=True))
-    text = page(results, predictions, args.exp_dir / "figures")
+    text = page(results, predictions, figures)
     write_text(args.exp_dir / "report.html", text)
     if args.publish:
         write_text(args.publish / "RESULTS.md", report(results))

@@ -15,20 +15,23 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("exp_dir", type=Path, help="folder of an experiment, such as exp")
     parser.add_argument("--results", type=Path, help="a published copy of RESULTS.md")
+    parser.add_argument("--conf", type=Path, help="whose paper_results.yaml to hold it to")
     return parser.parse_args()
 
 
 def main() -> None:
     """Prints what is wrong, a line each, changed files first; status 1 where anything is."""
     args = parse_args()
-    findings = verify(args.exp_dir, args.results)
-    for finding in findings[:SHOWN]:
+    verdict = verify(args.exp_dir, args.results, args.conf)
+    for finding in verdict.wrong[:SHOWN]:
         print(finding, file=sys.stderr)
-    if len(findings) > SHOWN:
-        print(f"... and {len(findings) - SHOWN} more", file=sys.stderr)
-    if findings:
+    if len(verdict.wrong) > SHOWN:
+        print(f"... and {len(verdict.wrong) - SHOWN} more", file=sys.stderr)
+    if verdict.wrong:
         sys.exit(1)
     print(f"{args.exp_dir}: verified; the predictions give RESULTS.md and results.json")
+    for what in verdict.unchecked:
+        print(f"not verified: {what}")
 
 
 if __name__ == "__main__":

@@ -96,7 +96,15 @@ def load_config(path: Path, model: type[Config]) -> Config:
         SerError: A key is unknown, missing or double, or a value has the wrong type or is out of
             range. The message names file, dotted key, value, and what was expected.
     """
-    values = read_yaml(path)
+    return validate(path, model, read_yaml(path))
+
+
+def validate(path: Path, model: type[Config], values: Any) -> Config:
+    """Holds what a file says to a model.
+
+    Raises:
+        SerError: As for ``load_config``.
+    """
     if not isinstance(values, dict):
         raise SerError(f"{path}: holds {type(values).__name__}; expected keys and values")
     try:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ser.base.errors import SerError
-from ser.base.files import digest_file
+from ser.base.files import digest_file, digest_json
 from ser.base.options import distinct_words
 from ser.kaldi.table import Table, read_table, write_table
 
@@ -53,6 +53,11 @@ def choose_folds(folder: Path, asked: str) -> list[str]:
             "./run.sh --stage 0 --stop-stage 0"
         )
     return names
+
+
+def digest_folds(folds: Mapping[str, Table]) -> str:
+    """SHA-256 of all fold lists of a protocol together."""
+    return digest_json(folds)
 
 
 def fold_list_name(folder: Path, name: str) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ser.base.errors import SerError
-from ser.base.files import digest_json, read_text, whole_folder, write_text
+from ser.base.files import read_text, whole_folder, write_text
 from ser.base.log import logger
 from ser.base.record import Record
 from ser.config.protocol import ProtocolConfig
@@ -21,7 +21,7 @@ from ser.corpus.emotion import (
     identical_audio,
     write_emotion_dir,
 )
-from ser.corpus.fold_lists import write_folds
+from ser.corpus.fold_lists import digest_folds, write_folds
 from ser.corpus.folds import make_folds
 from ser.corpus.iemocap import differences_from_counts, read_iemocap
 from ser.corpus.kaldi_dir import read_kaldi_dir
@@ -269,7 +269,7 @@ def prepare_folds(data_path: Path, out: Path, protocol: ProtocolConfig) -> None:
     folds = make_folds(read_data_dir(data_path), protocol)
     with whole_folder(out) as folder:
         write_folds(folder, folds)
-        Record(folder, 0, protocol.model_dump(), inputs).finish(digest=digest_json(folds))
+        Record(folder, 0, protocol.model_dump(), inputs).finish(digest=digest_folds(folds))
     for name, parts in folds.items():
         counts = ", ".join(f"{part} {n}" for part, n in sorted(Counter(parts.values()).items()))
         logger.info("fold %s: %s", name, counts)

@@ -18,7 +18,7 @@ from ser.base.log import logger
 from ser.infer.loading import read_run
 from ser.infer.package import BPE, CARD, FORMAT, MANIFEST, Manifest
 from ser.score.calibration import fit_temperature
-from ser.score.predictions import read_prediction_file
+from ser.score.prediction_table import read_prediction_file
 from ser.train.checkpoint import load_weights, write_tensors
 
 

@@ -20,10 +20,11 @@ def majority(train_labels: Sequence[str]) -> str:
 def by_scene(
     train_scenes: Sequence[str], train_labels: Sequence[str], test_scenes: Sequence[str]
 ) -> list[str]:
-    """The most frequent class of the scene in training; for a new scene that of all."""
+    """The most frequent class of the scene in training; for a new one, or none (``""``), of all."""
     labels_of: dict[str, list[str]] = {}
     for scene, label in zip(train_scenes, train_labels, strict=True):
-        labels_of.setdefault(scene, []).append(label)
+        if scene:
+            labels_of.setdefault(scene, []).append(label)
     best = {scene: majority(labels) for scene, labels in labels_of.items()}
     fallback = majority(train_labels)
     return [best.get(scene, fallback) for scene in test_scenes]

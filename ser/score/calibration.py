@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp
 
@@ -32,12 +33,14 @@ class Reliability:
 def reliability(posteriors: Floats, ref: Codes) -> Reliability:
     """Expected calibration error over 15 bins of equal mass (Nguyen & O'Connor 2015).
 
+    Decisions of equal confidence share their accuracy, so that their order does not matter.
+
     Args:
         posteriors: (..., C); decisions of several seeds are pooled.
         ref: (...,) classes.
     """
     confidence = posteriors.max(axis=-1).ravel()
-    right = (posteriors.argmax(axis=-1) == ref).ravel().astype(float)
+    right = _mean_of_ties(confidence, (posteriors.argmax(axis=-1) == ref).ravel())
     order = np.argsort(confidence, kind="stable")
     bins = [part for part in np.array_split(order, NUM_BINS) if len(part)]
     mean_confidence = np.array([confidence[part].mean() for part in bins])
@@ -45,6 +48,13 @@ def reliability(posteriors: Floats, ref: Codes) -> Reliability:
     sizes = np.array([len(part) for part in bins])
     error = float((sizes * np.abs(mean_confidence - accuracy)).sum() / sizes.sum())
     return Reliability(mean_confidence, accuracy, error)
+
+
+def _mean_of_ties(confidence: Floats, values: npt.NDArray[np.bool_]) -> Floats:
+    """Values (N,), each the mean of those whose confidence (N,) is the same."""
+    group = np.unique(confidence, return_inverse=True)[1]
+    means: Floats = np.bincount(group, values) / np.bincount(group)
+    return means[group]
 
 
 def fit_temperature(posteriors: Floats, ref: Codes) -> float:
@@ -79,7 +89,7 @@ def risk_coverage(posteriors: Floats, ref: Codes) -> tuple[Floats, Floats]:
         Coverage (N,) from 1/N to 1, and risk (N,), the share of wrong decisions among these.
     """
     confidence = posteriors.max(axis=-1).ravel()
-    wrong = (posteriors.argmax(axis=-1) != ref).ravel()
+    wrong = _mean_of_ties(confidence, (posteriors.argmax(axis=-1) != ref).ravel())
     order = np.argsort(-confidence, kind="stable")
     taken = np.arange(1, len(order) + 1)
     return taken / len(order), np.cumsum(wrong[order]) / taken

@@ -12,8 +12,8 @@ def row_name(name: str, row: Mapping[str, Any]) -> str:
 
 
 def percent(fraction: float | None) -> str:
-    """``0.706`` as ``70.6``."""
-    return NONE if fraction is None else f"{100 * fraction:.1f}"
+    """``0.706`` as ``70.6``, never ``-0.0``."""
+    return NONE if fraction is None else f"{round(100 * fraction, 1) + 0.0:.1f}"
 
 
 def p_value(p: float) -> str:

@@ -77,30 +77,34 @@ def coverage(
     metric: Metric,
     contrast: tuple[float, float],
     num_worlds: int,
-    num_rounds: int,
     seed: int,
-) -> tuple[Coverage, Coverage]:
-    """Coverage of the plain hierarchical bootstrap, and of the recommended interval.
+    num_rounds: int | None = None,
+) -> Coverage:
+    """Coverage of the recommended interval, or else of the plain hierarchical bootstrap.
+
+    A session stands for whatever one trained model tests and no other: its spread is that of its
+    people, its scenes and its training run together.
 
     Args:
         world: What is simulated.
         metric: WA or UA.
         contrast: (1, 0) for one system, (1, -1) for a difference.
-        num_worlds: Simulated evaluations.
-        num_rounds: Rounds of the bootstrap in each.
+        num_worlds: Simulated evaluations; the same for both intervals.
         seed: Of all draws.
+        num_rounds: Rounds of the bootstrap in each; None for the recommended interval.
     """
     rng = np.random.default_rng(seed)
-    plain: list[Estimate] = []
-    recommended: list[Estimate] = []
+    estimates: list[Estimate] = []
     for i in range(num_worlds):
         session, speaker, ref, correct = simulate(world, rng)
         cells = count_cells(session, ref, correct, len(PRIORS))
-        recommended.append(jackknife_interval(cells, metric, contrast))
-        rounds = bootstrap(session, speaker, ref, correct, len(PRIORS), num_rounds, seed=i)
-        plain.append(percentile_interval(rounds, _value(cells, metric, contrast), metric, contrast))
-    expected = truth(metric, contrast)
-    return _coverage(plain, expected), _coverage(recommended, expected)
+        if num_rounds is None:
+            estimates.append(jackknife_interval(cells, metric, contrast))
+        else:
+            rounds = bootstrap(session, speaker, ref, correct, len(PRIORS), num_rounds, seed=i)
+            value = _value(cells, metric, contrast)
+            estimates.append(percentile_interval(rounds, value, metric, contrast))
+    return _coverage(estimates, truth(metric, contrast))
 
 
 def _value(cells: Cells, metric: Metric, contrast: tuple[float, float]) -> float:

@@ -30,12 +30,14 @@ def classes(results: Results) -> Section:
 
 
 def folds(results: Results) -> Section:
-    """Spread over the folds, and the plain interval."""
+    """Each fold, the spread over them, and the plain interval."""
     run = results["run"]
-    header = ["system", "WA % by fold", "UA % by fold", "macro-F1 % by fold", "WA %, plain [95 %]"]
+    header = ["system", *(f"fold {fold}: WA %" for fold in run["folds"])]
+    header += ["WA % ± sd", "UA % ± sd", "macro-F1 % ± sd", "WA %, plain [95 %]"]
     rows = [
         [
             row_name(name, row),
+            *(percent(_mean_of_seeds(row, fold)) for fold in run["folds"]),
             *(
                 mean_sd(row[f"{m}_fold_mean"], row[f"{m}_fold_sd"])
                 for m in ("wa", "ua", "macro_f1")
@@ -45,11 +47,17 @@ def folds(results: Results) -> Section:
         for name, row in results["systems"].items()
     ]
     note = (
-        f"Mean ± standard deviation over the {len(run['seeds']) * len(run['folds'])} values, one a "
-        f"seed and fold. Plain: percentiles of {results['num_rounds']:,} rounds of a hierarchical "
-        "bootstrap (session, speaker, utterance), too short where few sessions differ."
+        f"A fold's WA is the mean over the seeds; mean ± standard deviation over the "
+        f"{len(run['seeds']) * len(run['folds'])} values, one a seed and fold. Plain: percentiles "
+        f"of {results['num_rounds']:,} rounds of a hierarchical bootstrap (session, speaker, "
+        "utterance), too short where few sessions differ."
     )
     return Section("By fold", 2, "", [header, *rows], note)
+
+
+def _mean_of_seeds(row: Mapping[str, Any], fold: str) -> float:
+    values = [seed["folds"][fold]["wa"] for seed in row["seeds"].values()]
+    return float(sum(values) / len(values))
 
 
 def breakdowns(results: Results) -> list[Section]:
@@ -58,7 +66,7 @@ def breakdowns(results: Results) -> list[Section]:
     found = []
     for name, groups in next(iter(systems.values()))["by"].items():
         if len(groups) < 2:
-            continue  # all utterances, or none: nothing that the main table does not say
+            continue  # the main table says it; the legend names it
         header = [f"{value}: {m}" for value in groups for m in ("WA % [95 %]", "UA %")]
         rows = [
             [
@@ -76,9 +84,18 @@ def breakdowns(results: Results) -> list[Section]:
             for system, row in systems.items()
         ]
         counts = ", ".join(f"{value} {group['num_utts']}" for value, group in groups.items())
+        first = next(iter(systems.values()))
+        unknown = first["num_utts"] - sum(group["num_utts"] for group in groups.values())
+        counts += f", not known {unknown}" if unknown else ""
         table = [["system", *header], *rows]
         found.append(Section(f"By {TITLES[name]}", 2, "", table, f"Utterances: {counts}."))
     return found
+
+
+def undivided(results: Results) -> list[str]:
+    """Breakdowns that would have one group: ``scene heard in training (yes)``."""
+    by: Mapping[str, Any] = next(iter(results["systems"].values()))["by"]
+    return [f"{TITLES[name]} ({next(iter(g))})" for name, g in by.items() if len(g) == 1]
 
 
 def people(results: Results) -> list[Section]:

@@ -7,7 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ser.metrics.classification import Codes
-from ser.score.predictions import Prediction, Predictions
+from ser.score.clusters import Clusters, find_clusters
+from ser.score.prediction_table import Prediction
+from ser.score.predictions import Predictions
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -24,6 +26,7 @@ class Evaluation:
         fold: (N,) code of the fold that held it out.
         session: (N,) code of its session.
         speaker: (N,) code of its speaker.
+        clusters: What is independent of the rest; a part of the utterances keeps those of all.
         hyp: (R, N) class that each seed's model gives, by system.
         posteriors: (R, N, C), by system.
     """
@@ -34,6 +37,7 @@ class Evaluation:
     fold: Codes
     session: Codes
     speaker: Codes
+    clusters: Clusters
     hyp: Mapping[str, Codes]
     posteriors: Mapping[str, Floats]
 
@@ -51,6 +55,7 @@ class Evaluation:
             fold=self.fold[mask],
             session=self.session[mask],
             speaker=self.speaker[mask],
+            clusters=replace(self.clusters, code=self.clusters.code[mask]),
             hyp={system: hyp[:, mask] for system, hyp in self.hyp.items()},
             posteriors={system: p[:, mask] for system, p in self.posteriors.items()},
         )
@@ -65,13 +70,17 @@ def encode(predictions: Predictions) -> Evaluation:
     first: list[Prediction] = next(iter(systems.values()))[0]
     some_seed = next(iter(next(iter(predictions.folds.values())).values()))
     code = {label: i for i, label in enumerate(predictions.labels)}
+    fold = np.repeat(np.arange(len(some_seed)), [len(fold) for fold in some_seed.values()])
+    session = np.unique([p.session for p in first], return_inverse=True)[1]
+    speaker = np.unique([p.spk for p in first], return_inverse=True)[1]
     return Evaluation(
         labels=predictions.labels,
         utts=tuple(p.utt for p in first),
         ref=np.array([code[p.ref] for p in first]),
-        fold=np.repeat(np.arange(len(some_seed)), [len(fold) for fold in some_seed.values()]),
-        session=np.unique([p.session for p in first], return_inverse=True)[1],
-        speaker=np.unique([p.spk for p in first], return_inverse=True)[1],
+        fold=fold,
+        session=session,
+        speaker=speaker,
+        clusters=find_clusters(session, speaker, fold),
         hyp={s: np.array([[code[p.hyp] for p in seed] for seed in r]) for s, r in systems.items()},
         posteriors={
             s: np.array([[p.posteriors for p in seed] for seed in rows])

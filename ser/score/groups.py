@@ -8,6 +8,7 @@ import numpy as np
 from ser.score.agreement import agreement, parse_votes
 from ser.score.evaluation import Evaluation
 
+OWN = ("cue",)  # of the generated corpus alone: no other is expected to tell it
 TITLES = {
     "gender": "sex",
     "type": "improvised or scripted",
@@ -44,7 +45,7 @@ def groups_of(
             groups[name] = [seen.get(utt, {}).get(name, "") for utt in utts]
     if "dur" in attributes:
         groups["length"] = _quarters([float(attributes["dur"][utt]) for utt in utts])
-    if "votes" in attributes:
+    if "votes" in attributes and "emo_raw" in attributes:
         class_of = classes_of_labels(evaluation, attributes)
         groups["agreement"] = [
             agreement(parse_votes(attributes["votes"][utt], class_of), evaluation.labels[ref])

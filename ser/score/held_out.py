@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ser.corpus.fold_lists import TEST, fold_list_name, read_fold
-from ser.score.predictions import Prediction, Predictions, fault
+from ser.score.prediction_table import Prediction, fault
+from ser.score.predictions import Predictions
 
 
 def check_held_out(predictions: Predictions, folder: Path, fold_lists: Path) -> None:

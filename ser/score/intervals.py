@@ -51,11 +51,6 @@ class Cells:
     correct: Floats
 
 
-def clusters(session: Codes, speaker: Codes) -> Codes:
-    """(N,) the independent units: sessions, or speakers where there is one session alone."""
-    return session if len(np.unique(session)) > 1 else speaker
-
-
 def count_cells(cluster: Codes, ref: Codes, correct: Floats, num_classes: int) -> Cells:
     """Reduces N utterances to the cells of their clusters.
 
@@ -93,9 +88,10 @@ def jackknife_interval(cells: Cells, metric: Metric, contrast: Sequence[float]) 
 
     theta +- t(G-1) * sqrt((G-1)/G * sum_g (theta_(g) - mean)^2), theta_(g) without cluster g
     (Efron & Tibshirani 1993, section 11.2; for few clusters Cameron, Gelbach & Miller 2008, whose
-    CR3 it is for a mean). The spread of whole clusters holds that of their speakers, utterances and
-    training runs, so nothing is resampled below them; a nested bootstrap counts it twice where
-    sessions do not differ, and misses a fifth of it with five that do.
+    CR3 it is for a mean). The spread of whole clusters holds that of their speakers and utterances,
+    and of their training runs where no two clusters share one (``ser.score.clusters``), so nothing
+    is resampled below them; a nested bootstrap counts it twice where sessions do not differ, and
+    misses a fifth of it with five that do.
 
     Args:
         cells: By independent cluster.

@@ -12,13 +12,12 @@ from ser.score.evaluation import Evaluation, Floats
 from ser.score.intervals import (
     Estimate,
     Metric,
-    clusters,
     count_cells,
     jackknife_interval,
     score,
 )
 
-EXACT_FOLDS = 16  # up to so many folds all 2^F signs are tried
+EXACT_CLUSTERS = 16  # up to so many clusters all 2^G signs are tried
 MONTE_CARLO_ROUNDS = 100_000
 SIGNIFICANT = 0.05
 
@@ -33,10 +32,11 @@ class Comparison:
         wa: Difference of WA, with its interval.
         ua: Difference of UA, with its interval.
         mcnemar_p: Exact McNemar test on pooled decisions: the largest p of any seed.
-        permutation_p: Sign flips of the folds' differences of WA, averaged over seeds.
-        smallest_p: What ``permutation_p`` is at best with so many folds.
+        permutation_p: Sign flips of the clusters' differences of WA, averaged over seeds.
+        smallest_p: What ``permutation_p`` is at best with so many clusters.
         mcnemar_holm: ``mcnemar_p`` after Holm's correction over all pairs.
         permutation_holm: ``permutation_p`` after Holm's correction over all pairs.
+        smallest_holm: What ``permutation_holm`` is at best, all pairs being as clear.
     """
 
     a: str
@@ -48,14 +48,15 @@ class Comparison:
     smallest_p: float
     mcnemar_holm: float
     permutation_holm: float
+    smallest_holm: float
 
 
 def compare_all(evaluation: Evaluation) -> list[Comparison]:
     """Every later system against every earlier one."""
     pairs = [(a, b) for b, a in combinations(evaluation.hyp, 2)]
     mcnemar = [_mcnemar_of_seeds(evaluation, a, b) for a, b in pairs]
-    by_fold = [fold_differences(evaluation, a, b, "wa") for a, b in pairs]
-    permutation = [sign_flip_p(differences) for differences in by_fold]
+    permutation = [sign_flip_p(cluster_differences(evaluation, a, b, "wa")) for a, b in pairs]
+    smallest = smallest_sign_flip_p(evaluation.clusters.number)
     corrected = zip(holm(mcnemar), holm(permutation), strict=True)
     return [
         Comparison(
@@ -65,9 +66,10 @@ def compare_all(evaluation: Evaluation) -> list[Comparison]:
             ua=difference(evaluation, a, b, "ua"),
             mcnemar_p=mcnemar[i],
             permutation_p=permutation[i],
-            smallest_p=smallest_sign_flip_p(len(by_fold[i])),
+            smallest_p=smallest,
             mcnemar_holm=mcnemar_holm,
             permutation_holm=permutation_holm,
+            smallest_holm=min(1.0, len(pairs) * smallest),
         )
         for i, ((a, b), (mcnemar_holm, permutation_holm)) in enumerate(
             zip(pairs, corrected, strict=True)
@@ -78,8 +80,7 @@ def compare_all(evaluation: Evaluation) -> list[Comparison]:
 def difference(evaluation: Evaluation, a: str, b: str, metric: Metric) -> Estimate:
     """``a`` minus ``b`` on the same utterances, with the recommended interval."""
     correct = np.column_stack([evaluation.correct(a), evaluation.correct(b)])
-    cluster = clusters(evaluation.session, evaluation.speaker)
-    cells = count_cells(cluster, evaluation.ref, correct, len(evaluation.labels))
+    cells = count_cells(evaluation.clusters.code, evaluation.ref, correct, len(evaluation.labels))
     return jackknife_interval(cells, metric, [1, -1])
 
 
@@ -103,36 +104,36 @@ def _mcnemar_of_seeds(evaluation: Evaluation, a: str, b: str) -> float:
     return max(mcnemar_p(*seeds) for seeds in zip(right_a, right_b, strict=True))
 
 
-def fold_differences(evaluation: Evaluation, a: str, b: str, metric: Metric) -> Floats:
-    """(F,) ``a`` minus ``b`` in each fold, averaged over the seeds."""
+def cluster_differences(evaluation: Evaluation, a: str, b: str, metric: Metric) -> Floats:
+    """(G,) ``a`` minus ``b`` in each cluster, averaged over the seeds."""
     correct = np.column_stack([evaluation.correct(a), evaluation.correct(b)])
-    cells = count_cells(evaluation.fold, evaluation.ref, correct, len(evaluation.labels))
+    cells = count_cells(evaluation.clusters.code, evaluation.ref, correct, len(evaluation.labels))
     values = score(cells.counts, cells.correct, metric)
     return values[:, 0] - values[:, 1]
 
 
 def sign_flip_p(differences: Floats, seed: int = 0) -> float:
-    """Two-sided sign-flip permutation test of paired differences (F,), the fold as unit.
+    """Two-sided sign-flip permutation test of paired differences (G,), the cluster as unit.
 
-    Exact for up to 16 folds; beyond, 100,000 random flips and (hits + 1) / (rounds + 1)
-    (Phipson & Smyth 2010).
+    With a session left out of training in each fold the clusters are the folds. Exact for up to 16
+    of them; beyond, 100,000 random flips and (hits + 1) / (rounds + 1) (Phipson & Smyth 2010).
     """
-    num_folds = len(differences)
+    num_clusters = len(differences)
     rounding = 1e-9 * np.abs(differences).sum()  # equal sums must count as equal
     observed = abs(differences.sum()) - rounding
-    if num_folds <= EXACT_FOLDS:
-        signs = 1 - 2 * ((np.arange(2**num_folds)[:, None] >> np.arange(num_folds)) & 1)
+    if num_clusters <= EXACT_CLUSTERS:
+        signs = 1 - 2 * ((np.arange(2**num_clusters)[:, None] >> np.arange(num_clusters)) & 1)
         return float((np.abs(signs @ differences) >= observed).mean())
     rng = np.random.default_rng(seed)
-    signs = rng.choice([-1, 1], size=(MONTE_CARLO_ROUNDS, num_folds))
+    signs = rng.choice([-1, 1], size=(MONTE_CARLO_ROUNDS, num_clusters))
     hits = int((np.abs(signs @ differences) >= observed).sum())
     return (hits + 1) / (MONTE_CARLO_ROUNDS + 1)
 
 
-def smallest_sign_flip_p(num_folds: int) -> float:
-    """The p when all folds agree: both signs of the whole among 2^F."""
-    exact = 2.0 ** (1 - num_folds)
-    return exact if num_folds <= EXACT_FOLDS else max(exact, 1 / (MONTE_CARLO_ROUNDS + 1))
+def smallest_sign_flip_p(num_clusters: int) -> float:
+    """The p when all clusters agree: both signs of the whole among 2^G."""
+    exact = 2.0 ** (1 - num_clusters)
+    return exact if num_clusters <= EXACT_CLUSTERS else max(exact, 1 / (MONTE_CARLO_ROUNDS + 1))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -1,6 +1,7 @@
 """The report as sections, most important first; nothing is computed anew here."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +35,8 @@ def report(results: Results, with_figures: bool = False) -> str:
 def sections(results: Results) -> list[Section]:
     """All sections, for Markdown and for the page."""
     dependent = bool(results["run"]["protocol"].get("speaker_dependent"))
-    return [
-        _main(results, dependent),
+    found = [
+        _main(results),
         *_comparisons(results),
         details.classes(results),
         details.folds(results),
@@ -43,11 +44,14 @@ def sections(results: Results) -> list[Section]:
         *details.people(results),
         details.calibration(results),
         *details.word_errors(results),
-        *(audit_sections(results["audit"], dependent) if results["audit"] else []),
+        *(audit_sections(results["audit"]) if results["audit"] else []),
         *details.confusions(results),
         *details.training(results),
         details.environment(results),
     ]
+    if dependent:
+        found = [replace(s, title=f"{s.title} (speaker-dependent)") for s in found]
+    return found
 
 
 def main_table(results: Results) -> Table:
@@ -71,38 +75,42 @@ def main_table(results: Results) -> Table:
     ]
 
 
-def _main(results: Results, dependent: bool) -> Section:
+def _main(results: Results) -> Section:
     run = results["run"]
     versions = run["versions"]
     stack = ", ".join(
         f"{name} {versions[name]}" for name in ("python", "torch") if name in versions
     )
-    title = "Results (speaker-dependent)" if dependent else "Results"
     said = (
         f"Written by stage 6 of `{run['command']}`; git commit `{run['git_commit']}`, predictions "
         f"of {run['finished']}, {stack}."
     )
     sentences = [f"- {sentence}" for sentence in results["sentences"]]
     note = "\n".join([*sentences, *_legend(results)])
-    return Section(title, 1, said, main_table(results), note, num_text_columns=2)
+    return Section("Results", 1, said, main_table(results), note, num_text_columns=2)
 
 
 def _legend(results: Results) -> list[str]:
     run = results["run"]
     num_utts = max(row["num_utts"] for row in results["systems"].values())
-    clusters = results["num_clusters"]
-    # Where each speaker has a session of their own, the reader thinks of speakers.
-    grouped = clusters["sessions"] > 1 and clusters["sessions"] != clusters["speakers"]
-    unit = "sessions" if grouped else "speakers"
+    clusters = results["clusters"]
+    shared = (
+        " They share trained models, whose spread is therefore not in the interval."
+        if clusters["share_models"]
+        else ""
+    )
     lines = [
         f"- WA (correct / all), UA (mean recall of the classes) and macro-F1: pooled over the "
         f"{num_utts} utterances of the folds {' '.join(run['folds'])}, each predicted by a model "
         f"that never saw its fold; the mean over the seeds {' '.join(run['seeds'])}.",
-        f"- [95 %]: delete-one jackknife over the {clusters[unit]} {unit} with Student's t.",
+        f"- [95 %]: delete-one jackknife over the {clusters['number']} {clusters['unit']} with "
+        f"Student's t.{shared}",
         "- WER: greedy CTC transcripts of the auxiliary recogniser on the same utterances.",
     ]
     if results["missing"]:
         lines.append(f"- Not known of this corpus, and left out: {', '.join(results['missing'])}.")
+    if alone := details.undivided(results):
+        lines.append(f"- The same for all, and not broken down: {', '.join(alone)}.")
     if results["digests"]:
         lines.append(
             f"- Rebuilt by `python -m ser.bin.verify`; SHA-256 over the {len(results['digests'])} "
@@ -115,8 +123,15 @@ def _legend(results: Results) -> list[str]:
         lines.append("- Paper: Table 1 of Park & Kim (2021), as printed there.")
     if results["audit"]:
         rows = [f"{name} {wa} / {ua}" for name, wa, ua in baseline_table(results["audit"])[1:]]
-        lines.append(f"- Without listening (WA / UA %): {'; '.join(rows)}.")
+        all_folds = list(results["audit"]["folds"])
+        where = "" if run["folds"] == all_folds else f", over all {len(all_folds)} folds"
+        lines.append(f"- Without listening (WA / UA %{where}): {'; '.join(rows)}.")
     return lines
+
+
+def _ends(estimate: Mapping[str, float | None]) -> list[float] | None:
+    low, high = estimate["low"], estimate["high"]
+    return None if low is None or high is None else [low, high]
 
 
 def _stated(protocol: Mapping[str, Any]) -> dict[str, Any]:
@@ -131,14 +146,11 @@ def _comparisons(results: Results) -> list[Section]:
     if not results["comparisons"]:
         return []
     header = ["systems", "WA, points [95 %]", "UA, points [95 %]"]
-    header += ["McNemar p", "Holm", "permutation p", "Holm", "at best"]
+    header += ["McNemar p", "Holm", "permutation p", "Holm", "at best", "Holm"]
     rows = [
         [
             f"`{c['a']}` - `{c['b']}`",
-            *(
-                with_interval(c[m]["value"], c[m]["low"] and [c[m]["low"], c[m]["high"]])
-                for m in ("wa", "ua")
-            ),
+            *(with_interval(c[m]["value"], _ends(c[m])) for m in ("wa", "ua")),
             *(
                 p_value(c[name])
                 for name in (
@@ -147,6 +159,7 @@ def _comparisons(results: Results) -> list[Section]:
                     "permutation_p",
                     "permutation_holm",
                     "smallest_p",
+                    "smallest_holm",
                 )
             ),
         ]
@@ -154,7 +167,8 @@ def _comparisons(results: Results) -> list[Section]:
     ]
     note = (
         "McNemar: exact, on the pooled decisions, the largest p of any seed; it takes utterances "
-        "for independent. Permutation: sign flips of the folds' differences of WA, averaged over "
-        "the seeds; at best: its smallest reachable p. Holm: over the pairs of this table."
+        f"for independent. Permutation: sign flips of the differences of WA of the "
+        f"{results['clusters']['unit']}, averaged over the seeds; at best: its smallest reachable "
+        "p. Holm: over the pairs of this table."
     )
     return [Section("Comparisons", 2, "", [header, *rows], note)]

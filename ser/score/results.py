@@ -13,7 +13,7 @@ import numpy as np
 
 from ser.score.agreement import human_ceiling, parse_votes
 from ser.score.evaluation import Evaluation, encode
-from ser.score.groups import TITLES, classes_of_labels, groups_of
+from ser.score.groups import OWN, TITLES, classes_of_labels, groups_of
 from ser.score.intervals import Cells, bootstrap
 from ser.score.paired import compare_all, difference
 from ser.score.paper import PAPER_NAMES, PaperResult
@@ -44,6 +44,7 @@ def assemble_results(
     """
     evaluation = encode(predictions)
     groups = groups_of(evaluation, predictions.attributes, audited)
+    human = _human(evaluation, predictions)
     rounds = _bootstrap_all(evaluation, num_rounds)
     systems = {}
     for i, system in enumerate(predictions.folds):
@@ -56,15 +57,25 @@ def assemble_results(
         "labels": list(predictions.labels),
         "systems": systems,
         "num_rounds": num_rounds,
-        "num_clusters": _num_clusters(evaluation),
+        "clusters": {
+            "number": evaluation.clusters.number,
+            "unit": evaluation.clusters.unit,
+            "share_models": evaluation.clusters.share_models,
+        },
         **_comparisons(evaluation, groups),
-        "human": _human(evaluation, predictions),
-        "missing": [TITLES[name] for name in TITLES if name not in groups],
+        "human": human,
+        "missing": _missing(groups, human),
         "audit": audited and {k: v for k, v in audited.items() if k != "seen"},
         "digests": {},
         "figures": [],
         "run": dict(run),
     }
+
+
+def _missing(groups: Mapping[str, list[str]], human: Mapping[str, Any]) -> list[str]:
+    """What the corpus does not tell, and the report therefore leaves out."""
+    unknown = [TITLES[name] for name in TITLES if name not in groups and name not in OWN]
+    return unknown if human else [*unknown, "human ceiling"]
 
 
 def _bootstrap_all(evaluation: Evaluation, num_rounds: int) -> list[Cells]:
@@ -81,13 +92,6 @@ def _bootstrap_all(evaluation: Evaluation, num_rounds: int) -> list[Cells]:
     return [Cells(rounds.counts, rounds.correct[:, :, [i]]) for i in range(correct.shape[1])]
 
 
-def _num_clusters(evaluation: Evaluation) -> dict[str, int]:
-    return {
-        name: len(np.unique(codes))
-        for name, codes in (("sessions", evaluation.session), ("speakers", evaluation.speaker))
-    }
-
-
 def _comparisons(evaluation: Evaluation, groups: Mapping[str, list[str]]) -> dict[str, Any]:
     """All pairs, and a sentence for each system against the one above it in the table."""
     comparisons = compare_all(evaluation)
@@ -100,7 +104,9 @@ def _comparisons(evaluation: Evaluation, groups: Mapping[str, list[str]]) -> dic
         if unseen.any() and not unseen.all():
             on_unseen = difference(evaluation.only(unseen), system, above, "wa")
         name, name_above = (PAPER_NAMES.get(n, f"`{n}`") for n in (system, above))
-        sentences.append(compare_in_words(comparison, name, name_above, on_unseen))
+        sentences.append(
+            compare_in_words(comparison, name, name_above, on_unseen, evaluation.clusters.unit)
+        )
     return {"comparisons": [asdict(c) for c in comparisons], "sentences": sentences}
 
 

@@ -23,12 +23,11 @@ from ser.score.intervals import (
     Cells,
     Estimate,
     Metric,
-    clusters,
     count_cells,
     jackknife_interval,
     percentile_interval,
 )
-from ser.score.predictions import Prediction
+from ser.score.prediction_table import Prediction
 
 NUM_CURVE_POINTS = 50
 
@@ -86,9 +85,8 @@ def score_system(
 
 def estimate(evaluation: Evaluation, system: str, metric: Metric) -> Estimate:
     """A figure with the interval that we recommend, as far as it lies within 0 to 1."""
-    cluster = clusters(evaluation.session, evaluation.speaker)
     correct = evaluation.correct(system)[:, None]
-    cells = count_cells(cluster, evaluation.ref, correct, len(evaluation.labels))
+    cells = count_cells(evaluation.clusters.code, evaluation.ref, correct, len(evaluation.labels))
     found = jackknife_interval(cells, metric, [1])
     if found.low is None or found.high is None:
         return found

@@ -8,7 +8,10 @@ from typing import Any
 
 from ser.base.errors import SerError
 from ser.base.files import read_json, read_text
-from ser.base.record import rerun_hint
+from ser.base.record import read_record, rerun_hint
+from ser.config.load import validate
+from ser.corpus.fold_lists import digest_folds, fold_names, read_fold
+from ser.score.stated import Audited
 
 Curve = Sequence[Mapping[str, float]]
 """One run: the values of each epoch (``epoch``, ``emotion_loss``, ``seconds``, ...)."""
@@ -69,24 +72,26 @@ def read_pretraining(folder: Path) -> dict[str, Curve]:
 
 def read_protocol(exp_dir: Path) -> dict[str, Any]:
     """The protocol that the folds were made with, empty where the folds are not there."""
-    path = exp_dir / "folds" / "run.json"
-    return dict(read_json(path)["config"]) if path.exists() else {}
+    folder = exp_dir / "folds"
+    return dict(read_record(folder)["config"]) if (folder / "run.json").exists() else {}
 
 
 def read_audit(exp_dir: Path) -> dict[str, Any] | None:
     """``audit.json`` of the protocol; None where stage 0 was run by an older version.
 
     Raises:
-        SerError: It is of other folds than there are now.
+        SerError: It is malformed, or of other folds than there are now.
     """
     path = exp_dir / "audit.json"
     if not path.exists():
         return None
     audited: dict[str, Any] = read_json(path)
-    folds = read_json(exp_dir / "folds" / "run.json")["notes"]["digest"]
-    if audited["fold_digest"] != folds:
+    validate(path, Audited, audited)
+    folder = exp_dir / "folds"
+    folds = {name: read_fold(folder, name) for name in fold_names(folder)}
+    if audited["fold_digest"] != digest_folds(folds):
         raise SerError(
-            f"{path}: of other folds than {exp_dir / 'folds'} holds; expected the audit of these; "
+            f"{path}: of other folds than {folder} holds; expected the audit of these; "
             f"run {rerun_hint(0)}"
         )
     return audited

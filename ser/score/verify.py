@@ -3,17 +3,43 @@
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ser.base.errors import SerError
 from ser.base.files import digest_file, read_json, read_text
+from ser.base.record import read_record
+from ser.config.load import validate
 from ser.score.held_out import check_held_out
-from ser.score.paper import PaperResult
-from ser.score.predictions import read_predictions
+from ser.score.page import page
+from ser.score.paper import PaperResult, read_paper_results
+from ser.score.predictions import Predictions, read_predictions
 from ser.score.report import report
 from ser.score.results import Results, assemble_results
-from ser.score.training import read_audit
+from ser.score.stated import StatedResults
+from ser.score.training import (
+    describe_run,
+    read_audit,
+    read_pretraining,
+    read_protocol,
+    run_folders,
+    wall_time,
+)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What verification found.
+
+    Attributes:
+        wrong: Each difference in a line; empty where all that is there can be rebuilt.
+        unchecked: What is shown but cannot be rebuilt from what is there, and tables that are there
+            but not shown.
+    """
+
+    wrong: Sequence[str]
+    unchecked: Sequence[str]
 
 
 def input_digests(
@@ -29,64 +55,104 @@ def input_digests(
         for seed in seeds
         for fold in folds
     ]
-    names += ["predictions/attributes.tsv", "audit.json", *(f"folds/fold{name}" for name in folds)]
+    names += ["predictions/attributes.tsv", "predictions/run.json", "audit.json"]
+    names += ["folds/run.json", *(f"folds/fold{name}" for name in folds)]
     return {name: digest_file(exp_dir / name) for name in names if (exp_dir / name).exists()}
 
 
-def verify(exp_dir: Path, published: Path | None = None) -> list[str]:
-    """What is wrong with the results in a folder; empty where all can be rebuilt.
+def figure_digests(folder: Path, names: Sequence[str]) -> dict[str, str]:
+    """SHA-256 of every figure of the report, by name."""
+    return {name: digest_file(folder / name) for name in names if (folder / name).exists()}
+
+
+def verify(exp_dir: Path, published: Path | None = None, conf: Path | None = None) -> Verdict:
+    """Rebuilds ``results.json``, ``RESULTS.md`` and ``report.html``, and compares.
 
     Neither audio nor weights are needed: ``results.json``, ``RESULTS.md``, ``predictions/``,
-    ``folds/`` and ``audit.json`` are.
+    ``folds/`` and ``audit.json`` are. What else the report shows is compared where it is there:
+    figures and page, times and losses of training.
 
     Args:
         exp_dir: Folder of an experiment.
         published: A copy of RESULTS.md to verify too.
+        conf: Whose ``paper_results.yaml`` the paper's columns must be from.
 
     Raises:
         SerError: ``results.json`` is missing or is none.
     """
-    stated = read_json(exp_dir / "results.json")
-    try:
-        run, digests = stated["run"], stated["digests"]
-        which = (list(stated["systems"]), run["seeds"], run["folds"])
-    except (KeyError, TypeError) as error:
-        raise SerError(
-            f"{exp_dir / 'results.json'}: no key {error}; expected what stage 6 writes; rerun it"
-        ) from error
-    found = list(_changed_files(digests, input_digests(exp_dir, *which)))
-    try:
-        rebuilt = rebuild(exp_dir, stated)
-    except SerError as error:
-        return [*found, str(error)]
     path = exp_dir / "results.json"
-    found += [f"{path}: {what}" for what in _differences(stated, rebuilt)]
-    found += _different_text(exp_dir / "RESULTS.md", report(rebuilt, with_figures=True))
-    if published:
-        found += _different_text(published, report(rebuilt))
-    return found
+    raw = read_json(path)
+    stated = validate(path, StatedResults, raw)
+    run = stated.run
+    digests = input_digests(exp_dir, list(stated.systems), run.seeds, run.folds)
+    wrong = list(_changed_files(stated.digests, digests))
+    unchecked = list(_unchecked(exp_dir, stated, conf))
+    try:
+        predictions, rebuilt = rebuild(exp_dir, stated, raw["run"], conf)
+        wrong += [f"{path}: {what}" for what in _differences(raw, rebuilt)]
+        wrong += _different_text(exp_dir / "RESULTS.md", report(rebuilt, with_figures=True))
+        wrong += _different_page(exp_dir, rebuilt, predictions)
+        if published:
+            wrong += _different_text(published, report(rebuilt))
+    except SerError as error:
+        wrong.append(str(error))
+    return Verdict(wrong, unchecked)
 
 
-def rebuild(exp_dir: Path, stated: Results) -> Results:
-    """``results.json`` anew from the predictions; of the old one only what it says of the run.
+def rebuild(
+    exp_dir: Path, stated: StatedResults, stated_run: Mapping[str, Any], conf: Path | None
+) -> tuple[Predictions, Results]:
+    """The predictions, and ``results.json`` anew from them.
+
+    Of the old one is taken only what no file tells: the command, the number of rounds, and, where
+    logs and configuration are not there, training times, recognisers and the paper's figures.
 
     Raises:
         SerError: A table is missing, malformed or of another protocol.
     """
-    run, systems = stated["run"], stated["systems"]
-    which = (list(systems), run["seeds"], run["folds"])
-    predictions = read_predictions(exp_dir / "predictions", *which)
+    systems, run = list(stated.systems), stated.run
+    predictions = read_predictions(exp_dir / "predictions", systems, run.seeds, run.folds)
     check_held_out(predictions, exp_dir / "predictions", exp_dir / "folds")
-    paper = {
-        name: PaperResult(wa=100 * row["paper"]["wa"], ua=100 * row["paper"]["ua"])
-        for name, row in systems.items()
-        if "paper" in row
-    }
-    audited = read_audit(exp_dir)
-    rebuilt = assemble_results(predictions, paper, run, audited, stated["num_rounds"])
-    rebuilt |= {"digests": input_digests(exp_dir, *which), "figures": stated["figures"]}
+    times = {s: wall_time(run_folders(exp_dir, s, run.seeds, run.folds)) for s in systems}
+    told = describe_run(
+        read_record(exp_dir / "predictions"),
+        run.command,
+        read_protocol(exp_dir),
+        run.seeds,
+        run.folds,
+        {s: t if t["num_runs"] else stated_run["finetune"].get(s, t) for s, t in times.items()},
+        read_pretraining(exp_dir / "pretrain"),
+    )
+    told["pretrain"] = told["pretrain"] or stated_run["pretrain"]
+    paper = read_paper_results(conf) if conf else _stated_paper(stated)
+    rebuilt = assemble_results(predictions, paper, told, read_audit(exp_dir), stated.num_rounds)
+    rebuilt["digests"] = input_digests(exp_dir, systems, run.seeds, run.folds)
+    figures = exp_dir / "figures"
+    rebuilt["figures"] = (
+        figure_digests(figures, list(stated.figures)) if figures.is_dir() else dict(stated.figures)
+    )
     plain: Results = json.loads(json.dumps(rebuilt))
-    return plain
+    return predictions, plain
+
+
+def _stated_paper(stated: StatedResults) -> dict[str, PaperResult]:
+    return {
+        name: PaperResult(wa=100 * row.paper.wa, ua=100 * row.paper.ua)
+        for name, row in stated.systems.items()
+        if row.paper
+    }
+
+
+def _unchecked(exp_dir: Path, stated: StatedResults, conf: Path | None) -> Iterator[str]:
+    yield f"the command, {stated.run.command}"
+    if _stated_paper(stated) and not conf:
+        yield "the paper's columns; --conf names the folder of paper_results.yaml"
+    for folder, what in (("figures", "figures and report.html"), ("pretrain", "pre-training")):
+        if not (exp_dir / folder).is_dir():
+            yield f"{what}: {exp_dir / folder} is not there"
+    tables = {str(path.relative_to(exp_dir)) for path in exp_dir.glob("predictions/*/*.tsv")}
+    if unused := sorted(tables - stated.digests.keys()):
+        yield f"{unused[0]} and {len(unused) - 1} more tables: the report does not use them"
 
 
 def _changed_files(stated: Mapping[str, str], found: Mapping[str, str]) -> Iterator[str]:
@@ -122,6 +188,8 @@ def _same(one: Any, other: Any) -> bool:
 
 def _different_text(path: Path, expected: str) -> list[str]:
     """The first line in which a report differs from the one that is rebuilt."""
+    if not path.exists():
+        return [f"{path}: missing; expected the report"]
     lines, wanted = read_text(path).split("\n"), expected.split("\n")
     for number, (line, want) in enumerate(zip(lines, wanted, strict=False), start=1):
         if line != want:
@@ -129,3 +197,14 @@ def _different_text(path: Path, expected: str) -> list[str]:
     if len(lines) != len(wanted):
         return [f"{path}: {len(lines)} lines; the predictions give {len(wanted)}"]
     return []
+
+
+def _different_page(exp_dir: Path, rebuilt: Results, predictions: Predictions) -> list[str]:
+    """Whether the page differs; it holds the figures, and cannot be rebuilt without them."""
+    path, figures = exp_dir / "report.html", exp_dir / "figures"
+    if not all((figures / name).exists() for name in rebuilt["figures"]):
+        return []
+    if not path.exists():
+        return [f"{path}: missing; expected the page"]
+    same = read_text(path) == page(rebuilt, predictions, figures)
+    return [] if same else [f"{path}: is not the page that the predictions and figures give"]

@@ -93,7 +93,7 @@ def test_a_speaker_on_both_sides_fails_unless_the_protocol_says_so(tmp_path: Pat
     with pytest.raises(SerError, match=r"p.yaml: fold 1: 1 speakers .* \(1 utterances\)"):
         check_speakers(result, False, Path("p.yaml"))
     check_speakers(result, True, Path("p.yaml"))
-    assert "**Speaker-dependent**" in markdown(audit_sections(result, True))
+    assert "**Speaker-dependent**" in markdown(audit_sections(result))
 
 
 def test_what_the_corpus_does_not_tell_is_left_out_and_said(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_what_the_corpus_does_not_tell_is_left_out_and_said(tmp_path: Path) -> N
     assert result["missing"] == ["dialogue", "scene", "line"]
     assert list(result["baselines"]) == ["constant", "majority"]
     assert result["seen"]["1"]["1F-1"] == {}
-    text = markdown(audit_sections(result, False))
+    text = markdown(audit_sections(result))
     assert "does not tell: dialogue, scene, line" in text
     assert "nearly" not in text
 

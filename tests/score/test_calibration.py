@@ -21,7 +21,7 @@ def test_calibrated_posteriors_have_no_error() -> None:
 
 def test_overconfidence_is_its_distance() -> None:
     confidence = np.full(1500, 0.9)
-    right = np.tile([True, True, True, False, False], 300)
+    right = np.repeat([True, True, True, False, False], 300)
     found = reliability(*decisions(confidence, right))
     assert found.error == pytest.approx(0.3)
     assert len(found.confidence) == NUM_BINS
@@ -36,6 +36,12 @@ def test_risk_rises_as_less_confident_decisions_are_taken() -> None:
     coverage, risk = risk_coverage(*decisions(confidence, right))
     assert coverage.tolist() == [0.25, 0.5, 0.75, 1.0]
     assert risk == pytest.approx([0, 0, 1 / 3, 1 / 2])
+
+
+def test_equal_confidence_has_no_order() -> None:
+    posteriors, ref = decisions(np.full(10, 0.9), np.arange(10) < 6)
+    _, risk = risk_coverage(posteriors, ref)
+    assert risk == pytest.approx([0.4] * 10)
 
 
 def test_seeds_are_pooled() -> None:

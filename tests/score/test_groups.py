@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ser.score.clusters import find_clusters
 from ser.score.evaluation import Evaluation
 from ser.score.groups import groups_of
 
@@ -13,6 +14,7 @@ EVALUATION = Evaluation(
     fold=CODES,
     session=CODES,
     speaker=CODES,
+    clusters=find_clusters(CODES, CODES, CODES),
     hyp={"x": CODES[None]},
     posteriors={},
 )
@@ -38,6 +40,10 @@ def test_every_group_there_is_and_no_other() -> None:
         "length": ["1.0 to 1.8 s", "1.8 to 2.5 s", "2.5 to 3.2 s", "3.2 to 4.0 s"],
         "agreement": ["all", "some", "all", ""],
     }
+
+
+def test_votes_need_the_labels_that_they_are_counted_against() -> None:
+    assert groups_of(EVALUATION, {"votes": dict.fromkeys("abcd", "E1=ang")}, None) == {}
 
 
 def test_a_corpus_that_tells_nothing_has_no_groups() -> None:

@@ -1,6 +1,7 @@
 """Paired tests: exact values, other implementations, and what few folds can show."""
 
 import itertools
+from dataclasses import replace
 from unittest import mock
 
 import numpy as np
@@ -11,11 +12,12 @@ from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 
+from ser.score.clusters import find_clusters
 from ser.score.evaluation import Evaluation
 from ser.score.paired import (
+    cluster_differences,
     compare_all,
     difference,
-    fold_differences,
     holm,
     mcnemar_p,
     sign_flip_p,
@@ -41,6 +43,7 @@ def evaluation(num_seeds: int = 2) -> Evaluation:
         fold=fold,
         session=fold,
         speaker=fold,
+        clusters=find_clusters(fold, fold, fold),
         hyp=hyp,
         posteriors={},
     )
@@ -122,14 +125,22 @@ def test_all_pairs_are_compared_later_against_earlier() -> None:
     assert better.wa.excludes_zero
     assert better.mcnemar_holm < 0.01
     assert better.permutation_p == better.smallest_p == 0.0625
-    assert better.permutation_holm == pytest.approx(3 * 0.0625)
+    assert better.permutation_holm == better.smallest_holm == pytest.approx(3 * 0.0625)
     assert not found[("same", "bad")].wa.excludes_zero
     assert found[("same", "good")].wa.value < 0
 
 
-def test_fold_differences_average_to_the_pooled_one() -> None:
+def test_folds_that_share_sessions_are_not_counted_apart() -> None:
     e = evaluation()
-    by_fold = fold_differences(e, "good", "bad", "wa")
-    assert by_fold.mean() == pytest.approx(difference(e, "good", "bad", "wa").value)
+    session = e.fold // 2  # the five folds are of three sessions
+    shared = replace(e, session=session, clusters=find_clusters(session, session, e.fold))
+    assert len(cluster_differences(shared, "good", "bad", "wa")) == 3
+    assert compare_all(shared)[0].smallest_p == 0.25
+
+
+def test_differences_of_clusters_average_to_the_pooled_one() -> None:
+    e = evaluation()
+    by_cluster = cluster_differences(e, "good", "bad", "wa")
+    assert by_cluster.mean() == pytest.approx(difference(e, "good", "bad", "wa").value)
     right = (e.hyp["good"] == e.ref).mean(axis=0) - (e.hyp["bad"] == e.ref).mean(axis=0)
-    assert by_fold[2] == pytest.approx(right[40:60].mean())
+    assert by_cluster[2] == pytest.approx(right[40:60].mean())

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from ser.base.errors import SerError
-from ser.score.predictions import Predictions, read_prediction_file, read_predictions
+from ser.score.prediction_table import read_prediction_file
+from ser.score.predictions import Predictions, read_predictions
 
 HEADER = "utt spk session fold_list ref hyp post_ang post_sad ref_text"
 SYSTEMS, SEEDS, FOLDS = ("x", "y"), ("1", "2"), ("1", "2")
@@ -79,6 +80,12 @@ def test_reads_ctc_text_even_empty(tmp_path: Path) -> None:
         (tsv(HEADER, "a|s|1|f|ang|ang|nan|0|"), "a: post_ang is 'nan'"),
         (tsv(HEADER, "a|s|1|f|ang|ang|1.5|-0.5|"), "a: post_ang is '1.5'"),
         (tsv(HEADER, "a|s|1|f|ang|ang|0.9|0.05|"), "a: the posteriors sum to 0.9500"),
+        (
+            tsv(HEADER, "a|s|1|f|ang|ang|0.4|0.6|"),
+            "a: hyp is 'ang'; expected the most probable class, 'sad'",
+        ),
+        (tsv(HEADER, "a||1|f|ang|ang|1|0|"), "a: spk is empty"),
+        (tsv(HEADER, "a|s||f|ang|ang|1|0|"), "a: session is empty"),
     ],
 )
 def test_names_what_is_wrong_in_a_file(tmp_path: Path, text: str, message: str) -> None:
@@ -93,7 +100,7 @@ def test_names_what_is_wrong_in_a_file(tmp_path: Path, text: str, message: str) 
 
 def test_posteriors_may_be_rounded(tmp_path: Path) -> None:
     path = tmp_path / "p.tsv"
-    path.write_text(tsv(HEADER, "a|s|1|f|ang|ang|0.3333|0.6660|"))
+    path.write_text(tsv(HEADER, "a|s|1|f|ang|sad|0.3333|0.6660|"))
     read_prediction_file(path)
 
 
@@ -109,11 +116,28 @@ def test_posteriors_may_be_rounded(tmp_path: Path) -> None:
             tsv(HEADER.replace("sad", "joy"), "20|s|1|f|ang|ang|1|0|", "21|s|1|f|ang|ang|1|0|"),
             "the classes are ang joy; expected ang sad",
         ),
-        ("y/seed1_fold2.tsv", tsv(HEADER, row("20")), "21 is not there"),
+        ("y/seed1_fold2.tsv", tsv(HEADER, row("20")), "y/seed1_fold2.tsv: 21 is not in "),
         (
             "y/seed1_fold2.tsv",
             tsv(HEADER, row("20"), row("21").replace("ang", "sad")),
-            "21 is not there, or has another ref",
+            "21: ref is 'sad'; expected 'ang', as in ",
+        ),
+        (
+            "y/seed1_fold2.tsv",
+            tsv(HEADER, row("20"), row("21").replace("s1", "s2")),
+            "21: spk is 's2'; expected 's1', as in ",
+        ),
+        (
+            "y/seed1_fold2.tsv",
+            tsv(HEADER, row("20"), row("21").replace("YOU", "ME")),
+            "21: ref_text is 'HELLO ME'",
+        ),
+        ("attributes.tsv", tsv("utt dur", "10|1", "11|nan", "20|1", "21|1"), "11: dur is 'nan'"),
+        ("attributes.tsv", tsv("utt dur", "10|", "11|1", "20|1", "21|1"), "10: dur is ''"),
+        (
+            "attributes.tsv",
+            tsv("utt votes", "10|E1=ang E2=sad,ang", "11|", "20|ang;sad", "21|"),
+            "20: votes is 'ang;sad'",
         ),
         (
             "y/seed1_fold2.tsv",

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from ser.score.paper import PaperResult
-from ser.score.predictions import Prediction, Predictions
+from ser.score.prediction_table import Prediction
+from ser.score.predictions import Predictions
 from ser.score.results import assemble_results
 from ser.score.training import describe_run
 

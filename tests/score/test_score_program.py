@@ -34,7 +34,7 @@ def test_report_holds_what_was_asked(
         "| Transformer (TL+MTL) | transformer_tl_mtl |",
         "| —                    | mine               |",
         "30 utterances of the folds 1 2 3",
-        "Mean ± standard deviation over the 6 values",
+        "mean ± standard deviation over the 6 values",
         "Protocol: `fold_unit: session`.",
         "## Recall and precision by class",
         "## By cue",

@@ -16,11 +16,12 @@ CLEAR = Comparison(
     smallest_p=0.03125,
     mcnemar_holm=0.002,
     permutation_holm=0.03125,
+    smallest_holm=0.03125,
 )
 
 
 def words(comparison: Comparison, unseen: Estimate | None = None) -> str:
-    return compare_in_words(comparison, "TL+MTL", "TL", unseen)
+    return compare_in_words(comparison, "TL+MTL", "TL", unseen, "folds")
 
 
 def test_a_clear_difference() -> None:
@@ -42,8 +43,20 @@ def test_noise_is_called_noise() -> None:
 
 
 def test_five_folds_cannot_decide() -> None:
-    said = words(replace(CLEAR, smallest_p=0.0625, permutation_p=0.0625, permutation_holm=0.0625))
-    assert "cannot decide: with so few its p is never below 0.0625." in said
+    said = words(replace(CLEAR, smallest_p=0.0625, smallest_holm=0.375, permutation_holm=0.375))
+    assert "a permutation test of the folds cannot decide: with so few its p is never " in said
+    assert said.endswith(" below 0.0625, after Holm's correction 0.3750.")
+
+
+def test_six_folds_that_decide_one_pair_cannot_decide_six() -> None:
+    said = words(replace(CLEAR, smallest_holm=0.1875, permutation_holm=0.1875))
+    assert "cannot decide" in said
+
+
+def test_no_difference_is_neither_above_nor_below() -> None:
+    none = Estimate(-0.0004, -0.0004, 0.0)
+    said = words(replace(CLEAR, wa=none, ua=none))
+    assert said.startswith("TL+MTL is level with TL, 0.0 [0.0, 0.0] points of WA and 0.0 [")
 
 
 def test_folds_that_disagree_are_told() -> None:
@@ -58,5 +71,5 @@ def test_signs_that_differ_and_a_single_speaker() -> None:
     )
     alone = Estimate(0.1, None, None)
     said = words(replace(CLEAR, wa=alone, ua=alone))
-    assert "10.0 [no interval: one speaker]" in said
-    assert said.endswith("With one speaker nothing can be said of others.")
+    assert "10.0 [no interval]" in said
+    assert said.endswith("With one of the folds nothing can be said of others.")

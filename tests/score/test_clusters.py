@@ -1,0 +1,35 @@
+"""The unit of intervals: whatever no other unit shares a trained model or a session with."""
+
+import numpy as np
+import pytest
+
+from ser.score.clusters import find_clusters
+
+
+@pytest.mark.parametrize(
+    ("session", "speaker", "fold", "unit", "code", "share_models"),
+    [
+        # A session a fold, two speakers each.
+        ("0011", "0123", "0011", "sessions", "0011", False),
+        # Each speaker a session and a fold of their own.
+        ("0123", "0123", "0123", "speakers", "0123", False),
+        # Two speakers a fold: they share its model.
+        ("0123", "0123", "0011", "folds", "0011", False),
+        # A session in two folds, one a speaker or one a scene: its folds are not new people.
+        ("0011", "0123", "0123", "sessions", "0011", False),
+        # Folds of several sessions, some of which other folds test too.
+        ("01123", "01123", "00123", "groups of folds that share speakers", "00012", False),
+        # Random turns hang together: sessions, all of which share models.
+        ("0011", "0123", "0101", "sessions", "0011", True),
+        # One fold alone: its sessions, or its speakers.
+        ("0011", "0123", "0000", "sessions", "0011", True),
+        ("0000", "0011", "0000", "speakers", "0011", True),
+    ],
+)
+def test_units(
+    session: str, speaker: str, fold: str, unit: str, code: str, share_models: bool
+) -> None:
+    found = find_clusters(*(np.array(list(map(int, codes))) for codes in (session, speaker, fold)))
+    assert (found.unit, found.share_models) == (unit, share_models)
+    assert "".join(map(str, found.code)) == code
+    assert found.number == len(set(code))
