@@ -12,20 +12,25 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
-from tiny_predictions import SYSTEMS, run_score, write_logs, write_predictions
+from tiny_predictions import SYSTEMS, change, run_score, write_logs, write_predictions
 
 EVIL = "</script><img src=x onerror=alert(1)> <b>ONE"
 
 
 @pytest.fixture(scope="module")
 def html(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A report of 30 utterances and three systems, one of which hears markup."""
+    """A report of 30 utterances and three systems: one hears markup, one is sure of a decision."""
     exp_dir = tmp_path_factory.mktemp("page") / "exp"
     write_predictions(exp_dir)
     write_logs(exp_dir)
     (exp_dir.parent / "conf").mkdir()
     for path in (exp_dir / "predictions" / "transformer_tl_mtl").glob("*.tsv"):
         path.write_text(path.read_text().replace("ONE TWO\tONE", f"ONE TWO\t{EVIL}", 1))
+    change(
+        exp_dir / "predictions" / "mine" / "seed1_fold1.tsv",
+        "0.7\t0.1\t0.1\t0.1",
+        "1.0\t0.0\t0.0\t0.0",
+    )
     with pytest.MonkeyPatch.context() as patch:
         run_score(patch, exp_dir)
     return exp_dir / "report.html"
@@ -95,6 +100,21 @@ def test_filters(fresh: webdriver.Chrome) -> None:
     assert all(text.endswith(" (wrong)") for text in column(fresh, 6))
     fresh.find_element(By.ID, "search").send_keys("no such thing")
     assert count(fresh) == "0 of 90 decisions"
+
+
+def test_filters_of_classes(fresh: webdriver.Chrome) -> None:
+    Select(fresh.find_element(By.ID, "ref")).select_by_visible_text("ang")
+    assert set(column(fresh, 5)) == {"ang"}
+    assert count(fresh) == "27 of 90 decisions"  # three of ten utterances a fold, three systems
+    Select(fresh.find_element(By.ID, "hyp")).select_by_visible_text("sad")
+    assert all(text == "sad (wrong)" for text in column(fresh, 6))
+
+
+def test_numbers_sort_as_numbers(fresh: webdriver.Chrome) -> None:
+    Select(fresh.find_element(By.ID, "system")).select_by_visible_text("mine")
+    fresh.find_element(By.CSS_SELECTOR, "#table thead th:nth-child(7) button").click()
+    values = [max(map(int, re.findall(r"(\d+) %", text))) for text in column(fresh, 7)]
+    assert values == [70] * 29 + [100]
 
 
 def test_sorting_by_keyboard_alone(fresh: webdriver.Chrome) -> None:
