@@ -42,6 +42,12 @@ def test_report_holds_what_was_asked(
         "| small      |      2 |           8.250 |             50.0 |  1.00 |",
         "| Transformer (TL+MTL), `transformer_tl_mtl` |    1 |  1.00 |",
         "summed over 2 seeds",
+        "| fold 1: WA % | fold 2: WA % | fold 3: WA % |",
+        "Not known of this corpus, and left out: scene heard in training, length, annotators who",
+        "human ceiling.",
+        "The same for all, and not broken down: improvised or scripted (scripted).",
+        "over the 3 speakers with Student's t.\n",
+        "- Without listening (WA / UA %): ",
     ):
         assert part in text, part
     for part in ("By scene", "By improvised", "paper WA", "20261210-120000", "nan"):
@@ -50,6 +56,26 @@ def test_report_holds_what_was_asked(
     assert results["systems"]["transformer_tl_mtl"]["wer"] == 0.5
     assert results["systems"]["mine"]["wer"] is None
     assert capsys.readouterr().out == terminal_table(results) + "\n"
+
+
+def test_a_part_of_the_folds_says_what_the_baselines_are_of(
+    exp_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_score(monkeypatch, exp_dir, "--folds", "1 3")
+    text = (exp_dir / "RESULTS.md").read_text()
+    assert "- Without listening (WA / UA %, over all 3 folds): " in text
+
+
+def test_every_table_of_leaking_folds_is_labelled(
+    exp_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change(exp_dir / "folds" / "run.json", '"config": {', '"config": {"speaker_dependent": true, ')
+    run_score(monkeypatch, exp_dir)
+    text = (exp_dir / "RESULTS.md").read_text()
+    headings = re.findall(r"^#+ (.*)\n\n", text, re.M)
+    assert len(headings) > 10
+    unlabelled = [h for h in headings if not h.endswith("(speaker-dependent)")]
+    assert unlabelled == ["Figures"]
 
 
 def test_every_linked_figure_is_there_and_no_old_one(
