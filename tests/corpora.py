@@ -5,9 +5,13 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
+import pytest
 import soundfile
 
 from ser.corpus.emotion import EmotionUtterance
+from ser.kaldi.audio import read_audio
+
+RAMP = np.arange(16000, dtype=np.int16)  # a second whose samples tell where they stand
 
 
 def plant_audio(path: Path, rate: int = 16000, seconds: float = 0.2) -> None:
@@ -17,6 +21,32 @@ def plant_audio(path: Path, rate: int = 16000, seconds: float = 0.2) -> None:
     soundfile.write(path, rng.uniform(-0.1, 0.1, int(rate * seconds)), rate)
 
 
+def samples_of(path: str) -> list[int]:
+    """What a file holds at 16 kHz, as 16-bit numbers."""
+    return [round(float(sample)) for sample in read_audio(Path(path), "utt", 16000)]
+
+
+def plant_film(path: Path) -> None:
+    """An MP4 with a second of picture and of stereo sound."""
+    av = pytest.importorskip("av", reason="PyAV is not installed")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), "w") as container:
+        picture = container.add_stream("mpeg4", rate=5)
+        picture.width, picture.height, picture.pix_fmt = 32, 32, "yuv420p"
+        sound = container.add_stream("aac", rate=44100)
+        sound.layout = "stereo"
+        for _ in range(5):
+            frame = av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), format="rgb24")
+            container.mux(picture.encode(frame))
+        rng = np.random.default_rng(list(path.name.encode()))
+        for start in range(0, 44100 - 1024, 1024):
+            block = rng.uniform(-0.1, 0.1, (2, 1024)).astype(np.float32)
+            frame = av.AudioFrame.from_ndarray(block, format="fltp", layout="stereo")
+            frame.rate, frame.pts = 44100, start
+            container.mux(sound.encode(frame))
+        container.mux([*picture.encode(), *sound.encode()])
+
+
 def write_csv(path: Path, rows: Iterable[Sequence[object]]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="", encoding="utf-8") as stream:
@@ -24,13 +54,14 @@ def write_csv(path: Path, rows: Iterable[Sequence[object]]) -> None:
 
 
 def plant_crema_d(root: Path) -> None:
-    """Ten actors, six emotions; the actors' table; the clip that is known to be silent."""
+    """Ten actors, six emotions; the actors' table; the clips that are known to be broken."""
     actors = [1001 + i for i in range(9)] + [1076]
     for actor in actors:
         for emotion in ("ANG", "DIS", "FEA", "HAP", "NEU", "SAD"):
             level = "XX" if emotion != "SAD" else "HI"
             plant_audio(root / "AudioWAV" / f"{actor}_DFA_{emotion}_{level}.wav")
-    plant_audio(root / "AudioWAV" / "1076_MTI_SAD_XX.wav")
+    for name in ("1064_IEO_DIS_MD", "1064_TIE_SAD_XX", "1076_MTI_NEU_XX", "1076_MTI_SAD_XX"):
+        plant_audio(root / "AudioWAV" / f"{name}.wav")
     plant_audio(root / "AudioWAV" / "1001_ITH_SAD_X.wav")
     rows = [(a, 40, "Female" if a % 2 else "Male", "", "") for a in actors]
     write_csv(
@@ -130,13 +161,16 @@ MELD_FOLDERS = {
 
 
 def plant_meld(
-    root: Path, write: Callable[[Path], None] = plant_audio, suffix: str = ".wav"
+    root: Path,
+    write: Callable[[Path], None] = plant_audio,
+    suffix: str = ".wav",
+    speakers: Sequence[str] = ("Joey", "Dr. Geller"),
 ) -> None:
     """Three parts with the same speakers; a turn that is known to be cut and one without a film."""
     for part, folder in MELD_FOLDERS.items():
         rows = []
         for turn, emotion in enumerate(MELD_EMOTIONS):
-            for dialogue, speaker in ((1, "Joey"), (2, "Dr. Geller")):
+            for dialogue, speaker in enumerate(speakers, start=1):
                 said = "Oh my God, he\x92s lost it\x85 He\x92s\ntotally lost it."
                 rows.append([turn + 1, said, speaker, emotion, "neutral", dialogue, turn])
                 write(root / folder / f"dia{dialogue}_utt{turn}{suffix}")
@@ -148,12 +182,22 @@ def plant_meld(
         write_csv(above / f"{part}_sent_emo.csv", [MELD_COLUMNS, *rows])
 
 
+def plant_ravdess(root: Path) -> None:
+    """Ten actors, eight emotions, two sentences."""
+    for actor in (f"{number:02d}" for number in range(1, 11)):
+        for emotion in (f"{number:02d}" for number in range(1, 9)):
+            for sentence in ("01", "02"):
+                name = f"03-01-{emotion}-01-{sentence}-01-{actor}.wav"
+                plant_audio(root / f"Actor_{actor}" / name, 48000)
+
+
 PLANTERS = {
     "crema_d": plant_crema_d,
     "emodb": plant_emodb,
     "esd": plant_esd,
     "meld": plant_meld,
     "msp_podcast": plant_msp_podcast,
+    "ravdess": plant_ravdess,
     "savee": plant_savee,
     "tess": plant_tess,
 }

@@ -1,13 +1,7 @@
-"""Audio that no file of the corpus holds as such (pieces, pipes, films) -> FLAC files.
+"""Audio that no file of the corpus holds as such (pieces, pipes, films) -> mono FLAC files."""
 
-A pipe of a ``wav.scp`` is run only where the user allows it, and never by a shell: its commands are
-started as they are, each reading what the one before it writes.
-"""
-
+import hashlib
 import io
-import shlex
-import subprocess
-import tempfile
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -21,12 +15,14 @@ from tqdm import tqdm
 
 from ser.base.errors import SerError
 from ser.base.files import whole_folder
+from ser.base.log import logger
 from ser.base.record import Record
-from ser.kaldi.audio import EXTENSIONS
+from ser.corpus.pipes import is_pipe, output_of
+from ser.kaldi.audio import is_audio, require_file
 
-PIPE = "|"
-NOT_RUN = set("&;<>()")  # what only a shell understands
-EXPANDED = set("$`")  # what a shell would replace
+MAX_OVERSHOOT_S = 0.5  # how far a piece may end beyond its recording, as Kaldi's extract-segments
+ROUNDING_S = 1e-3  # what is not worth a word
+MAX_NAME_BYTES = 255  # of a file
 
 
 @dataclass(frozen=True)
@@ -44,13 +40,11 @@ class Clip:
     end: float | None = None
 
 
-def is_pipe(source: str) -> bool:
-    """Whether an entry of ``wav.scp`` is a command."""
-    return source.rstrip().endswith(PIPE)
-
-
 def write_clips(clips: Mapping[str, Clip], out: Path, allow_pipes: bool) -> dict[str, Path]:
-    """Writes a FLAC file for each utterance; files that are there of the same clips are kept.
+    """Writes a FLAC file for each utterance, its channels averaged.
+
+    Files that are there of the same clips are kept, unless a source has another size or time than
+    it had then. What a command reads is not known: its clips are kept while it reads the same.
 
     Args:
         clips: By utterance.
@@ -61,103 +55,96 @@ def write_clips(clips: Mapping[str, Clip], out: Path, allow_pipes: bool) -> dict
         The file of each utterance.
 
     Raises:
-        SerError: A command is not allowed, fails or needs a shell, a source is no audio, or a
-            piece is not in its source.
+        SerError: A command is not allowed, fails or needs a shell, a source is missing or no audio,
+            or a piece is not in its source.
     """
-    pipe = next((clip.source for clip in clips.values() if is_pipe(clip.source)), None)
+    by_source: dict[str, list[str]] = defaultdict(list)
+    for utt, clip in clips.items():
+        by_source[clip.source].append(utt)
+    pipe = next(filter(is_pipe, by_source), None)
     if pipe and not allow_pipes:
         raise SerError(
             f"wav.scp: a command, '{pipe}'; commands are run only where that is allowed; read "
             "them, then pass --allow-pipes"
         )
-    record = Record(out, 0, {"clips": {utt: asdict(clip) for utt, clip in clips.items()}}, {})
-    names = {utt: f"{quote(utt, safe='')}.flac" for utt in clips}
+    config = {
+        "clips": {utt: asdict(clip) for utt, clip in clips.items()},
+        "sources": {source: _version(source, utts[0]) for source, utts in by_source.items()},
+    }
+    record = Record(out, 0, config, {})
+    names = {utt: _file_name(utt) for utt in clips}
     if not record.is_finished():
-        by_source: dict[str, list[str]] = defaultdict(list)
-        for utt, clip in clips.items():
-            by_source[clip.source].append(utt)
+        overshoots: dict[str, float] = {}
         with whole_folder(out) as folder:
             for source, utts in tqdm(by_source.items(), desc=str(out), unit="file", disable=None):
-                samples, rate = _decode(source)
+                samples, rate = _decode(source, utts[0])
                 for utt in utts:
-                    piece = _cut(samples, rate, clips[utt], utt)
+                    piece, overshoots[utt] = _cut(samples, rate, clips[utt], utt)
                     soundfile.write(folder / names[utt], piece, rate, subtype="PCM_24")
             Record(folder, record.stage, record.config, record.inputs).finish()
+        _tell(overshoots)
     return {utt: out.absolute() / name for utt, name in names.items()}
 
 
-def _decode(source: str) -> tuple[Any, int]:
-    """Samples (N, channels) of a source, +-1, and their rate in Hz."""
-    if not is_pipe(source) and Path(source).suffix.lower() not in EXTENSIONS:
+def _version(source: str, utt: str) -> str:
+    """What tells a file from one that takes its place; nothing does for what a command writes."""
+    if is_pipe(source):
+        return "unknown"
+    require_file(Path(source), utt)
+    status = Path(source).stat()
+    return f"{status.st_size} bytes, {status.st_mtime_ns} ns"
+
+
+def _file_name(utt: str) -> str:
+    name = f"{quote(utt, safe='')}.flac"
+    if len(name) > MAX_NAME_BYTES:  # what is quoted is ASCII
+        name = f"{hashlib.sha256(utt.encode()).hexdigest()}.flac"
+    return name
+
+
+def _decode(source: str, utt: str) -> tuple[Any, int]:
+    """Samples (N,) of a source, +-1, its channels averaged, and their rate in Hz."""
+    if not is_pipe(source) and not is_audio(Path(source)):
         return _decode_film(Path(source))
-    stream = io.BytesIO(_run(source)) if is_pipe(source) else source
+    stream = io.BytesIO(output_of(source)) if is_pipe(source) else source
     try:
         samples, rate = soundfile.read(stream, dtype="float32", always_2d=True)
     except (soundfile.SoundFileError, OSError) as error:
         reason = str(error).splitlines()[0]
-        raise SerError(f"{source}: not readable as audio ({reason}); mend or remove it") from error
-    return samples, int(rate)
-
-
-def _cut(samples: Any, rate: int, clip: Clip, utt: str) -> Any:
-    end = len(samples) / rate if clip.end is None else clip.end
-    if not 0 <= clip.start < end or round(clip.start * rate) >= len(samples):
         raise SerError(
-            f"{clip.source}: the piece from {clip.start} to {end} s ({utt}) of "
-            f"{len(samples) / rate:.2f} s; expected a piece of the recording; mend segments"
-        )
-    return samples[round(clip.start * rate) : round(end * rate)]
-
-
-def _run(source: str) -> bytes:
-    """What the last of the commands between ``|`` writes."""
-    commands = _commands(source)
-    processes: list[subprocess.Popen[bytes]] = []
-    with tempfile.TemporaryFile() as complaints:
-        try:
-            for words in commands:
-                before = processes[-1].stdout if processes else subprocess.DEVNULL
-                processes.append(
-                    subprocess.Popen(words, stdin=before, stdout=subprocess.PIPE, stderr=complaints)
-                )
-                if not isinstance(before, int) and before is not None:
-                    before.close()  # the next command alone reads it
-        except OSError as error:
-            for process in processes:
-                process.kill()
-            raise SerError(f"wav.scp: '{source}': {error.filename}: {error.strerror}") from error
-        output = processes[-1].communicate()[0]
-        failed = [process for process in processes if process.wait()]
-        if failed:
-            complaints.seek(0)
-            lines = complaints.read().decode(errors="replace").splitlines()
-            raise SerError(
-                f"wav.scp: '{source}' ended with status {failed[0].returncode}"
-                f"{': ' + lines[-1] if lines else ''}; expected audio; mend the command"
-            )
-    return output
-
-
-def _commands(source: str) -> list[list[str]]:
-    lexer = shlex.shlex(source, posix=True, punctuation_chars=True)
-    lexer.whitespace_split = True
-    try:
-        words = list(lexer)
-    except ValueError as error:
-        raise SerError(f"wav.scp: '{source}': {error}; mend the command") from error
-    shell = next((w for w in words if set(w) & EXPANDED or set(w) <= NOT_RUN), None)
-    commands: list[list[str]] = [[]]
-    for word in words:
-        if word == PIPE:
-            commands.append([])
-        else:
-            commands[-1].append(word)
-    if shell or commands.pop() or not all(commands):
+            f"{source}: not readable as audio ({utt}; {reason}); mend or remove it"
+        ) from error
+    if not np.isfinite(samples).all():
         raise SerError(
-            f"wav.scp: '{source}': {f'{shell} needs a shell' if shell else 'an empty command'}; "
-            "expected commands parted by | alone; put the rest into a script of your own"
+            f"{source}: samples that are not finite ({utt}); expected numbers; replace the file"
         )
-    return commands
+    return samples.mean(axis=1), int(rate)
+
+
+def _cut(samples: Any, rate: int, clip: Clip, utt: str) -> tuple[Any, float]:
+    """The piece, and the seconds by which it should have ended beyond its source."""
+    seconds = len(samples) / rate
+    end = seconds if clip.end is None else clip.end
+    piece = samples[round(clip.start * rate) : round(end * rate)] if 0 <= clip.start < end else []
+    if end > seconds + MAX_OVERSHOOT_S or not len(piece):
+        raise SerError(
+            f"{clip.source}: the piece from {clip.start} to {end} s ({utt}) of {seconds:.2f} s at "
+            f"{rate} Hz has {len(piece)} samples; expected some, and an end at most "
+            f"{MAX_OVERSHOOT_S} s beyond the recording's; mend segments"
+        )
+    return piece, end - seconds
+
+
+def _tell(overshoots: Mapping[str, float]) -> None:
+    late = [utt for utt, seconds in overshoots.items() if seconds > ROUNDING_S]
+    if late:
+        logger.warning(
+            "warning: segments: %s pieces (%s the first) end up to %.3f s beyond their recordings; "
+            "cut there",
+            len(late),
+            late[0],
+            max(overshoots.values()),
+        )
 
 
 def _decode_film(path: Path) -> tuple[Any, int]:
@@ -166,8 +153,8 @@ def _decode_film(path: Path) -> tuple[Any, int]:
         import av  # of the extra "films"; nothing else needs it
     except ImportError as error:
         raise SerError(
-            f"{path}: no audio format of soundfile's; PyAV reads it; install it (pip install av), "
-            "or convert the files to WAV"
+            f"{path}: soundfile does not read it; PyAV reads the sound of films: pip install "
+            "'ser[films]'; or convert the file to WAV"
         ) from error
     try:
         with av.open(str(path)) as container:
@@ -181,4 +168,4 @@ def _decode_film(path: Path) -> tuple[Any, int]:
             rate = int(track.rate)
     except (av.FFmpegError, IndexError, OSError) as error:
         raise SerError(f"{path}: no sound to read ({error}); replace or remove it") from error
-    return np.concatenate(frames)[:, None], rate
+    return np.concatenate([np.zeros(0, np.float32), *frames]), rate

@@ -38,8 +38,13 @@ NAME = re.compile(
     rf"_(?P<level>{'|'.join(LEVELS)})"
 )
 EXPECTED = "AudioWAV/<actor>_<sentence>_<emotion>_<level>.wav"
-# Recorded without a sound, as the corpus's own list of issues has it.
-SILENT = {"1076_MTI_SAD_XX": "silent in the published corpus"}
+# Faulty in the release, as the corpus's own list of issues has it.
+BROKEN = {
+    "1064_IEO_DIS_MD": "a minute of every emotion",
+    "1064_TIE_SAD_XX": "no duration",
+    "1076_MTI_NEU_XX": "next to no audio",
+    "1076_MTI_SAD_XX": "no audio",
+}
 
 
 def read_crema_d(root: Path) -> EmotionCorpus:
@@ -55,8 +60,8 @@ def read_crema_d(root: Path) -> EmotionCorpus:
         name = match_name(NAME, path, EXPECTED)
         actor = name["actor"]
         utt = f"{actor}-{path.stem}"
-        if path.stem in SILENT:
-            excluded[utt] = SILENT[path.stem]
+        if path.stem in BROKEN:
+            excluded[utt] = f"broken in the release: {BROKEN[path.stem]}"
             continue
         utterances.append(
             EmotionUtterance(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ser.corpus.emotion import EmotionCorpus, EmotionUtterance
-from ser.kaldi.data_dir import read_data_dir, require_data_dir
+from ser.kaldi.data_dir import read_data_dir
 
 OWN = {"utt2spk", "utt2dur", "utt2emo", "utt2emo_raw", "utt2session", "utt2orig"}
 
@@ -19,11 +19,10 @@ def read_corpora(folders: Mapping[str, Path]) -> EmotionCorpus:
         folders: Data directories by the name of their corpus.
 
     Raises:
-        SerError: A folder is no data directory of stage 0.
+        SerError: A folder is no data directory.
     """
     utterances = []
     for corpus, folder in folders.items():
-        require_data_dir(folder)
         data = read_data_dir(folder)
         gender_of = data.tables.get("spk2gender", {})
         more = [n for n in data.tables if n.startswith("utt2") and n not in OWN]

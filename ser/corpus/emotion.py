@@ -9,6 +9,7 @@ from ser.base.errors import SerError
 from ser.base.files import digest_file, write_text
 from ser.base.log import logger
 from ser.config.schema import LabelsConfig
+from ser.corpus.clips import Clip
 from ser.kaldi.audio import measure_durations
 from ser.kaldi.data_dir import write_data_dir
 
@@ -24,9 +25,10 @@ class EmotionUtterance:
         gender: ``f`` or ``m``; empty where the corpus does not tell.
         session: What the corpus keeps apart as one recording, or the group of a fold.
         label: The corpus's own label.
-        wav: Audio file.
+        wav: Audio file, or a film.
         transcript: Normalised words; may be empty.
         attributes: Further tables, value by table name (``utt2scene``, ``utt2votes``, ...).
+        clip: What its audio is cut from or written by, in place of ``wav``.
     """
 
     utt: str
@@ -38,6 +40,7 @@ class EmotionUtterance:
     wav: Path
     transcript: str
     attributes: Mapping[str, str] = field(default_factory=dict)
+    clip: Clip | None = None
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,37 @@ def check_labels(utterances: Iterable[EmotionUtterance], labels: LabelsConfig) -
             )
 
 
+def choose(
+    utterances: Iterable[EmotionUtterance], labels: LabelsConfig, excluded: Mapping[str, str]
+) -> tuple[dict[str, EmotionUtterance], dict[str, str]]:
+    """Which utterances are kept, by id, and why the others are not; no audio is looked at.
+
+    Args:
+        utterances: All utterances of the corpus that have audio.
+        labels: The class of each corpus label, and the labels left out on purpose.
+        excluded: Utterances that the corpus's parser left out already, with the reason.
+
+    Raises:
+        SerError: An id stands for two utterances, a label is in neither list, or a class has no
+            utterance.
+    """
+    found = unique(utterances)
+    check_labels(found.values(), labels)
+    reasons = dict(excluded)
+    for utt, u in found.items():
+        if u.label in labels.exclude:
+            reasons[utt] = f"label {u.label} is in 'exclude' of labels.yaml"
+    kept = {utt: u for utt, u in found.items() if utt not in reasons}
+    classes = {labels.class_of[u.label] for u in kept.values()}
+    empty = [name for name in labels.names if name not in classes]
+    if empty:
+        raise SerError(
+            f"labels.yaml: the class '{empty[0]}' has 0 of {len(kept)} utterances; expected some; "
+            "check the corpus and the map"
+        )
+    return kept, reasons
+
+
 def write_emotion_dir(
     folder: Path,
     utterances: Iterable[EmotionUtterance],
@@ -99,25 +133,12 @@ def write_emotion_dir(
         excluded: Utterances that the corpus's parser left out already, with the reason.
 
     Raises:
-        SerError: A label is in neither list, a class has no utterance, or an attribute has the
-            name of a table that stands already.
+        SerError: As for ``choose``, or audio is missing or unreadable, a speaker is of two sexes,
+            or an attribute has the name of a table that stands already.
     """
-    found = unique(utterances)
-    check_labels(found.values(), labels)
-    reasons = dict(excluded)
-    for utt, u in found.items():
-        if u.label in labels.exclude:
-            reasons[utt] = f"label {u.label} is in 'exclude' of labels.yaml"
-    kept = {utt: u for utt, u in found.items() if utt not in reasons}
-    classes = Counter(labels.class_of[u.label] for u in kept.values())
-    empty = [name for name in labels.names if not classes[name]]
-    if empty:
-        raise SerError(
-            f"labels.yaml: the class '{empty[0]}' has 0 of {len(kept)} utterances; expected some; "
-            "check the corpus and the map"
-        )
+    kept, reasons = choose(utterances, labels, excluded)
     tables = {
-        "wav.scp": {utt: str(u.wav) for utt, u in kept.items()},
+        "wav.scp": {utt: str(u.wav.absolute()) for utt, u in kept.items()},
         "text": {utt: u.transcript for utt, u in kept.items()},
         "utt2spk": {utt: u.spk for utt, u in kept.items()},
         "utt2dur": measure_durations({utt: u.wav for utt, u in kept.items()}),
@@ -126,8 +147,9 @@ def write_emotion_dir(
         "utt2session": {utt: u.session for utt, u in kept.items()},
         "utt2orig": {utt: u.utt_orig for utt, u in kept.items()},
     }
-    if all(u.gender for u in kept.values()):
-        tables["spk2gender"] = {u.spk: u.gender for u in kept.values()}
+    genders = _genders(kept.values())
+    if genders:
+        tables["spk2gender"] = genders
     for name in sorted({name for u in kept.values() for name in u.attributes}):
         if name in tables:
             raise SerError(
@@ -137,9 +159,34 @@ def write_emotion_dir(
         tables[name] = {utt: u.attributes.get(name, "") for utt, u in kept.items()}
     write_data_dir(folder, tables)
     write_exclusions(folder, reasons)
+    classes = Counter(tables["utt2emo"].values())
     counts = ", ".join(f"{name} {classes[name]}" for name in labels.names)
     num_speakers = len(set(tables["utt2spk"].values()))
     logger.info("%s utterances of %s speakers: %s", len(kept), num_speakers, counts)
+
+
+def _genders(utterances: Iterable[EmotionUtterance]) -> dict[str, str]:
+    """The sex of each speaker; of nobody where it is not known of everybody, as the table asks."""
+    genders: dict[str, str] = {}
+    for u in utterances:
+        known = genders.get(u.spk) or u.gender
+        if u.gender and u.gender != known:
+            raise SerError(
+                f"{u.utt}: the speaker {u.spk} is {u.gender} here and {known} elsewhere; expected "
+                "one gender of a speaker; mend the corpus's table"
+            )
+        genders[u.spk] = known
+    unknown = [spk for spk, gender in genders.items() if not gender]
+    if not unknown:
+        return genders
+    if len(unknown) < len(genders):
+        logger.warning(
+            "warning: no gender of %s of %s speakers (%s the first): folds are not evened by it",
+            len(unknown),
+            len(genders),
+            unknown[0],
+        )
+    return {}
 
 
 def write_exclusions(folder: Path, reasons: Mapping[str, str]) -> None:

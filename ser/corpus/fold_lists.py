@@ -12,9 +12,23 @@ TRAIN, VALID, TEST = "train", "valid", "test"
 DIGEST_DIGITS = 16  # of a fold list's SHA-256, as prediction tables name it
 
 
+def is_fold_name(name: str) -> bool:
+    """Whether a name of a speaker, session or scene can name a fold, and so files and folders."""
+    return name.split() == [name] and "/" not in name and set(name) != {"."}
+
+
 def write_folds(folder: Path, folds: Mapping[str, Table]) -> None:
-    """Writes one table a fold, ``fold<name>``."""
+    """Writes one table a fold, ``fold<name>``.
+
+    Raises:
+        SerError: A name cannot be that of a file.
+    """
     for name, parts in folds.items():
+        if not is_fold_name(name):
+            raise SerError(
+                f"'{name}': the name of a fold; expected a word without slashes; rename the "
+                "speaker, session or scene"
+            )
         write_table(folder / f"fold{name}", parts)
 
 

@@ -1,18 +1,28 @@
 """A corpus that is a Kaldi data directory already, with ``utt2emo`` beside its tables."""
 
+import math
+import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from ser.base.errors import SerError
-from ser.corpus.clips import Clip, is_pipe, write_clips
+from ser.base.log import logger
+from ser.corpus.clips import Clip
 from ser.corpus.emotion import EmotionCorpus, EmotionUtterance
+from ser.corpus.fold_lists import is_fold_name
+from ser.corpus.layout import GENDERS
+from ser.corpus.pipes import is_pipe
+from ser.kaldi.data_dir import check_speakers
 from ser.kaldi.table import Table, read_table, same_ids
 from ser.text.normalise import normalise_transcript
 
 OWN = {"utt2spk", "utt2emo", "utt2session"}
 MADE = {"utt2dur", "utt2num_frames", "utt2emo_raw", "utt2orig", "utt2uniq", "utt2lang"}
+NAME = re.compile(r"utt2\w+")
+TO_THE_END = -1.0  # the end of a piece, in Kaldi's segments
 
 
-def read_kaldi_dir(folder: Path, audio: Path, allow_pipes: bool) -> EmotionCorpus:
+def read_kaldi_dir(folder: Path) -> EmotionCorpus:
     """The utterances of ``wav.scp``, ``utt2spk`` and ``utt2emo``.
 
     ``segments``, ``text``, ``utt2session``, ``spk2gender`` and further ``utt2...`` are read as far
@@ -20,12 +30,10 @@ def read_kaldi_dir(folder: Path, audio: Path, allow_pipes: bool) -> EmotionCorpu
 
     Args:
         folder: The data directory; paths in it are absolute, or relative to the current folder.
-        audio: Where pieces of recordings, and what commands write, become files.
-        allow_pipes: Whether the commands of ``wav.scp`` may be run.
 
     Raises:
-        SerError: A table is missing or malformed, the tables differ in their ids, or a piece
-            cannot be had.
+        SerError: A table is missing or malformed, the tables differ in their ids, or a speaker or
+            session cannot name a fold.
     """
     spk_of, label_of = read_table(folder / "utt2spk"), _optional(folder / "utt2emo")
     if label_of is None:
@@ -35,17 +43,20 @@ def read_kaldi_dir(folder: Path, audio: Path, allow_pipes: bool) -> EmotionCorpu
         )
     tables = {"utt2emo": label_of}
     for path in (folder / "text", *sorted(folder.glob("utt2*"))):
+        if path.name != "text" and not NAME.fullmatch(path.name):
+            logger.warning("warning: %s: not read: no name of a table, utt2<word>", path)
+            continue
         table = _optional(path)
         if table is not None and path.name not in MADE:
             tables[path.name] = table
     for name, table in tables.items():
-        same_ids(folder / name, table, folder / "utt2spk", spk_of)
-    gender_of = _optional(folder / "spk2gender") or {}
-    clips = _clips(folder, spk_of)
-    cut = {utt: c for utt, c in clips.items() if c.end is not None or is_pipe(c.source)}
-    wavs = {utt: Path(clip.source).absolute() for utt, clip in clips.items()}
-    wavs |= write_clips(cut, audio, allow_pipes) if cut else {}
+        _same_ids(folder, name, table, spk_of)
     texts, sessions = tables.get("text", {}), tables.get("utt2session", spk_of)
+    _check_names(folder / "utt2spk", spk_of)
+    _check_names(folder / "utt2session", sessions)
+    check_speakers(folder / "utt2spk", spk_of)
+    gender_of = _genders(folder / "spk2gender")
+    clips = _clips(folder, spk_of)
     return EmotionCorpus(
         [
             EmotionUtterance(
@@ -55,9 +66,10 @@ def read_kaldi_dir(folder: Path, audio: Path, allow_pipes: bool) -> EmotionCorpu
                 gender=gender_of.get(spk, ""),
                 session=sessions[utt],
                 label=label_of[utt],
-                wav=wavs[utt],
+                wav=Path(clips[utt].source),
                 transcript=normalise_transcript(texts.get(utt, "")),
                 attributes={n: t[utt] for n, t in tables.items() if n not in {*OWN, "text"}},
+                clip=None if _is_whole_file(clips[utt]) else clips[utt],
             )
             for utt, spk in spk_of.items()
         ]
@@ -68,21 +80,60 @@ def _optional(path: Path) -> Table | None:
     return read_table(path) if path.exists() else None
 
 
+def _same_ids(folder: Path, name: str, ids: Iterable[str], utts: Table) -> None:
+    same_ids(folder / name, ids, folder / "utt2spk", utts, "mend the tables")
+
+
+def _check_names(path: Path, names: Table) -> None:
+    for utt, name in names.items():
+        if not is_fold_name(name):
+            raise SerError(
+                f"{path}: {utt} has '{name}'; expected a word without slashes, since it may name a "
+                "fold; mend the table"
+            )
+
+
+def _genders(path: Path) -> Table:
+    table = _optional(path) or {}
+    wrong = [spk for spk, gender in table.items() if gender.lower() not in GENDERS]
+    if wrong:
+        raise SerError(
+            f"{path}: {wrong[0]} has '{table[wrong[0]]}'; expected f or m; mend the table"
+        )
+    return {spk: GENDERS[gender.lower()] for spk, gender in table.items()}
+
+
+def _is_whole_file(clip: Clip) -> bool:
+    return clip == Clip(clip.source) and not is_pipe(clip.source)
+
+
 def _clips(folder: Path, utts: Table) -> dict[str, Clip]:
     recordings = read_table(folder / "wav.scp")
     segments = _optional(folder / "segments")
     if segments is None:
-        same_ids(folder / "wav.scp", recordings, folder / "utt2spk", utts)
+        _same_ids(folder, "wav.scp", recordings, utts)
         return {utt: Clip(source) for utt, source in recordings.items()}
-    same_ids(folder / "segments", segments, folder / "utt2spk", utts)
+    _same_ids(folder, "segments", segments, utts)
     clips = {}
     for utt, value in segments.items():
-        try:
-            recording, start, end = value.split()
-            clips[utt] = Clip(recordings[recording], float(start), float(end))
-        except (ValueError, KeyError) as error:
+        clip = _segment(value, recordings)
+        if clip is None:
             raise SerError(
                 f"{folder / 'segments'}: {utt} has '{value}'; expected a recording of wav.scp, and "
-                "its beginning and end in seconds; mend the line"
-            ) from error
+                "its beginning and end in seconds, the end -1 for that of the recording; mend the "
+                "line"
+            )
+        clips[utt] = clip
     return clips
+
+
+def _segment(value: str, recordings: Table) -> Clip | None:
+    """The piece that a line of ``segments`` means; None where it means none."""
+    try:
+        recording, start, end = value.split()
+        seconds = float(start), float(end)
+    except ValueError:
+        return None
+    if recording not in recordings or not all(map(math.isfinite, seconds)):
+        return None
+    return Clip(recordings[recording], seconds[0], None if seconds[1] == TO_THE_END else seconds[1])

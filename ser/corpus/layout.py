@@ -10,6 +10,17 @@ from ser.base.errors import SerError
 from ser.base.files import read_text
 from ser.kaldi.audio import EXTENSIONS
 
+GENDERS = {
+    "f": "f",
+    "female": "f",
+    "w": "f",
+    "woman": "f",
+    "m": "m",
+    "male": "m",
+    "man": "m",
+    "": "",
+}
+
 
 def audio_files(root: Path, pattern: str, expected: str) -> list[Path]:
     """The audio files of a corpus, sorted; AppleDouble files (``._name``) are none.
@@ -60,7 +71,14 @@ def read_rows(
             has another number of cells than the header.
     """
     text = read_text(path).removeprefix("\ufeff")
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    # Between tabs a quotation mark is a character like others.
+    rows = csv.reader(
+        io.StringIO(text, newline=""),
+        delimiter=delimiter,
+        quoting=csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL,
+        strict=True,
+    )
+    first = 1  # line of a row, which may go over several
     try:
         header = [name.strip() for name in next(rows, [])]
         missing = [name for name in columns if name not in header]
@@ -74,18 +92,33 @@ def read_rows(
             raise SerError(
                 f"{path}: the column '{twice[0]}' stands twice; expected each once; rename one"
             )
+        first = rows.line_num + 1
         for row in rows:
             if row and len(row) != len(header):
+                lost = f" in lines {first} to {rows.line_num}" if first < rows.line_num else ""
                 raise SerError(
-                    f"{path}:{rows.line_num}: {len(row)} cells; expected {len(header)}, as the "
-                    "header has; mend the row"
+                    f"{path}:{first}: {len(row)} cells{lost}; expected {len(header)}, as the "
+                    f"header has; mend the row{', or its quotes' if lost else ''}"
                 )
             if row:
-                yield rows.line_num, dict(zip(header, map(str.strip, row), strict=True))
+                yield first, dict(zip(header, map(str.strip, row), strict=True))
+            first = rows.line_num + 1
     except csv.Error as error:
-        raise SerError(f"{path}:{rows.line_num}: not a table ({error}); mend the row") from error
+        raise SerError(
+            f"{path}:{first}: not a table ({error}); expected quotes in pairs around a cell, and "
+            "doubled inside it; mend the quotes"
+        ) from error
 
 
 def one_word(text: str) -> str:
     """A value as one word, for an id: blanks and slashes become underscores."""
     return re.sub(r"[\s/\\]+", "_", text.strip("/\\ "))
+
+
+def speaker_word(text: str) -> str:
+    """A speaker as one word of characters that sort behind the ``-`` between it and an utterance.
+
+    Then the utterances of ``anna`` stand in front of those of ``anna_b`` whatever they are called:
+    Kaldi asks that the order of utterances is that of their speakers.
+    """
+    return re.sub(r"[\x00-\x2d]", "_", one_word(text))

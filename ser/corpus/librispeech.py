@@ -134,7 +134,7 @@ def asr_tables(utterances: Iterable[ReadUtterance]) -> dict[str, Table]:
     """The tables of a Kaldi data directory, but for the durations."""
     listed = list(utterances)
     return {
-        "wav.scp": {u.utt: str(u.wav) for u in listed},
+        "wav.scp": {u.utt: str(u.wav.absolute()) for u in listed},
         "text": {u.utt: u.transcript for u in listed},
         "utt2spk": {u.utt: u.spk for u in listed},
     }

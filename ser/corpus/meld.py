@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ser.base.errors import SerError
 from ser.corpus.emotion import EmotionCorpus, EmotionUtterance
-from ser.corpus.layout import one_word, read_rows
+from ser.corpus.layout import read_rows, speaker_word
 from ser.kaldi.audio import EXTENSIONS
 from ser.text.normalise import normalise_transcript
 
@@ -54,7 +54,7 @@ def read_meld(root: Path) -> EmotionCorpus:
                 )
             turn = f"dia{row['Dialogue_ID']}_utt{row['Utterance_ID']}"
             name = f"{part}_{turn}"
-            speaker = one_word(row["Speaker"])
+            speaker = speaker_word(row["Speaker"])
             utt = f"{speaker}-{name}"
             if turn not in files or name in BROKEN:
                 excluded[utt] = "audio cut in the release" if turn in files else "no audio"

@@ -12,12 +12,13 @@ from ser.base.log import logger
 from ser.base.record import Record
 from ser.config.protocol import ProtocolConfig
 from ser.config.schema import CountsConfig, LabelsConfig
-from ser.corpus.clips import Clip, write_clips
+from ser.corpus.audio_files import with_audio_files
 from ser.corpus.cross import read_corpora
 from ser.corpus.emotion import (
     EmotionCorpus,
     EmotionUtterance,
     check_labels,
+    choose,
     identical_audio,
     write_emotion_dir,
 )
@@ -32,9 +33,9 @@ from ser.corpus.librispeech import (
     read_librispeech,
     split_speakers,
 )
-from ser.corpus.readers import READERS
+from ser.corpus.readers import NUM_PUBLISHED, READERS
 from ser.corpus.table import read_table_corpus
-from ser.kaldi.audio import EXTENSIONS, measure_durations
+from ser.kaldi.audio import measure_durations
 from ser.kaldi.data_dir import (
     digest_data_dir,
     read_data_dir,
@@ -44,13 +45,20 @@ from ser.kaldi.data_dir import (
 
 
 def _write_recorded(
-    out: Path, config: Mapping[str, Any], write: Callable[[Path], object], **notes: Any
+    out: Path,
+    config: Mapping[str, Any],
+    write: Callable[[Path], object],
+    inputs: Mapping[str, str] | None = None,
+    **notes: Any,
 ) -> None:
-    """Writes a data directory at once, its identity the digest of its tables."""
+    """Writes a data directory at once; its identity is the digest of its tables, and its inputs."""
     with whole_folder(out) as folder:
-        write(folder)
-        record = Record(folder, 0, config, {"tables": digest_data_dir(folder)})
-        record.finish(**notes)
+        try:
+            write(folder)
+        except SerError as error:  # the user knows the folder by its name to come
+            raise SerError(str(error).replace(str(folder), str(out))) from error
+        inputs = {"tables": digest_data_dir(folder), **(inputs or {})}
+        Record(folder, 0, config, inputs).finish(**notes)
 
 
 def prepare_iemocap(
@@ -125,29 +133,29 @@ def _with_attributes(
     return replace(utterance, attributes={**utterance.attributes, **added})
 
 
-def _write_corpus(out: Path, corpus: EmotionCorpus, labels: LabelsConfig) -> None:
-    """Writes a corpus; films become audio files, and audio that stands twice is told."""
-    films = {
-        u.utt: Clip(str(u.wav))
-        for u in corpus.utterances
-        if u.wav.suffix.lower() not in EXTENSIONS and u.wav.is_file()
-    }
-    sounds = write_clips(films, audio_folder(out), allow_pipes=False) if films else {}
-    utterances = [replace(u, wav=sounds.get(u.utt, u.wav)) for u in corpus.utterances]
-    if utterances and not any(u.transcript for u in utterances):
+def _write_corpus(
+    out: Path,
+    corpus: EmotionCorpus,
+    labels: LabelsConfig,
+    allow_pipes: bool = False,
+    inputs: Mapping[str, str] | None = None,
+) -> None:
+    """Writes a corpus; pieces, pipes and films become audio files in ``<out>_audio``.
+
+    That there are no words, and what audio stands twice, is told.
+    """
+    chosen, reasons = choose(corpus.utterances, labels, corpus.excluded)
+    kept, made_from = with_audio_files(chosen, out.with_name(f"{out.name}_audio"), allow_pipes)
+    if not any(u.transcript for u in kept.values()):
         logger.warning("warning: no words; systems with a CTC head will be left out")
-    for first, second in identical_audio({u.utt: u.wav for u in utterances}):
-        logger.warning("warning: %s and %s are the same audio to the byte", first, second)
     _write_recorded(
         out,
         {"labels": labels.model_dump()},
-        lambda folder: write_emotion_dir(folder, utterances, labels, corpus.excluded),
+        lambda folder: write_emotion_dir(folder, kept.values(), labels, reasons),
+        {**made_from, **(inputs or {})},
     )
-
-
-def audio_folder(out: Path) -> Path:
-    """Where audio that is cut or converted for a data directory is kept: ``data/ser_audio``."""
-    return out.with_name(f"{out.name}_audio")
+    for first, second in identical_audio({utt: u.wav for utt, u in kept.items()}):
+        logger.warning("warning: %s and %s are the same audio to the byte", first, second)
 
 
 def prepare_corpus(
@@ -166,6 +174,11 @@ def prepare_corpus(
         SerError: The corpus is missing or malformed, or has no such speaker.
     """
     corpus = READERS[name](root)
+    found, published = len(corpus.utterances) + len(corpus.excluded), NUM_PUBLISHED.get(name)
+    if published and found != published:
+        logger.warning(
+            "warning: %s: %s utterances; the published corpus has %s", root, found, published
+        )
     if speakers:
         known = {u.spk for u in corpus.utterances}
         stray = [spk for spk in speakers if spk not in known]
@@ -196,11 +209,8 @@ def prepare_table(table: Path, out: Path, labels: LabelsConfig, allow_pipes: boo
     Raises:
         SerError: The table is malformed, or an audio file is missing or unreadable.
     """
-    if table.is_dir():
-        corpus = read_kaldi_dir(table, audio_folder(out), allow_pipes)
-    else:
-        corpus = EmotionCorpus(read_table_corpus(table))
-    _write_corpus(out, corpus, labels)
+    corpus = read_kaldi_dir(table) if table.is_dir() else EmotionCorpus(read_table_corpus(table))
+    _write_corpus(out, corpus, labels, allow_pipes)
 
 
 def prepare_cross(folders: Mapping[str, Path], out: Path, labels: LabelsConfig) -> None:
@@ -209,7 +219,8 @@ def prepare_cross(folders: Mapping[str, Path], out: Path, labels: LabelsConfig) 
     Raises:
         SerError: One of them is none of stage 0, or a label is not in the map.
     """
-    _write_corpus(out, read_corpora(folders), labels)
+    inputs = {str(folder): require_data_dir(folder) for folder in folders.values()}
+    _write_corpus(out, read_corpora(folders), labels, inputs=inputs)
 
 
 def prepare_librispeech(

@@ -4,7 +4,6 @@ The seven fields of a name: modality, channel, emotion, intensity, statement, re
 Any audio extension that soundfile reads is taken.
 """
 
-import re
 from pathlib import Path
 
 from ser.base.errors import SerError
@@ -23,12 +22,14 @@ EMOTIONS = {
     "08": "surprised",
 }
 INTENSITIES = {"01": "normal", "02": "strong"}
+STRONG_NEUTRAL = ["01", "02"]  # the one pair that nobody was asked for
 STATEMENTS = {
     "01": "Kids are talking by the door",
     "02": "Dogs are sitting by the door",
 }
 AUDIO_ONLY, SPEECH = "03", "01"
-FIELD = re.compile(r"[0-9]{2}")
+REPETITIONS = ("01", "02")
+ACTORS = {f"{actor:02d}" for actor in range(1, 25)}
 EXPECTED = "Actor_01 to Actor_24"
 
 
@@ -45,16 +46,20 @@ def _read_name(path: Path) -> EmotionUtterance:
     fields = path.stem.split("-")
     if (
         len(fields) != 7
-        or not all(map(FIELD.fullmatch, fields))
         or fields[:2] != [AUDIO_ONLY, SPEECH]
         or fields[2] not in EMOTIONS
         or fields[3] not in INTENSITIES
+        or fields[2:4] == STRONG_NEUTRAL
         or fields[4] not in STATEMENTS
+        or fields[5] not in REPETITIONS
+        or fields[6] not in ACTORS
         or path.parent.name != f"Actor_{fields[6]}"
     ):
         raise SerError(
             f"{path}: not a name of RAVDESS speech; expected "
-            "03-01-<emotion>-<intensity>-<statement>-<repetition>-<actor>; remove or rename it"
+            "03-01-<emotion>-<intensity>-<statement>-<repetition>-<actor> in Actor_<actor>: "
+            "emotions 01 to 08 (01 of intensity 01 alone), intensities, statements and repetitions "
+            "01 and 02, actors 01 to 24; remove or rename it"
         )
     actor = fields[6]
     return EmotionUtterance(

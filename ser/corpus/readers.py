@@ -23,3 +23,15 @@ READERS: dict[str, Callable[[Path], EmotionCorpus]] = {
     "savee": read_savee,
     "tess": read_tess,
 }
+
+# Utterances of each corpus as it was published, silent and missing ones counted too. Those of
+# MSP-Podcast differ by release.
+NUM_PUBLISHED = {
+    "crema_d": 7442,
+    "emodb": 535,
+    "esd": 35000,
+    "meld": 13708,
+    "ravdess": 1440,
+    "savee": 480,
+    "tess": 2800,
+}

@@ -11,13 +11,13 @@ from pathlib import Path
 
 from ser.base.errors import SerError
 from ser.corpus.emotion import EmotionUtterance
-from ser.corpus.layout import one_word, read_rows
+from ser.corpus.fold_lists import is_fold_name
+from ser.corpus.layout import GENDERS, one_word, read_rows, speaker_word
 from ser.text.normalise import normalise_transcript
 
 REQUIRED = ("path", "label", "speaker")
 OPTIONAL = ("text", "session", "gender", "id")
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
-GENDERS = {"f": "f", "female": "f", "w": "f", "woman": "f", "m": "m", "male": "m", "man": "m"}
 NAME = re.compile(r"[A-Za-z]\w*")
 
 
@@ -30,22 +30,32 @@ def read_table_corpus(path: Path) -> list[EmotionUtterance]:
     Raises:
         SerError: The file is no CSV or TSV, a column is missing, double or unnamed, a row has
             another number of cells or lacks a value, an audio file does not exist, a gender is
-            none, or two speakers are one as words.
+            none, or two speakers or two utterances are one as words.
     """
     if path.suffix.lower() not in DELIMITERS:
         raise SerError(f"{path}: expected a .csv or .tsv file; rename or convert it")
     delimiter = DELIMITERS[path.suffix.lower()]
     utterances = []
     written: dict[str, str] = {}
+    line_of: dict[str, int] = {}
     for line, row in read_rows(path, REQUIRED, delimiter):
         utterance = _utterance(path, line, row)
         first = written.setdefault(utterance.spk, row["speaker"])
         if first != row["speaker"]:
             raise SerError(
                 f"{path}:{line}: the speakers '{first}' and '{row['speaker']}' would both be "
-                f"{utterance.spk}; expected names that differ in more than blanks; rename one"
+                f"{utterance.spk}; expected names that differ in more than blanks and marks; "
+                "rename one"
+            )
+        if line_of.setdefault(utterance.utt, line) != line:
+            raise SerError(
+                f"{path}:{line}: the id {utterance.utt} is also that of line "
+                f"{line_of[utterance.utt]}; expected each once; remove one, or tell them apart in "
+                "a column 'id'"
             )
         utterances.append(utterance)
+    if not utterances:
+        raise SerError(f"{path}: 0 rows below the header; expected one for each file; write them")
     return utterances
 
 
@@ -61,18 +71,25 @@ def _utterance(path: Path, line: int, row: Mapping[str, str]) -> EmotionUtteranc
         raise SerError(f"{path}:{line}: no {empty[0]}; expected a value; fill it in")
     wav = _audio(path, line, row["path"])
     gender = row.get("gender", "").lower()
-    if gender and gender not in GENDERS:
+    if gender not in GENDERS:
         raise SerError(
             f"{path}:{line}: the gender '{row['gender']}'; expected f or m, or nothing; mend it"
         )
-    speaker = one_word(row["speaker"])
+    speaker = speaker_word(row["speaker"])
+    session = one_word(row.get("session") or speaker)
+    for column, word in (("speaker", speaker), ("session", session)):
+        if not is_fold_name(word):
+            raise SerError(
+                f"{path}:{line}: the {column} '{row[column]}'; expected a name, since it may name "
+                "a fold; rename it"
+            )
     name = row.get("id") or str(Path(row["path"].replace("\\", "/")).with_suffix(""))
     return EmotionUtterance(
         utt=f"{speaker}-{one_word(name)}",
         utt_orig=one_word(name),
         spk=speaker,
-        gender=GENDERS.get(gender, ""),
-        session=one_word(row.get("session") or speaker),
+        gender=GENDERS[gender],
+        session=session,
         label=row["label"],
         wav=wav,
         transcript=normalise_transcript(row.get("text", "")),

@@ -1,5 +1,6 @@
 """Audio of any format, rate and channel count as 16-bit-scaled mono samples."""
 
+import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,7 +15,37 @@ from ser.base.errors import SerError
 from ser.kaldi.table import Table
 
 INT16_SCALE = 32768.0
-EXTENSIONS = {f".{name.lower()}" for name in soundfile.available_formats()} | {".opus", ".oga"}
+# soundfile's names of formats, and what else their files are called. A .raw file has no header that
+# would tell what it holds.
+EXTENSIONS = {f".{name.lower()}" for name in soundfile.available_formats()} - {".raw"} | {
+    *(".aif", ".aifc", ".oga", ".opus", ".snd", ".sph")
+}
+# TypeError: soundfile asks for the rate of a .raw file.
+UNREADABLE = (soundfile.SoundFileError, OSError, TypeError)
+
+
+def require_file(path: Path, utt: str) -> None:
+    """Holds a path to a regular file: a pipe would be waited for without end.
+
+    Raises:
+        SerError: There is none, or it may not be read.
+    """
+    if not path.is_file():
+        what = "no regular file" if path.exists() else "no such file"
+        raise SerError(f"{path}: {what} ({utt}); expected audio; check the corpus path")
+    if not os.access(path, os.R_OK):
+        raise SerError(f"{path}: no permission to read it ({utt}); expected audio; chmod it")
+
+
+def is_audio(path: Path) -> bool:
+    """Whether soundfile reads a file: by its extension, else by trying."""
+    if path.suffix.lower() in EXTENSIONS:
+        return True
+    try:
+        soundfile.info(str(path))
+    except UNREADABLE:
+        return False
+    return True
 
 
 def audio_seconds(path: Path, utt: str) -> float:
@@ -23,11 +54,10 @@ def audio_seconds(path: Path, utt: str) -> float:
     Raises:
         SerError: The file is missing or unreadable.
     """
-    if path.exists() and not path.is_file():  # a pipe would be waited for without end
-        raise SerError(f"{path}: no regular file ({utt}); expected an audio file; name another")
+    require_file(path, utt)
     try:
         info = soundfile.info(str(path))
-    except (soundfile.SoundFileError, OSError) as error:
+    except UNREADABLE as error:
         raise unreadable(path, utt, error) from error
     _check_not_cut(path, utt)
     return float(info.frames) / float(info.samplerate)

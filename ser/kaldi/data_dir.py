@@ -97,24 +97,33 @@ def validate(data: DataDir) -> None:
         raise SerError(
             f"{data.path / 'spk2utt'}: disagrees with utt2spk; expected its inverse; rerun stage 0"
         )
-    for utt, spk in utts.items():
+    check_speakers(data.path / "utt2spk", utts)
+
+
+def check_speakers(path: Path, utt2spk: Table) -> None:
+    """Holds ids to their speakers, as Kaldi does.
+
+    Raises:
+        SerError: A speaker is no prefix of its utterance, or sorting by speaker is another order.
+    """
+    for utt, spk in utt2spk.items():
         if not utt.startswith(spk):
             raise SerError(
-                f"{data.path / 'utt2spk'}: the speaker {spk} is no prefix of {utt}; Kaldi expects "
-                "the speaker in front; name the utterance <speaker>-<utterance>"
+                f"{path}: the speaker {spk} is no prefix of {utt}; Kaldi expects the speaker in "
+                "front; name the utterance <speaker>-<utterance>"
             )
-    by_speaker = sorted(utts, key=lambda utt: (c_order(utts[utt]), c_order(utt)))
-    if by_speaker != list(utts):
-        first = next(a for a, b in zip(utts, by_speaker, strict=True) if a != b)
+    by_speaker = sorted(utt2spk, key=lambda utt: (c_order(utt2spk[utt]), c_order(utt)))
+    if by_speaker != list(utt2spk):
+        first = next(a for a, b in zip(utt2spk, by_speaker, strict=True) if a != b)
         raise SerError(
-            f"{data.path / 'utt2spk'}: {first} stands elsewhere when sorted by speaker; Kaldi "
-            "expects both orders to agree; join speaker and utterance by '-'"
+            f"{path}: {first} stands elsewhere when sorted by speaker; Kaldi expects both orders "
+            "to agree; join speaker and utterance by '-', with letters and digits in the speaker"
         )
 
 
 def _check_values(path: Path, table: Table) -> None:
     """Ids are words; values are lines, and of the form that Kaldi asks of this table."""
-    is_right, expected = VALUES.get(path.name, (lambda value: "\n" not in value, "one line"))
+    is_right, expected = VALUES.get(path.name, (_is_line, "one line"))
     for key, value in table.items():
         if not _is_word(key):
             raise SerError(f"{path}: the id '{key}' holds a blank; expected one word; rename it")
@@ -123,6 +132,10 @@ def _check_values(path: Path, table: Table) -> None:
                 f"{path}: {key} has {value!r}; expected {expected}; mend the corpus and rerun "
                 "stage 0"
             )
+
+
+def _is_line(value: str) -> bool:
+    return "\n" not in value and "\r" not in value
 
 
 def _is_word(value: str) -> bool:
@@ -144,7 +157,7 @@ def _is_positive(number: str) -> bool:
 # What Kaldi asks of a value, and the words for it.
 VALUES: dict[str, tuple[Callable[[str], bool], str]] = {
     "wav.scp": (
-        lambda value: value.strip() == value != "" and value[0] != "~" and "\n" not in value,
+        lambda value: value.strip() == value != "" and value[0] != "~" and _is_line(value),
         "the path of an audio file, without ~",
     ),
     "text": (_is_transcript, "words parted by single blanks, without <s>, </s> and #0"),

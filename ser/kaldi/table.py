@@ -26,8 +26,8 @@ def read_table(path: Path) -> Table:
     *lines, rest = read_text(path).split("\n")
     if rest:
         raise SerError(
-            f"{path}:{len(lines) + 1}: the last line has no line end; the file was cut; rerun the "
-            "stage that writes it"
+            f"{path}:{len(lines) + 1}: the last line has no line end; the file was cut, or written "
+            "so; end the line, or rerun the stage that writes the file"
         )
     for number, line in enumerate(lines, start=1):
         identifier, _, value = line.partition(" ")
@@ -35,6 +35,11 @@ def read_table(path: Path) -> Table:
             raise SerError(
                 f"{path}:{number}: {'a carriage return' if identifier else 'no id'} in the line; "
                 "expected 'id value' and Unix line ends; rewrite the file"
+            )
+        if "\t" in identifier:
+            raise SerError(
+                f"{path}:{number}: a tab behind the id; expected 'id value' with a blank between "
+                "them; rewrite the file"
             )
         if identifier in table:
             raise SerError(f"{path}:{number}: the id {identifier} stands twice; expected it once")
@@ -62,8 +67,21 @@ def invert(utt2spk: Mapping[str, str]) -> Table:
     return {spk: " ".join(utts) for spk, utts in spk2utt.items()}
 
 
-def same_ids(path: Path, ids: Iterable[str], reference: Path, expected: Iterable[str]) -> None:
+def same_ids(
+    path: Path,
+    ids: Iterable[str],
+    reference: Path,
+    expected: Iterable[str],
+    remedy: str = "rerun the stage that writes the folder",
+) -> None:
     """Holds two tables to the same ids.
+
+    Args:
+        path: A table.
+        ids: Its ids.
+        reference: Another one.
+        expected: Its ids.
+        remedy: What to do where they differ.
 
     Raises:
         SerError: An id is in one of the two alone; the first such id and the numbers are named.
@@ -74,5 +92,5 @@ def same_ids(path: Path, ids: Iterable[str], reference: Path, expected: Iterable
             first = min(extra, key=c_order)
             raise SerError(
                 f"{here}: {first} and {len(extra) - 1} more are not in {there}; expected the same "
-                "ids in both; rerun the stage that writes the folder"
+                f"ids in both; {remedy}"
             )

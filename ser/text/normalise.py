@@ -5,7 +5,8 @@ import unicodedata
 
 _MARKUP = re.compile(r"\[[^\]]*\]|\{[^}]*\}|<[^>]*>")
 _INVISIBLE = "Cf"  # soft hyphens, joiners: inside words, and heard by nobody
-_APOSTROPHES = str.maketrans("\u2019\u2018\u02bc\u0060\u00b4", "'''''")
+# The last two are those of Windows-1252 that was read as Latin-1, as in MELD.
+_APOSTROPHES = str.maketrans("\u2019\u2018\u02bc\u0060\u00b4\x91\x92", "'''''''")
 
 
 def normalise_transcript(text: str) -> str:

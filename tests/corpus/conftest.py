@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import soundfile
+from corpora import RAMP
 
 import ser
 from ser.base.log import logger
@@ -28,6 +30,14 @@ def real_data() -> Path:
     path = Path(os.environ.get("SER_SHARED_DATA", beside))
     if not path.is_dir():
         pytest.skip(f"no real corpora in {path}; SER_SHARED_DATA names another folder")
+    return path
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Path:
+    """A second of ``RAMP``."""
+    path = tmp_path / "long recording.wav"
+    soundfile.write(path, RAMP, 16000)
     return path
 
 

@@ -12,7 +12,7 @@ from ser.config.protocol import ProtocolConfig
 from ser.config.schema import LabelsConfig
 from ser.corpus.fold_lists import read_fold
 from ser.corpus.prepare import prepare_corpus, prepare_cross, prepare_folds
-from ser.kaldi.data_dir import read_data_dir
+from ser.kaldi.data_dir import read_data_dir, require_data_dir
 
 FIVE = LabelsConfig(
     classes={e: [e] for e in ("angry", "fearful", "happy", "neutral", "sad")},
@@ -57,6 +57,31 @@ def test_train_on_one_and_test_on_the_other(folders: dict[str, Path], tmp_path: 
     fold = read_fold(tmp_path / "folds", "1")
     assert {utt.startswith("emodb") for utt, part in fold.items() if part == "test"} == {True}
     assert {utt.startswith("emodb") for utt, part in fold.items() if part != "test"} == {False}
+
+
+def test_a_corpus_that_was_prepared_anew_is_noticed(
+    folders: dict[str, Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "data" / "ser"
+    prepare_cross(folders, out, MERGED)
+    require_data_dir(out)
+    four = LabelsConfig(
+        classes={name: raw for name, raw in FIVE.classes.items() if name != "happy"},
+        exclude=[*FIVE.exclude, "happy"],
+    )
+    prepare_corpus("emodb", tmp_path / "EmoDB", folders["emodb"], four)
+    with pytest.raises(SerError, match=f"{out}: made from another {folders['emodb']} than"):
+        require_data_dir(out)
+
+
+def test_a_relative_path_is_read_from_anywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant_emodb(tmp_path / "EmoDB")
+    monkeypatch.chdir(tmp_path)
+    prepare_corpus("emodb", Path("EmoDB"), Path("data/ser"), FIVE)
+    wavs = read_data_dir(Path("data/ser"))["wav.scp"].values()
+    assert all(wav.startswith(f"{tmp_path}/EmoDB/wav/") for wav in wavs)
 
 
 def test_a_label_that_the_map_lacks(folders: dict[str, Path], tmp_path: Path) -> None:

@@ -79,6 +79,7 @@ def test_tables_and_exclusions(
         ({"attributes": {"utt2spk": "x"}}, "utt2spk: an attribute has the name of a table"),
         ({"attributes": {"utt2emo": "x"}}, "utt2emo: an attribute has the name of a table"),
         ({"utt": "x-0"}, "the speaker s0 is no prefix of x-0"),
+        ({"gender": "m"}, "s0-2: the speaker s0 is f here and m elsewhere"),
     ],
 )
 def test_faults_are_named_and_nothing_is_written(
@@ -91,6 +92,20 @@ def test_faults_are_named_and_nothing_is_written(
         write_emotion_dir(folder, utterances, LABELS, {})
     assert "\n" not in str(error.value)
     assert not list(folder.iterdir())
+
+
+def test_sexes_of_speakers(tmp_path: Path, utterances: list[EmotionUtterance], log: Any) -> None:
+    """A row without one is that of its speaker; a speaker without any is told."""
+    (tmp_path / "a").mkdir()
+    utterances[0] = replace(utterances[0], gender="")
+    write_emotion_dir(tmp_path / "a", utterances, LABELS, {})
+    assert read_data_dir(tmp_path / "a")["spk2gender"] == {"s0": "f", "s1": "m"}
+    assert not log.find("gender")
+    (tmp_path / "b").mkdir()
+    unknown = [replace(u, gender="") if u.spk == "s1" else u for u in utterances]
+    write_emotion_dir(tmp_path / "b", unknown, LABELS, {})
+    assert "spk2gender" not in read_data_dir(tmp_path / "b").tables
+    assert log.find(r"warning: no gender of 1 of 2 speakers \(s1 the first\)")
 
 
 def test_a_class_without_utterances_is_refused(

@@ -1,10 +1,11 @@
 """Corpora in their published layouts: all that names and tables tell, and no other name taken."""
 
 import re
+import sys
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pytest
 from corpora import (
     MELD_COLUMNS,
@@ -13,6 +14,7 @@ from corpora import (
     plant_audio,
     plant_crema_d,
     plant_emodb,
+    plant_film,
     plant_meld,
     plant_msp_podcast,
     plant_savee,
@@ -37,7 +39,12 @@ def test_crema_d(tmp_path: Path) -> None:
     plant_crema_d(tmp_path)
     corpus = read_crema_d(tmp_path)
     assert len(corpus.utterances) == 61
-    assert corpus.excluded == {"1076-1076_MTI_SAD_XX": "silent in the published corpus"}
+    assert corpus.excluded == {
+        "1064-1064_IEO_DIS_MD": "broken in the release: a minute of every emotion",
+        "1064-1064_TIE_SAD_XX": "broken in the release: no duration",
+        "1076-1076_MTI_NEU_XX": "broken in the release: next to no audio",
+        "1076-1076_MTI_SAD_XX": "broken in the release: no audio",
+    }
     u = find(corpus.utterances, "1002_DFA_SAD_HI")
     assert (u.utt, u.spk, u.gender, u.session) == ("1002-1002_DFA_SAD_HI", "1002", "m", "1002")
     assert (u.label, u.transcript) == ("sad", "DON'T FORGET A JACKET")
@@ -150,7 +157,14 @@ def test_meld(tmp_path: Path) -> None:
     u = find(corpus.utterances, "dev_dia2_utt3")
     assert (u.utt, u.spk, u.session) == ("Dr._Geller-dev_dia2_utt3", "Dr._Geller", "dev_dia2")
     assert (u.label, u.attributes["utt2split"]) == ("happy", "dev")
-    assert "TOTALLY LOST IT" in u.transcript
+    assert u.transcript == "OH MY GOD HE'S LOST IT HE'S TOTALLY LOST IT"
+
+
+def test_meld_speakers_whose_names_begin_alike(tmp_path: Path) -> None:
+    plant_meld(tmp_path / "MELD.Raw", speakers=("Joey", "Joey's Doctor"))
+    out = tmp_path / "data" / "ser"
+    prepare_corpus("meld", tmp_path / "MELD.Raw", out, LABELS)
+    assert set(read_data_dir(out)["utt2spk"].values()) == {"Joey", "Joey_s_Doctor"}
 
 
 def test_meld_faults(tmp_path: Path) -> None:
@@ -162,34 +176,22 @@ def test_meld_faults(tmp_path: Path) -> None:
         read_meld(tmp_path)
 
 
-def plant_film(path: Path) -> None:
-    """An MP4 with a second of picture and of stereo sound."""
-    av = pytest.importorskip("av", reason="PyAV is not installed")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with av.open(str(path), "w") as container:
-        picture = container.add_stream("mpeg4", rate=5)
-        picture.width, picture.height, picture.pix_fmt = 32, 32, "yuv420p"
-        sound = container.add_stream("aac", rate=44100)
-        sound.layout = "stereo"
-        for _ in range(5):
-            frame = av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), format="rgb24")
-            container.mux(picture.encode(frame))
-        rng = np.random.default_rng(list(path.name.encode()))
-        for start in range(0, 44100 - 1024, 1024):
-            block = rng.uniform(-0.1, 0.1, (2, 1024)).astype(np.float32)
-            frame = av.AudioFrame.from_ndarray(block, format="fltp", layout="stereo")
-            frame.rate, frame.pts = 44100, start
-            container.mux(sound.encode(frame))
-        container.mux([*picture.encode(), *sound.encode()])
-
-
 LABELS = LabelsConfig(
     classes={"ang": ["angry"], "hap": ["happy"], "neu": ["neutral"], "sad": ["sad"]},
     exclude=["disgust", "fearful", "surprised"],
 )
+EMODB_LABELS = LabelsConfig(
+    classes={"ang": ["angry"], "neu": ["neutral"]},
+    exclude=["happy", "sad", "disgust", "fearful", "bored"],
+)
 
 
-def test_films_become_audio_once(tmp_path: Path, log: object) -> None:
+def plant_bytes(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+
+
+def test_films_become_audio_once(tmp_path: Path, log: Any) -> None:
     plant_meld(tmp_path / "MELD.Raw", plant_film, ".mp4")
     out = tmp_path / "data" / "ser"
     prepare_corpus("meld", tmp_path / "MELD.Raw", out, LABELS)
@@ -203,27 +205,42 @@ def test_films_become_audio_once(tmp_path: Path, log: object) -> None:
 
 
 def test_a_film_without_sound_is_named(tmp_path: Path) -> None:
-    plant_meld(tmp_path, lambda path: (path.parent.mkdir(parents=True, exist_ok=True),
-                                       path.write_bytes(b"no film"))[0], ".mp4")  # fmt: skip
+    plant_meld(tmp_path, lambda path: plant_bytes(path, b"no film"), ".mp4")
     with pytest.raises(SerError, match=r"dia\d_utt\d.mp4: no sound to read"):
         prepare_corpus("meld", tmp_path, tmp_path / "data" / "ser", LABELS)
     assert not (tmp_path / "data" / "ser").exists()
 
 
+def test_a_film_without_pyav_is_one_true_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant_meld(tmp_path / "MELD.Raw", lambda path: plant_bytes(path, b"film"), ".mp4")
+    monkeypatch.setitem(sys.modules, "av", None)  # as if it were not installed
+    with pytest.raises(SerError) as error:
+        prepare_corpus("meld", tmp_path / "MELD.Raw", tmp_path / "data" / "ser", LABELS)
+    assert str(error.value).endswith(
+        ".mp4: soundfile does not read it; PyAV reads the sound of films: pip install "
+        "'ser[films]'; or convert the file to WAV"
+    )
+    assert not (tmp_path / "data" / "ser").exists()
+
+
+def test_another_number_of_utterances_than_published_is_told(tmp_path: Path, log: Any) -> None:
+    plant_emodb(tmp_path)
+    prepare_corpus("emodb", tmp_path, tmp_path / "data" / "ser", EMODB_LABELS)
+    assert log.find(r"warning: .*: 80 utterances; the published corpus has 535")
+
+
 def test_speakers_that_are_kept(tmp_path: Path) -> None:
     plant_emodb(tmp_path)
     out = tmp_path / "data" / "ser"
-    labels = LabelsConfig(
-        classes={"ang": ["angry"], "neu": ["neutral"]},
-        exclude=["happy", "sad", "disgust", "fearful", "bored"],
-    )
-    prepare_corpus("emodb", tmp_path, out, labels, ["03", "08"])
+    prepare_corpus("emodb", tmp_path, out, EMODB_LABELS, ["03", "08"])
     assert set(read_data_dir(out)["utt2spk"].values()) == {"03", "08"}
     assert "speaker not among --speakers" in (out / "excluded.tsv").read_text()
     with pytest.raises(
         SerError, match=r"--speakers 99: no such speaker in .*; expected some of 03"
     ):
-        prepare_corpus("emodb", tmp_path, out, labels, ["99"])
+        prepare_corpus("emodb", tmp_path, out, EMODB_LABELS, ["99"])
 
 
 STRAY = {

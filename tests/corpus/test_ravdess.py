@@ -49,6 +49,10 @@ def test_fields_of_a_name(tmp_path: Path) -> None:
         "Actor_07/03-01-01-01-01-01-08.wav",  # another's folder
         "Actor_07/03-02-01-01-01-01-07.wav",  # song
         "Actor_07/01-01-01-01-01-01-07.wav",  # video
+        "Actor_07/03-01-01-02-01-01-07.wav",  # nobody is neutral with force
+        "Actor_07/03-01-01-01-01-09-07.wav",  # repetition
+        "Actor_99/03-01-01-01-01-01-99.wav",  # nobody
+        "Actor_00/03-01-01-01-01-01-00.wav",
         "Actor_07/03-01-01-01-01-07.wav",
         "Actor_07/03-01-01-01-01-0 1-07.wav",
         "Actor_ab/03-01-01-01-01-01-ab.wav",

@@ -13,6 +13,7 @@ from ser.corpus.prepare import prepare_table
 from ser.corpus.table import read_table_corpus
 from ser.kaldi.data_dir import read_data_dir
 
+HEADER = ["path", "label", "speaker"]
 LABELS = LabelsConfig(classes={"hap": ["joy"], "sad": ["sad"]}, exclude=["fear"])
 
 
@@ -61,6 +62,40 @@ def test_slashes_of_another_system_and_a_byte_order_mark(tmp_path: Path) -> None
     assert (only.utt, only.wav) == ("s-a_b_1", tmp_path / "a/b/1.wav")
 
 
+def test_speakers_whose_names_begin_alike(tmp_path: Path) -> None:
+    """Kaldi's two orders agree whatever the names, whichever mark stands in them."""
+    speakers = ["anna", "anna-b", "anna+c", "anna's", "anna.d", "annab", "ann", "añna"]
+    rows = []
+    for i, speaker in enumerate(speakers):
+        plant(tmp_path, f"{i}/z.wav", f"{i}/1.wav")
+        rows += [[f"{i}/z.wav", "joy", speaker], [f"{i}/1.wav", "sad", speaker]]
+    prepare_table(write(tmp_path / "t.csv", HEADER, *rows), tmp_path / "data", LABELS)
+    data = read_data_dir(tmp_path / "data")
+    assert len(set(data["utt2spk"].values())) == len(speakers)
+    assert "anna_b" in data["utt2spk"].values()
+
+
+def test_quotes_between_tabs_are_text(tmp_path: Path) -> None:
+    plant(tmp_path, "1.wav")
+    table = tmp_path / "t.tsv"
+    table.write_text('path\tlabel\tspeaker\ttext\n1.wav\tjoy\ts\t"Yes," he said\n')
+    (only,) = read_table_corpus(table)
+    assert only.transcript == "YES HE SAID"
+
+
+def test_a_value_of_two_lines_is_refused_at_once(tmp_path: Path) -> None:
+    plant(tmp_path, "1.wav", "2.wav")
+    rows = [["1.wav", "joy", "s", "kitchen\rdoor"], ["2.wav", "sad", "s", ""]]
+    table = write(tmp_path / "t.csv", [*HEADER, "scene"], *rows)
+    with pytest.raises(SerError) as error:
+        prepare_table(table, tmp_path / "data", LABELS)
+    said = str(error.value)
+    assert said.startswith(
+        f"{tmp_path}/data/utt2scene: s-1 has 'kitchen\\rdoor'; expected one line"
+    )
+    assert not (tmp_path / "data").exists()
+
+
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
@@ -73,7 +108,29 @@ def test_slashes_of_another_system_and_a_byte_order_mark(tmp_path: Path) -> None
         ("t.csv", "path,label,speaker\n1.wav,,s\n", "t.csv:2: no label; expected a value"),
         ("t.csv", "path,label,speaker\n9.wav,joy,s\n", "9.wav: no such file; expected audio"),
         ("t.csv", "path,label,speaker,gender\n1.wav,joy,s,x\n", "t.csv:2: the gender 'x'"),
-        ("t.csv", 'path,label,speaker\n"1.wav,joy,s\n', "not a table"),
+        (
+            "t.csv",
+            'path,label,speaker\n1.wav,joy,s\n"1.wav,joy,s\n1.wav,joy,s\n',
+            "t.csv:3: not a table (unexpected end of data); expected quotes in pairs around a cell",
+        ),
+        (
+            "t.csv",
+            'path,label,speaker\n"1.wav,joy,s\n1.wav,"joy,s\n',
+            "t.csv:2: not a table (',' expected after '\"'); expected quotes in pairs",
+        ),
+        ("t.csv", "path,label,speaker\n", "t.csv: 0 rows below the header; expected one for each"),
+        ("t.csv", "path,label,speaker\n1.wav,joy,/\n", "t.csv:2: the speaker '/'; expected a name"),
+        (
+            "t.csv",
+            "path,label,speaker,session\n1.wav,joy,s,..\n",
+            "t.csv:2: the session '..'; expected a name",
+        ),
+        (
+            "t.csv",
+            "path,label,speaker\nx/1.wav,joy,s\nx_1.wav,joy,s\n",
+            "t.csv:3: the id s-x_1 is also that of line 2; expected each once; remove one, or tell "
+            "them apart in a column 'id'",
+        ),
         (
             "t.csv",
             "path,label,speaker\n1.wav,joy,a b\n1.wav,joy,a_b\n",
@@ -82,7 +139,7 @@ def test_slashes_of_another_system_and_a_byte_order_mark(tmp_path: Path) -> None
     ],
 )
 def test_faults_are_one_line(tmp_path: Path, name: str, text: str, message: str) -> None:
-    plant(tmp_path, "1.wav")
+    plant(tmp_path, "1.wav", "x/1.wav", "x_1.wav")
     (tmp_path / name).write_text(text)
     with pytest.raises(SerError) as error:
         read_table_corpus(tmp_path / name)

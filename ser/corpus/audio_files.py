@@ -1,0 +1,39 @@
+"""An audio file for each utterance: its own, or one that is made of a piece, a pipe or a film."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from ser.base.record import require
+from ser.corpus.clips import Clip, write_clips
+from ser.corpus.emotion import EmotionUtterance
+from ser.kaldi.audio import is_audio, require_file
+
+
+def with_audio_files(
+    utterances: Mapping[str, EmotionUtterance], folder: Path, allow_pipes: bool
+) -> tuple[dict[str, EmotionUtterance], dict[str, str]]:
+    """Utterances whose audio is in files.
+
+    Args:
+        utterances: By id.
+        folder: The files that are made.
+        allow_pipes: Whether commands may be run.
+
+    Returns:
+        The utterances, and the identity of the folder by its path where it was needed.
+
+    Raises:
+        SerError: A file is missing, or a piece, pipe or film cannot be had.
+    """
+    clips = {}
+    for utt, u in utterances.items():
+        if u.clip is None:
+            require_file(u.wav, utt)
+        if u.clip or not is_audio(u.wav):
+            clips[utt] = u.clip or Clip(str(u.wav.absolute()))
+    if not clips:
+        return dict(utterances), {}
+    files = write_clips(clips, folder, allow_pipes)
+    made = {utt: replace(utterances[utt], wav=wav, clip=None) for utt, wav in files.items()}
+    return {**utterances, **made}, {str(folder.absolute()): str(require(folder, 0)["identity"])}
