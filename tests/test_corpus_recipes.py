@@ -13,6 +13,7 @@ from corpora import PLANTERS, plant_audio
 import ser
 from ser.config.load import load_config
 from ser.config.schema import LabelsConfig
+from ser.corpus.fold_lists import read_fold
 from ser.kaldi.data_dir import read_data_dir
 
 ROOT = Path(ser.__file__).parents[1]
@@ -54,8 +55,8 @@ def test_stage_0_passes(tree: Path, name: str, corpus: str) -> None:
     assert not (recipe / "data" / "asr_train").exists()
 
 
-def test_stage_0_across_corpora(tree: Path) -> None:
-    """Two corpora by their own recipes, then a recipe of both."""
+def test_across_corpora(tree: Path) -> None:
+    """Stage 0 of two corpora by their own recipes, then a recipe of both to the table."""
     for name in ("crema_d", "emodb"):
         PLANTERS[name](tree / name)
         variable = {name.upper(): str(tree / name)}
@@ -64,10 +65,14 @@ def test_stage_0_across_corpora(tree: Path) -> None:
     recipe = tree / "egs" / "cross"
     for path in (recipe / "conf/cross.yaml", recipe / "conf/protocol/paper.yaml"):
         path.write_text(path.read_text().replace("ravdess", "emodb"))
-    result = run(recipe / "run.sh", "--stop-stage", "0", "--recogniser", "none")
+    shrink(tree / "egs" / "ravdess")  # its settings are those of all
+    result = run(recipe / "run.sh", "--recogniser", "none", "--systems", "transformer")
     assert result.returncode == 0, result.stderr
-    assert (recipe / "exp" / "folds" / "fold1").exists()
     assert "No test speaker is heard in training" in result.stdout
+    results = json.loads((recipe / "exp" / "results.json").read_text())
+    tested = [utt for utt, part in read_fold(recipe / "exp/folds", "1").items() if part == "test"]
+    assert results["systems"]["transformer"]["num_utts"] == len(tested)
+    assert all(utt.startswith("emodb_") for utt in tested)
 
 
 def shrink(recipe: Path) -> None:
@@ -95,7 +100,8 @@ def test_a_recipe_of_ones_own(tree: Path) -> None:
     for speaker in ("anna", "ben", "carl", "dana", "élise"):
         for label in ("angry", "happy", "neutral", "sad"):
             for take in "12":
-                plant_audio(tree / "my wavs" / f"{speaker}_{label}_{take}.wav", seconds=0.5)
+                suffix = "WAV" if speaker == "ben" else "wav"
+                plant_audio(tree / "my wavs" / f"{speaker}_{label}_{take}.{suffix}", seconds=0.5)
     shrink(recipe)
     systems = ["--recogniser", "none", "--systems", "cnn_blstm_sa transformer transformer_tl_mtl"]
     result = run(recipe / "run.sh", *systems, DEMO=str(tree / "my wavs"))
@@ -107,11 +113,56 @@ def test_a_recipe_of_ones_own(tree: Path) -> None:
     assert list(results["systems"]) == ["cnn_blstm_sa", "transformer"]
     refused = run(recipe / "run.sh", "--stage", "4", "--recogniser", "none")
     assert refused.returncode == 1
-    assert re.search(r"error: none/exp/\w+.*: not there or not whole", refused.stderr)
+    assert "error: --recogniser none: transformer_tl cannot be without" in refused.stderr
+    assert "pass --systems 'cnn_blstm_sa transformer', or a recipe that" in refused.stderr
+    untrained = ["--recogniser", "../ravdess", "--systems", "transformer_tl"]
+    refused = run(recipe / "run.sh", "--stage", "4", *untrained)
+    assert refused.returncode == 1
+    assert "../ravdess/exp/pretrain/ctc: not there or not whole" in refused.stderr
+    assert "run cd ../ravdess && ./run.sh --stop-stage 3\n" in refused.stderr
 
     again = run(script, "demo")
     assert again.returncode == 1
     assert again.stderr == "error: egs/demo: is there already; take another name, or remove it\n"
+
+
+@pytest.mark.parametrize(
+    ("folder", "said"),
+    [
+        ("none", "DEMO is '{}': no such folder, seen from {recipe}; .*; give its full path"),
+        ("empty", r"{}: 0 files \*.wav in it; mend the path, or local/data.sh"),
+        ("odd", "{}/a-angry-1.wav: expected <speaker>_<label>_<anything>.wav; write in local/"),
+    ],
+)
+@pytest.mark.parametrize("relative", [False, True])
+def test_files_that_the_skeleton_does_not_know(
+    tree: Path, folder: str, said: str, relative: bool
+) -> None:
+    assert run(tree / "tools" / "new_recipe.sh", "demo").returncode == 0
+    (tree / "empty").mkdir()
+    plant_audio(tree / "odd" / "a-angry-1.wav")
+    recipe = tree / "egs" / "demo"
+    root = f"../../{folder}" if relative else str(tree / folder)
+    result = subprocess.run(
+        [recipe / "local" / "data.sh"],
+        cwd=recipe,
+        env={**os.environ, "DEMO": root, "recogniser": "none"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 1
+    assert re.match("error: " + said.format(root, recipe=recipe), result.stderr)
+    assert result.stderr.count("\n") == 1
+    assert not (recipe / "data" / "ser").exists()
+
+
+@pytest.mark.parametrize("name", ["path", "home", "uid", "librispeech", "lc_all", "esd_speakers"])
+def test_names_that_mean_something_else(tree: Path, name: str) -> None:
+    result = run(tree / "tools" / "new_recipe.sh", name)
+    assert result.returncode == 1
+    assert f"error: {name}: {name.upper()} is a variable with another meaning" in result.stderr
+    assert not (tree / "egs" / name).exists()
 
 
 @pytest.mark.parametrize("words", [[], ["a", "b"], ["../x"], ["A"], ["1a"], [""]])

@@ -1,12 +1,20 @@
 # shellcheck shell=bash
 # For the recipes' local/data.sh, which sources this file.
 
-# Ends with one line where the variable of a corpus (EMODB, LIBRISPEECH, ...) is empty.
+# Ends with one line on standard error.
+refuse() {
+  echo "error: $1" >&2
+  exit 1
+}
+
+# Ends with one line where the variable of a corpus (EMODB, LIBRISPEECH, ...) is empty or no folder.
 require_corpus() {
   if [ -z "${!1:-}" ]; then
-    echo "error: $1 is not set; set it in db.sh or the environment to the corpus's folder" \
-      "(egs/mini needs no corpus)" >&2
-    exit 1
+    refuse "$1 is not set; set it in db.sh or the environment to the corpus's folder\
+ (egs/mini needs no corpus)"
+  fi
+  if ! [ -d "${!1}" ]; then
+    refuse "$1 is '${!1}': no such folder, seen from $PWD; expected the corpus's; give its full path"
   fi
 }
 

@@ -17,6 +17,17 @@ if [ -e "$recipe" ]; then
   exit 1
 fi
 
+# Variables that mean something else already: to the shell, to other programs, to other recipes.
+taken=$(
+  env -i bash -c 'compgen -v'
+  printf '%s\n' HOME LANG LANGUAGE LOGNAME MAIL USER TMPDIR TZ DISPLAY EDITOR PAGER
+  sed -n 's/^export \([A-Z0-9_]*\)=.*/\1/p' egs/*/db.sh
+)
+if grep -qx "$corpus" <<<"$taken" || [[ $corpus =~ ^(BASH|CUDA|LC|LD|OMP|PYTHON|SER|SLURM|TORCH)(_|$) ]]; then
+  echo "error: $name: $corpus is a variable with another meaning; take another name (my_$name)" >&2
+  exit 1
+fi
+
 new=egs/.$name.partial
 rm -rf "$new"
 mkdir -p "$new/local" "$new/conf/protocol"
@@ -43,9 +54,13 @@ prepare_read_speech
 # lines take <speaker>_<label>_<anything>.wav; write what fits your names, or bring a table of your own.
 mkdir -p data
 printf 'path\tlabel\tspeaker\n' >data/corpus.tsv
-for wav in "\$$corpus"/*.wav; do
-  IFS=_ read -r speaker label _ <<<"\$(basename "\$wav" .wav)"
-  printf '%s\t%s\t%s\n' "\$(realpath "\$wav")" "\$label" "\$speaker" >>data/corpus.tsv
+shopt -s nullglob nocaseglob # .WAV is taken too
+wavs=("\$$corpus"/*.wav)
+[ \${#wavs[@]} -gt 0 ] || refuse "\$$corpus: 0 files *.wav in it; mend the path, or local/data.sh"
+for wav in "\${wavs[@]}"; do
+  [[ \${wav##*/} =~ ^([^_]+)_([^_.]+)[_.] ]] ||
+    refuse "\$wav: expected <speaker>_<label>_<anything>.wav; write in local/data.sh what fits"
+  printf '%s\t%s\t%s\n' "\$(realpath "\$wav")" "\${BASH_REMATCH[2]}" "\${BASH_REMATCH[1]}" >>data/corpus.tsv
 done
 python -m ser.bin.prepare_table data/corpus.tsv data/ser --conf conf
 END
@@ -78,6 +93,7 @@ How to obtain it, its licence, its classes and counts, its pitfalls:
 
 \`\`\`sh
 export $corpus=/path/to/$name
+./run.sh --recogniser none --systems "cnn_blstm_sa transformer"     # from scratch, needs nothing else
 ./run.sh --recogniser ../ravdess     # the encoder of a trained egs/ravdess; without it one is trained
 \`\`\`
 END

@@ -29,8 +29,11 @@ from ser.base.log import logger
 PACKAGES = ("torch", "torchaudio", "sentencepiece", "kaldiio", "numpy", "soundfile", "soxr")
 
 
-def rerun_hint(stage: int) -> str:
-    """The command that makes a stage's output anew."""
+def rerun_hint(stage: int, folder: Path = Path()) -> str:
+    """The command that makes a stage's output anew, in the recipe that a folder belongs to."""
+    recipe = next((path for path in folder.parents if (path / "run.sh").exists()), Path())
+    if recipe.resolve() != Path.cwd():  # which may not have been run as far as that
+        return f"cd {shlex.quote(str(recipe))} && ./run.sh --stop-stage {stage}"
     return f"./run.sh --stage {stage} --stop-stage {stage}"
 
 
@@ -170,13 +173,13 @@ def require(folder: Path, stage: int, config: Mapping[str, Any] | None = None) -
     if not path.exists():
         raise SerError(
             f"{folder}: not there or not whole (no run.json); expected the output of stage "
-            f"{stage}; run {rerun_hint(stage)}"
+            f"{stage}; run {rerun_hint(stage, folder)}"
         )
     record = read_record(folder)
     if config is not None and record["config"] != config:
         raise SerError(
             f"{folder}: made with another configuration "
-            f"({first_difference(record['config'], config)}); run {rerun_hint(stage)}"
+            f"({first_difference(record['config'], config)}); run {rerun_hint(stage, folder)}"
         )
     for name, identity in record["inputs"].items():
         upstream = Path(name)
@@ -185,7 +188,7 @@ def require(folder: Path, stage: int, config: Mapping[str, Any] | None = None) -
             if made["identity"] != identity:
                 raise SerError(
                     f"{folder}: made from another {name} than the one that is there now; "
-                    f"run {rerun_hint(stage)}"
+                    f"run {rerun_hint(stage, folder)}"
                 )
             require(upstream, made["stage"])
     return record

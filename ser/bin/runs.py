@@ -1,11 +1,14 @@
 """The arguments that stages 4 and 5 share: which systems, seeds and folds, made from what."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 from ser.base.errors import SerError
 from ser.base.options import distinct_words
 from ser.base.process import num_cores
+from ser.config.schema import SCRATCH
+from ser.config.systems import trained_systems
 from ser.corpus.fold_lists import choose_folds
 from ser.data.wordless import trainable_systems
 from ser.train.device import threads_per_job
@@ -53,10 +56,12 @@ def runs_of(args: argparse.Namespace) -> list[FinetuneRun]:
     """Every combination of system, seed and fold.
 
     Raises:
-        SerError: A seed is no number, a list is empty or holds a word twice, or a number is 0.
+        SerError: A seed is no number, a list is empty or holds a word twice, a number is 0, or a
+            system needs the recogniser that is not to be.
     """
     asked = distinct_words("--systems", args.systems)
     systems = trainable_systems(args.conf, asked, args.feats)
+    _check_recogniser(args, systems)
     seeds = distinct_words("--seeds", args.seeds)
     folds = choose_folds(args.exp_dir / "folds", args.folds)
     if not all(seed.isdecimal() for seed in seeds):
@@ -83,3 +88,18 @@ def runs_of(args: argparse.Namespace) -> list[FinetuneRun]:
         for seed in seeds
         for fold in folds
     ]
+
+
+def _check_recogniser(args: argparse.Namespace, names: Sequence[str]) -> None:
+    """``run.sh --recogniser none`` names folders in ``none``: no system may ask for them."""
+    trained = trained_systems(args.conf, names)
+    asking = [
+        name for name, system in trained.items() if system.init != SCRATCH or system.ctc_alpha
+    ]
+    if args.pretrain.parts[0] == "none" and asking:
+        others = [name for name in names if name not in asking] or ["transformer"]
+        raise SerError(
+            f"--recogniser none: {' '.join(asking)} cannot be without a recogniser; expected "
+            f"systems from scratch alone; pass --systems '{' '.join(others)}', or a recipe that "
+            "has trained one (--recogniser ../ravdess)"
+        )

@@ -84,6 +84,19 @@ def test_require_names_the_stage_of_what_is_missing(tmp_path: Path) -> None:
         require(tmp_path / "bpe", 2)
 
 
+def test_require_names_the_recipe_of_what_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("mine", "my other"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "run.sh").touch()
+    monkeypatch.chdir(tmp_path / "mine")
+    with pytest.raises(SerError, match=r"run \./run\.sh --stage 0 --stop-stage 0$"):
+        require(Path("data/ser"), 0)
+    with pytest.raises(SerError, match=r"run cd '\.\./my other' && \./run\.sh --stop-stage 3$"):
+        require(Path("../my other/exp/pretrain"), 3)
+
+
 def test_require_names_the_differing_key(tmp_path: Path) -> None:
     make(tmp_path, 1, CONFIG)
     changed = {**CONFIG, "window": {"type": "hamming", "size": 400}}
