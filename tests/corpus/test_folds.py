@@ -128,3 +128,10 @@ def test_written_folds_are_read(tmp_path: Path) -> None:
         assert read_fold(tmp_path, name) == fold
     with pytest.raises(SerError, match="--folds 6: no such fold; expected some of: 1, 2, 3, 4, 5"):
         read_fold(tmp_path, "6")
+
+
+@pytest.mark.parametrize("name", ["", "..", "a/b", "two words"])
+def test_a_fold_whose_name_no_file_can_have(tmp_path: Path, name: str) -> None:
+    with pytest.raises(SerError, match=f"^'{name}': the name of a fold; expected a word"):
+        write_folds(tmp_path, {name: {"a-1": "test"}})
+    assert not list(tmp_path.iterdir())

@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 from ser.base.errors import SerError
-from ser.kaldi.audio import audio_seconds, measure_durations, read_audio
+from ser.kaldi.audio import audio_seconds, is_audio, measure_durations, read_audio
 
 RATE_HZ = 16000
 UTT = "s1-a"
@@ -61,6 +61,19 @@ def test_what_lies_above_half_the_rate_is_filtered(tmp_path: Path) -> None:
     path = tmp_path / "a.wav"
     soundfile.write(path, tone(48000, hz=12000.0), 48000, subtype="FLOAT")
     assert np.abs(read_audio(path, UTT, RATE_HZ)[800:-800]).max() < 33
+
+
+def test_what_soundfile_reads_is_audio_whatever_its_name(tmp_path: Path) -> None:
+    for name in ("a.aif", "a.SPH", "a", "a.1"):
+        with (tmp_path / name).open("wb") as stream:
+            soundfile.write(stream, tone(RATE_HZ), RATE_HZ, format="AIFF")
+        assert is_audio(tmp_path / name)
+        assert audio_seconds(tmp_path / name, UTT) == 0.5
+    for name in ("a.mp4", "a.raw", "b"):
+        (tmp_path / name).write_bytes(bytes(100))
+        assert not is_audio(tmp_path / name)
+        with pytest.raises(SerError, match=rf"{name}: not readable as audio \({UTT}; "):
+            audio_seconds(tmp_path / name, UTT)
 
 
 @pytest.mark.parametrize("num_channels", [2, 3])
