@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,19 @@ def run(program: Path, *options: str, **environment: str) -> subprocess.Complete
         [str(program), *options],
         cwd="/",
         env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def prepare(recipe: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Calls ``local/data.sh`` as ``run.sh`` does."""
+    python = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    return subprocess.run(
+        [recipe / "local" / "data.sh"],
+        cwd=recipe,
+        env={**os.environ, "PATH": python, "recogniser": "none", **environment},
         capture_output=True,
         text=True,
         check=False,
@@ -56,12 +70,11 @@ def test_stage_0_passes(tree: Path, name: str, corpus: str) -> None:
 
 
 def test_across_corpora(tree: Path) -> None:
-    """Stage 0 of two corpora by their own recipes, then a recipe of both to the table."""
+    """Two corpora by their own recipes, then a recipe of both to the table."""
     for name in ("crema_d", "emodb"):
         PLANTERS[name](tree / name)
-        variable = {name.upper(): str(tree / name)}
-        options = ["--stop-stage", "0", "--recogniser", "none"]
-        assert run(tree / "egs" / name / "run.sh", *options, **variable).returncode == 0
+        prepared = prepare(tree / "egs" / name, **{name.upper(): str(tree / name)})
+        assert prepared.returncode == 0, prepared.stderr
     recipe = tree / "egs" / "cross"
     for path in (recipe / "conf/cross.yaml", recipe / "conf/protocol/paper.yaml"):
         path.write_text(path.read_text().replace("ravdess", "emodb"))
@@ -143,14 +156,7 @@ def test_files_that_the_skeleton_does_not_know(
     plant_audio(tree / "odd" / "a-angry-1.wav")
     recipe = tree / "egs" / "demo"
     root = f"../../{folder}" if relative else str(tree / folder)
-    result = subprocess.run(
-        [recipe / "local" / "data.sh"],
-        cwd=recipe,
-        env={**os.environ, "DEMO": root, "recogniser": "none"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    result = prepare(recipe, DEMO=root)
     assert result.returncode == 1
     assert re.match("error: " + said.format(root, recipe=recipe), result.stderr)
     assert result.stderr.count("\n") == 1
