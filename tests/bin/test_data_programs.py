@@ -115,6 +115,8 @@ def test_from_a_corpus_to_folds_and_bpe(tmp_path: Path) -> None:
     (tmp_path / "corpus" / "Actor_01" / "03-01-05-01-01-01-01.flac").write_bytes(b"cut")
     made = run("prepare_corpus", "ravdess", tmp_path / "corpus", data, "--conf", CONF)
     assert made.returncode == 1
-    assert made.stderr.startswith(f"error: {tmp_path}/corpus/Actor_01/03-01-05-01-01-01-01.flac: ")
+    warning, error = made.stderr.splitlines()
+    assert "40 utterances; the published corpus has 1440" in warning
+    assert error.startswith(f"error: {tmp_path}/corpus/Actor_01/03-01-05-01-01-01-01.flac: ")
     assert "(01-03-01-05-01-01-01-01;" in made.stderr
     assert (data / "run.json").exists()  # the old data stay whole
