@@ -1,7 +1,9 @@
 """Puts this folder on the path, so that tests in all folders can import ``tiny``."""
 
+import os
 import shutil
 import signal
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +13,8 @@ import torch
 torch.set_num_threads(1)
 # A shell starts what runs in the background with Ctrl-C ignored, and so would the programs tested.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+NOBODY = 65534
 
 
 @pytest.fixture(scope="session")
@@ -34,3 +38,18 @@ def recipe(
     monkeypatch.chdir(root)
     yield root
     torch.set_flush_denormal(False)
+
+
+@pytest.fixture
+def unprivileged() -> Iterator[Path]:
+    """A folder of a user whom permissions bind, which they do not bind root."""
+    folder = Path(tempfile.mkdtemp())
+    user = os.geteuid()
+    if user == 0:
+        os.chown(folder, NOBODY, -1)
+        os.seteuid(NOBODY)
+    yield folder
+    os.seteuid(user)
+    for path in (folder, *folder.iterdir()):
+        path.chmod(0o700)
+    shutil.rmtree(folder)

@@ -1,6 +1,7 @@
 """Audio of any format, rate and channel count as 16-bit-scaled mono samples."""
 
 import os
+import stat
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -25,16 +26,26 @@ UNREADABLE = (soundfile.SoundFileError, OSError, TypeError)
 
 
 def require_file(path: Path, utt: str) -> None:
-    """Holds a path to a regular file: a pipe would be waited for without end.
+    """Holds a path to a regular file that may be read: a pipe would be waited for without end.
 
     Raises:
-        SerError: There is none, or it may not be read.
+        SerError: It is none.
     """
-    if not path.is_file():
-        what = "no regular file" if path.exists() else "no such file"
-        raise SerError(f"{path}: {what} ({utt}); expected audio; check the corpus path")
-    if not os.access(path, os.R_OK):
-        raise SerError(f"{path}: no permission to read it ({utt}); expected audio; chmod it")
+    try:
+        regular = stat.S_ISREG(path.stat().st_mode)
+        if regular:
+            path.open("rb").close()  # soundfile does not tell permission from damage
+    except PermissionError as error:
+        raise SerError(
+            f"{path}: no permission to read it ({utt}); expected a file that you may read; change "
+            "its permissions, or those of its folder"
+        ) from error
+    except OSError as error:
+        missing = isinstance(error, FileNotFoundError | NotADirectoryError)
+        reason = "no such file" if missing else error.strerror
+        raise SerError(f"{path}: {reason} ({utt}); expected audio; check the corpus path") from error
+    if not regular:
+        raise SerError(f"{path}: no regular file ({utt}); expected an audio file; name another")
 
 
 def is_audio(path: Path) -> bool:
@@ -42,7 +53,7 @@ def is_audio(path: Path) -> bool:
     if path.suffix.lower() in EXTENSIONS:
         return True
     try:
-        soundfile.info(str(path))
+        soundfile.info(os.fsencode(path))
     except UNREADABLE:
         return False
     return True
@@ -56,10 +67,10 @@ def audio_seconds(path: Path, utt: str) -> float:
     """
     require_file(path, utt)
     try:
-        info = soundfile.info(str(path))
+        info = soundfile.info(os.fsencode(path))
+        _check_not_cut(path, utt)
     except UNREADABLE as error:
         raise unreadable(path, utt, error) from error
-    _check_not_cut(path, utt)
     return float(info.frames) / float(info.samplerate)
 
 
@@ -114,8 +125,8 @@ def read_audio(
         SerError: The file is missing, unreadable, empty, or holds values that are not finite.
     """
     try:
-        samples, rate = soundfile.read(str(path), dtype="float32", always_2d=True)
-    except (soundfile.SoundFileError, OSError) as error:
+        samples, rate = soundfile.read(os.fsencode(path), dtype="float32", always_2d=True)
+    except UNREADABLE as error:
         raise unreadable(path, utt, error) from error
     if not len(samples):
         raise SerError(f"{path}: 0 samples ({utt}); expected audio; remove or replace the file")
@@ -133,8 +144,16 @@ def read_audio(
 
 
 def unreadable(path: Path, utt: str, error: Exception) -> SerError:
-    """What to tell of an audio file that cannot be read."""
-    if not path.exists():
-        return SerError(f"{path}: no such file ({utt}); expected audio; check the corpus path")
+    """What to tell of an audio file that soundfile cannot read.
+
+    Raises:
+        SerError: It is no regular file, or may not be read at all.
+    """
+    require_file(path, utt)
+    if isinstance(error, TypeError):
+        return SerError(
+            f"{path}: samples without a header ({utt}); expected a file that tells its rate; "
+            "convert it to .wav"
+        )
     reason = str(error).splitlines()[0]
     return SerError(f"{path}: not readable as audio ({utt}; {reason}); replace the file")

@@ -1,5 +1,6 @@
 """Audio of any format, rate and channel count; what cannot be used is named in one line."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -100,6 +101,8 @@ def plant_fault(path: Path, fault: str) -> None:
         path.touch()
     elif fault == "folder":
         path.mkdir()
+    elif fault == "loop":
+        path.symlink_to(path)
     elif fault != "missing":
         soundfile.write(path, samples, RATE_HZ, format="WAV", subtype="FLOAT")
 
@@ -111,6 +114,7 @@ def plant_fault(path: Path, fault: str) -> None:
         ("text", "not readable as audio (s1-a; "),
         ("no bytes", "not readable as audio (s1-a; "),
         ("folder", "not readable as audio (s1-a; "),
+        ("loop", "Too many levels of symbolic links (s1-a); expected audio"),
         ("empty", "0 samples (s1-a); expected audio"),
         ("nan", "2 of 8000 samples are not finite (s1-a); expected numbers"),
         ("inf", "1 of 8000 samples are not finite (s1-a); expected numbers"),
@@ -123,6 +127,34 @@ def test_faults_are_named_with_file_and_utterance(tmp_path: Path, fault: str, sa
         read_audio(path, UTT, RATE_HZ)
     assert str(error.value).startswith(f"{path}: {said}")
     assert "\n" not in str(error.value)
+
+
+def test_samples_without_a_header_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.raw"
+    path.write_bytes(bytes(2000))
+    for read in (lambda: read_audio(path, UTT, RATE_HZ), lambda: audio_seconds(path, UTT)):
+        with pytest.raises(SerError, match=rf"{path}: samples without a header \({UTT}\)"):
+            read()
+
+
+def test_a_name_that_is_no_utf8_is_read(tmp_path: Path) -> None:
+    path = Path(os.fsdecode(os.fsencode(tmp_path / "a") + b"\xff.wav"))
+    soundfile.write(os.fsencode(path), tone(RATE_HZ), RATE_HZ)
+    assert audio_seconds(path, UTT) == 0.5
+    assert len(read_audio(path, UTT, RATE_HZ)) == 8000
+
+
+def test_a_missing_permission_is_called_so(unprivileged: Path) -> None:
+    closed, inside = unprivileged / "closed.wav", unprivileged / "folder" / "a.wav"
+    inside.parent.mkdir()
+    for path in (closed, inside):
+        soundfile.write(path, tone(RATE_HZ), RATE_HZ)
+    closed.chmod(0)
+    inside.parent.chmod(0)
+    for path in (closed, inside):
+        for read in (lambda p: read_audio(p, UTT, RATE_HZ), lambda p: audio_seconds(p, UTT)):
+            with pytest.raises(SerError, match=rf"{path}: no permission to read it \({UTT}\)"):
+                read(path)
 
 
 @pytest.mark.parametrize("share", [0.01, 0.3, 0.6, 0.95])
