@@ -1,12 +1,17 @@
 """Audio files and trained models that the tests of prediction share."""
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import soundfile
+from tiny import FBANK
 from tiny_recipe import EXP, finetune_run
 
+from ser.feats.fbank import Fbank
+from ser.infer.engine import Floats, Output
+from ser.infer.model import Model
 from ser.train.finetune import finetune
 
 RATES = {"a.wav": 16000, "b.flac": 8000, "c.ogg": 44100}
@@ -38,3 +43,13 @@ def move_away(system: str, fold: str, to: Path) -> Path:
     for child in Path.cwd().iterdir():
         shutil.rmtree(child)
     return to
+
+
+def untrained_model() -> Model:
+    """A model of two classes whose posteriors follow how much the energies vary."""
+    return Model(_variation, ("calm", "lively"), Fbank(FBANK), None)
+
+
+def _variation(inputs: Sequence[Floats]) -> list[Output]:
+    shares = [1 / (1 + np.square(feats).mean()) for feats in inputs]
+    return [Output(np.array([s, 1 - s], np.float32), None) for s in shares]

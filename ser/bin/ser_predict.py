@@ -5,22 +5,25 @@ MODEL is a package of ser.bin.pack, an ONNX file of ser.bin.export, or the folde
 files, or - for raw 16-bit mono PCM on standard input, which is predicted as it comes in.
 
 A file that cannot be read is named on standard error; the others go on, and the exit status is 1.
+
+The latency of a line from standard input counts from the time that the last sample of its window
+came in, queued or not; where samples come faster than they were spoken, from their reading.
 """
 
 import argparse
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from tqdm import tqdm
 
 from ser.base.errors import SerError, run_program
-from ser.infer.inputs import audio_inputs
+from ser.infer.inputs import AudioInput, audio_inputs
+from ser.infer.listening import listen
 from ser.infer.loading import load
-from ser.infer.model import Model, Result
+from ser.infer.model import Model
 from ser.infer.printing import FORMATS, printer
-from ser.infer.windows import Floats, stream_pcm
+from ser.infer.result import Result
 
 
 def parse_args() -> argparse.Namespace:
@@ -28,49 +31,63 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="ser-predict", description=__doc__)
     parser.add_argument("model", metavar="MODEL", type=Path)
     parser.add_argument("inputs", metavar="INPUT", nargs="+")
-    parser.add_argument("--format", choices=FORMATS, default="table")
+    parser.add_argument("--format", choices=FORMATS, help="of what is printed (table)")
     parser.add_argument("--threshold", type=float, default=0.0, help="no label below (0)")
     parser.add_argument("--window", type=float, help="seconds; a line for each window of a file")
     parser.add_argument("--hop", type=float, help="seconds between windows (a window)")
-    parser.add_argument("--rate", type=int, default=16000, help="Hz, of standard input (16000)")
-    parser.add_argument("--device", default="cpu", help="cpu or cuda (cpu)")
+    parser.add_argument("--rate", type=int, help="Hz, of standard input (16000)")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:1 (cpu)")
     parser.add_argument("--batch", type=int, default=16, help="most utterances at a time (16)")
     parser.add_argument("--html", type=Path, help="draw the one INPUT into this page instead")
     return parser.parse_args()
 
 
+def check_options(args: argparse.Namespace) -> None:
+    """Refuses options that would be passed over.
+
+    Raises:
+        SerError: One of them was given.
+    """
+    listens = args.inputs == ["-"]
+    if args.hop is not None and args.window is None:
+        raise SerError(f"--hop {args.hop:g} without --window; expected both")
+    if args.html is not None and "-" in args.inputs:
+        raise SerError(f"--html {args.html} with -; expected a file to draw")
+    if args.html is not None and args.format is not None:
+        raise SerError(f"--format {args.format} with --html; expected one of the two")
+    if args.rate is not None and not listens:
+        raise SerError(f"--rate {args.rate} with files, which tell their own; expected it with -")
+
+
 def main() -> None:
     """Prints what the model says, as soon as it says it."""
     args = parse_args()
+    check_options(args)
     model = load(args.model, args.device, args.threshold, args.batch)
-    if args.hop is not None and args.window is None:
-        raise SerError(f"--hop {args.hop:g} without --window; expected both")
     if args.inputs == ["-"]:
         _listen(model, args)
         return
-    failed = False
-    paths = audio_inputs(args.inputs)
+    inputs, faults = audio_inputs(args.inputs)
     if args.html is not None:
-        from ser.infer.page import write_page
-
-        if len(paths) != 1:
-            raise SerError(f"--html {args.html}: {len(paths)} files; expected one INPUT")
-        write_page(model, paths[0], args.html, _or(args.window, 1.0), _or(args.hop, 0.25))
+        _draw(model, inputs, faults, args)
         return
+    for fault in faults:
+        print(f"error: {fault}", file=sys.stderr)
+    failed = bool(faults)
     quiet = sys.stdout.isatty() or None  # there the lines themselves are the progress
-    if args.window is None:
-        found = tqdm(model.predict_files(paths), total=len(paths), unit="file", disable=quiet)
-    else:
-        found = tqdm(_windows(model, paths, args), unit="window", disable=quiet)
     timed = args.window is not None
-    width = max((len(str(path)) for path in paths), default=0)
-    with printer(args.format, model, sys.stdout, timed, path_width=width) as show:
-        for _, result in found:
+    if timed:
+        found = tqdm(_windows(model, inputs, args), unit="window", disable=quiet)
+    else:
+        found = tqdm(_files(model, inputs), total=len(inputs), unit="file", disable=quiet)
+    width = max((len(str(one.path)) for one in inputs), default=0)
+    with printer(args.format or FORMATS[0], model, sys.stdout, timed, path_width=width) as show:
+        for one, result in found:
             if isinstance(result, SerError):
                 print(f"error: {result}", file=sys.stderr)
                 failed = True
             else:
-                show(result)
+                show(result, one.utt)
     sys.exit(failed)
 
 
@@ -79,36 +96,52 @@ def _or(value: float | None, default: float) -> float:
     return default if value is None else value
 
 
+def _draw(
+    model: Model, inputs: list[AudioInput], faults: list[SerError], args: argparse.Namespace
+) -> None:
+    from ser.infer.page import write_page
+
+    if faults:
+        raise faults[0]
+    if len(inputs) != 1:
+        raise SerError(f"--html {args.html}: {len(inputs)} files; expected one INPUT")
+    window = _or(args.window, 1.0)
+    write_page(model, inputs[0].path, args.html, window, _or(args.hop, min(0.25, window)))
+
+
+def _files(
+    model: Model, inputs: list[AudioInput]
+) -> Iterator[tuple[AudioInput, Result | SerError]]:
+    found = model.predict_files([one.path for one in inputs])
+    for one, (_, result) in zip(inputs, found, strict=True):
+        yield one, result
+
+
 def _windows(
-    model: Model, paths: list[Path], args: argparse.Namespace
-) -> Iterator[tuple[Path, Result | SerError]]:
-    for path in paths:
+    model: Model, inputs: list[AudioInput], args: argparse.Namespace
+) -> Iterator[tuple[AudioInput, Result | SerError]]:
+    hop = _or(args.hop, args.window)
+    for one in inputs:
         try:
-            for result in model.predict_windows(path, args.window, _or(args.hop, args.window)):
-                yield path, result
+            for result in model.predict_windows(one.path, args.window, hop):
+                yield one, result
         except SerError as error:
-            yield path, error
+            yield one, error
 
 
 def _listen(model: Model, args: argparse.Namespace) -> None:
-    """A line every hop, with the milliseconds from the window's last sample to the line."""
+    """A line every hop, with its latency in milliseconds."""
     window = _or(args.window, 3.0)
     hop = _or(args.hop, min(1.0, window))
-    if args.rate < 1:
-        raise SerError(f"--rate {args.rate}: expected Hz")
+    rate = 16000 if args.rate is None else args.rate
+    if rate < 1:
+        raise SerError(f"--rate {rate}: expected Hz")
     if sys.stdin is None:
         raise SerError("-: standard input is closed; expected raw 16-bit PCM on it")
-    heard = 0.0
-
-    def chunks() -> Iterator[Floats]:
-        nonlocal heard
-        for chunk in stream_pcm(sys.stdin.buffer, args.rate, model.sample_rate_hz):
-            heard = time.perf_counter()
-            yield chunk
-
-    with printer(args.format, model, sys.stdout, timed=True, latency=True) as show:
-        for result in model.predict_windows(chunks(), window, hop):
-            show(result, 1000 * (time.perf_counter() - heard))
+    form = args.format or FORMATS[0]
+    with printer(form, model, sys.stdout, timed=True, latency=True) as show:
+        for result, seconds in listen(model, sys.stdin.buffer, rate, window, hop):
+            show(result, latency_ms=1000 * seconds)
 
 
 def program() -> None:

@@ -1,48 +1,114 @@
 """What ``ser-predict`` is given: files, folders, ``wav.scp``."""
 
+import os
+import stat
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from ser.base.errors import SerError
+from ser.base.errors import SerError, describe
 from ser.kaldi.audio import EXTENSIONS
-from ser.kaldi.table import read_table
+
+# What a folder is searched for: soundfile's formats by all their usual names, if they have headers.
+SEARCHED = (EXTENSIONS | {".aif", ".aifc", ".sph", ".snd"}) - {".raw"}
 
 
-def audio_inputs(inputs: Sequence[str]) -> list[Path]:
+@dataclass(frozen=True)
+class AudioInput:
+    """A file to predict.
+
+    Attributes:
+        path: Where it lies.
+        utt: Its id in the ``wav.scp`` that names it.
+    """
+
+    path: Path
+    utt: str | None = None
+
+
+def audio_inputs(inputs: Sequence[str]) -> tuple[list[AudioInput], list[SerError]]:
     """The audio files that some inputs name, in their order; those of a folder sorted.
 
+    Returns:
+        The files, and what is wrong with folders that cannot be looked into.
+
     Raises:
-        SerError: A folder holds no audio, a ``wav.scp`` holds a command, or ``-`` is not alone.
+        SerError: A folder holds no audio, a ``wav.scp`` holds a command or no paths, or ``-`` is
+            not alone.
     """
-    paths: list[Path] = []
+    found: list[AudioInput] = []
+    faults: list[SerError] = []
     for text in inputs:
         path = Path(text)
         if text == "-":
             raise SerError("-: standard input stands alone; expected no other INPUT beside it")
-        if path.is_dir():
-            found = [
-                p
-                for p in sorted(path.rglob("*"))
-                if p.suffix.lower() in EXTENSIONS and not p.name.startswith("._") and p.is_file()
-            ]
-            if not found:
+        if _is_folder(path):
+            paths, hidden = _search(path)
+            if not paths and not hidden:
                 raise SerError(f"{path}: 0 audio files in it; expected some; name another folder")
-            paths += found
+            found += map(AudioInput, paths)
+            faults += hidden
         elif path.suffix == ".scp":
-            found = _listed(path)
-            if not found:
-                raise SerError(f"{path}: 0 lines; expected 'id path' lines; write some")
-            paths += found
+            found += _listed(path)
         else:
-            paths.append(path)
-    return paths
+            found.append(AudioInput(path))
+    return found, faults
 
 
-def _listed(path: Path) -> list[Path]:
-    table = read_table(path)
-    command = next((value for value in table.values() if value.endswith("|")), None)
-    if command:
-        raise SerError(
-            f"{path}: a command, '{command}'; commands are not run here; expected audio files"
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except PermissionError:  # which reading it will tell
+        return False
+
+
+def _search(folder: Path) -> tuple[list[Path], list[SerError]]:
+    """The audio files below a folder, and the folders that may not be looked into."""
+    errors: list[OSError] = []
+    paths = [
+        path
+        for place, _, names in os.walk(folder, onerror=errors.append)
+        for path in (Path(place, name) for name in names)
+        if path.suffix.lower() in SEARCHED and not path.name.startswith("._")
+    ]
+    faults = [
+        SerError(
+            f"{error.filename}: not searched ({error.strerror}); expected a folder that you may "
+            "look into; change its permissions"
         )
-    return [Path(value) for value in table.values()]
+        for error in errors
+    ]
+    return sorted(filter(_may_be_audio, paths)), faults
+
+
+def _may_be_audio(path: Path) -> bool:
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except PermissionError:  # which reading it will tell
+        return True
+    except OSError:  # a link to nowhere
+        return False
+
+
+def _listed(path: Path) -> list[AudioInput]:
+    """The lines ``id path`` of a ``wav.scp``, in whatever order; blanks or a tab in between."""
+    try:
+        text = path.read_text(encoding="utf-8", errors="surrogateescape")  # of file names
+    except OSError as error:
+        raise SerError(f"{describe(error)}; expected a list of 'id path' lines") from error
+    found = []
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        utt, *rest = line.strip().split(maxsplit=1)
+        if not rest:
+            raise SerError(f"{path}:{number}: '{utt}' alone; expected 'id path'; mend the line")
+        if rest[0].endswith("|"):
+            raise SerError(
+                f"{path}:{number}: a command, '{rest[0]}'; commands are not run here; expected "
+                "audio files"
+            )
+        found.append(AudioInput(Path(rest[0]), utt))
+    if not found:
+        raise SerError(f"{path}: 0 lines; expected 'id path' lines; write some")
+    return found

@@ -5,7 +5,8 @@ import json
 from collections.abc import Iterator
 from typing import Any, Protocol, TextIO
 
-from ser.infer.model import Model, Result
+from ser.infer.model import Model
+from ser.infer.result import Result
 
 FORMATS = ("table", "tsv", "json", "jsonl")
 ABSTAINED = "-"  # in place of a label, in tables
@@ -14,8 +15,16 @@ ABSTAINED = "-"  # in place of a label, in tables
 class Show(Protocol):
     """Prints one result."""
 
-    def __call__(self, result: Result, latency_ms: float | None = None) -> None:
-        """Prints it at once; ``json`` alone waits for the end of the list."""
+    def __call__(
+        self, result: Result, utt: str | None = None, latency_ms: float | None = None
+    ) -> None:
+        """Prints it at once; ``json`` alone waits for the end of the list.
+
+        Args:
+            result: What is printed.
+            utt: Its id in a ``wav.scp``, for JSON.
+            latency_ms: How late it is.
+        """
         ...
 
 
@@ -40,9 +49,10 @@ def printer(
     """
     if form == "json":
         found: list[dict[str, Any]] = []
-        yield lambda result, latency_ms=None: found.append(as_json(result, timed, latency_ms))
-        json.dump(found, out, indent=2, ensure_ascii=False)
-        out.write("\n")
+        yield lambda result, utt=None, latency_ms=None: found.append(
+            as_json(result, timed, utt, latency_ms)
+        )
+        print(_json_text(found, out, indent=2), file=out)
         return
     columns = ["path", *(["start", "end"] if timed else []), "label"]
     columns += [f"post_{name}" for name in model.labels]
@@ -52,9 +62,9 @@ def printer(
     if form != "jsonl":
         print(_line(columns, form, widths), file=out)
 
-    def show(result: Result, latency_ms: float | None = None) -> None:
+    def show(result: Result, utt: str | None = None, latency_ms: float | None = None) -> None:
         if form == "jsonl":
-            text = json.dumps(as_json(result, timed, latency_ms), ensure_ascii=False)
+            text = _json_text(as_json(result, timed, utt, latency_ms), out)
         else:
             digits = 6 if form == "tsv" else 3
             cells = [result.path or ABSTAINED]
@@ -63,7 +73,7 @@ def printer(
             cells += [f"{value:.{digits}f}" for value in result.posteriors.values()]
             cells += [] if result.words is None else [result.words]
             cells += [] if latency_ms is None else [f"{latency_ms:.1f}"]
-            text = _line(cells, form, widths)
+            text = printable(_line(cells, form, widths), out.encoding)
         print(text, file=out, flush=True)
 
     yield show
@@ -75,12 +85,29 @@ def _line(cells: list[str], form: str, widths: list[int]) -> str:
     return "  ".join(map(str.ljust, cells, widths)).rstrip()
 
 
-def as_json(result: Result, timed: bool, latency_ms: float | None) -> dict[str, Any]:
-    """``{"path", "label", "posteriors": {label: p}, "words"}``, with times where they are asked."""
-    value: dict[str, Any] = {"path": result.path, "label": result.label}
+def printable(text: str, encoding: str = "utf-8") -> str:
+    """Text that the encoding can write; what it cannot, as in odd file names, is escaped."""
+    return text.encode(encoding, "backslashreplace").decode(encoding)
+
+
+def _json_text(value: Any, out: TextIO, indent: int | None = None) -> str:
+    """JSON that the stream can write; with all escaped where it could not write some of it."""
+    text = json.dumps(value, indent=indent, ensure_ascii=False)
+    return text if printable(text, out.encoding) == text else json.dumps(value, indent=indent)
+
+
+def as_json(
+    result: Result, timed: bool, utt: str | None, latency_ms: float | None
+) -> dict[str, Any]:
+    """``{"path", "label", "posteriors": {label: p}, "words"}``.
+
+    In front of them the ``id`` of a ``wav.scp``; times and latency where they are asked.
+    """
+    value: dict[str, Any] = {} if utt is None else {"id": utt}
+    value |= {"path": result.path, "label": result.label}
     if timed:
         value |= {"start": round(result.start, 4), "end": round(result.end, 4)}
-    value |= {"posteriors": result.posteriors, "words": result.words}
+    value |= {"posteriors": dict(result.posteriors), "words": result.words}
     if latency_ms is not None:
         value["latency_ms"] = round(latency_ms, 1)
     return value

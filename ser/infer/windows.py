@@ -1,8 +1,9 @@
 """Long recordings in windows, read piece by piece: an hour needs no more memory than a minute."""
 
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -10,59 +11,108 @@ import soundfile
 import soxr
 
 from ser.base.errors import SerError
-from ser.kaldi.audio import INT16_SCALE, unreadable
+from ser.kaldi.audio import INT16_SCALE, UNREADABLE, audio_seconds, read_audio, unreadable
 
 Floats = npt.NDArray[np.float32]
 
-READ_SECONDS = 1.0  # of a file at a time
+READ_SECONDS = 1.0  # of a recording at a time
+
+
+class Readable(Protocol):
+    """A stream of bytes."""
+
+    def read(self, size: int, /) -> bytes:
+        """The next bytes, so many unless the stream ends; none at its end."""
+        ...
+
+
+def file_seconds(path: Path) -> float:
+    """Length of an audio file by its header.
+
+    Raises:
+        SerError: The file is missing, unreadable, empty or cut.
+    """
+    seconds = audio_seconds(path, path.name)
+    if not seconds:
+        raise SerError(f"{path}: 0 samples; expected audio; remove or replace the file")
+    return seconds
+
+
+def read_file(path: Path, sample_rate_hz: int) -> Floats:
+    """Mono samples of a whole file, in 16-bit scale.
+
+    Raises:
+        SerError: The file is missing or unreadable, holds values that are not finite, or less
+            than a sample at this rate.
+    """
+    samples = read_audio(path, path.name, sample_rate_hz)
+    if not len(samples):
+        raise _too_short(path, sample_rate_hz)
+    return samples
 
 
 def stream_file(path: Path, sample_rate_hz: int) -> Iterator[Floats]:
     """Mono samples of a file in 16-bit scale, resampled on the way.
 
     Raises:
-        SerError: The file is missing or unreadable, or holds values that are not finite.
+        SerError: As for ``file_seconds`` and ``read_file``.
     """
+    file_seconds(path)
+    empty = True
     try:
-        with soundfile.SoundFile(str(path)) as file:
-            resample = _Resampler(file.samplerate, sample_rate_hz)
-            for block in file.blocks(int(file.samplerate * READ_SECONDS) or 1, dtype="float32"):
-                if not np.isfinite(block).all():
-                    raise SerError(
-                        f"{path}: samples that are not finite; expected numbers; replace the file"
-                    )
-                yield resample(block)
-            yield resample.rest()
-    except (soundfile.SoundFileError, OSError) as error:
+        with soundfile.SoundFile(os.fsencode(path)) as file:
+            blocks = file.blocks(int(file.samplerate * READ_SECONDS) or 1, dtype="float32")
+            for block in resampled(_finite(blocks, path), file.samplerate, sample_rate_hz):
+                empty = empty and not len(block)
+                yield block
+    except UNREADABLE as error:
         raise unreadable(path, path.name, error) from error
+    if empty:
+        raise _too_short(path, sample_rate_hz)
 
 
-def stream_pcm(source: BinaryIO, rate: int, sample_rate_hz: int) -> Iterator[Floats]:
+def _finite(blocks: Iterable[Floats], path: Path) -> Iterator[Floats]:
+    for block in blocks:
+        if not np.isfinite(block).all():
+            raise SerError(
+                f"{path}: samples that are not finite; expected numbers; replace the file"
+            )
+        yield block
+
+
+def _too_short(path: Path, sample_rate_hz: int) -> SerError:
+    return SerError(
+        f"{path}: 0 samples at {sample_rate_hz} Hz; expected audio; remove or replace the file"
+    )
+
+
+def stream_pcm(source: Readable, rate: int, sample_rate_hz: int) -> Iterator[Floats]:
     """Mono samples of raw 16-bit little-endian PCM, as they come in: a tenth of a second each."""
-    resample = _Resampler(rate, sample_rate_hz)
+    return resampled(_pcm_blocks(source, rate), rate, sample_rate_hz)
+
+
+def _pcm_blocks(source: Readable, rate: int) -> Iterator[Floats]:
     rest = b""
     while data := source.read(2 * max(1, rate // 10)):
         data = rest + data
         rest = data[len(data) - len(data) % 2 :]
         samples = np.frombuffer(data[: len(data) - len(rest)], "<i2").astype(np.float32)
-        yield resample(np.divide(samples, INT16_SCALE, dtype=np.float32))
-    yield resample.rest()
+        yield np.divide(samples, INT16_SCALE, dtype=np.float32)
 
 
-class _Resampler:
-    def __init__(self, rate: int, sample_rate_hz: int) -> None:
-        self._stream = None
-        if rate != sample_rate_hz:
-            self._stream = soxr.ResampleStream(rate, sample_rate_hz, 1, dtype="float32")
-
-    def __call__(self, block: Floats, last: bool = False) -> Floats:
+def resampled(blocks: Iterable[Floats], rate: int, sample_rate_hz: int) -> Iterator[Floats]:
+    """Blocks (n,) or (n, channels) within +-1 at a rate -> mono ones in 16-bit scale at another."""
+    resampler = None
+    if rate != sample_rate_hz:
+        resampler = soxr.ResampleStream(rate, sample_rate_hz, 1, dtype="float32")
+    for block in blocks:
         mono = block if block.ndim == 1 else block.mean(axis=1, dtype=np.float32)
-        if self._stream is not None:
-            mono = self._stream.resample_chunk(np.ascontiguousarray(mono), last=last)
-        return np.asarray(mono * INT16_SCALE, np.float32)
-
-    def rest(self) -> Floats:
-        return self(np.zeros(0, np.float32), last=True)
+        if resampler is not None:
+            mono = resampler.resample_chunk(np.ascontiguousarray(mono))
+        yield np.asarray(mono * INT16_SCALE, np.float32)
+    if resampler is not None:
+        rest = resampler.resample_chunk(np.zeros(0, np.float32), last=True)
+        yield np.asarray(rest * INT16_SCALE, np.float32)
 
 
 def windows(chunks: Iterable[Floats], window: int, hop: int) -> Iterator[tuple[int, Floats]]:
@@ -75,14 +125,20 @@ def windows(chunks: Iterable[Floats], window: int, hop: int) -> Iterator[tuple[i
         window: Samples a window.
         hop: Samples from one to the next, at most a window.
     """
-    buffer = np.zeros(0, np.float32)
-    start, seen = 0, 0  # of the buffer, and behind the last window
+    pieces: list[Floats] = []  # joined once a window is whole
+    held = 0  # samples in them
+    start, seen = 0, 0  # of the pieces, and behind the last window
     for chunk in chunks:
-        buffer = np.concatenate([buffer, chunk])
+        pieces.append(chunk)
+        held += len(chunk)
+        if held < window:
+            continue
+        buffer = np.concatenate(pieces)
         while len(buffer) >= window:
             yield start, buffer[:window]
             seen = start + window
             buffer = buffer[hop:]
             start += hop
-    if start + len(buffer) > seen:
-        yield start, buffer
+        pieces, held = [buffer], len(buffer)
+    if start + held > seen:
+        yield start, np.concatenate(pieces)

@@ -1,8 +1,12 @@
 """``ser.load``: files and arrays, batches and single ones, long files, threads, faults."""
 
+import copy
+import json
 import os
+import pickle
 import subprocess
 import sys
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
@@ -11,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from tiny_audio import plant_files, train
+from tiny_audio import plant_files, train, untrained_model
 from tiny_recipe import EXP, FEATS, LABELS, change_system, finetune_run
 
 import ser
@@ -19,7 +23,8 @@ from ser.base.errors import SerError
 from ser.base.files import read_json, write_json
 from ser.infer import model as model_module
 from ser.infer.loading import load
-from ser.infer.model import Model, Result
+from ser.infer.model import Model
+from ser.infer.result import Result
 from ser.infer.windows import stream_file, windows
 from ser.kaldi.audio import INT16_SCALE, read_audio
 from ser.train.finetune import finetune
@@ -35,6 +40,7 @@ def test_what_a_result_says(model: Model, tmp_path: Path) -> None:
     path = plant_files(tmp_path)[1]
     result = model.predict(str(path))
     assert isinstance(result, ser.Result)
+    assert json.loads(json.dumps(dict(result.posteriors))) == result.posteriors
     assert result.path == str(path)
     assert list(result.posteriors) == list(LABELS.names)
     assert sum(result.posteriors.values()) == pytest.approx(1)
@@ -72,18 +78,82 @@ def test_an_array_is_heard_like_the_file(
         (np.zeros((1, 2, 3)), 16000, r"audio of shape \(1, 2, 3\)"),
         (np.zeros(100, np.int32), 16000, "audio of int32: expected floats"),
         (np.full(100, np.inf), 16000, "samples that are not finite"),
+        (np.zeros(100), np.nan, "sample_rate nan: expected Hz"),
+        (np.zeros(100), np.inf, "sample_rate inf: expected Hz"),
+        (np.zeros(100), 16000.5, "sample_rate 16000.5: expected Hz, a whole number"),
+        (np.zeros(100), "16000", "sample_rate 16000: expected Hz"),
+        (np.zeros((2, 16000)), 16000, r"shape \(2, 16000\): 16000 channels of 2 .* transpose"),
+        (np.zeros((100, 80)), 16000, r"shape \(100, 80\): 80 channels of 100 .* 64 .* transpose"),
+        (np.zeros(1), 192000, r"audio of shape \(1,\): 0 samples at 16000 Hz"),
     ],
 )
-def test_arrays_that_are_no_audio(model: Model, array: Any, rate: int, message: str) -> None:
+def test_arrays_that_are_no_audio(array: Any, rate: int, message: str) -> None:
     with pytest.raises(SerError, match=message):
-        model.predict(array, sample_rate=rate)
+        untrained_model().predict(array, sample_rate=rate)
+
+
+def test_a_rate_stands_beside_an_array_alone(tmp_path: Path) -> None:
+    path, model = plant_files(tmp_path)[0], untrained_model()
+    message = "sample_rate 16000: beside .* expected it with an array alone"
+    with pytest.raises(SerError, match=message):
+        model.predict(path, sample_rate=16000)
+    for pieces in (path, iter([np.zeros(9000, np.float32)])):
+        with pytest.raises(SerError, match=message):
+            next(model.predict_windows(pieces, 1, 1, sample_rate=16000))
+    expected = model.predict(np.ones(9000), 16000)
+    assert model.predict(np.ones(9000), sample_rate=16000.0) == expected  # type: ignore[arg-type]  # whole
+    assert model.predict(np.ones(9000), sample_rate=np.int64(16000)) == expected  # type: ignore[arg-type]  # whole
+
+
+@pytest.mark.parametrize("rate", [16000, 22050])
+def test_a_long_array_is_heard_like_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rate: int
+) -> None:
+    """In windows, each at another loudness."""
+    monkeypatch.setattr(model_module, "LONG_SECONDS", 4.0)
+    rng, model = np.random.default_rng(0), untrained_model()
+    samples = rng.normal(size=(9 * rate, 2)) * np.repeat(rng.uniform(0.001, 0.1, 9), rate)[:, None]
+    soundfile.write(tmp_path / "long.wav", samples, rate, subtype="FLOAT")
+    assert model.predict(samples, rate).posteriors == pytest.approx(
+        model.predict(tmp_path / "long.wav").posteriors, abs=1e-6
+    )
+    parts = list(model.predict_windows(samples, 2, 1, sample_rate=rate))
+    expected = list(model.predict_windows(tmp_path / "long.wav", 2, 1))
+    assert [(p.start, p.end) for p in parts] == [(p.start, p.end) for p in expected]
+    for part, other in zip(parts, expected, strict=True):
+        assert part.posteriors == pytest.approx(other.posteriors, abs=1e-6)
+
+
+def test_a_long_array_needs_little_memory_beside_itself() -> None:
+    array = np.zeros(20 * 60 * 8000, np.int16)  # 20 minutes, as float32 at 16 kHz 77 MB
+    tracemalloc.start()
+    untrained_model().predict(array, 8000)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 120e6
+
+
+def test_what_a_result_holds_cannot_be_changed() -> None:
+    model = untrained_model()
+    result = model.predict(np.ones(9000), 16000)
+    with pytest.raises(TypeError):
+        result.posteriors["calm"] = 1.0  # type: ignore[index]  # the point
+    assert list(result.posteriors) == ["calm", "lively"]
+    assert result.posteriors == dict(result.posteriors)
+    assert repr(result.posteriors) == repr(dict(result.posteriors))
+    with pytest.raises(KeyError, match="angry"):
+        result.posteriors["angry"]
+    again = model.predict(np.ones(9000), 16000)
+    assert {result, again} == {result} == {pickle.loads(pickle.dumps(result))}
+    assert copy.deepcopy(result) == result
 
 
 def test_together_as_alone(model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     audio = plant_files(tmp_path)
     together = list(model.predict_files(audio))
     monkeypatch.setattr(model_module, "AHEAD", 1)
-    for (path, a), (_, b) in zip(together, model.predict_files(audio), strict=True):
+    alone = replace(model, batch_size=1)
+    for (path, a), (_, b) in zip(together, alone.predict_files(audio), strict=True):
         assert isinstance(a, Result) and isinstance(b, Result)
         assert a.path == b.path == str(path)
         assert a.words == b.words
@@ -115,6 +185,22 @@ def test_batches_fit_into_memory(
     assert len(sizes) > 1 and max(sizes) <= 300
 
 
+def test_a_batch_may_be_larger_than_what_is_read_ahead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+    model = untrained_model()
+
+    def note(inputs: list[Any]) -> list[Any]:
+        sizes.append(len(inputs))
+        return model.engine(inputs)
+
+    monkeypatch.setattr(model_module, "AHEAD", 2)
+    noted = replace(model, engine=note, batch_size=5)
+    assert len(list(noted.predict_files([plant_files(tmp_path)[0]] * 7))) == 7
+    assert sizes == [5, 2]
+
+
 def test_a_long_file_is_the_mean_of_its_windows(
     model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -132,8 +218,6 @@ def test_a_long_file_is_the_mean_of_its_windows(
 
 def test_an_hour_is_never_in_memory(model: Model, tmp_path: Path) -> None:
     """No window and no piece that is read is longer than asked for."""
-    import tracemalloc
-
     path = tmp_path / "hour.flac"
     with soundfile.SoundFile(path, "w", 8000, 1) as file:
         for _ in range(3600):
@@ -158,6 +242,24 @@ def test_windows_leave_nothing_out(length: int, hop: int, chunk: int) -> None:
         assert samples.tolist() == stream[start : start + length].tolist()
     ends = [start + len(samples) for start, samples in found]
     assert ends == sorted(set(ends))  # every window hears something new
+
+
+def test_a_long_window_costs_no_more_than_its_samples() -> None:
+    """Ten minutes in pieces of a tenth of a second: each is copied once, not with each piece."""
+    pieces = [np.zeros(1600, np.float32)] * 6000
+    copied = 0
+    concatenate = np.concatenate
+
+    def count(arrays: list[Any]) -> Any:
+        nonlocal copied
+        joined = concatenate(arrays)
+        copied += len(joined)
+        return joined
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(np, "concatenate", count)
+        assert len(list(windows(pieces, 600 * 16000, 600 * 16000))) == 1
+    assert copied == 600 * 16000
 
 
 @pytest.mark.parametrize("rate", [8000, 16000, 44100])
@@ -198,6 +300,9 @@ def test_unfinished_and_foreign_folders_are_named(recipe: Path) -> None:
     finetune(finetune_run("transformer"))
     path = finetune_run("transformer").folder / "run.json"
     record = read_json(path)
+    write_json(path, [])
+    with pytest.raises(SerError, match=r"run\.json: no record of a system"):
+        load(path.parent)
     write_json(path, {**record, "notes": {}})
     with pytest.raises(SerError, match=r"run\.json: no record of a system.*'fbank'.*--force"):
         load(path.parent)
@@ -213,11 +318,14 @@ def test_importing_ser_imports_nothing_heavy() -> None:
 
 def test_types_hold_in_a_users_project(tmp_path: Path) -> None:
     (tmp_path / "use.py").write_text(
+        "import numpy as np\n"
         "from ser import load\n"
         "model = load('model/')\n"
         "result = model.predict('a.wav')\n"
         "label: str | None = result.label\n"
         "share: float = result.posteriors['ang']\n"
+        "for part in model.predict_windows(np.zeros(9), window=3, hop=1, sample_rate=16000):\n"
+        "    print(part.start, hash(part))\n"
         "wrong: int = result.label\n"
     )
     command = [sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent", "use.py"]
@@ -231,7 +339,7 @@ def test_types_hold_in_a_users_project(tmp_path: Path) -> None:
         check=False,
     )
     assert (
-        'use.py:6: error: Incompatible types in assignment (expression has type "str | None"'
+        'use.py:9: error: Incompatible types in assignment (expression has type "str | None"'
         in (found.stdout)
     )
     assert "Found 1 error in 1 file" in found.stdout

@@ -8,7 +8,7 @@ from ser.base.errors import SerError
 from ser.corpus.fold_lists import TEST, read_fold
 from ser.infer.export import export_onnx
 from ser.infer.loading import load
-from ser.infer.model import Result
+from ser.infer.result import Result
 from ser.kaldi.data_dir import read_data_dir
 
 MINI = Path(__file__).parents[2] / "egs" / "mini"

@@ -1,0 +1,98 @@
+"""Audio that comes as an array."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import soxr
+
+from ser.base.errors import SerError
+from ser.infer.windows import READ_SECONDS, Floats, resampled
+from ser.kaldi.audio import INT16_SCALE
+
+MOST_CHANNELS = 64  # more are samples of an array that lies the other way round
+
+
+@dataclass(frozen=True)
+class Recording:
+    """An array that is audio, as ``hear_array`` takes it.
+
+    Attributes:
+        array: Samples (N,) or (N, channels), floats within +-1 or 16-bit integers.
+        rate: Hz.
+    """
+
+    array: npt.NDArray[Any]
+    rate: int
+
+    @property
+    def seconds(self) -> float:
+        """Its length."""
+        return len(self.array) / self.rate
+
+    def whole(self, sample_rate_hz: int) -> Floats:
+        """Mono samples in 16-bit scale.
+
+        Raises:
+            SerError: Samples are not finite, or less than one is left at this rate.
+        """
+        mono = _block(self.array)
+        mono = mono if mono.ndim == 1 else mono.mean(axis=1)
+        if self.rate != sample_rate_hz:
+            mono = soxr.resample(mono, self.rate, sample_rate_hz)
+        if not len(mono):
+            raise SerError(
+                f"audio of shape {self.array.shape}: 0 samples at {sample_rate_hz} Hz; expected "
+                "some; give a longer array"
+            )
+        return np.asarray(mono * INT16_SCALE, np.float32)
+
+    def stream(self, sample_rate_hz: int) -> Iterator[Floats]:
+        """The same piece by piece, as a file is read."""
+        size = int(self.rate * READ_SECONDS) or 1
+        starts = range(0, len(self.array), size)
+        blocks = (_block(self.array[start : start + size]) for start in starts)
+        return resampled(blocks, self.rate, sample_rate_hz)
+
+
+def recording(audio: npt.NDArray[Any], sample_rate: float | None) -> Recording:
+    """An array and its rate, if they can be audio.
+
+    Args:
+        audio: Samples (N,) or (N, channels): floats within +-1, or 16-bit integers.
+        sample_rate: Hz, a whole number.
+
+    Raises:
+        SerError: They cannot be.
+    """
+    if (
+        not isinstance(sample_rate, Real)
+        or not math.isfinite(sample_rate)
+        or sample_rate < 1
+        or sample_rate != int(sample_rate)
+    ):
+        raise SerError(f"sample_rate {sample_rate}: expected Hz, a whole number, for an array")
+    array = np.asarray(audio)
+    if array.dtype != np.int16 and array.dtype.kind != "f":
+        raise SerError(f"audio of {array.dtype}: expected floats within +-1 or int16")
+    if array.ndim not in (1, 2) or not array.size:
+        raise SerError(f"audio of shape {array.shape}: expected (N,) or (N, channels)")
+    if array.ndim == 2 and array.shape[1] > min(MOST_CHANNELS, len(array)):
+        raise SerError(
+            f"audio of shape {array.shape}: {array.shape[1]} channels of {len(array)} samples; "
+            f"expected (N, channels), {MOST_CHANNELS} channels at most; transpose the array"
+        )
+    return Recording(array, int(sample_rate))
+
+
+def _block(array: npt.NDArray[Any]) -> Floats:
+    """Samples within +-1."""
+    scale = INT16_SCALE if array.dtype == np.int16 else 1.0
+    block = np.divide(array, scale, dtype=np.float32, casting="same_kind")
+    if not np.isfinite(block).all():
+        raise SerError("audio: samples that are not finite; expected numbers")
+    return np.asarray(block, np.float32)

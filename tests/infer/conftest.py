@@ -1,0 +1,44 @@
+"""``ser-predict`` within this process, on a model that costs nothing."""
+
+import io
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import SimpleNamespace
+
+import pytest
+from tiny_audio import untrained_model
+
+from ser.bin import ser_predict
+
+
+@dataclass(frozen=True)
+class Said:
+    """How a call ended, and what it printed."""
+
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def ser_predict_here(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Said]:
+    """Calls the program with some words, and bytes on standard input."""
+
+    def call(*words: object, stdin: bytes = b"") -> Said:
+        monkeypatch.setattr(ser_predict, "load", lambda *_: untrained_model())
+        monkeypatch.setattr(sys, "argv", ["ser-predict", "model", *map(str, words)])
+        monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(stdin)))
+        code: object = 0
+        try:
+            ser_predict.program()
+        except SystemExit as ended:
+            code = ended.code
+        out, err = capsys.readouterr()
+        if isinstance(code, str):  # which Python prints when it leaves
+            code, err = 1, f"{err}{code}\n"
+        return Said(int(code or 0), out, err)  # type: ignore[call-overload]  # a number by now
+
+    return call
