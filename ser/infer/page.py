@@ -18,9 +18,12 @@ from torchaudio.functional import forced_align
 from ser.base.errors import SerError
 from ser.base.files import write_text
 from ser.infer.engine import Floats
-from ser.infer.model import LONG_SECONDS, Model, Result, Segment
+from ser.infer.model import LONG_SECONDS, Model, Segment
+from ser.infer.printing import printable
+from ser.infer.result import Result
 from ser.infer.torch_engine import TorchEngine, emotion_attention
-from ser.kaldi.audio import INT16_SCALE, read_audio
+from ser.infer.windows import file_seconds, read_file
+from ser.kaldi.audio import INT16_SCALE
 from ser.text.bpe import BLANK_ID
 
 # Okabe & Ito's colours and four kinds of line: readable without colour.
@@ -84,34 +87,35 @@ def write_page(model: Model, path: Path, out: Path, window: float, hop: float) -
     """
     if not out.parent.is_dir():
         raise SerError(f"{out.parent}: no such folder; expected one for the page; make it")
-    samples = read_audio(path, path.name, model.sample_rate_hz)
-    seconds = len(samples) / model.sample_rate_hz
+    seconds = file_seconds(path)
     if seconds > LONG_SECONDS:
         raise SerError(
             f"{path}: {seconds:.0f} s; expected {LONG_SECONDS:.0f} s or less for a page; cut it"
         )
+    samples = read_file(path, model.sample_rate_hz)
+    seconds = len(samples) / model.sample_rate_hz
     whole = model.predict_segments([Segment(str(path), samples)])[0]
     over_time = list(model.predict_windows([samples], window, hop))
+    given = model.engine_input(samples)
+    output = model.engine([given])[0]
     words: list[Word] = []
+    if model.tokenizer and output.ctc is not None:
+        pieces = model.tokenizer.pieces(output.tokens)
+        words = align(output.ctc, output.tokens, pieces, seconds)
     attention = None
-    if not model.features_inside:
-        feats = model.features(samples)
-        output = model.engine([feats])[0]
-        if model.tokenizer and output.ctc is not None:
-            pieces = model.tokenizer.pieces(output.tokens)
-            words = align(output.ctc, output.tokens, pieces, seconds)
-        if isinstance(model.engine, TorchEngine):
-            attention = emotion_attention(model.engine.networks, feats)
+    if isinstance(model.engine, TorchEngine):
+        attention = emotion_attention(model.engine.networks, given)
     picture = _draw(model, samples, seconds, over_time, words, attention)
     environment = Environment(
         loader=PackageLoader("ser.infer", ""), autoescape=True, undefined=StrictUndefined
     )
     page = environment.get_template("page.html").render(
-        name=path.name,
+        name=printable(path.name),
         seconds=seconds,
         whole=whole,
         over_time=over_time,
         words=words,
+        with_attention=attention is not None,
         labels=model.labels,
         window=window,
         hop=hop,

@@ -1,8 +1,11 @@
 """The page of one utterance: complete, self-contained, safe, and whole in a browser."""
 
 import re
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -14,11 +17,14 @@ from tiny_audio import train
 from tiny_recipe import EXP
 
 from ser.base.errors import SerError
+from ser.infer import page
+from ser.infer.engine import Floats, Output
 from ser.infer.export import export_onnx
 from ser.infer.loading import load
 from ser.infer.model import Model
 from ser.infer.page import align, write_page
 from ser.infer.torch_engine import TorchEngine, emotion_attention
+from ser.text.bpe import BLANK_ID
 
 
 def test_words_are_where_they_were_said() -> None:
@@ -75,6 +81,29 @@ def test_the_attention_is_the_one_that_the_network_uses(model: Model, tmp_path: 
     assert (found >= 0).all() and 0 < found.sum() < 1  # the rest is on the vector itself
 
 
+def test_the_attention_is_of_its_own_input(model: Model) -> None:
+    """Another thread that predicts meanwhile does not get in between."""
+    assert isinstance(model.engine, TorchEngine)
+    random = np.random.default_rng(0)
+    mine, other = (random.normal(size=(n, 80)).astype(np.float32) for n in (200, 90))
+    alone = emotion_attention(model.engine.networks, mine)
+    done = threading.Event()
+
+    def disturb() -> None:
+        while not done.is_set():
+            model.engine([other])
+
+    thread = threading.Thread(target=disturb)
+    thread.start()
+    try:
+        found = [emotion_attention(model.engine.networks, mine) for _ in range(20)]
+    finally:
+        done.set()
+        thread.join()
+    for weights in found:
+        np.testing.assert_allclose(weights, alone, atol=1e-6)
+
+
 def test_the_page_is_self_contained_and_safe(model: Model, tmp_path: Path) -> None:
     out = tmp_path / "page.html"
     write_page(model, audio(tmp_path), out, 1.0, 0.5)
@@ -93,23 +122,66 @@ def test_a_model_without_attention_is_drawn_without(model: Model, tmp_path: Path
     train("cnn_blstm_sa", "1")
     baseline = load(EXP / "cnn_blstm_sa" / "seed1" / "fold1")
     write_page(baseline, audio(tmp_path), tmp_path / "page.html", 1.0, 0.5)
-    assert ">attention<" not in (tmp_path / "page.html").read_text()
+    text = (tmp_path / "page.html").read_text()
+    assert "ttention" not in text and "ords:" not in text  # neither drawn nor explained
+    assert 'aria-label="Waveform, log-mel energies, posteriors over time"' in text
     export_onnx(model, tmp_path / "model.onnx", True, int8=False)
     write_page(load(tmp_path / "model.onnx"), audio(tmp_path), tmp_path / "onnx.html", 1.0, 0.5)
     assert "log-mel band" in (tmp_path / "onnx.html").read_text()
 
 
 def test_a_long_file_is_no_page(model: Model, tmp_path: Path) -> None:
-    with pytest.raises(SerError, match="61 s; expected 60 s or less for a page; cut it"):
-        write_page(model, audio(tmp_path, 61), tmp_path / "page.html", 1.0, 0.5)
+    """Its header says so; it is not read."""
+    path = audio(tmp_path, 61)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(page, "read_file", lambda *_: pytest.fail("it was read"))
+        with pytest.raises(SerError, match="61 s; expected 60 s or less for a page; cut it"):
+            write_page(model, path, tmp_path / "page.html", 1.0, 0.5)
     assert not (tmp_path / "page.html").exists()
 
 
+class Hearing(TorchEngine):
+    """A recogniser that hears GO AWAY in whatever it is given."""
+
+    tokens: ClassVar[list[int]] = []
+
+    def __call__(self, inputs: Sequence[Floats]) -> list[Output]:
+        return [replace(output, ctc=self._heard(output)) for output in super().__call__(inputs)]
+
+    def _heard(self, output: Output) -> Floats:
+        assert output.ctc is not None
+        ctc = np.full_like(output.ctc, 1e-6)
+        path = [t for token in self.tokens for t in (token, BLANK_ID)]
+        ctc[np.arange(len(ctc)), (path + [BLANK_ID] * len(ctc))[: len(ctc)]] = 1.0
+        return ctc
+
+
 @pytest.fixture
-def browser(model: Model, tmp_path: Path) -> Iterator[webdriver.Chrome]:
-    write_page(model, audio(tmp_path), tmp_path / "page.html", 1.0, 0.5)
+def hearing(model: Model, monkeypatch: pytest.MonkeyPatch) -> Model:
+    assert model.tokenizer is not None and isinstance(model.engine, TorchEngine)
+    monkeypatch.setattr(Hearing, "tokens", model.tokenizer.encode("GO AWAY"))
+    return replace(model, engine=Hearing(model.engine.networks))
+
+
+@pytest.fixture
+def browser(hearing: Model, tmp_path: Path) -> Iterator[webdriver.Chrome]:
+    write_page(hearing, audio(tmp_path), tmp_path / "page.html", 1.0, 0.5)
     with opened(tmp_path / "page.html") as driver:
         yield driver
+
+
+def test_words_are_drawn_whoever_computes_the_features(hearing: Model, tmp_path: Path) -> None:
+    """An engine that takes samples is given samples."""
+
+    def from_samples(inputs: Sequence[Floats]) -> list[Output]:
+        assert all(x.ndim == 1 for x in inputs)
+        return hearing.engine([hearing.features(x) for x in inputs])
+
+    inside = replace(hearing, engine=from_samples, features_inside=True)
+    write_page(inside, audio(tmp_path), tmp_path / "page.html", 1.0, 0.5)
+    text = (tmp_path / "page.html").read_text()
+    assert ">AWAY<" in text and "Words: what" in text
+    assert "ttention" not in text
 
 
 def test_in_a_browser(browser: webdriver.Chrome) -> None:
@@ -123,6 +195,12 @@ def test_in_a_browser(browser: webdriver.Chrome) -> None:
     browser.find_element(By.TAG_NAME, "summary").click()
     cells = browser.find_elements(By.CSS_SELECTOR, "#windows td.word")
     assert [cell.text for cell in cells] == ["0.00 to 1.00", "0.50 to 1.50", "1.00 to 2.00"]
+    drawn = browser.find_elements(By.CSS_SELECTOR, "figure svg text")
+    assert {"GO", "AWAY", "words", "attention"} <= {text.text for text in drawn}
+    words = browser.find_elements(By.CSS_SELECTOR, "#words tr")
+    assert [row.text.split()[0] for row in words] == ["word", "GO", "AWAY"]
+    starts = [float(row.text.split()[1]) for row in words[1:]]
+    assert starts == sorted(starts) and 0 <= starts[0] < starts[1] < 2
     browser.set_window_size(390, 800)
     wide = browser.execute_script("return document.documentElement.scrollWidth")
     assert wide <= 500  # the picture scrolls within its frame
