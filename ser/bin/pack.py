@@ -22,6 +22,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--average", action="store_true", help="average the weights of the folds")
     parser.add_argument("--data", default="not stated", help="corpora, for the model card")
     parser.add_argument("--licence", default="not stated", help="of the weights, for the card")
+    parser.add_argument("--data-licence", default="not stated", help="of the corpora, for the card")
     return parser.parse_args()
 
 
@@ -36,6 +37,7 @@ def main() -> None:
         average=args.average,
         data=args.data,
         licence=args.licence,
+        data_licence=args.data_licence,
     )
     pack(packing, args.out)
 

@@ -1,5 +1,6 @@
 """What runs a network: features of some utterances in, what it says of them out."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -8,6 +9,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from ser.base.errors import SerError
 from ser.text.bpe import BLANK_ID
 
 Floats = npt.NDArray[np.float32]
@@ -58,3 +60,15 @@ def pad(inputs: Sequence[Floats], least: int) -> tuple[Floats, npt.NDArray[np.in
     for row, x in zip(padded, inputs, strict=True):
         row[: len(x)] = x
     return padded, lens
+
+
+def parse_device(name: str) -> tuple[str, int]:
+    """``cpu``, ``cuda`` or ``cuda:1`` as its kind and number.
+
+    Raises:
+        SerError: It is none of these.
+    """
+    found = re.fullmatch(r"(cpu|cuda)(?::(\d+))?", name)
+    if found is None or (found[1] == "cpu" and found[2]):
+        raise SerError(f"--device {name}: no device; expected cpu, cuda, or cuda:1 and so on")
+    return found[1], int(found[2] or 0)

@@ -1,6 +1,7 @@
 """A model as an ONNX graph or a program of ``torch.export``, with the features inside or not."""
 
 import base64
+import json
 import logging
 import warnings
 from collections.abc import Sequence
@@ -16,12 +17,13 @@ from ser.config.schema import FbankConfig
 from ser.feats.fbank import EPSILON, Fbank, mel_filters
 from ser.infer.model import Model
 from ser.infer.onnx_engine import HEADER
-from ser.infer.package import FORMAT, OnnxHeader
+from ser.infer.package import FORMAT, OnnxHeader, seal
 from ser.infer.torch_engine import Network, TorchEngine, ensemble
 from ser.nn.mask import length_mask
 
 OPSET = 18
 EXAMPLE_FRAMES = (210, 150)  # of the utterances that are traced; any others may follow
+FEATURES = "fbank."  # how the graph names the buffers of the features' layer
 
 
 class FbankLayer(nn.Module):
@@ -139,10 +141,13 @@ def export_onnx(model: Model, out: Path, features_inside: bool, int8: bool) -> N
     try:
         import onnx
         import onnxscript  # noqa: F401  # torch.onnx needs it
+
+        if int8:
+            import onnxruntime.quantization  # noqa: F401  # named here when it is missing
     except ImportError as error:
         raise SerError(
-            f"{out}: {error.name} is not installed; expected onnx and onnxscript for an export; "
-            "pip install 'ser[onnx]'"
+            f"{out}: {error.name} is not installed; expected onnx and onnxscript for an export, "
+            "and onnxruntime for --int8; pip install 'ser[onnx]'"
         ) from error
     module, example, dynamic = _prepare(model, features_inside)
     networks = module.networks
@@ -170,25 +175,35 @@ def export_onnx(model: Model, out: Path, features_inside: bool, int8: bool) -> N
         features_inside=features_inside,
         min_frames=int(networks[0].min_frames),  # type: ignore[arg-type]  # an int of ours
         bpe=base64.b64encode(model.tokenizer.model).decode() if model.tokenizer else "",
+        digest="",
     )
     partial = out.with_name(f".partial.{out.name}")
     if int8:
         _quantise(graph, partial)
         graph = onnx.load(partial)
-    onnx.helper.set_model_props(graph, {HEADER: header.model_dump_json()})
+    onnx.helper.set_model_props(graph, {HEADER: json.dumps(seal(header.model_dump()))})
     onnx.save(graph, partial)
     partial.replace(out)
 
 
 def _quantise(graph: Any, out: Path) -> None:
+    """Writes the graph with weights of 8 bits; the features, which are no weights, stay as exact.
+
+    The energies of a frame span ten orders of magnitude: 8 bits of their products would be noise.
+    """
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
+    exact = [n.name for n in graph.graph.node if any(x.startswith(FEATURES) for x in n.input)]
     root = logging.getLogger()
     level = root.level
     root.setLevel(logging.ERROR)  # it recommends a step that changes nothing here
     try:
         quantize_dynamic(
-            graph, out, weight_type=QuantType.QInt8, op_types_to_quantize=["MatMul", "Gemm"]
+            graph,
+            out,
+            weight_type=QuantType.QInt8,
+            op_types_to_quantize=["MatMul", "Gemm"],
+            nodes_to_exclude=exact,
         )
     finally:
         root.setLevel(level)

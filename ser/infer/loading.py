@@ -1,6 +1,6 @@
 """Where a model comes from: a package, an ONNX file, or the folder of a run."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from ser.base.errors import SerError
 from ser.base.files import read_json
+from ser.config.protocol import ProtocolConfig
 from ser.config.schema import FbankConfig, LabelsConfig, SystemConfig
 from ser.feats.fbank import Fbank
 from ser.infer.model import Model
@@ -57,7 +58,7 @@ def _load_onnx(path: Path, device: str, num_threads: int | None) -> Model:
     least = header.min_frames
     if header.features_inside:
         least = fbank.frame_length + (least - 1) * fbank.frame_shift
-    tokenizer = Tokenizer(header.bpe_model) if header.bpe else None
+    tokenizer = _tokenizer(path, header.bpe_model) if header.bpe else None
     engine = OnnxEngine(session, least)
     return Model(engine, tuple(header.labels), fbank, tokenizer, header.features_inside)
 
@@ -67,7 +68,8 @@ def _load_package(folder: Path, device: str) -> Model:
     from ser.infer.torch_engine import TorchEngine, choose_device, load_network
 
     place = choose_device(device)
-    tokenizer = Tokenizer.load(folder / BPE) if manifest.config.ctc_alpha else None
+    bpe = folder / BPE
+    tokenizer = _tokenizer(bpe, bpe.read_bytes()) if manifest.config.ctc_alpha else None
     vocab_size = tokenizer.vocab_size if tokenizer else None
     networks = [
         load_network(manifest.config, len(manifest.labels), vocab_size, folder / name, place)
@@ -77,19 +79,45 @@ def _load_package(folder: Path, device: str) -> Model:
     return Model(engine, tuple(manifest.labels), Fbank(manifest.fbank), tokenizer)
 
 
+def _tokenizer(path: Path, model: bytes) -> Tokenizer:
+    """The tokens of a model that somebody else packed or exported."""
+    try:
+        return Tokenizer(model)
+    except RuntimeError as error:
+        raise SerError(f"{path}: no SentencePiece model in it; fetch the model again") from error
+
+
 def _load_run(folder: Path, device: str) -> Model:
-    system, labels, fbank = read_run(folder)
+    run = read_run(folder)
     from ser.infer.torch_engine import TorchEngine, choose_device, load_network
 
     place = choose_device(device)
-    tokenizer = Tokenizer.load(folder / BPE) if system.ctc_alpha else None
+    tokenizer = Tokenizer.load(folder / BPE) if run.system.ctc_alpha else None
     vocab_size = tokenizer.vocab_size if tokenizer else None
     weights = folder / "model.safetensors"
-    network = load_network(system, len(labels.names), vocab_size, weights, place)
-    return Model(TorchEngine([network]), labels.names, Fbank(fbank), tokenizer)
+    network = load_network(run.system, len(run.labels.names), vocab_size, weights, place)
+    return Model(TorchEngine([network]), run.labels.names, Fbank(run.fbank), tokenizer)
 
 
-def read_run(folder: Path) -> tuple[SystemConfig, LabelsConfig, FbankConfig]:
+@dataclass(frozen=True)
+class Run:
+    """What a finished run of stage 4 says of itself."""
+
+    folder: Path
+    fold: str
+    identity: str
+    system: SystemConfig
+    labels: LabelsConfig
+    fbank: FbankConfig
+    protocol: ProtocolConfig
+
+    @property
+    def made_by(self) -> tuple[Any, ...]:
+        """All that the runs of a system share."""
+        return self.system, self.labels, self.fbank, self.protocol
+
+
+def read_run(folder: Path) -> Run:
     """What a finished run of stage 4 says of itself.
 
     Raises:
@@ -98,12 +126,16 @@ def read_run(folder: Path) -> tuple[SystemConfig, LabelsConfig, FbankConfig]:
     path = folder / "run.json"
     record: dict[str, Any] = read_json(path)
     try:
-        return (
-            SystemConfig.model_validate(record["config"]["system"]),
-            LabelsConfig.model_validate(record["config"]["labels"]),
-            FbankConfig.model_validate(record["notes"]["fbank"]),
+        return Run(
+            folder=folder,
+            system=SystemConfig.model_validate(record["config"]["system"]),
+            labels=LabelsConfig.model_validate(record["config"]["labels"]),
+            fbank=FbankConfig.model_validate(record["notes"]["fbank"]),
+            protocol=ProtocolConfig.model_validate(record["config"]["protocol"]),
+            fold=record["config"]["fold"],
+            identity=record["identity"],
         )
-    except (KeyError, ValidationError) as error:
+    except (KeyError, TypeError, ValidationError) as error:
         reason = str(error).splitlines()[0]
         raise SerError(
             f"{path}: no record of a system and its features ({reason}); expected that of a run "

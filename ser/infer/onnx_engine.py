@@ -1,15 +1,14 @@
 """onnxruntime runs an exported network. Needs no torch."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from ser.base.errors import SerError
-from ser.infer.engine import Floats, Output, pad
-from ser.infer.package import FORMAT, OnnxHeader
+from ser.infer.engine import Floats, Output, pad, parse_device
+from ser.infer.package import FORMAT, OnnxHeader, is_sealed
 
 HEADER = "ser"  # the key of our metadata
 
@@ -48,7 +47,8 @@ def load_onnx(path: Path, device: str, num_threads: int | None) -> tuple[OnnxHea
         What it says of itself, and its session.
 
     Raises:
-        SerError: onnxruntime is not installed, or the file is missing, no ONNX, or none of ours.
+        SerError: onnxruntime is not installed, the device is not there, or the file is missing, no
+            ONNX, none of ours, or damaged.
     """
     try:
         import onnxruntime
@@ -57,26 +57,20 @@ def load_onnx(path: Path, device: str, num_threads: int | None) -> tuple[OnnxHea
             f"{path}: onnxruntime is not installed; expected it for .onnx files; pip install "
             "onnxruntime"
         ) from error
+    kind, index = parse_device(device)
     if not path.is_file():
         raise SerError(f"{path}: no such file; expected an ONNX file of ser.bin.export")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     if num_threads:
         options.intra_op_num_threads = num_threads
-    provider = "CUDAExecutionProvider" if device.startswith("cuda") else "CPUExecutionProvider"
+    provider, place = "CPUExecutionProvider", {}
+    if kind == "cuda":
+        provider, place = "CUDAExecutionProvider", {"device_id": str(index)}
     if provider not in onnxruntime.get_available_providers():
         raise SerError(f"--device {device}: this onnxruntime has no {provider}; use cpu")
     try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=[provider])
-        text = session.get_modelmeta().custom_metadata_map[HEADER]
-        header = OnnxHeader.model_validate_json(text)
-    except KeyError as error:
-        raise SerError(f"{path}: not exported by ser.bin.export; export the model again") from error
-    except ValidationError as error:
-        raise SerError(
-            f"{path}: written by another version (this one reads format {FORMAT}); install a newer "
-            "ser, or export the model again"
-        ) from error
+        session = onnxruntime.InferenceSession(str(path), options, providers=[(provider, place)])
     except Exception as error:  # onnxruntime's errors have no common class but this
         if type(error).__module__.startswith("onnxruntime"):
             reason = str(error).splitlines()[0]
@@ -84,4 +78,24 @@ def load_onnx(path: Path, device: str, num_threads: int | None) -> tuple[OnnxHea
                 f"{path}: not a readable ONNX file ({reason}); fetch it again"
             ) from error
         raise
-    return header, session
+    return _header(path, session.get_modelmeta().custom_metadata_map), session
+
+
+def _header(path: Path, metadata: dict[str, str]) -> OnnxHeader:
+    """What the file says of itself."""
+    if HEADER not in metadata:
+        raise SerError(f"{path}: not exported by ser.bin.export; export the model again")
+    try:
+        values = json.loads(metadata[HEADER])
+        header = OnnxHeader.model_validate(values)
+    except ValueError as error:  # of JSON, and pydantic's
+        raise SerError(
+            f"{path}: written by another version (this one reads format {FORMAT}); install a newer "
+            "ser, or export the model again"
+        ) from error
+    if not is_sealed(values):
+        raise SerError(
+            f"{path}: its labels or features are not those that were exported (the SHA-256 "
+            "differs); fetch it again"
+        )
+    return header

@@ -2,23 +2,25 @@
 
 import shutil
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 import ser
 from ser.base.errors import SerError
-from ser.base.files import digest_file, read_json, whole_folder, write_json, write_text
+from ser.base.files import digest_file, whole_folder, write_json, write_text
 from ser.base.log import logger
-from ser.infer.loading import read_run
-from ser.infer.package import BPE, CARD, FORMAT, MANIFEST, Manifest
+from ser.base.record import rerun_hint
+from ser.corpus.fold_lists import natural_order
+from ser.infer.card import recipe_of, table_row, write_card
+from ser.infer.loading import Run, read_run
+from ser.infer.package import BPE, CARD, FORMAT, MANIFEST, Manifest, seal
+from ser.infer.predictor import table_digest
 from ser.score.calibration import fit_temperature
-from ser.score.prediction_table import read_prediction_file
+from ser.score.prediction_table import Prediction, read_prediction_file
 from ser.train.checkpoint import load_weights, write_tensors
 
 
@@ -33,6 +35,7 @@ class Packing:
         average: Whether their weights are averaged into one set.
         licence: Of the weights, as the card says it.
         data: What the model was trained on, as the card says it.
+        data_licence: Of that.
     """
 
     system: Path
@@ -41,6 +44,7 @@ class Packing:
     average: bool
     licence: str
     data: str
+    data_licence: str
 
 
 def pack(packing: Packing, out: Path) -> Path:
@@ -53,8 +57,8 @@ def pack(packing: Packing, out: Path) -> Path:
         The archive.
 
     Raises:
-        SerError: A run is missing, the runs are not of one configuration, or something else is in
-            the place of the folder.
+        SerError: A run is missing, the runs are not of one configuration, predictions or results
+            are not of these runs, or something else is in the place of the folder.
     """
     if out.exists() and not (out / MANIFEST).is_file():
         raise SerError(
@@ -62,34 +66,36 @@ def pack(packing: Packing, out: Path) -> Path:
             "replace; choose another --out"
         )
     runs = _runs(packing)
-    described = [read_run(run) for run in runs.values()]
-    if any(d != described[0] for d in described):
+    first = next(iter(runs.values()))
+    if any(run.made_by != first.made_by for run in runs.values()):
         raise SerError(
             f"{packing.system}: its folds differ in configuration; expected one; rerun stage 4"
         )
-    config, labels, fbank = described[0]
-    record = read_json(next(iter(runs.values())) / "run.json")
-    temperature, num_scored = _temperature(packing, labels.names)
+    held_out = _held_out(packing, runs)
+    if not held_out:
+        logger.warning("warning: %s: no predictions; not calibrated", packing.system)
+    temperature = _temperature(held_out, first.labels.names)
     trained_on = {
-        "recipe": packing.system.resolve().parent.parent.name,
+        "recipe": recipe_of(packing.system),
         "data": packing.data,
+        "data_licence": packing.data_licence,
         "seed": packing.seed,
         "folds": list(runs),
-        "protocol": record["config"]["protocol"],
+        "protocol": first.protocol.model_dump(),
         "weights": "average" if packing.average and len(runs) > 1 else "ensemble",
-        "num_calibrated_on": num_scored,
+        "num_calibrated_on": len(held_out),
     }
     with whole_folder(out) as folder:
         members = _write_members(packing, runs, folder)
-        if config.ctc_alpha:
-            shutil.copyfile(next(iter(runs.values())) / BPE, folder / BPE)
-        card = _card(
+        if first.system.ctc_alpha:
+            shutil.copyfile(first.folder / BPE, folder / BPE)
+        card = write_card(
             name=out.name,
             system=packing.system.name,
             version=ser.__version__,
-            labels=labels.names,
+            labels=first.labels.names,
             temperature=temperature,
-            row=_table_row(packing.system),
+            row=table_row(packing.system),
             licence=packing.licence,
             **trained_on,
         )
@@ -99,15 +105,16 @@ def pack(packing: Packing, out: Path) -> Path:
             format=FORMAT,
             ser_version=ser.__version__,
             system=packing.system.name,
-            config=config,
-            labels=list(labels.names),
-            fbank=fbank,
+            config=first.system,
+            labels=list(first.labels.names),
+            fbank=first.fbank,
             members=members,
             temperature=temperature,
             trained_on=trained_on,
             digests=digests,
+            digest="",
         )
-        write_json(folder / MANIFEST, manifest.model_dump())
+        write_json(folder / MANIFEST, seal(manifest.model_dump()))
     archive = out.with_name(f"{out.name}.tar.gz")
     partial = archive.with_name(f".{archive.name}.partial")
     with tarfile.open(partial, "w:gz") as tar:
@@ -118,13 +125,20 @@ def pack(packing: Packing, out: Path) -> Path:
     return archive
 
 
-def _runs(packing: Packing) -> dict[str, Path]:
-    """The folders of the finished runs, by fold."""
+def _runs(packing: Packing) -> dict[str, Run]:
+    """The finished runs by fold; those that ``--force`` moved aside go by another name."""
     seed = packing.system / f"seed{packing.seed}"
-    found = {p.name.removeprefix("fold"): p for p in sorted(seed.glob("fold*"))}
-    finished = {fold: path for fold, path in found.items() if (path / "run.json").exists()}
+    read = [read_run(path.parent) for path in seed.glob("fold*/run.json")]
+    own = [run for run in read if run.folder.name == f"fold{run.fold}"]
+    finished = {run.fold: run for run in sorted(own, key=lambda run: natural_order(run.fold))}
     wanted = list(packing.folds) or list(finished)
     lacking = [fold for fold in wanted if fold not in finished]
+    predictions = packing.system.parent / "predictions" / packing.system.name
+    if not finished and predictions.is_dir() and not any(packing.system.glob("seed*")):
+        raise SerError(
+            f"{packing.system}: no network; stage 5 fits it to each fold and keeps nothing to "
+            "pack; expected a system that stage 4 trains; choose one of those"
+        )
     if lacking or not wanted:
         what = f"fold {lacking[0]} is not" if lacking else "no fold is"
         raise SerError(
@@ -134,8 +148,8 @@ def _runs(packing: Packing) -> dict[str, Path]:
     return {fold: finished[fold] for fold in wanted}
 
 
-def _write_members(packing: Packing, runs: dict[str, Path], folder: Path) -> list[str]:
-    weights = {fold: load_weights(run / "model.safetensors") for fold, run in runs.items()}
+def _write_members(packing: Packing, runs: Mapping[str, Run], folder: Path) -> list[str]:
+    weights = {fold: load_weights(run.folder / "model.safetensors") for fold, run in runs.items()}
     if packing.average and len(weights) > 1:
         sets = list(weights.values())
         mean = {
@@ -150,43 +164,33 @@ def _write_members(packing: Packing, runs: dict[str, Path], folder: Path) -> lis
     return names
 
 
-def _temperature(packing: Packing, labels: Sequence[str]) -> tuple[float, int]:
-    """The temperature, and the number of utterances that it was fitted to; 1 without any."""
+def _held_out(packing: Packing, runs: Mapping[str, Run]) -> list[Prediction]:
+    """What stage 5 wrote of the test folds of these very runs, as far as it did."""
     folder = packing.system.parent / "predictions" / packing.system.name
-    paths = sorted(folder.glob(f"seed{packing.seed}_fold*.tsv"))
-    if not paths:
-        logger.warning("warning: %s: no predictions; the temperature stays 1", folder)
-        return 1.0, 0
-    rows = [row for path in paths for row in read_prediction_file(path)[1]]
-    posteriors = np.array([row.posteriors for row in rows])
-    return fit_temperature(posteriors, np.array([labels.index(row.ref) for row in rows])), len(rows)
+    predictions: list[Prediction] = []
+    for fold, run in runs.items():
+        path = folder / f"seed{packing.seed}_fold{fold}.tsv"
+        if not path.exists():
+            continue
+        labels, found = read_prediction_file(path)
+        if labels != run.labels.names:
+            raise SerError(
+                f"{path}: the classes are {' '.join(labels)}; expected {' '.join(run.labels.names)}"
+                f" as in {run.folder}; run {rerun_hint(5)}"
+            )
+        noted = path.with_suffix(".sha256")
+        if not noted.exists() or noted.read_text() != table_digest(path, run.folder, run.identity):
+            raise SerError(
+                f"{path}: not of {run.folder} as it is now; expected what stage 5 says of it; "
+                f"run {rerun_hint(5)}"
+            )
+        predictions += found
+    return predictions
 
 
-def _table_row(system: Path) -> dict[str, Any] | None:
-    """The system's figures in ``results.json``, as the card has them."""
-    path = system.parent / "results.json"
-    row = read_json(path)["systems"].get(system.name) if path.exists() else None
-    if row is None:
-        return None
-
-    def figure(name: str) -> str:
-        interval = row[f"{name}_interval"]
-        ends = "" if interval is None else " [{:.1f}, {:.1f}]".format(*(100 * x for x in interval))
-        return f"{100 * row[name]:.1f} %{ends}"
-
-    return {
-        "wa": figure("wa"),
-        "ua": figure("ua"),
-        "num_utts": row["num_utts"],
-        "seeds": " ".join(row["seeds"]),
-    }
-
-
-def _card(**values: Any) -> str:
-    environment = Environment(
-        loader=PackageLoader("ser.infer", ""),
-        undefined=StrictUndefined,
-        keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701  # Markdown, not HTML
-    )
-    return environment.get_template("card.md").render(**values)
+def _temperature(predictions: Sequence[Prediction], labels: Sequence[str]) -> float:
+    """The temperature that fits some predictions; 1 without any."""
+    if not predictions:
+        return 1.0
+    posteriors = np.array([p.posteriors for p in predictions])
+    return fit_temperature(posteriors, np.array([labels.index(p.ref) for p in predictions]))

@@ -7,7 +7,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ser.base.errors import SerError
-from ser.base.files import digest_file, digest_json, read_json, write_text
+from ser.base.files import read_json, write_text
 from ser.base.log import logger
 from ser.base.record import Record, rerun_hint
 from ser.config.load import load_config
@@ -16,7 +16,7 @@ from ser.config.systems import load_system
 from ser.corpus.fold_lists import TEST, fold_list_name
 from ser.data.utterances import FeatureDir, read_feature_dir
 from ser.infer.functionals import functionals_record, predict_from_functionals
-from ser.infer.predictor import Prediction
+from ser.infer.predictor import Prediction, table_digest
 from ser.infer.run import predict_parts
 from ser.infer.words import predict_from_words, source_run
 from ser.train.device import prepare_process
@@ -56,7 +56,8 @@ def predict_all(runs: Sequence[FinetuneRun]) -> None:
             labels = load_config(run.conf / "labels.yaml", LabelsConfig)
             predictions = _predict(run, features, record.folder)
             _write_table(path, run, features, labels, predictions)
-            write_text(path.with_suffix(".sha256"), _digest(path, record))
+            digest = table_digest(path, record.folder, record.identity)
+            write_text(path.with_suffix(".sha256"), digest)
     _write_attributes(out / "attributes.tsv", features)
     Record(out, 5, {}, inputs, started).finish(num_tables=len(runs))
     logger.info("%s tables in %s", len(runs), out)
@@ -89,19 +90,12 @@ def _finished_record(run: FinetuneRun) -> Record:
     return record
 
 
-def _digest(path: Path, record: Record) -> str:
-    """Digest of a table and what it was made from.
-
-    The record too: the table shows transcripts, which not every system is trained on.
-    """
-    (source,) = record.folder.glob("*.safetensors")
-    return digest_json([record.identity, digest_file(source), digest_file(path)])
-
-
 def _is_table_of(path: Path, record: Record) -> bool:
     """Whether a table is there, whole, and belongs to the run and its weights."""
     made_from = path.with_suffix(".sha256")
-    return path.exists() and made_from.exists() and made_from.read_text() == _digest(path, record)
+    if not (path.exists() and made_from.exists()):
+        return False
+    return made_from.read_text() == table_digest(path, record.folder, record.identity)
 
 
 def _still_valid(out: Path) -> dict[str, str]:

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+from ser.base.files import digest_file, digest_json
 from ser.nn.emotion import EmotionOutput
 from ser.nn.recogniser import greedy_ctc
 from ser.text.bpe import Tokenizer
@@ -44,3 +46,15 @@ def predictions_of(
         words = [tokenizer.decode(t) for t in tokens]
     for utt, row, text in zip(utts, posteriors, words, strict=True):
         yield Prediction(utt, tuple(row), text)
+
+
+def table_digest(table: Path, source: Path, identity: str) -> str:
+    """Digest of a table of predictions and what it was made from.
+
+    Args:
+        table: The file.
+        source: Folder of the weights.
+        identity: Of its record; the table shows transcripts, which not every system is trained on.
+    """
+    (weights,) = source.glob("*.safetensors")
+    return digest_json([identity, digest_file(weights), digest_file(table)])

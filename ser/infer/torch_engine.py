@@ -1,22 +1,25 @@
 """PyTorch runs the network: one set of weights, or an ensemble of them."""
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import safetensors
+import safetensors.torch
 import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from ser.base.errors import SerError
 from ser.config.schema import SystemConfig
-from ser.infer.engine import Floats, Output, pad
+from ser.infer.engine import Floats, Output, pad, parse_device
 from ser.nn.attention import SelfAttention
 from ser.nn.cnn_blstm_sa import CnnBlstmSa
 from ser.nn.emotion import EmotionModel
 from ser.nn.systems import build_system
-from ser.train.checkpoint import load_weights
 
 Network = EmotionModel | CnnBlstmSa
 
@@ -66,14 +69,14 @@ def emotion_attention(networks: Sequence[Network], feats: Floats) -> Floats | No
     for network in networks:
         if not isinstance(network, EmotionModel):
             return None
+        # The hook is on a copy that shares the weights: no other thread's input passes it.
+        tensors = chain(network.parameters(), network.buffers())
+        network = copy.deepcopy(network, {id(tensor): tensor for tensor in tensors})
         attention = network.encoder.blocks[-1].attention
         assert isinstance(attention, SelfAttention)
         seen: list[torch.Tensor] = []
-        hook = attention.register_forward_pre_hook(lambda _, args, seen=seen: seen.append(args[0]))
-        try:
-            TorchEngine([network])([feats])
-        finally:
-            hook.remove()
+        attention.register_forward_pre_hook(lambda _, args, seen=seen: seen.append(args[0]))
+        TorchEngine([network])([feats])
         with torch.inference_mode():
             rows.append(attention.weights_of_first(seen[0])[0].mean(dim=0)[1:])
     return torch.stack(rows).mean(dim=0).cpu().numpy()
@@ -114,7 +117,13 @@ def load_network(
     """
     with _Undrawn():
         network = build_system(system, num_emotions, vocab_size)
-    put_weights(network, load_weights(weights), str(weights))
+    try:
+        tensors = safetensors.torch.load_file(weights)
+    except (OSError, safetensors.SafetensorError) as error:
+        raise SerError(
+            f"{weights}: no readable weights ({error}); expected safetensors; fetch the model again"
+        ) from error
+    put_weights(network, tensors, str(weights))
     return network.eval().to(device)
 
 
@@ -156,8 +165,9 @@ def choose_device(name: str) -> str:
     """A device that is there.
 
     Raises:
-        SerError: It is not.
+        SerError: It is not, or it is no device.
     """
+    parse_device(name)
     try:
         torch.empty(0, device=name)
     except (RuntimeError, AssertionError) as error:

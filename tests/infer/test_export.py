@@ -14,6 +14,7 @@ from tiny_recipe import EXP, LABELS
 
 from ser.base.errors import SerError
 from ser.feats.fbank import Fbank
+from ser.infer.engine import pad
 from ser.infer.export import FbankLayer, export_onnx, export_torch
 from ser.infer.loading import load
 from ser.infer.model import Model, Segment
@@ -91,12 +92,21 @@ def test_a_program_of_torch_says_the_same(
         array = segment.samples if inside else model.features(segment.samples)
         posteriors = program(torch.from_numpy(array)[None], torch.tensor([len(array)]))[0]
         assert posteriors[0].tolist() == pytest.approx(list(expected.posteriors.values()), abs=1e-4)
+    three = segments()[:3]  # of different lengths, in one batch
+    arrays = [s.samples if inside else model.features(s.samples) for s in three]
+    padded, lens = pad(arrays, 0)
+    posteriors = program(torch.from_numpy(padded), torch.from_numpy(lens))[0]
+    for row, expected in zip(posteriors, model.predict_segments(three), strict=True):
+        assert row.tolist() == pytest.approx(list(expected.posteriors.values()), abs=1e-4)
 
 
-def test_int8_holds_integers_and_is_near(models: dict[str, Model], tmp_path: Path) -> None:
+@pytest.mark.parametrize("inside", [False, True])
+def test_int8_holds_integers_and_is_near(
+    models: dict[str, Model], tmp_path: Path, inside: bool
+) -> None:
     import onnx
 
-    export_onnx(models["mtl"], tmp_path / "int8.onnx", False, int8=True)
+    export_onnx(models["mtl"], tmp_path / "int8.onnx", inside, int8=True)
     weights = onnx.load(tmp_path / "int8.onnx").graph.initializer
     quantised = [w for w in weights if w.data_type == onnx.TensorProto.INT8 and len(w.dims) == 2]
     # of two networks: the products of a block (4), the projection and the two heads
@@ -108,6 +118,27 @@ def test_int8_holds_integers_and_is_near(models: dict[str, Model], tmp_path: Pat
     ):
         assert result.posteriors == pytest.approx(expected.posteriors, abs=0.1)
         assert result.posteriors != expected.posteriors
+
+
+def test_int8_leaves_the_features_as_exact_as_they_are(
+    models: dict[str, Model], tmp_path: Path
+) -> None:
+    said = []
+    for inside in (False, True):
+        export_onnx(models["mtl"], tmp_path / f"{inside}.onnx", inside, int8=True)
+        said.append(load(tmp_path / f"{inside}.onnx").predict_segments(segments()))
+    for outside, within in zip(*said, strict=True):
+        assert within.posteriors == pytest.approx(outside.posteriors, abs=0.01)
+
+
+def test_int8_without_onnxruntime_is_one_line(
+    models: dict[str, Model], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime.quantization", None)
+    monkeypatch.delitem(sys.modules, "onnxruntime", raising=False)
+    with pytest.raises(SerError, match=r"onnxruntime.* is not installed; .* pip install"):
+        export_onnx(models["baseline"], tmp_path / "a.onnx", False, int8=True)
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_features_inside_are_those_outside() -> None:
@@ -148,10 +179,40 @@ def test_files_that_are_none_of_ours(baseline_file: Path, tmp_path: Path) -> Non
     onnx.save(graph, path)
     with pytest.raises(SerError, match=r"model\.onnx: written by another version"):
         load(path)
+    labels = list(reversed(header.labels))
+    onnx.helper.set_model_props(
+        graph, {"ser": header.model_copy(update={"labels": labels}).model_dump_json()}
+    )
+    onnx.save(graph, path)
+    with pytest.raises(SerError, match=r"model\.onnx: its labels or features are not those"):
+        load(path)
+    onnx.helper.set_model_props(graph, {"ser": "no JSON"})
+    onnx.save(graph, path)
+    with pytest.raises(SerError, match=r"model\.onnx: written by another version"):
+        load(path)
     onnx.helper.set_model_props(graph, {"other": "x"})
     onnx.save(graph, path)
     with pytest.raises(SerError, match=r"not exported by ser\.bin\.export"):
         load(path)
+
+
+def test_devices_of_an_exported_model(baseline_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import onnxruntime
+
+    for name in ("meta", "toaster", "cpu:0", "cuda:x"):
+        with pytest.raises(SerError, match=f"--device {name}: no device; expected cpu, cuda"):
+            load(baseline_file, device=name)
+    asked: list[object] = []
+
+    def session(*_: object, providers: object) -> None:
+        asked.append(providers)
+        raise SerError("no GPU here")
+
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider"])
+    monkeypatch.setattr(onnxruntime, "InferenceSession", session)
+    with pytest.raises(SerError, match="no GPU here"):
+        load(baseline_file, device="cuda:1")
+    assert asked == [[("CUDAExecutionProvider", {"device_id": "1"})]]
 
 
 def test_an_exported_model_is_not_exported_again(baseline_file: Path, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import os
 import pickle
 import shutil
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,21 +13,22 @@ import numpy as np
 import pytest
 import torch
 from tiny_audio import plant_files, train
-from tiny_recipe import EXP, LABELS, finetune_run
+from tiny_recipe import EXP, LABELS, PROTOCOL, finetune_run, write_folds_of
 
 from ser.base.errors import SerError
-from ser.base.files import digest_file
+from ser.base.files import digest_file, read_json, write_json
 from ser.infer.loading import load
-from ser.infer.model import Result
 from ser.infer.pack import Packing, pack
-from ser.infer.package import FORMAT, MANIFEST
+from ser.infer.package import FORMAT, MANIFEST, seal
 from ser.infer.predict import predict_all
+from ser.infer.result import Result
 from ser.score.calibration import fit_temperature
 from ser.train.checkpoint import load_weights
 
 
 def packing(system: str = "transformer_tl_mtl", **changes: Any) -> Packing:
     values = {"seed": 1, "folds": (), "average": False, "licence": "MIT", "data": "tiny"}
+    values |= {"data_licence": "CC-BY-4.0"}
     return Packing(system=EXP / system, **(values | changes))
 
 
@@ -74,8 +76,10 @@ def test_what_the_card_says(package: Path) -> None:
     for said in (
         "in this order: ang, hap, neu, sad",
         "an ensemble of 3 models",
-        "tiny: recipe",
-        "Of the weights: MIT",
+        "tiny: recipe `recipe`, 3 fold(s) by session, here 1 2 3, seed 1",
+        "Of the weights: MIT. Of the training data: CC-BY-4.0",
+        "Protocol: no test speaker is heard in training; selection `last` of the epochs, "
+        "validation\n`none`.",
         "Stage 6 has not scored this system",
         "fitted to 24",
         "Unsuitable",
@@ -83,21 +87,113 @@ def test_what_the_card_says(package: Path) -> None:
         assert said in card, said
 
 
+ROW = {"wa": 0.71234, "ua": 0.7, "wa_interval": [0.6, 0.8], "ua_interval": None}
+ROW |= {"num_utts": 24, "seeds": {"1": {}}}
+
+
+def write_results(**row: Any) -> None:
+    names = [f"predictions/transformer_tl_mtl/seed1_fold{k}.tsv" for k in "123"]
+    digests = {name: digest_file(EXP / name) for name in names}
+    systems = {"transformer_tl_mtl": ROW | row}
+    write_json(EXP / "results.json", {"systems": systems, "digests": digests})
+
+
 def test_the_card_keeps_the_estimate_apart_from_the_ensemble(package: Path) -> None:
-    row = {
-        "wa": 0.71234,
-        "ua": 0.7,
-        "wa_interval": [0.6, 0.8],
-        "ua_interval": None,
-        "num_utts": 24,
-        "seeds": {"1": {}},
-    }
-    results = {"systems": {"transformer_tl_mtl": row}}
-    (EXP / "results.json").write_text(json.dumps(results))
+    write_results()
     pack(packing(), package)
     card = (package / "README.md").read_text()
     assert "WA 71.2 % [60.0, 80.0], UA 70.0 % (95 % intervals); 24 utterances, seeds 1." in card
     assert "It is no\nfigure of this package**, whose members together have heard every" in card
+    write_results(wa_interval=None)
+    pack(packing(), package)
+    assert "WA 71.2 %, UA 70.0 %; 24 utterances" in (package / "README.md").read_text()
+
+
+def test_a_row_of_other_predictions_is_refused(package: Path, tmp_path: Path) -> None:
+    write_results()
+    results = read_json(EXP / "results.json")
+    table = next(iter(results["digests"]))
+    write_json(EXP / "results.json", results | {"digests": {table: "of another"}})
+    with pytest.raises(SerError, match=r"results\.json: of another predictions/.* run \./run\.sh"):
+        pack(packing(), tmp_path / "again")
+    write_json(EXP / "results.json", [])
+    with pytest.raises(SerError, match=r"results\.json: no key .*; expected what stage 6 writes"):
+        pack(packing(), tmp_path / "again")
+    assert not (tmp_path / "again").exists()
+
+
+def test_a_card_of_a_speaker_dependent_protocol_of_an_experiment(
+    recipe: Path, tmp_path: Path
+) -> None:
+    protocol = PROTOCOL.model_copy(
+        update={
+            "speaker_dependent": True, "validation": "next_fold", "selection": "best_valid_ua"
+        }
+    )  # fmt: skip
+    write_folds_of(protocol)
+    train("transformer", "1")
+    Path("exp").rename("moved")
+    Path("exp").mkdir()
+    Path("moved").rename("exp/mine")
+    pack(replace(packing(), system=Path("exp/mine/transformer")), tmp_path / "model")
+    card = (tmp_path / "model" / "README.md").read_text()
+    assert "recipe `recipe`" in card
+    assert (
+        "Protocol: **speaker-dependent**, test speakers are heard in training; selection "
+        "`best_valid_ua` of the epochs, validation\n`next_fold`."
+    ) in card
+    assert "Not calibrated" in card and "divided by" not in card
+
+
+def test_runs_that_were_moved_aside_are_no_members(package: Path, tmp_path: Path) -> None:
+    seed = EXP / "transformer_tl_mtl" / "seed1"
+    shutil.copytree(seed / "fold1", seed / "fold1.20260101-000000")
+    pack(packing(), tmp_path / "again")
+    names = read_json(tmp_path / "again" / MANIFEST)["members"]
+    assert names == [f"fold{k}.safetensors" for k in "123"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("order", r"seed1_fold2\.tsv: the classes are sad neu hap ang; expected ang hap neu sad"),
+        ("label", r"seed1_fold2\.tsv: the classes are ang hap neu fea; expected ang hap neu sad"),
+        ("edited", r"seed1_fold2\.tsv: not of exp/.*/fold2 as it is now; expected what stage 5"),
+        ("trained anew", r"seed1_fold2\.tsv: not of exp/.*/fold2 as it is now"),
+        ("of unknown make", r"seed1_fold2\.tsv: not of exp/.*/fold2 as it is now"),
+    ],
+)
+def test_predictions_of_other_runs_are_refused(
+    package: Path, tmp_path: Path, kind: str, message: str
+) -> None:
+    path = EXP / "predictions" / "transformer_tl_mtl" / "seed1_fold2.tsv"
+    header, *rows = (line.split("\t") for line in path.read_text().splitlines())
+    first = header.index("post_ang")
+    if kind == "order":
+        for row in (header, *rows):
+            row[first : first + 4] = reversed(row[first : first + 4])
+    elif kind == "label":
+        header[header.index("post_sad")] = "post_fea"
+        rows = [["fea" if cell == "sad" else cell for cell in row] for row in rows]
+    elif kind == "edited":
+        rows = rows[1:]
+    elif kind == "trained anew":
+        runs = EXP / "transformer_tl_mtl" / "seed1"
+        shutil.copyfile(runs / "fold1" / "model.safetensors", runs / "fold2" / "model.safetensors")
+    elif kind == "of unknown make":
+        path.with_suffix(".sha256").unlink()
+    path.write_text("".join("\t".join(row) + "\n" for row in (header, *rows)))
+    with pytest.raises(SerError, match=message):
+        pack(packing(), tmp_path / "again")
+    assert not (tmp_path / "again").exists()
+    pack(packing(folds=("1", "3")), tmp_path / "again")  # whose tables are theirs
+
+
+def test_what_is_no_network_is_called_so(recipe: Path, tmp_path: Path) -> None:
+    (EXP / "egemaps_svm").mkdir()
+    (EXP / "predictions" / "egemaps_svm").mkdir(parents=True)
+    with pytest.raises(SerError, match=r"egemaps_svm: no network; .* choose one of those"):
+        pack(packing("egemaps_svm"), tmp_path / "model")
 
 
 def test_one_fold_and_an_average(package: Path, tmp_path: Path) -> None:
@@ -121,6 +217,7 @@ def test_runs_that_are_not_there(recipe: Path, tmp_path: Path) -> None:
         pack(packing(folds=("1", "2")), tmp_path / "model")
     pack(packing(), tmp_path / "model")  # without predictions
     assert json.loads((tmp_path / "model" / MANIFEST).read_text())["temperature"] == 1
+    assert "Not calibrated: there were no" in (tmp_path / "model" / "README.md").read_text()
 
 
 def test_no_other_folder_is_replaced(recipe: Path, tmp_path: Path) -> None:
@@ -155,16 +252,17 @@ def test_a_pickle_in_place_of_weights_is_not_opened(package: Path, tmp_path: Pat
     with pytest.raises(SerError, match="not the file that was packed"):
         load(package)
     manifest = json.loads((package / MANIFEST).read_text())
-    manifest["digests"][weights.name] = digest_file(weights)  # even if the manifest is its own
-    (package / MANIFEST).write_text(json.dumps(manifest))
+    digests = manifest["digests"] | {weights.name: digest_file(weights)}
+    change(package, digests=digests)  # even if the manifest is its own
     with pytest.raises(SerError, match=r"fold1\.safetensors: no readable weights"):
         load(package)
     assert not mark.exists()
 
 
-def change(package: Path, **values: Any) -> None:
-    manifest = json.loads((package / MANIFEST).read_text())
-    (package / MANIFEST).write_text(json.dumps({**manifest, **values}))
+def change(package: Path, sealed: bool = True, **values: Any) -> None:
+    """Edits the manifest; sealed anew, it is wrong in what it says and not in its digest."""
+    manifest = json.loads((package / MANIFEST).read_text()) | values
+    (package / MANIFEST).write_text(json.dumps(seal(manifest) if sealed else manifest))
 
 
 def tamper(package: Path, kind: str) -> None:
@@ -190,6 +288,20 @@ def tamper(package: Path, kind: str) -> None:
         change(package, digests={})
     elif kind == "other classes":
         change(package, labels=[*LABELS.names, "fea"])
+    elif kind == "labels":
+        change(package, sealed=False, labels=list(reversed(LABELS.names)))
+    elif kind == "temperature":
+        change(package, sealed=False, temperature=20.1)
+    elif kind == "half a letter":
+        change(package, sealed=False, system="\ud800")
+    elif kind == "no BPE":
+        (package / "bpe.model").unlink()
+        digests = json.loads((package / MANIFEST).read_text())["digests"]
+        change(package, digests={n: d for n, d in digests.items() if n != "bpe.model"})
+    elif kind == "other BPE":
+        (package / "bpe.model").write_bytes(b"nothing of the kind")
+        digests = json.loads((package / MANIFEST).read_text())["digests"]
+        change(package, digests=digests | {"bpe.model": digest_file(package / "bpe.model")})
 
 
 @pytest.mark.parametrize(
@@ -197,7 +309,12 @@ def tamper(package: Path, kind: str) -> None:
     [
         ("newer", "format 2; this version reads up to 1; install a newer ser"),
         ("no format", "package.json: format None"),
-        ("cut", "package.json:1: not JSON"),
+        ("cut", "package.json: not JSON; it was cut or edited; fetch the package again"),
+        ("labels", "package.json: not the one that was packed (its own SHA-256 differs); fetch"),
+        ("temperature", "package.json: not the one that was packed"),
+        ("half a letter", "package.json: not the one that was packed"),
+        ("no BPE", "bpe.model: no such file; fetch the package again"),
+        ("other BPE", "bpe.model: no SentencePiece model in it; fetch the model again"),
         ("a key", "package.json: the key 'labels' is wrong"),
         ("a bit", "fold2.safetensors: not the file that was packed"),
         ("card", "README.md: not the file that was packed"),
@@ -213,6 +330,7 @@ def test_a_tampered_package_is_refused(package: Path, kind: str, message: str) -
         load(package)
     assert message in str(error.value)
     assert "\n" not in str(error.value)
+    assert "stage" not in str(error.value)  # which who has a package alone does not have
 
 
 def test_the_temperature_is_that_of_the_truth() -> None:

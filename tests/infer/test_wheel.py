@@ -1,0 +1,69 @@
+"""The wheel alone, from a directory with nothing else in it, loads and uses a packed model."""
+
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from tiny_audio import plant_files, train
+from tiny_recipe import EXP
+
+import ser
+from ser.infer.pack import Packing, pack
+
+ROOT = Path(ser.__file__).parents[1]
+USE = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import ser
+from ser import load
+from ser.bin.ser_predict import program
+assert ser.__file__.startswith(sys.argv[1])
+result = load(sys.argv[2]).predict(sys.argv[3])
+sys.argv = ["ser-predict", *sys.argv[2:], "--html", "page.html"]
+program()
+print(result.label)
+"""
+
+
+def test_the_wheel_is_all_that_a_package_needs(recipe: Path, tmp_path: Path) -> None:
+    pytest.importorskip("setuptools")
+    train("transformer_tl_mtl", "1")
+    model = tmp_path / "model"
+    packing = Packing(
+        system=EXP / "transformer_tl_mtl", seed=1, folds=(), average=False, licence="", data="",
+        data_licence="",
+    )  # fmt: skip
+    pack(packing, model)
+    source, wheels, alone = tmp_path / "source", tmp_path / "wheels", tmp_path / "alone"
+    source.mkdir()
+    shutil.copy(ROOT / "setup.py", source)
+    shutil.copytree(ROOT / "ser", source / "ser", ignore=shutil.ignore_patterns("__pycache__"))
+    built = subprocess.run(
+        [
+            *(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-index"),
+            *("--no-build-isolation", "--wheel-dir", str(wheels), str(source)),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert built.returncode == 0, built.stderr
+    (wheel,) = wheels.iterdir()
+    zipfile.ZipFile(wheel).extractall(tmp_path / "unpacked")
+    alone.mkdir()
+    used = subprocess.run(
+        [
+            *(sys.executable, "-I", "-c", USE, str(tmp_path / "unpacked"), str(model)),
+            str(plant_files(tmp_path)[0]),
+        ],
+        cwd=alone,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (used.returncode, used.stderr) == (0, "")
+    assert used.stdout.strip() in ("ang", "hap", "neu", "sad")
+    assert "<svg" in (alone / "page.html").read_text()
