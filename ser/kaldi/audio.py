@@ -43,7 +43,9 @@ def require_file(path: Path, utt: str) -> None:
     except OSError as error:
         missing = isinstance(error, FileNotFoundError | NotADirectoryError)
         reason = "no such file" if missing else error.strerror
-        raise SerError(f"{path}: {reason} ({utt}); expected audio; check the corpus path") from error
+        raise SerError(
+            f"{path}: {reason} ({utt}); expected audio; check the corpus path"
+        ) from error
     if not regular:
         raise SerError(f"{path}: no regular file ({utt}); expected an audio file; name another")
 

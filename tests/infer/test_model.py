@@ -1,9 +1,7 @@
 """``ser.load``: files and arrays, batches and single ones, long files, threads, faults."""
 
-import copy
 import json
 import os
-import pickle
 import subprocess
 import sys
 import tracemalloc
@@ -67,85 +65,6 @@ def test_an_array_is_heard_like_the_file(
     assert found.posteriors == pytest.approx(expected.posteriors, abs=1e-5)
     assert found.words == expected.words
     assert found.path == ""
-
-
-@pytest.mark.parametrize(
-    ("array", "rate", "message"),
-    [
-        (np.zeros(100), None, "sample_rate None: expected Hz"),
-        (np.zeros(100), 0, "sample_rate 0: expected Hz"),
-        (np.zeros(0), 16000, r"audio of shape \(0,\)"),
-        (np.zeros((1, 2, 3)), 16000, r"audio of shape \(1, 2, 3\)"),
-        (np.zeros(100, np.int32), 16000, "audio of int32: expected floats"),
-        (np.full(100, np.inf), 16000, "samples that are not finite"),
-        (np.zeros(100), np.nan, "sample_rate nan: expected Hz"),
-        (np.zeros(100), np.inf, "sample_rate inf: expected Hz"),
-        (np.zeros(100), 16000.5, "sample_rate 16000.5: expected Hz, a whole number"),
-        (np.zeros(100), "16000", "sample_rate 16000: expected Hz"),
-        (np.zeros((2, 16000)), 16000, r"shape \(2, 16000\): 16000 channels of 2 .* transpose"),
-        (np.zeros((100, 80)), 16000, r"shape \(100, 80\): 80 channels of 100 .* 64 .* transpose"),
-        (np.zeros(1), 192000, r"audio of shape \(1,\): 0 samples at 16000 Hz"),
-    ],
-)
-def test_arrays_that_are_no_audio(array: Any, rate: int, message: str) -> None:
-    with pytest.raises(SerError, match=message):
-        untrained_model().predict(array, sample_rate=rate)
-
-
-def test_a_rate_stands_beside_an_array_alone(tmp_path: Path) -> None:
-    path, model = plant_files(tmp_path)[0], untrained_model()
-    message = "sample_rate 16000: beside .* expected it with an array alone"
-    with pytest.raises(SerError, match=message):
-        model.predict(path, sample_rate=16000)
-    for pieces in (path, iter([np.zeros(9000, np.float32)])):
-        with pytest.raises(SerError, match=message):
-            next(model.predict_windows(pieces, 1, 1, sample_rate=16000))
-    expected = model.predict(np.ones(9000), 16000)
-    assert model.predict(np.ones(9000), sample_rate=16000.0) == expected  # type: ignore[arg-type]  # whole
-    assert model.predict(np.ones(9000), sample_rate=np.int64(16000)) == expected  # type: ignore[arg-type]  # whole
-
-
-@pytest.mark.parametrize("rate", [16000, 22050])
-def test_a_long_array_is_heard_like_the_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rate: int
-) -> None:
-    """In windows, each at another loudness."""
-    monkeypatch.setattr(model_module, "LONG_SECONDS", 4.0)
-    rng, model = np.random.default_rng(0), untrained_model()
-    samples = rng.normal(size=(9 * rate, 2)) * np.repeat(rng.uniform(0.001, 0.1, 9), rate)[:, None]
-    soundfile.write(tmp_path / "long.wav", samples, rate, subtype="FLOAT")
-    assert model.predict(samples, rate).posteriors == pytest.approx(
-        model.predict(tmp_path / "long.wav").posteriors, abs=1e-6
-    )
-    parts = list(model.predict_windows(samples, 2, 1, sample_rate=rate))
-    expected = list(model.predict_windows(tmp_path / "long.wav", 2, 1))
-    assert [(p.start, p.end) for p in parts] == [(p.start, p.end) for p in expected]
-    for part, other in zip(parts, expected, strict=True):
-        assert part.posteriors == pytest.approx(other.posteriors, abs=1e-6)
-
-
-def test_a_long_array_needs_little_memory_beside_itself() -> None:
-    array = np.zeros(20 * 60 * 8000, np.int16)  # 20 minutes, as float32 at 16 kHz 77 MB
-    tracemalloc.start()
-    untrained_model().predict(array, 8000)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert peak < 120e6
-
-
-def test_what_a_result_holds_cannot_be_changed() -> None:
-    model = untrained_model()
-    result = model.predict(np.ones(9000), 16000)
-    with pytest.raises(TypeError):
-        result.posteriors["calm"] = 1.0  # type: ignore[index]  # the point
-    assert list(result.posteriors) == ["calm", "lively"]
-    assert result.posteriors == dict(result.posteriors)
-    assert repr(result.posteriors) == repr(dict(result.posteriors))
-    with pytest.raises(KeyError, match="angry"):
-        result.posteriors["angry"]
-    again = model.predict(np.ones(9000), 16000)
-    assert {result, again} == {result} == {pickle.loads(pickle.dumps(result))}
-    assert copy.deepcopy(result) == result
 
 
 def test_together_as_alone(model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
