@@ -70,10 +70,14 @@ def test_what_soundfile_reads_is_audio_whatever_its_name(tmp_path: Path) -> None
             soundfile.write(stream, tone(RATE_HZ), RATE_HZ, format="AIFF")
         assert is_audio(tmp_path / name)
         assert audio_seconds(tmp_path / name, UTT) == 0.5
-    for name in ("a.mp4", "a.raw", "b"):
+    for name, fault in (
+        ("a.mp4", "not readable as audio"),
+        ("a.raw", "samples without a header"),
+        ("b", "not readable as audio"),
+    ):
         (tmp_path / name).write_bytes(bytes(100))
         assert not is_audio(tmp_path / name)
-        with pytest.raises(SerError, match=rf"{name}: not readable as audio \({UTT}; "):
+        with pytest.raises(SerError, match=rf"{name}: {fault} \({UTT}"):
             audio_seconds(tmp_path / name, UTT)
 
 
@@ -113,7 +117,7 @@ def plant_fault(path: Path, fault: str) -> None:
         ("missing", "no such file (s1-a); expected audio"),
         ("text", "not readable as audio (s1-a; "),
         ("no bytes", "not readable as audio (s1-a; "),
-        ("folder", "not readable as audio (s1-a; "),
+        ("folder", "no regular file (s1-a); expected an audio file"),
         ("loop", "Too many levels of symbolic links (s1-a); expected audio"),
         ("empty", "0 samples (s1-a); expected audio"),
         ("nan", "2 of 8000 samples are not finite (s1-a); expected numbers"),
