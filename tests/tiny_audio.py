@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -12,6 +13,7 @@ from tiny_recipe import EXP, finetune_run
 from ser.feats.fbank import Fbank
 from ser.infer.engine import Floats, Output
 from ser.infer.model import Model
+from ser.infer.pack import Packing
 from ser.train.finetune import finetune
 
 RATES = {"a.wav": 16000, "b.flac": 8000, "c.ogg": 44100}
@@ -53,3 +55,10 @@ def untrained_model() -> Model:
 def _variation(inputs: Sequence[Floats]) -> list[Output]:
     shares = [1 / (1 + np.square(feats).mean()) for feats in inputs]
     return [Output(np.array([s, 1 - s], np.float32), None) for s in shares]
+
+
+def packing(system: str = "transformer_tl_mtl", **changes: Any) -> Packing:
+    """How the trained folds of a system are packed."""
+    values = {"seed": 1, "folds": (), "average": False, "licence": "MIT", "data": "tiny"}
+    values |= {"data_licence": "CC-BY-4.0"}
+    return Packing(system=EXP / system, **(values | changes))

@@ -1,15 +1,19 @@
-"""``ser-predict`` within this process, on a model that costs nothing."""
+"""A package of trained folds, and ``ser-predict`` on a model that costs nothing."""
 
 import io
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from tiny_audio import untrained_model
+from tiny_audio import packing, train, untrained_model
+from tiny_recipe import finetune_run
 
 from ser.bin import ser_predict
+from ser.infer.pack import pack
+from ser.infer.predict import predict_all
 
 
 @dataclass(frozen=True)
@@ -42,3 +46,12 @@ def ser_predict_here(
         return Said(int(code or 0), out, err)  # type: ignore[call-overload]  # a number by now
 
     return call
+
+
+@pytest.fixture
+def package(recipe: Path, tmp_path: Path) -> Path:
+    """An ensemble of three folds, calibrated on their predictions."""
+    train("transformer_tl_mtl")
+    predict_all([finetune_run("transformer_tl_mtl", fold=fold) for fold in "123"])
+    pack(packing(), tmp_path / "model")
+    return tmp_path / "model"

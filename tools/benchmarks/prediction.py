@@ -21,6 +21,7 @@ from benchmarks.peer_env import measure_beside_peers
 from benchmarks.row import Row, alternate_seconds
 from ser.base.record import Record
 from ser.config.load import load_config
+from ser.config.protocol import ProtocolConfig
 from ser.config.schema import BpeConfig, FbankConfig, LabelsConfig, SystemConfig
 from ser.data.utterances import Utterance
 from ser.infer.run import predict_utterances
@@ -126,7 +127,15 @@ def run_folder(case: str) -> Iterator[Path]:
         folder = Path(name)
         save_weights(folder / "model.safetensors", trained.model)
         (folder / "bpe.model").write_bytes(trained.bpe)
-        config = {"system": trained.system.model_dump(), "labels": trained.labels.model_dump()}
+        protocol = load_config(
+            EGS / RECIPES[case] / "conf" / "protocol" / "paper.yaml", ProtocolConfig
+        )
+        config = {
+            "system": trained.system.model_dump(),
+            "labels": trained.labels.model_dump(),
+            "protocol": protocol.model_dump(),
+            "fold": "1",
+        }
         Record(folder, 4, config, {}).finish(fbank=trained.fbank.model_dump())
         yield folder
 

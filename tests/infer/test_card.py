@@ -1,0 +1,87 @@
+"""The model card: what it was trained on, what it reached, and what it is not for."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tiny_audio import packing, train
+from tiny_recipe import EXP, PROTOCOL, write_folds_of
+
+from ser.base.errors import SerError
+from ser.base.files import digest_file, read_json, write_json
+from ser.infer.pack import pack
+
+
+def test_what_the_card_says(package: Path) -> None:
+    card = (package / "README.md").read_text()
+    for said in (
+        "in this order: ang, hap, neu, sad",
+        "an ensemble of 3 models",
+        "tiny: recipe `recipe`, 3 fold(s) by session, here 1 2 3, seed 1",
+        "Of the weights: MIT. Of the training data: CC-BY-4.0",
+        "Protocol: no test speaker is heard in training; selection `last` of the epochs, "
+        "validation\n`none`.",
+        "Stage 6 has not scored this system",
+        "fitted to 24",
+        "Unsuitable",
+    ):
+        assert said in card, said
+
+
+ROW = {"wa": 0.71234, "ua": 0.7, "wa_interval": [0.6, 0.8], "ua_interval": None}
+ROW |= {"num_utts": 24, "seeds": {"1": {}}}
+
+
+def write_results(**row: Any) -> None:
+    names = [f"predictions/transformer_tl_mtl/seed1_fold{k}.tsv" for k in "123"]
+    digests = {name: digest_file(EXP / name) for name in names}
+    systems = {"transformer_tl_mtl": ROW | row}
+    write_json(EXP / "results.json", {"systems": systems, "digests": digests})
+
+
+def test_the_card_keeps_the_estimate_apart_from_the_ensemble(package: Path) -> None:
+    write_results()
+    pack(packing(), package)
+    card = (package / "README.md").read_text()
+    assert "WA 71.2 % [60.0, 80.0], UA 70.0 % (95 % intervals); 24 utterances, seeds 1." in card
+    assert "It is no\nfigure of this package**, whose members together have heard every" in card
+    write_results(wa_interval=None)
+    pack(packing(), package)
+    assert "WA 71.2 %, UA 70.0 %; 24 utterances" in (package / "README.md").read_text()
+
+
+def test_a_row_of_other_predictions_is_refused(package: Path, tmp_path: Path) -> None:
+    write_results()
+    results = read_json(EXP / "results.json")
+    table = next(iter(results["digests"]))
+    write_json(EXP / "results.json", results | {"digests": {table: "of another"}})
+    with pytest.raises(SerError, match=r"results\.json: of another predictions/.* run \./run\.sh"):
+        pack(packing(), tmp_path / "again")
+    write_json(EXP / "results.json", [])
+    with pytest.raises(SerError, match=r"results\.json: no key .*; expected what stage 6 writes"):
+        pack(packing(), tmp_path / "again")
+    assert not (tmp_path / "again").exists()
+
+
+def test_a_card_of_a_speaker_dependent_protocol_of_an_experiment(
+    recipe: Path, tmp_path: Path
+) -> None:
+    protocol = PROTOCOL.model_copy(
+        update={
+            "speaker_dependent": True, "validation": "next_fold", "selection": "best_valid_ua"
+        }
+    )  # fmt: skip
+    write_folds_of(protocol)
+    train("transformer", "1")
+    Path("exp").rename("moved")
+    Path("exp").mkdir()
+    Path("moved").rename("exp/mine")
+    pack(replace(packing(), system=Path("exp/mine/transformer")), tmp_path / "model")
+    card = (tmp_path / "model" / "README.md").read_text()
+    assert "recipe `recipe`" in card
+    assert (
+        "Protocol: **speaker-dependent**, test speakers are heard in training; selection "
+        "`best_valid_ua` of the epochs, validation\n`next_fold`."
+    ) in card
+    assert "Not calibrated" in card and "divided by" not in card
