@@ -99,6 +99,25 @@ def shrink(recipe: Path) -> None:
         path.write_text(text)
 
 
+def choose_settings(recipe: Path, wavs: Path) -> None:
+    """As the README has it: variants on validation speakers, nothing of the test read."""
+    settings = "transformer transformer_half_rate"
+    options = ["--protocol", "conf/protocol/next_fold.yaml", "--exp-dir", "exp/choice"]
+    options += ["--recogniser", "none", "--stop-stage", "4", "--systems", settings]
+    trained = run(recipe / "run.sh", *options, DEMO=str(wavs))
+    assert trained.returncode == 0, trained.stderr
+    chosen = subprocess.run(
+        [sys.executable, "-m", "ser.bin.choose", "exp/choice", "--systems", settings],
+        cwd=recipe,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert chosen.returncode == 0, chosen.stderr
+    assert "2 settings on the validation part of 5 folds (next_fold), last epoch" in chosen.stdout
+    assert not (recipe / "exp" / "choice" / "predictions").exists()
+
+
 def test_a_recipe_of_ones_own(tree: Path) -> None:
     """A folder of WAV files and the skeleton as it is: from nothing to the table."""
     script = tree / "tools" / "new_recipe.sh"
@@ -128,6 +147,7 @@ def test_a_recipe_of_ones_own(tree: Path) -> None:
     assert refused.returncode == 1
     assert "error: --recogniser none: transformer_tl cannot be without" in refused.stderr
     assert "pass --systems 'cnn_blstm_sa transformer', or a recipe that" in refused.stderr
+    choose_settings(recipe, tree / "my wavs")
     untrained = ["--recogniser", "../ravdess", "--systems", "transformer_tl"]
     refused = run(recipe / "run.sh", "--stage", "4", *untrained)
     assert refused.returncode == 1

@@ -32,7 +32,7 @@ new=egs/.$name.partial
 rm -rf "$new"
 mkdir -p "$new/local" "$new/conf/protocol"
 cp -L egs/ravdess/{run,path,cmd}.sh "$new"
-cp -RL egs/ravdess/conf/{bpe,encoder,fbank}.yaml egs/ravdess/conf/{systems,controls,pretrain,slurm.conf} "$new/conf"
+cp -RL egs/ravdess/conf/{bpe,encoder,fbank}.yaml egs/ravdess/conf/{systems,controls,variants,pretrain,slurm.conf} "$new/conf"
 
 cat >"$new/db.sh" <<END
 # shellcheck shell=bash
@@ -85,6 +85,7 @@ num_folds: 5
 validation: none
 selection: last
 END
+cp -L egs/ravdess/conf/protocol/next_fold.yaml "$new/conf/protocol"
 
 cat >"$new/README.md" <<END
 # $name

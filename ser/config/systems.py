@@ -1,4 +1,4 @@
-"""Where a system's configuration stands: among the systems, or among their controls."""
+"""Where a system's configuration stands: among the systems, their controls or their variants."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,14 +7,14 @@ from ser.base.errors import SerError
 from ser.config.load import load_config, read_yaml
 from ser.config.schema import FunctionalsConfig, SystemConfig, WordsConfig
 
-FOLDERS = ("systems", "controls")
+FOLDERS = ("systems", "controls", "variants")
 
 
 def load_system(conf: Path, name: str) -> SystemConfig | WordsConfig | FunctionalsConfig:
-    """``conf/systems/<name>.yaml``, or else ``conf/controls/<name>.yaml``.
+    """``conf/systems/<name>.yaml``, or else that of ``conf/controls`` or ``conf/variants``.
 
     Raises:
-        SerError: There is neither, or it is wrong.
+        SerError: There is none, or it is wrong.
     """
     paths = [conf / folder / f"{name}.yaml" for folder in FOLDERS]
     path = next((path for path in paths if path.exists()), None)

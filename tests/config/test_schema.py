@@ -37,6 +37,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "protocol/*.yaml": ProtocolConfig,
     "pretrain/*.yaml": PretrainConfig,
     "systems/*.yaml": SystemConfig,
+    "variants/*.yaml": SystemConfig,
 }
 CONFS = sorted([*EGS.glob("*/conf"), *EGS.glob("*/conf/plus")])
 SHIPPED = [
@@ -47,6 +48,7 @@ SHIPPED = [
 ]
 ELSEWHERE = {"paper_results.yaml"}  # read by ser.score
 CONTROLS = sorted(EGS.glob("*/conf/controls/*.yaml"))
+VARIANTS = sorted(EGS.glob("*/conf/variants/*.yaml"))
 
 
 @pytest.mark.parametrize(
@@ -63,7 +65,7 @@ def test_no_shipped_file_is_forgotten(conf: Path) -> None:
     files -= set(CONTROLS)
     assert files <= known
     absent = {pattern for pattern in MODELS if not any(conf.glob(pattern))}
-    assert absent <= {"counts.yaml", "cross.yaml"}
+    assert absent <= {"counts.yaml", "cross.yaml", "variants/*.yaml"}
 
 
 @pytest.mark.parametrize("conf", CONFS, ids=lambda path: str(path.relative_to(EGS)))
@@ -154,6 +156,18 @@ def test_controls_differ_from_their_system_in_what_their_name_says(path: Path) -
         )
         assert shuffled.ctc.targets == "shuffled"
         assert shuffled.model_copy(update={"ctc": real.ctc}) == real
+
+
+@pytest.mark.parametrize("path", VARIANTS, ids=lambda path: str(path.relative_to(EGS)))
+def test_variants_differ_from_their_system_in_what_their_name_says(path: Path) -> None:
+    name, factor, what = path.stem.rsplit("_", 2)
+    variant = load_trained_system(path.parents[1], path.stem).model_dump()
+    system = load_trained_system(path.parents[1], name).model_dump()
+    section, key = {
+        "rate": ("optimizer", "learning_rate"), "epochs": ("training", "max_epochs")
+    }[what]  # fmt: skip
+    system[section][key] *= {"half": 0.5, "double": 2, "triple": 3}[factor]
+    assert variant == system
 
 
 def test_a_system_that_is_neither_here_nor_there_is_named() -> None:

@@ -1,0 +1,128 @@
+"""Settings compared on validation speakers: what is read, what it makes of it, what it refuses."""
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from scipy import stats
+
+from ser.base.errors import SerError
+from ser.base.files import write_json
+from ser.base.record import Record
+from ser.bin import choose
+from ser.kaldi.table import write_table
+from ser.score.choice import compare_settings
+from ser.score.section import Table
+
+FOLDS = ("1", "2", "3")
+UA = {
+    "slow": {"1": [0.2, 0.5], "2": [0.3, 0.4], "3": [0.4, 0.6]},
+    "fast": {"1": [0.9, 0.6], "2": [0.3, 0.7], "3": [0.1, 0.55]},
+}  # of each epoch
+
+
+def write_runs(exp: Path, selection: str = "last", validation: str = "next_fold") -> None:
+    folder = exp / "folds"
+    folder.mkdir(parents=True)
+    for fold in FOLDS:
+        write_table(folder / f"fold{fold}", {"a": "train", "b": "valid", "c": "test"})
+    Record(folder, 0, {"validation": validation, "selection": selection}, {}).finish()
+    for system, folds in UA.items():
+        for fold, values in folds.items():
+            run = exp / system / "seed1" / f"fold{fold}"
+            run.mkdir(parents=True)
+            epochs = [
+                {"scope": "epoch", "epoch": i, "seconds": 60.0, "valid_ua": v, "valid_wa": v / 2}
+                for i, v in enumerate(values, start=1)
+            ]
+            (run / "train.jsonl").write_text("".join(json.dumps(e) + "\n" for e in epochs))
+            Record(run, 4, {}, {}).finish()
+
+
+def table(exp: Path, systems: Sequence[str] = ("slow", "fast")) -> Table:
+    found = compare_settings(exp, systems, ["1"], FOLDS)[0].table
+    assert found is not None
+    return found
+
+
+def test_the_last_epoch_counts_and_differences_are_by_fold(tmp_path: Path) -> None:
+    write_runs(tmp_path)
+    header, slow, fast = table(tmp_path)
+    assert header[-3:] == [f"fold {fold}: UA %" for fold in FOLDS]
+    assert slow[0] == "slow" and slow[2:6] == ["—", "25.0", "2", "2.0"]
+    assert slow[-3:] == ["50.0", "40.0", "60.0"]
+    mean, low, high = (100 * x for x in _student([0.5, 0.4, 0.6]))
+    assert slow[1] == f"{mean:.1f} [{low:.1f}, {high:.1f}]"
+    mean, low, high = (100 * x for x in _student([0.1, 0.3, -0.05]))
+    assert fast[2] == f"{mean:.1f} [{low:.1f}, {high:.1f}]"
+
+
+def _student(values: Sequence[float]) -> tuple[float, float, float]:
+    mean = sum(values) / len(values)
+    low, high = stats.t.interval(0.95, len(values) - 1, mean, stats.sem(values))
+    return mean, float(low), float(high)
+
+
+def test_the_best_epoch_counts_where_the_protocol_keeps_it(tmp_path: Path) -> None:
+    write_runs(tmp_path, selection="best_valid_ua")
+    assert table(tmp_path)[2][-3:] == ["90.0", "70.0", "55.0"]
+
+
+def test_each_fold_chooses_by_its_own_speakers(tmp_path: Path) -> None:
+    write_runs(tmp_path)
+    text = compare_settings(tmp_path, ["slow", "fast"], ["1"], FOLDS)[1].text
+    assert "`fast` in 2, `slow` in 1 of 3" in text
+
+
+def test_seeds_are_averaged(tmp_path: Path) -> None:
+    write_runs(tmp_path)
+    for fold in FOLDS:
+        one, two = (tmp_path / "slow" / f"seed{seed}" / f"fold{fold}" for seed in "12")
+        two.mkdir(parents=True)
+        text = (one / "train.jsonl").read_text()
+        (two / "train.jsonl").write_text(text.replace('"valid_ua": 0.5', '"valid_ua": 0.9'))
+        Record(two, 4, {}, {}).finish()
+    found = compare_settings(tmp_path, ["slow"], ["1", "2"], FOLDS)[0].table
+    assert found is not None and found[1][-3:] == ["70.0", "40.0", "60.0"]
+
+
+def test_a_single_fold_has_no_interval(tmp_path: Path) -> None:
+    write_runs(tmp_path)
+    found = compare_settings(tmp_path, ["slow", "fast"], ["1"], ["2"])[0].table
+    assert found is not None and found[2][1:3] == ["70.0", "30.0"]
+
+
+def test_nothing_is_chosen_without_validation_or_from_half_a_grid(tmp_path: Path) -> None:
+    write_runs(tmp_path / "none", validation="none")
+    with pytest.raises(SerError, match="a protocol with validation none; expected one whose"):
+        table(tmp_path / "none")
+    write_runs(tmp_path / "half")
+    (tmp_path / "half" / "fast" / "seed1" / "fold2" / "run.json").unlink()
+    with pytest.raises(SerError, match="fast/seed1/fold2: not finished, as 1 of 6 runs"):
+        table(tmp_path / "half")
+    write_runs(tmp_path / "old")
+    log = tmp_path / "old" / "slow" / "seed1" / "fold3" / "train.jsonl"
+    log.write_text('{"scope": "epoch", "epoch": 1, "emotion_loss": 1.0}\n')
+    with pytest.raises(SerError, match=r"fold3/train\.jsonl: an epoch without valid_wa"):
+        table(tmp_path / "old")
+
+
+def test_a_run_of_other_inputs_is_refused(tmp_path: Path) -> None:
+    write_runs(tmp_path)
+    run = tmp_path / "slow" / "seed1" / "fold1"
+    record = json.loads((run / "run.json").read_text())
+    write_json(run / "run.json", record | {"inputs": {str(tmp_path / "folds"): "another"}})
+    with pytest.raises(SerError, match="made from another"):
+        table(tmp_path)
+
+
+def test_the_program_prints_markdown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_runs(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["choose", str(tmp_path), "--systems", "slow fast"])
+    choose.main()
+    printed = capsys.readouterr().out
+    assert "| fast " in printed and "2 settings on the validation part of 3 folds" in printed
