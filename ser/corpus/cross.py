@@ -3,29 +3,40 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from ser.base.errors import SerError
 from ser.corpus.emotion import EmotionCorpus, EmotionUtterance
 from ser.kaldi.data_dir import read_data_dir
 
+SCENE = "utt2scene"
 OWN = {"utt2spk", "utt2dur", "utt2emo", "utt2emo_raw", "utt2session", "utt2orig"}
 
 
 def read_corpora(folders: Mapping[str, Path]) -> EmotionCorpus:
     """The utterances of data directories of stage 0, with ``utt2corpus``.
 
-    Ids, speakers and sessions get the corpus's name in front; labels are those of the corpus, not
-    the classes that its own recipe made of them. Labels that a recipe leaves out are not there.
+    Ids, speakers, sessions and scenes get the corpus's name in front; labels are those of the
+    corpus, not the classes that its own recipe made of them. Labels that a recipe leaves out are
+    not there.
 
     Args:
         folders: Data directories by the name of their corpus.
 
     Raises:
-        SerError: A folder is no data directory.
+        SerError: A folder is no data directory, or a recording is in two of them.
     """
     utterances = []
+    corpus_of: dict[str, str] = {}
     for corpus, folder in folders.items():
         data = read_data_dir(folder)
         gender_of = data.tables.get("spk2gender", {})
         more = [n for n in data.tables if n.startswith("utt2") and n not in OWN]
+        for wav in data["wav.scp"].values():
+            first = corpus_of.setdefault(str(Path(wav).resolve()), corpus)
+            if first != corpus:
+                raise SerError(
+                    f"{folder}: holds {wav}, as does the corpus {first}; expected each recording "
+                    "once, since one may train and the other be tested; mend conf/cross.yaml"
+                )
         utterances += [
             EmotionUtterance(
                 utt=f"{corpus}_{utt}",
@@ -36,7 +47,10 @@ def read_corpora(folders: Mapping[str, Path]) -> EmotionCorpus:
                 label=data["utt2emo_raw"][utt],
                 wav=Path(data["wav.scp"][utt]),
                 transcript=data["text"][utt],
-                attributes={**{n: data[n][utt] for n in more}, "utt2corpus": corpus},
+                attributes={
+                    **{n: f"{corpus}_{data[n][utt]}" if n == SCENE else data[n][utt] for n in more},
+                    "utt2corpus": corpus,
+                },
             )
             for utt, spk in data["utt2spk"].items()
         ]

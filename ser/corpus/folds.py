@@ -31,9 +31,12 @@ def make_folds(data: DataDir, protocol: ProtocolConfig) -> dict[str, Table]:
     fold_of = _test_folds(data, protocol, utts)
     names = sorted(set(fold_of.values()), key=natural_order)
     if len(names) != protocol.num_folds:
+        remedy = f"write num_folds: {len(names)} in the protocol"
+        if len(names) == 1:
+            remedy = "hold out another fold_unit in the protocol (session, speaker, scene, random)"
         raise SerError(
             f"{data.path}: {len(names)} folds by {protocol.fold_unit}; expected num_folds "
-            f"{protocol.num_folds}; change the protocol, or restore the corpus"
+            f"{protocol.num_folds}; {remedy}, or restore the corpus"
         )
     following = dict(zip(names, names[1:] + names[:1], strict=True))
     folds: dict[str, Table] = {}
@@ -235,13 +238,15 @@ def _check_parts(
                 f"{data.path}: fold {fold} has 0 utterances of the class '{label}' to train on; "
                 "expected some; merge classes in labels.yaml, or hold out less"
             )
-        if TEST not in found:
-            logger.warning(
-                "warning: fold %s tests 0 utterances of the class '%s': its recall cannot be known "
-                "there",
-                fold,
-                label,
-            )
+        for part, verb in ((TEST, "tests"), (VALID, "validates")):
+            if part in wanted and part not in found:
+                logger.warning(
+                    "warning: fold %s %s 0 utterances of the class '%s': its recall cannot be "
+                    "known there",
+                    fold,
+                    verb,
+                    label,
+                )
     if protocol.speaker_dependent:
         return
     same_side = {TRAIN: VALID} if protocol.validation == "random_share" else {}

@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -111,8 +112,11 @@ def read_rows(
 
 
 def one_word(text: str) -> str:
-    """A value as one word, for an id: blanks and slashes become underscores."""
-    return re.sub(r"[\s/\\]+", "_", text.strip("/\\ "))
+    """A value as one word, for an id: blanks and slashes become underscores.
+
+    Letters with marks are composed (Unicode NFC): some systems write them so, others in parts.
+    """
+    return re.sub(r"[\s/\\]+", "_", unicodedata.normalize("NFC", text).strip("/\\ "))
 
 
 def speaker_word(text: str) -> str:

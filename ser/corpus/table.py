@@ -6,6 +6,7 @@ Columns: ``path``, ``label`` and ``speaker``; as far as there are any ``text``, 
 """
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -32,6 +33,11 @@ def read_table_corpus(path: Path) -> list[EmotionUtterance]:
             another number of cells or lacks a value, an audio file does not exist, a gender is
             none, or two speakers or two utterances are one as words.
     """
+    if not path.exists():
+        raise SerError(
+            f"{path}: no such file or folder; expected a .csv or .tsv file, or a Kaldi data "
+            "directory; mend the path"
+        )
     if path.suffix.lower() not in DELIMITERS:
         raise SerError(f"{path}: expected a .csv or .tsv file; rename or convert it")
     delimiter = DELIMITERS[path.suffix.lower()]
@@ -40,10 +46,11 @@ def read_table_corpus(path: Path) -> list[EmotionUtterance]:
     line_of: dict[str, int] = {}
     for line, row in read_rows(path, REQUIRED, delimiter):
         utterance = _utterance(path, line, row)
-        first = written.setdefault(utterance.spk, row["speaker"])
-        if first != row["speaker"]:
+        speaker = unicodedata.normalize("NFC", row["speaker"])
+        first = written.setdefault(utterance.spk, speaker)
+        if first != speaker:
             raise SerError(
-                f"{path}:{line}: the speakers '{first}' and '{row['speaker']}' would both be "
+                f"{path}:{line}: the speakers '{first}' and '{speaker}' would both be "
                 f"{utterance.spk}; expected names that differ in more than blanks and marks; "
                 "rename one"
             )
@@ -102,11 +109,12 @@ def _utterance(path: Path, line: int, row: Mapping[str, str]) -> EmotionUtteranc
 
 
 def _audio(table: Path, line: int, text: str) -> Path:
-    """The file, whichever way its path's slashes lean."""
+    """The file, whichever way its path's slashes lean and its letters with marks are written."""
     for written in (text, text.replace("\\", "/")):
-        wav = table.parent / written  # an absolute path stays as it is
-        if wav.is_file():
-            return wav.absolute()
+        for name in (written, *(unicodedata.normalize(form, written) for form in ("NFC", "NFD"))):
+            wav = table.parent / name  # an absolute path stays as it is
+            if wav.is_file():
+                return wav.absolute()
     raise SerError(
         f"{table}:{line}: {table.parent / text}: no such file; expected audio; paths are relative "
         "to the table; mend the path"

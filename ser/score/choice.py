@@ -1,5 +1,6 @@
 """Settings compared on validation speakers alone: no test utterance is read."""
 
+import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -50,8 +51,9 @@ def compare_settings(
     if missing:
         num_runs = sum(map(len, wanted.values()))
         raise SerError(
-            f"{missing[0]}: not finished, as {len(missing)} of {num_runs} runs; expected all; "
-            "run ./run.sh --stage 4 --stop-stage 4 with these systems and seeds"
+            f"{missing[0]}: not finished, as {len(missing)} of {num_runs} runs; expected all; run "
+            f"./run.sh --stage 4 --stop-stage 4 --exp-dir {shlex.quote(str(exp_dir))} with the "
+            "--protocol and --recogniser of its folds, these --systems and --seeds"
         )
     last = protocol["selection"] == LAST
     figures = {
@@ -71,15 +73,21 @@ def compare_settings(
         ]
         for name, values in figures.items()
     ]
-    how = "last epoch" if last else "best epoch"
+    how = "last epoch" if last else "best epoch, which favours runs of many epochs"
     text = (
         f"{len(systems)} settings on the validation part of {len(folds)} folds "
         f"({protocol['validation']}), {how}, mean of {len(seeds)} seed(s). Differences are to "
-        f"`{systems[0]}`, by fold; intervals are Student's t over the folds."
+        f"`{systems[0]}`, by fold; intervals are Student's t over the folds, which share training "
+        "speakers, and are not widened for the number of settings."
     )
+    if protocol.get("speaker_dependent") or protocol["validation"] == "random_share":
+        text += (
+            " **Speakers who validate are heard in training too**: a setting may be ahead by "
+            "knowing them."
+        )
     return [
         Section("", 1, text, [header, *rows]),
-        Section("", 1, _by_fold(figures, folds)),
+        Section("", 1, _by_fold(figures, folds, protocol["fold_unit"] != "parts")),
     ]
 
 
@@ -122,13 +130,22 @@ def _cost(runs: Sequence[Path]) -> list[str]:
     ]
 
 
-def _by_fold(figures: Mapping[str, Floats], folds: Sequence[str]) -> str:
-    """What each fold would choose by its own validation speakers."""
+def _by_fold(figures: Mapping[str, Floats], folds: Sequence[str], crossed: bool) -> str:
+    """What each fold would choose by its own validation part; ``crossed``: all are tested once."""
     ua = {name: values[:, 1] for name, values in figures.items()}
-    chosen = [max(ua, key=lambda name: ua[name][i]) for i in range(len(folds))]
-    counted = ", ".join(f"`{name}` in {n}" for name, n in Counter(chosen).most_common())
-    return (
-        f"By its own validation speakers a fold chooses {counted} of {len(folds)}. One setting "
-        "for all folds has also seen the test speakers of a fold, as validation speakers of "
-        "another; the choice of each fold has not."
+    best = [
+        [name for name in ua if ua[name][i] == max(own[i] for own in ua.values())]
+        for i in range(len(folds))
+    ]
+    counted = Counter("`" + "` or `".join(names) + "`" for names in best).most_common()
+    text = (
+        "By its own validation part a fold chooses "
+        f"{', '.join(f'{names} in {n}' for names, n in counted)} of {len(folds)}."
     )
+    if crossed:
+        text += (
+            " The mean over the folds has also seen the test speakers of a fold, who validate "
+            "another: one setting chosen by it for all folds is a little too good for them where "
+            "the folds by themselves do not agree on it."
+        )
+    return text

@@ -15,6 +15,7 @@ from ser.base.record import Record
 from ser.config.schema import BpeConfig
 
 BLANK_ID = 0
+UNKNOWN_ID = 1  # the unknown piece, SentencePiece's own id 0
 
 
 def train_bpe(transcripts: Iterable[str], config: BpeConfig, where: Path) -> bytes:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from corpora import plant_crema_d, plant_emodb
+from corpora import plant_audio, plant_crema_d, plant_emodb
 
 from ser.base.errors import SerError
 from ser.config.cross import CrossConfig
@@ -11,7 +11,7 @@ from ser.config.load import load_config
 from ser.config.protocol import ProtocolConfig
 from ser.config.schema import LabelsConfig
 from ser.corpus.fold_lists import read_fold
-from ser.corpus.prepare import prepare_corpus, prepare_cross, prepare_folds
+from ser.corpus.prepare import prepare_corpus, prepare_cross, prepare_folds, prepare_table
 from ser.kaldi.data_dir import read_data_dir, require_data_dir
 
 FIVE = LabelsConfig(
@@ -72,6 +72,25 @@ def test_a_corpus_that_was_prepared_anew_is_noticed(
     prepare_corpus("emodb", tmp_path / "EmoDB", folders["emodb"], four)
     with pytest.raises(SerError, match=f"{out}: made from another {folders['emodb']} than"):
         require_data_dir(out)
+
+
+def test_scenes_of_two_corpora_are_apart(tmp_path: Path) -> None:
+    folders = {}
+    for name in ("one", "two"):
+        plant_audio(tmp_path / name / "1.wav")
+        table = tmp_path / name / "corpus.csv"
+        table.write_text("path,label,speaker,scene\n1.wav,sad,s,1\n")
+        folders[name] = tmp_path / "data" / name
+        prepare_table(table, folders[name], FIVE, allow_pipes=False)
+    prepare_cross(folders, tmp_path / "out", MERGED)
+    scenes = read_data_dir(tmp_path / "out")["utt2scene"]
+    assert set(scenes.values()) == {"one_1", "two_1"}
+
+
+def test_one_recording_in_two_corpora_is_refused(folders: dict[str, Path], tmp_path: Path) -> None:
+    twice = {**folders, "emodb_again": folders["emodb"]}
+    with pytest.raises(SerError, match=r"\.wav, as does the corpus emodb; expected each record"):
+        prepare_cross(twice, tmp_path / "out", MERGED)
 
 
 def test_a_relative_path_is_read_from_anywhere(

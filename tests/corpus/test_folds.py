@@ -98,7 +98,11 @@ def test_ravdess_actors_by_speaker() -> None:
     ("unit", "num_folds", "said"),
     [
         ("session", 6, "data/ser: 5 folds by session; expected num_folds 6"),
-        ("speaker", 11, "data/ser: 10 folds by speaker; expected num_folds 11"),
+        (
+            "speaker",
+            11,
+            "data/ser: 10 folds by speaker; expected num_folds 11; write num_folds: 10",
+        ),
     ],
 )
 def test_another_number_of_folds_is_refused(unit: str, num_folds: int, said: str) -> None:

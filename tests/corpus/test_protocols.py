@@ -286,9 +286,13 @@ def test_a_class_that_only_one_session_has(log: Any) -> None:
     folds = make_folds(data, parts(parts={"train": ["3", "4"], "test": ["1"]}))
     assert folds
     assert log.find("fold 1 tests 0 utterances of the class 'fea'")
+    given = {"train": ["3", "4"], "valid": ["2"], "test": ["1"]}
+    make_folds(data, parts(parts=given, validation="parts"))
+    assert log.find("fold 1 validates 0 utterances of the class 'fea'")
 
 
 def test_one_session_only() -> None:
     data = DataDir(CORPUS.path, {**CORPUS.tables, "utt2session": dict.fromkeys(CORPUS.utts, "1")})
-    with pytest.raises(SerError, match="1 folds by session; expected num_folds 5"):
+    said = "1 folds by session; expected num_folds 5; hold out another fold_unit in the protocol"
+    with pytest.raises(SerError, match=said):
         make_folds(data, protocol())

@@ -2,6 +2,8 @@
 
 import csv
 from pathlib import Path
+from typing import Literal
+from unicodedata import normalize
 
 import numpy as np
 import pytest
@@ -52,6 +54,29 @@ def test_the_least_that_it_must_tell(tmp_path: Path) -> None:
     table = write(tmp_path / "t.tsv", ["speaker", "path", "label"], ["s", "x 1.wav", "joy"])
     (only,) = read_table_corpus(table)
     assert (only.utt, only.session, only.gender, only.transcript) == ("s-x_1", "s", "", "")
+
+
+@pytest.mark.parametrize("on_disk", ["NFC", "NFD"])
+@pytest.mark.parametrize("in_table", ["NFC", "NFD"])
+def test_letters_with_marks_are_written_in_either_way(
+    tmp_path: Path, on_disk: Literal["NFC", "NFD"], in_table: Literal["NFC", "NFD"]
+) -> None:
+    plant(tmp_path, normalize(on_disk, "é1.wav"), "2.wav")
+    table = write(
+        tmp_path / "t.csv",
+        HEADER,
+        [normalize(in_table, "é1.wav"), "joy", normalize("NFC", "Zoë")],
+        ["2.wav", "sad", normalize("NFD", "Zoë")],
+    )
+    first, second = read_table_corpus(table)
+    assert first.spk == second.spk == normalize("NFC", "Zoë")
+    assert first.utt == normalize("NFC", "Zoë-é1")
+    assert first.wav.is_file()
+
+
+def test_a_path_that_leads_nowhere(tmp_path: Path) -> None:
+    with pytest.raises(SerError, match="kaldi: no such file or folder; expected a .csv"):
+        read_table_corpus(tmp_path / "kaldi")
 
 
 def test_slashes_of_another_system_and_a_byte_order_mark(tmp_path: Path) -> None:

@@ -28,7 +28,9 @@ def write_runs(exp: Path, selection: str = "last", validation: str = "next_fold"
     folder.mkdir(parents=True)
     for fold in FOLDS:
         write_table(folder / f"fold{fold}", {"a": "train", "b": "valid", "c": "test"})
-    Record(folder, 0, {"validation": validation, "selection": selection}, {}).finish()
+    Record(
+        folder, 0, {"fold_unit": "speaker", "validation": validation, "selection": selection}, {}
+    ).finish()
     for system, folds in UA.items():
         for fold, values in folds.items():
             run = exp / system / "seed1" / f"fold{fold}"
@@ -74,6 +76,30 @@ def test_each_fold_chooses_by_its_own_speakers(tmp_path: Path) -> None:
     write_runs(tmp_path)
     text = compare_settings(tmp_path, ["slow", "fast"], ["1"], FOLDS)[1].text
     assert "`fast` in 2, `slow` in 1 of 3" in text
+    assert "The mean over the folds has also seen the test speakers" in text
+
+
+def test_settings_that_are_alike_are_both_named(tmp_path: Path) -> None:
+    write_runs(tmp_path)
+    log = tmp_path / "slow" / "seed1" / "fold1" / "train.jsonl"
+    log.write_text(log.read_text().replace("0.5", "0.6"))
+    text = compare_settings(tmp_path, ["slow", "fast"], ["1"], ["1"])[1].text
+    assert "chooses `slow` or `fast` in 1 of 1" in text
+
+
+def test_what_the_protocol_shares_is_said(tmp_path: Path) -> None:
+    def told(folder: str, **protocol: object) -> str:
+        write_runs(tmp_path / folder)
+        kept = {"fold_unit": "speaker", "validation": "next_fold", "selection": "last", **protocol}
+        Record(tmp_path / folder / "folds", 0, kept, {}).finish()
+        found = compare_settings(tmp_path / folder, ["slow", "fast"], ["1"], FOLDS)
+        return found[0].text + found[1].text
+
+    assert "heard in training" not in told("apart")
+    assert "heard in training too" in told("dependent", speaker_dependent=True)
+    assert "heard in training too" in told("share", validation="random_share")
+    parts = told("parts", fold_unit="parts", validation="parts", selection="best_valid_ua")
+    assert "favours runs of many epochs" in parts and "has also seen" not in parts
 
 
 def test_seeds_are_averaged(tmp_path: Path) -> None:

@@ -7,9 +7,12 @@ import pytest
 from tiny import ctc_config, encoder_config
 
 from ser.base.errors import SerError
-from ser.data.utterances import Utterance
+from ser.config.schema import BpeConfig
+from ser.data.utterances import FeatureDir, Utterance
+from ser.kaldi.data_dir import DataDir
 from ser.nn.encoder import Encoder
-from ser.train.ctc_targets import check_ctc_lengths
+from ser.text.bpe import Tokenizer, train_bpe
+from ser.train.ctc_targets import check_ctc_lengths, encode_transcripts
 
 WHERE = Path("dump/fbank/ser")
 
@@ -17,6 +20,12 @@ WHERE = Path("dump/fbank/ser")
 @pytest.fixture(scope="module")
 def encoder() -> Encoder:
     return Encoder(encoder_config())
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> Tokenizer:
+    config = BpeConfig(num_pieces=12, character_coverage=1.0)
+    return Tokenizer(train_bpe(["NO MORE", "MORE OR NO", "OR MORE"], config, WHERE))
 
 
 @pytest.fixture(autouse=True)
@@ -35,6 +44,26 @@ def corpus(num_short: int) -> list[Utterance]:
     """200 utterances; 60 frames are 9 encoder frames, and 5 equal tokens need 9."""
     fits, short = [1, 1, 1, 1, 1], [1, 1, 1, 1, 1, 2]
     return [Utterance(f"u{i}", 60, short if i < num_short else fits) for i in range(200)]
+
+
+def feature_dir(*texts: str) -> FeatureDir:
+    tables = {"text": {f"u{i}": text for i, text in enumerate(texts)}}
+    return FeatureDir(DataDir(WHERE, tables), {}, {})
+
+
+def test_a_few_unknown_letters_are_told(
+    tokenizer: Tokenizer, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert encode_transcripts(feature_dir("NO MORE", "", "MORE"), tokenizer)["u1"] == []
+    assert not caplog.messages
+    encode_transcripts(feature_dir("NO MORE NO MORE", "MÖRE"), tokenizer)
+    (message,) = caplog.messages
+    assert "text: 1 of " in message and "the first in u1; they all become one token" in message
+
+
+def test_a_text_in_another_script_is_refused(tokenizer: Tokenizer) -> None:
+    with pytest.raises(SerError, match=r"text: \d+ of \d+ tokens are unknown .*\(--systems\)"):
+        encode_transcripts(feature_dir("打 远 一 看", "NO"), tokenizer)
 
 
 def test_none_is_silent(encoder: Encoder, listing: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -24,6 +24,7 @@ from tiny_recipe import (
 from ser.base.errors import SerError
 from ser.data.utterances import read_feature_dir
 from ser.feats.speed import speed_dir, speed_prefix, speed_tables
+from ser.kaldi.table import read_table, write_table
 from ser.nn.losses import Loss, multitask_loss
 from ser.train import finetune as finetune_module
 from ser.train.checkpoint import load_weights
@@ -101,6 +102,23 @@ def test_validation_set_selects() -> None:
         assert (entry["valid_wa"] * 8) % 1 == pytest.approx(0)
     assert json.loads((run.folder / "run.json").read_text())["notes"]["num_steps"] == 3 * 2
     assert not (run.folder / "best.safetensors").exists()
+
+
+def test_a_class_that_does_not_validate_is_left_out_of_its_ua() -> None:
+    write_folds_of(PROTOCOL.model_copy(update={"validation": "next_fold"}))
+    run = finetune_run("transformer")
+    path = EXP / "folds" / "fold1"
+    parts = {
+        utt: part
+        for utt, part in read_table(path).items()
+        if part != "valid" or not utt.endswith("sad")
+    }
+    write_table(path, parts)
+    finetune(run)
+    for entry in epochs(run):  # two utterances of each of three classes
+        assert entry["valid_ua"] == pytest.approx(entry["valid_wa"])
+        right = 6 * entry["valid_wa"]
+        assert right == pytest.approx(round(right), abs=1e-4)
 
 
 def test_interrupted_and_resumed_equals_run_through(monkeypatch: pytest.MonkeyPatch) -> None:
