@@ -75,14 +75,15 @@ def test_a_corpus_that_was_prepared_anew_is_noticed(
 
 
 def test_scenes_of_two_corpora_are_apart(tmp_path: Path) -> None:
-    folders = {}
+    folders, labels = {}, LabelsConfig(classes={"hap": ["happy"], "sad": ["sad"]}, exclude=[])
     for name in ("one", "two"):
-        plant_audio(tmp_path / name / "1.wav")
+        for file in ("1.wav", "2.wav"):
+            plant_audio(tmp_path / name / file)
         table = tmp_path / name / "corpus.csv"
-        table.write_text("path,label,speaker,scene\n1.wav,sad,s,1\n")
+        table.write_text("path,label,speaker,scene\n1.wav,sad,s,1\n2.wav,happy,s,1\n")
         folders[name] = tmp_path / "data" / name
-        prepare_table(table, folders[name], FIVE, allow_pipes=False)
-    prepare_cross(folders, tmp_path / "out", MERGED)
+        prepare_table(table, folders[name], labels)
+    prepare_cross(folders, tmp_path / "out", labels)
     scenes = read_data_dir(tmp_path / "out")["utt2scene"]
     assert set(scenes.values()) == {"one_1", "two_1"}
 
