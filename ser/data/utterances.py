@@ -13,6 +13,8 @@ from ser.kaldi.ark import ArkReader
 from ser.kaldi.data_dir import DataDir, read_data_dir
 from ser.kaldi.table import read_table, same_ids
 
+LONG_FRAMES = 6000  # a minute
+
 
 @dataclass(frozen=True)
 class Utterance:
@@ -129,8 +131,8 @@ def check_num_mel_bins(record: Mapping[str, Any], num_mel_bins: int, where: Path
         )
 
 
-def report_padded(utterances: Sequence[Utterance], min_frames: int, where: str) -> None:
-    """Says how many utterances are so short that they are padded with zeros."""
+def report_lengths(utterances: Sequence[Utterance], min_frames: int, where: str) -> None:
+    """Says how many utterances are so short that they are padded, and how many are very long."""
     padded = [u.utt for u in utterances if u.num_frames < min_frames]
     if padded:
         logger.warning(
@@ -139,4 +141,15 @@ def report_padded(utterances: Sequence[Utterance], min_frames: int, where: str) 
             len(padded),
             min_frames,
             padded[0],
+        )
+    long = [u for u in utterances if u.num_frames > LONG_FRAMES]
+    if long:
+        logger.warning(
+            "warning: %s: %s utterances of more than %s frames, %s first with %s; attention needs "
+            "memory by their square: cut them (segments), or leave them out",
+            where,
+            len(long),
+            LONG_FRAMES,
+            long[0].utt,
+            long[0].num_frames,
         )

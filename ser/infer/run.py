@@ -8,7 +8,7 @@ from ser.config.schema import TrainingConfig
 from ser.corpus.fold_lists import read_fold
 from ser.data.loader import load_batches
 from ser.data.sampler import sorted_batches
-from ser.data.utterances import FeatureDir, Utterance, report_padded, select
+from ser.data.utterances import FeatureDir, Utterance, report_lengths, select
 from ser.infer.predictor import Prediction, predictions_of
 from ser.kaldi.ark import ArkReader
 from ser.nn.cnn_blstm_sa import CnnBlstmSa
@@ -34,7 +34,7 @@ def predict_parts(
     model.to(device).eval()
     fold = read_fold(run.exp_dir / "folds", run.fold)
     utterances = select(features, [utt for utt, part in fold.items() if part in parts])
-    report_padded(utterances, model.min_frames, run.name)
+    report_lengths(utterances, model.min_frames, run.name)
     return predict_utterances(model, utterances, features.feats, tokenizer, system.training)
 
 

@@ -20,7 +20,7 @@ from ser.data.utterances import (
     FeatureDir,
     Utterance,
     read_with_copies,
-    report_padded,
+    report_lengths,
     select,
 )
 from ser.feats.speed import speed_prefix
@@ -90,7 +90,7 @@ def _train(
             )
         factors = system.training.speed_factors
         train = choose_targets(train, system.ctc.targets, tokenizer.vocab_size, factors, run.seed)
-    report_padded(train, model.min_frames, run.name)
+    report_lengths(train, model.min_frames, run.name)
     if tokenizer and isinstance(model, EmotionModel):
         listing = run.folder / "too_short_for_ctc.txt"
         encoder = model.encoder

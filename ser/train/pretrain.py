@@ -20,7 +20,7 @@ from ser.data.utterances import (
     copy_identities,
     read_feature_dir,
     read_with_copies,
-    report_padded,
+    report_lengths,
     select,
 )
 from ser.metrics.wer import word_errors
@@ -108,7 +108,7 @@ def _train(run: PretrainRun, config: PretrainConfig, world: World) -> dict[str, 
     utterances = choose_targets(
         utterances, config.ctc.targets, tokenizer.vocab_size, factors, run.seed
     )
-    report_padded(utterances, model.encoder.min_frames, str(run.folder))
+    report_lengths(utterances, model.encoder.min_frames, str(run.folder))
     listing = run.folder / "too_short_for_ctc.txt"
     world.on_first(
         lambda: check_ctc_lengths(utterances, model.encoder, config.ctc, run.train_feats, listing)

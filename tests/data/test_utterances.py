@@ -1,12 +1,19 @@
 """From a feature folder to utterances with targets."""
 
+import logging
 from pathlib import Path
 
 import pytest
 from tiny import random_feats, write_feature_dir
 
 from ser.base.errors import SerError
-from ser.data.utterances import FeatureDir, Utterance, read_feature_dir, select
+from ser.data.utterances import (
+    FeatureDir,
+    Utterance,
+    read_feature_dir,
+    report_lengths,
+    select,
+)
 
 NUM_FRAMES = {"s-a": 40, "s-b": 25, "s-c": 60, "s-d": 3}
 TOKENS = {"s-a": [1, 2, 3], "s-b": [4], "s-c": [], "s-d": [5, 5]}
@@ -47,3 +54,16 @@ def test_tables_that_differ_are_refused(path: Path, table: str, message: str) ->
     (path / table).write_text("".join(lines[:-1]))
     with pytest.raises(SerError, match=message):
         read_feature_dir(path)
+
+
+def test_lengths_that_matter_are_told(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger("ser"), "propagate", True)
+    report_lengths([Utterance("s-a", 40), Utterance("s-b", 6000)], 11, "run")
+    assert not caplog.messages
+    utterances = [Utterance("s-a", 3), Utterance("s-b", 59998), Utterance("s-c", 6001)]
+    report_lengths(utterances, 11, "run")
+    short, long = caplog.messages
+    assert short == "run: 1 utterances shorter than 11 frames are padded, s-a first"
+    assert long.startswith("warning: run: 2 utterances of more than 6000 frames, s-b first with 59")
