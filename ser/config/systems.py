@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ser.base.errors import SerError
+from ser.config.controls import FunctionalsConfig, WordsConfig
 from ser.config.load import load_config, read_yaml
-from ser.config.schema import FunctionalsConfig, SystemConfig, WordsConfig
+from ser.config.schema import SystemConfig
 
 FOLDERS = ("systems", "controls", "variants")
 

@@ -18,8 +18,9 @@ from tqdm import tqdm
 from ser.base.errors import SerError
 from ser.base.files import whole_folder
 from ser.base.record import Record, require
+from ser.config.controls import FunctionalsConfig
 from ser.config.load import load_config
-from ser.config.schema import FunctionalsConfig, LabelsConfig
+from ser.config.schema import LabelsConfig
 from ser.corpus.fold_lists import TEST, TRAIN, read_fold
 from ser.data.utterances import FeatureDir
 from ser.infer.predictor import Prediction

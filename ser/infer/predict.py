@@ -10,8 +10,9 @@ from ser.base.errors import SerError
 from ser.base.files import read_json, write_text
 from ser.base.log import logger
 from ser.base.record import Record, rerun_hint
+from ser.config.controls import FunctionalsConfig, WordsConfig
 from ser.config.load import load_config
-from ser.config.schema import FunctionalsConfig, LabelsConfig, WordsConfig
+from ser.config.schema import LabelsConfig
 from ser.config.systems import load_system
 from ser.corpus.fold_lists import TEST, fold_list_name
 from ser.data.utterances import FeatureDir, read_feature_dir

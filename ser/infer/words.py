@@ -3,8 +3,9 @@
 from dataclasses import replace
 
 from ser.base.errors import SerError
+from ser.config.controls import WordsConfig
 from ser.config.load import load_config
-from ser.config.schema import LabelsConfig, WordsConfig
+from ser.config.schema import LabelsConfig
 from ser.config.systems import load_system
 from ser.corpus.fold_lists import TEST, TRAIN, read_fold
 from ser.data.utterances import FeatureDir

@@ -69,7 +69,7 @@ def compare_settings(
             name,
             *_row(figures, name),
             *_cost(wanted[name]),
-            *(f"{100 * v:.1f}" for v in values[:, 1]),
+            *map(percent, values[:, 1]),
         ]
         for name, values in figures.items()
     ]

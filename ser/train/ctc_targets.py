@@ -19,7 +19,7 @@ from ser.text.bpe import UNKNOWN_ID, Tokenizer
 
 EXCHANGE_GROUP = 16  # utterances of like length that exchange transcripts
 EXCHANGE_TRIES = 20
-MAX_UNKNOWN_PROB = 0.2  # of the tokens; a German text has some 3 %, one in another script all
+MAX_UNKNOWN_PROB = 0.2  # of the tokens: some foreign letters are borne, another script is not
 
 
 def encode_transcripts(features: FeatureDir, tokenizer: Tokenizer) -> dict[str, list[int]]:

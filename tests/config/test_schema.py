@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 import ser
 from ser.base.errors import SerError
 from ser.base.record import flatten
+from ser.config.controls import FunctionalsConfig, WordsConfig
 from ser.config.cross import CrossConfig
 from ser.config.load import load_config, read_yaml
 from ser.config.protocol import ProtocolConfig
@@ -18,11 +19,9 @@ from ser.config.schema import (
     CountsConfig,
     EncoderConfig,
     FbankConfig,
-    FunctionalsConfig,
     LabelsConfig,
     PretrainConfig,
     SystemConfig,
-    WordsConfig,
 )
 from ser.config.systems import load_system, load_trained_system
 

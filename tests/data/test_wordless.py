@@ -8,7 +8,7 @@ from tiny import SYSTEMS, system_config, write_config
 
 from ser.base.errors import SerError
 from ser.base.log import logger
-from ser.config.schema import FunctionalsConfig, WordsConfig
+from ser.config.controls import FunctionalsConfig, WordsConfig
 from ser.data.wordless import trainable_systems
 
 CONTROLS = ("words_of_mtl", "egemaps_svm")

@@ -11,7 +11,7 @@ from tiny import write_config
 from tiny_recipe import CONF, EXP, FEATS, LABELS, finetune_run
 
 from ser.base.errors import SerError
-from ser.config.schema import FunctionalsConfig
+from ser.config.controls import FunctionalsConfig
 from ser.infer import functionals
 from ser.infer.predict import predict_all
 from ser.kaldi.data_dir import read_data_dir

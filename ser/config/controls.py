@@ -1,0 +1,28 @@
+"""``conf/controls/<name>.yaml`` of the controls that stage 5 makes without a network."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ser.config.schema import Positive, Section
+
+
+class WordsConfig(Section):
+    """``conf/controls/<name>.yaml`` of a classifier that reads what another system hears.
+
+    TF-IDF and logistic regression on the words of that system's CTC head: what its words tell.
+    """
+
+    words_of: str
+
+
+class FunctionalsConfig(Section):
+    """``conf/controls/<name>.yaml`` of a comparison without a network.
+
+    Functionals of a whole utterance by opensmile, standardised on the training part, and a linear
+    support vector machine; its cost is that of the best UA on training speakers held out in turn.
+    """
+
+    functionals: Literal["eGeMAPSv02", "ComParE_2016"]
+    costs: Annotated[list[Positive], Field(min_length=1)]
+    num_cost_folds: Annotated[int, Field(ge=2)]
