@@ -43,6 +43,7 @@ WORDS = {"ang": "GO AWAY", "hap": "HOW LOVELY", "neu": "ALL RIGHT", "sad": "MY L
 LABELS = LabelsConfig(classes={name: [name] for name in WORDS}, exclude=["xxx"])
 PROTOCOL = ProtocolConfig(fold_unit="session", num_folds=3, validation="none", selection="last")
 SHORT_UTT = "Ses02M-hap"  # fewer frames than the encoder needs
+TEN_MINUTES = 59998  # frames
 
 CONF, EXP, FEATS, BPE = Path("conf"), Path("exp"), Path("dump/fbank"), Path("exp/bpe")
 PROTOCOL_PATH = CONF / "protocol" / "paper.yaml"
@@ -58,13 +59,16 @@ def speech(seed: int, emotion: str, num_frames: int) -> npt.NDArray[np.float32]:
     return feats.astype(np.float32)
 
 
-def write_emotion_feats(nan_session: str = "") -> None:
-    """Three sessions of two speakers, who say each class once; one session may be unusable."""
+def write_emotion_feats(nan_session: str = "", long_utt: str = "") -> None:
+    """Three sessions of two speakers, who say each class once.
+
+    One session may be unusable, and one utterance ten minutes long.
+    """
     feats, tables = {}, {n: {} for n in ("text", "utt2spk", "utt2emo", "utt2session", "utt2cue")}
     speakers = [f"Ses0{session}{sex}" for session in "123" for sex in "FM"]
     for i, (spk, emotion) in enumerate((spk, e) for spk in speakers for e in WORDS):
         utt = f"{spk}-{emotion}"
-        num_frames = 7 if utt == SHORT_UTT else 80 + 3 * i
+        num_frames = {SHORT_UTT: 7, long_utt: TEN_MINUTES}.get(utt, 80 + 3 * i)
         feats[utt] = speech(i, emotion, num_frames)
         if spk[4] == nan_session:
             feats[utt][:] = np.nan

@@ -20,7 +20,7 @@ MERGE_TAG = "tag:yaml.org,2002:merge"  # of the key ``<<``
 class _StrictLoader(yaml.SafeLoader):
     """PyYAML's safe loader that refuses duplicate keys and knows ``!include file``.
 
-    ``<<: !include file`` takes over the file's keys; those that stand beside it win.
+    ``<<: !include file`` takes over the file's keys; those that stand beside it win, key by key.
     """
 
     path: Path
@@ -46,7 +46,19 @@ class _StrictLoader(yaml.SafeLoader):
                         f"{type(base).__name__}; expected keys and values to take over"
                     )
         node.value = [(k, v) for k, v in node.value if (k.value, v.tag) != ("<<", "!include")]
-        return base | super().construct_mapping(node, deep)
+        # Sections are merged only once they are there: PyYAML else fills them in afterwards.
+        return _merge(base, super().construct_mapping(node, deep or bool(base)))
+
+
+def _merge(base: dict[Hashable, Any], own: dict[Hashable, Any]) -> dict[Hashable, Any]:
+    """``own`` over ``base``, section by section; a section of another ``type`` stands alone."""
+    if "type" in own and own["type"] != base.get("type"):
+        return own
+    merged = base | own
+    for key in base.keys() & own.keys():
+        if isinstance(base[key], dict) and isinstance(own[key], dict):
+            merged[key] = _merge(base[key], own[key])
+    return merged
 
 
 def _include(loader: _StrictLoader, node: yaml.ScalarNode) -> Any:
@@ -65,7 +77,8 @@ _StrictLoader.add_constructor("!include", _include)
 def read_yaml(path: Path, within: tuple[Path, ...] = ()) -> Any:
     """Reads a YAML file; ``!include other.yaml`` stands for the content of a file beside it.
 
-    ``<<: !include other.yaml`` takes over its keys, those of the including file win.
+    ``<<: !include other.yaml`` takes over its keys. Those of the including file win, and so does a
+    single key of a section; a section of another ``type`` is replaced as a whole.
 
     Args:
         path: The file.

@@ -181,15 +181,26 @@ def test_keys_of_an_included_file_are_taken_over_and_own_ones_win(tmp_path: Path
     folder.mkdir()
     (tmp_path / "model.yaml").write_text("d_model: 4\n")
     (folder / "base.yaml").write_text(
-        "model: !include ../model.yaml\nalpha: 0.6\nctc: {a: 1, b: 2}\n"
+        "model: !include ../model.yaml\nalpha: 0.6\nctc: {a: 1, b: {c: 2, d: [3, 4]}, e: {f: 5}}\n"
     )
-    (tmp_path / "control.yaml").write_text("<<: !include systems/base.yaml\nctc: {a: 3}\nnew: 1\n")
+    (tmp_path / "control.yaml").write_text(
+        "<<: !include systems/base.yaml\nctc:\n  a: 6\n  b:\n    d: [7]\n  e: null\nnew: 1\n"
+    )
     assert read_yaml(tmp_path / "control.yaml") == {
         "model": {"d_model": 4},  # found beside the file that includes it
         "alpha": 0.6,
-        "ctc": {"a": 3},
+        "ctc": {"a": 6, "b": {"c": 2, "d": [7]}, "e": None},  # a list is no section
         "new": 1,
     }
+
+
+def test_a_section_of_another_type_is_not_mixed_with_the_old_one(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text("model: {type: cat, num_lives: 7, legs: 4}\nalpha: 0.6\n")
+    (tmp_path / "same.yaml").write_text("<<: !include base.yaml\nmodel: {type: cat, legs: 3}\n")
+    (tmp_path / "bird.yaml").write_text("<<: !include base.yaml\nmodel: {type: bird, wings: 2}\n")
+    same, bird = (read_yaml(tmp_path / f"{name}.yaml")["model"] for name in ("same", "bird"))
+    assert same == {"type": "cat", "num_lives": 7, "legs": 3}
+    assert bird == {"type": "bird", "wings": 2}
 
 
 def test_only_keys_and_values_are_taken_over(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from tiny_recipe import (
     WORDS,
     change_system,
     finetune_run,
+    write_emotion_feats,
 )
 
 from ser.base.errors import SerError
@@ -71,6 +72,21 @@ def test_table_of_a_system(system: str) -> None:
         posteriors = {name: float(row[f"post_{name}"]) for name in LABELS.names}
         assert sum(posteriors.values()) == pytest.approx(1, abs=5e-6)
         assert row["hyp"] == max(posteriors, key=lambda name: posteriors[name])
+
+
+@pytest.mark.parametrize("system", ["cnn_blstm_sa", "transformer_tl_mtl"])
+def test_ten_minutes_are_trained_on_and_predicted(system: str) -> None:
+    write_emotion_feats(long_utt="Ses01F-ang")
+    change_system(system, training__max_epochs=1)
+    if system != "cnn_blstm_sa":  # one head instead of four: a quarter of the memory and the time
+        change_system(system, init="scratch", model__num_heads=1)
+    tested, trained_on = finetune_run(system, "1"), finetune_run(system, "2")
+    finetune_all([tested, trained_on], 1)
+    predict_all([tested, trained_on])
+    warning = "1 utterances of more than 6000 frames, Ses01F-ang first with 59998"
+    assert warning in (trained_on.folder / "train.log").read_text()
+    (long,) = [row for row in table(system) if row["utt"] == "Ses01F-ang"]
+    assert sum(float(long[f"post_{name}"]) for name in WORDS) == pytest.approx(1, abs=5e-6)
 
 
 def test_whole_chain_learns_and_every_utterance_is_predicted_once() -> None:
