@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -226,9 +227,12 @@ def test_failed_set_up_stops_the_recipe(tiny: Path) -> None:
 
 def test_missing_earlier_stage_names_it(tiny: Path, tmp_path: Path) -> None:
     exp_dir = tmp_path / "exp"
-    result = run(tiny, "--stage", "4", "--exp-dir", str(exp_dir))
+    options = ["--systems", "transformer transformer_tl", "--exp-dir", str(exp_dir)]
+    result = run(tiny, "--stage", "4", *options, "--force")
     assert result.returncode == 1
-    assert re.search(r"^error: .*folds.*--stage 0 --stop-stage 0", result.stderr, re.M)
+    (message,) = re.findall(r"^error: .*no fold lists.*$", result.stderr, re.M)
+    said = shlex.split(message.partition("run ./run.sh")[2])
+    assert said == ["--stage", "0", "--stop-stage", "0", *options]  # the same experiment
 
 
 def test_audio_files_are_predicted_as_stage_5_predicts_them(tiny: Path) -> None:

@@ -40,9 +40,11 @@ option_takes() {
 }
 
 # Sets the variables of run.sh from the command line; --stop-stage and --stop_stage are the same.
-# command_line is the call as it can be typed again.
+# command_line is the call as it can be typed again; SER_RUN_OPTIONS holds what of it an error's
+# advice to rerun a stage needs (ser/base/record.py): the same experiment, not the same stages.
 parse_options() {
   local option name takes
+  export SER_RUN_OPTIONS=
   command_line=$recipe
   for option in "$@"; do
     printf -v command_line '%s %q' "$command_line" "$option"
@@ -74,6 +76,10 @@ parse_options() {
       usage_error "$option is '$1', which is none of${takes% }"
     fi
     printf -v "$name" %s "$1"
+    case $name in
+      stage | stop_stage | max_minutes) ;;
+      *) printf -v SER_RUN_OPTIONS '%s %s %q' "$SER_RUN_OPTIONS" "$option" "$1" ;;
+    esac
     shift
   done
   # shellcheck disable=SC2154  # variables of run.sh

@@ -30,11 +30,15 @@ PACKAGES = ("torch", "torchaudio", "sentencepiece", "kaldiio", "numpy", "soundfi
 
 
 def rerun_hint(stage: int, folder: Path = Path()) -> str:
-    """The command that makes a stage's output anew, in the recipe that a folder belongs to."""
+    """The command that makes a stage's output anew, in the recipe that a folder belongs to.
+
+    In the recipe that is running it has that call's options (``SER_RUN_OPTIONS``, of
+    ``tools/recipe.sh``), so that it is about the same experiment.
+    """
     recipe = next((path for path in folder.parents if (path / "run.sh").exists()), Path())
     if recipe.resolve() != Path.cwd():  # which may not have been run as far as that
         return f"cd {shlex.quote(str(recipe))} && ./run.sh --stop-stage {stage}"
-    return f"./run.sh --stage {stage} --stop-stage {stage}"
+    return f"./run.sh --stage {stage} --stop-stage {stage}{os.environ.get('SER_RUN_OPTIONS', '')}"
 
 
 def versions() -> dict[str, str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from ser.base.errors import SerError
 from ser.base.files import digest_file, digest_json
 from ser.base.options import distinct_words
+from ser.base.record import rerun_hint
 from ser.kaldi.table import Table, read_table, write_table
 
 TRAIN, VALID, TEST = "train", "valid", "test"
@@ -63,8 +64,7 @@ def choose_folds(folder: Path, asked: str) -> list[str]:
     names = fold_names(folder)
     if not names:
         raise SerError(
-            f"{folder}: no fold lists; expected those of a protocol; run stage 0: "
-            "./run.sh --stage 0 --stop-stage 0"
+            f"{folder}: no fold lists; expected those of a protocol; run {rerun_hint(0)}"
         )
     return names
 

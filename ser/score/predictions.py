@@ -49,7 +49,7 @@ def check_runs(record: Mapping[str, Any], runs: Iterable[Path]) -> None:
         if run.resolve() not in predicted:
             raise SerError(
                 f"{run}: not among the runs that stage 5 predicted; expected its table; "
-                f"run {rerun_hint(STAGE)} for it"
+                f"run {rerun_hint(STAGE)}"
             )
 
 

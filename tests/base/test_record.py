@@ -95,6 +95,11 @@ def test_require_names_the_recipe_of_what_is_missing(
         require(Path("data/ser"), 0)
     with pytest.raises(SerError, match=r"run cd '\.\./my other' && \./run\.sh --stop-stage 3$"):
         require(Path("../my other/exp/pretrain"), 3)
+    monkeypatch.setenv("SER_RUN_OPTIONS", " --exp-dir exp/mine")
+    with pytest.raises(SerError, match=r"--stage 0 --stop-stage 0 --exp-dir exp/mine$"):
+        require(Path("data/ser"), 0)
+    with pytest.raises(SerError, match=r"--stop-stage 3$"):  # the options are not the other's
+        require(Path("../my other/exp/pretrain"), 3)
 
 
 def test_require_names_the_differing_key(tmp_path: Path) -> None:
