@@ -50,17 +50,17 @@ set -euo pipefail
 require_corpus $corpus
 prepare_read_speech
 
-# A row for each file: path, label, speaker, id (and as far as you know them text, session, gender). These
+# A row for each file: path, label, speaker (and as far as you know them text, session, gender, id). These
 # lines take <speaker>_<label>_<anything>.wav; write what fits your names, or bring a table of your own.
 mkdir -p data
-printf 'path\tlabel\tspeaker\tid\n' >data/corpus.tsv
+printf 'path\tlabel\tspeaker\n' >data/corpus.tsv
 shopt -s nullglob nocaseglob # .WAV is taken too
 wavs=("\$$corpus"/*.wav)
 [ \${#wavs[@]} -gt 0 ] || refuse "\$$corpus: 0 files *.wav in it; mend the path, or local/data.sh"
 for wav in "\${wavs[@]}"; do
-  [[ \${wav##*/} =~ ^(([^_]+)_([^_.]+)([_.].*)?)\.[^.]+$ ]] ||
+  [[ \${wav##*/} =~ ^([^_]+)_([^_.]+)([_.].*)?\.[^.]+$ ]] ||
     refuse "\$wav: expected <speaker>_<label>_<anything>.wav; write in local/data.sh what fits"
-  printf '%s\t%s\t%s\t%s\n' "\$(realpath "\$wav")" "\${BASH_REMATCH[3]}" "\${BASH_REMATCH[2]}" "\${BASH_REMATCH[1]}" >>data/corpus.tsv
+  printf '%s\t%s\t%s\n' "\$(realpath "\$wav")" "\${BASH_REMATCH[2]}" "\${BASH_REMATCH[1]}" >>data/corpus.tsv
 done
 python -m ser.bin.prepare_table data/corpus.tsv data/ser --conf conf
 END

@@ -5,9 +5,10 @@ Columns: ``path``, ``label`` and ``speaker``; as far as there are any ``text``, 
 ``utt2scene``).
 """
 
+import os
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from ser.base.errors import SerError
@@ -26,7 +27,8 @@ def read_table_corpus(path: Path) -> list[EmotionUtterance]:
     """The utterances of a table; paths are relative to its folder unless they are absolute.
 
     A speaker without a session is a session of its own; a table without texts is a corpus without
-    words.
+    words. An utterance without an id is called by its path; of absolute ones the folder that they
+    all lie in is left out, so that the ids are the same on every machine.
 
     Raises:
         SerError: The file is no CSV or TSV, a column is missing, double or unnamed, a row has
@@ -44,8 +46,10 @@ def read_table_corpus(path: Path) -> list[EmotionUtterance]:
     utterances = []
     written: dict[str, str] = {}
     line_of: dict[str, int] = {}
-    for line, row in read_rows(path, REQUIRED, delimiter):
-        utterance = _utterance(path, line, row)
+    rows = list(read_rows(path, REQUIRED, delimiter))
+    shared = _shared_folder(row["path"] for _, row in rows)
+    for line, row in rows:
+        utterance = _utterance(path, line, row, shared)
         speaker = unicodedata.normalize("NFC", row["speaker"])
         first = written.setdefault(utterance.spk, speaker)
         if first != speaker:
@@ -66,7 +70,17 @@ def read_table_corpus(path: Path) -> list[EmotionUtterance]:
     return utterances
 
 
-def _utterance(path: Path, line: int, row: Mapping[str, str]) -> EmotionUtterance:
+def _shared_folder(paths: Iterable[str]) -> Path:
+    """The deepest folder that all absolute paths have in common."""
+    folders = [path.parent for path in map(_slashed, paths) if path.is_absolute()]
+    return Path(os.path.commonpath(folders)) if folders else Path("/")
+
+
+def _slashed(text: str) -> Path:
+    return Path(text.replace("\\", "/"))
+
+
+def _utterance(path: Path, line: int, row: Mapping[str, str], shared: Path) -> EmotionUtterance:
     wrong = [name for name in row if not NAME.fullmatch(name)]
     if wrong:
         raise SerError(
@@ -90,7 +104,10 @@ def _utterance(path: Path, line: int, row: Mapping[str, str]) -> EmotionUtteranc
                 f"{path}:{line}: the {column} '{row[column]}'; expected a name, since it may name "
                 "a fold; rename it"
             )
-    name = row.get("id") or str(Path(row["path"].replace("\\", "/")).with_suffix(""))
+    source = _slashed(row["path"])
+    if source.is_absolute():
+        source = source.relative_to(shared)
+    name = row.get("id") or str(source.with_suffix(""))
     return EmotionUtterance(
         utt=f"{speaker}-{one_word(name)}",
         utt_orig=one_word(name),

@@ -74,6 +74,21 @@ def test_letters_with_marks_are_written_in_either_way(
     assert first.wav.is_file()
 
 
+def test_ids_hold_no_folder_of_the_machine(tmp_path: Path) -> None:
+    """Absolute paths: the same corpus in another place has the same ids."""
+    ids = []
+    for place in ("here", "over there/again"):
+        names = ("anna/a b.wav", "anna/c.wav", "ben/c.d.wav")
+        plant(tmp_path / place, *names)
+        rows = [[str(tmp_path / place / name), "joy", "s"] for name in names]
+        table = write(tmp_path / "t.csv", HEADER, *rows, ["own.wav", "sad", "s"])
+        plant(tmp_path, "own.wav")
+        ids.append([utterance.utt for utterance in read_table_corpus(table)])
+    assert ids[0] == ids[1] == ["s-anna_a_b", "s-anna_c", "s-ben_c.d", "s-own"]
+    alone = write(tmp_path / "t.csv", HEADER, [str(tmp_path / "own.wav"), "sad", "s"])
+    assert [utterance.utt for utterance in read_table_corpus(alone)] == ["s-own"]
+
+
 def test_a_path_that_leads_nowhere(tmp_path: Path) -> None:
     with pytest.raises(SerError, match="kaldi: no such file or folder; expected a"):
         read_table_corpus(tmp_path / "kaldi")
