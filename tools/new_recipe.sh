@@ -60,7 +60,7 @@ wavs=("\$$corpus"/*.wav)
 for wav in "\${wavs[@]}"; do
   [[ \${wav##*/} =~ ^([^_]+)_([^_.]+)([_.].*)?\.[^.]+$ ]] ||
     refuse "\$wav: expected <speaker>_<label>_<anything>.wav; write in local/data.sh what fits"
-  printf '%s\t%s\t%s\n' "\$(realpath "\$wav")" "\${BASH_REMATCH[2]}" "\${BASH_REMATCH[1]}" >>data/corpus.tsv
+  printf '%s\t%s\t%s\n' "\$(cd "\$$corpus" && pwd)/\${wav##*/}" "\${BASH_REMATCH[2]}" "\${BASH_REMATCH[1]}" >>data/corpus.tsv
 done
 python -m ser.bin.prepare_table data/corpus.tsv data/ser --conf conf
 END

@@ -35,10 +35,16 @@ def rerun_hint(stage: int, folder: Path = Path()) -> str:
     In the recipe that is running it has that call's options (``SER_RUN_OPTIONS``, of
     ``tools/recipe.sh``), so that it is about the same experiment.
     """
-    recipe = next((path for path in folder.parents if (path / "run.sh").exists()), Path())
+    recipe = recipe_of(folder)
     if recipe.resolve() != Path.cwd():  # which may not have been run as far as that
         return f"cd {shlex.quote(str(recipe))} && ./run.sh --stop-stage {stage}"
-    return f"./run.sh --stage {stage} --stop-stage {stage}{os.environ.get('SER_RUN_OPTIONS', '')}"
+    options = os.environ.get("SER_RUN_OPTIONS", " (with the options of the experiment)")
+    return f"./run.sh --stage {stage} --stop-stage {stage}{options}"
+
+
+def recipe_of(folder: Path) -> Path:
+    """The recipe that a folder lies in, else the current folder: what its inputs are named from."""
+    return next((path for path in folder.parents if (path / "run.sh").exists()), Path())
 
 
 def versions() -> dict[str, str]:
@@ -162,13 +168,12 @@ def read_record(folder: Path) -> dict[str, Any]:
     return record
 
 
-def require(folder: Path, stage: int, config: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def require(folder: Path, stage: int) -> dict[str, Any]:
     """The record of a finished folder that a later stage reads.
 
     Args:
         folder: The folder.
         stage: The stage that makes it.
-        config: The configuration as it is now, or None where the reader does not know it.
 
     Raises:
         SerError: The folder is not whole, or it, or anything that it was made from, is stale.
@@ -180,18 +185,13 @@ def require(folder: Path, stage: int, config: Mapping[str, Any] | None = None) -
             f"{stage}; run {rerun_hint(stage, folder)}"
         )
     record = read_record(folder)
-    if config is not None and record["config"] != config:
-        raise SerError(
-            f"{folder}: made with another configuration "
-            f"({first_difference(record['config'], config)}); run {rerun_hint(stage, folder)}"
-        )
     for name, identity in record["inputs"].items():
-        upstream = Path(name)
+        upstream = recipe_of(folder) / name
         if (upstream / "run.json").exists():
             made = read_record(upstream)
             if made["identity"] != identity:
                 raise SerError(
-                    f"{folder}: made from another {name} than the one that is there now; "
+                    f"{folder}: made from another {upstream} than the one that is there now; "
                     f"run {rerun_hint(stage, folder)}"
                 )
             require(upstream, made["stage"])

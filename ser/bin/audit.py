@@ -5,10 +5,9 @@ from pathlib import Path
 
 from ser.base.errors import run_program
 from ser.base.files import write_json, write_text
-from ser.base.record import require
 from ser.config.load import load_config
 from ser.config.protocol import ProtocolConfig
-from ser.corpus.fold_lists import fold_names, read_fold
+from ser.corpus.fold_lists import fold_names, read_fold, require_folds
 from ser.kaldi.data_dir import read_data_dir
 from ser.score.audit import audit, check_speakers
 from ser.score.audit_tables import audit_sections
@@ -29,7 +28,7 @@ def main() -> None:
     args = parse_args()
     protocol = load_config(args.protocol, ProtocolConfig)
     folds = args.exp_dir / "folds"
-    record = require(folds, 0, protocol.model_dump())
+    record = require_folds(folds, protocol.model_dump(), args.protocol)
     audited = audit(
         read_data_dir(args.data), {name: read_fold(folds, name) for name in fold_names(folds)}
     )

@@ -1,7 +1,8 @@
 """YAML -> frozen model, strictly: every mistake is named with file, key and expectation."""
 
 import difflib
-from collections.abc import Hashable, Iterator
+import os
+from collections.abc import Hashable, Iterator, Set
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -15,6 +16,8 @@ from ser.base.files import read_text
 Config = TypeVar("Config", bound=BaseModel)
 
 MERGE_TAG = "tag:yaml.org,2002:merge"  # of the key ``<<``
+# Sections whose keys are names of the user's: an own one stands for itself.
+NAMED = {"classes", "sessions", "groups", "parts", "corpora"}
 
 
 class _StrictLoader(yaml.SafeLoader):
@@ -46,23 +49,29 @@ class _StrictLoader(yaml.SafeLoader):
                         f"{type(base).__name__}; expected keys and values to take over"
                     )
         node.value = [(k, v) for k, v in node.value if (k.value, v.tag) != ("<<", "!include")]
-        # Sections are merged only once they are there: PyYAML else fills them in afterwards.
-        return _merge(base, super().construct_mapping(node, deep or bool(base)))
+        # Deep, since PyYAML else fills sections in afterwards, and they could not be merged here.
+        own = super().construct_mapping(node, deep=True)
+        whole = {key.value for key, value in node.value if value.tag == "!include"}
+        return _merge(base, own, NAMED | whole)
 
 
-def _merge(base: dict[Hashable, Any], own: dict[Hashable, Any]) -> dict[Hashable, Any]:
-    """``own`` over ``base``, section by section; a section of another ``type`` stands alone."""
+def _merge(
+    base: dict[Hashable, Any], own: dict[Hashable, Any], whole: Set[Hashable]
+) -> dict[Hashable, Any]:
+    """``own`` over ``base``, section by section; one in ``whole`` or of another type is all own."""
     if "type" in own and own["type"] != base.get("type"):
         return own
     merged = base | own
-    for key in base.keys() & own.keys():
+    for key in base.keys() & own.keys() - whole:
         if isinstance(base[key], dict) and isinstance(own[key], dict):
-            merged[key] = _merge(base[key], own[key])
+            merged[key] = _merge(base[key], own[key], NAMED)
     return merged
 
 
 def _include(loader: _StrictLoader, node: yaml.ScalarNode) -> Any:
-    included = loader.path.parent / str(loader.construct_scalar(node))
+    # ``..`` is taken off the name, not off what a link leads to: of a recipe whose conf/systems is
+    # a link, ../encoder.yaml is that recipe's own.
+    included = Path(os.path.normpath(loader.path.parent / str(loader.construct_scalar(node))))
     if included.resolve() in (*loader.within, loader.path.resolve()):
         raise SerError(
             f"{loader.path}:{node.start_mark.line + 1}: !include {node.value} includes itself; "
@@ -78,7 +87,8 @@ def read_yaml(path: Path, within: tuple[Path, ...] = ()) -> Any:
     """Reads a YAML file; ``!include other.yaml`` stands for the content of a file beside it.
 
     ``<<: !include other.yaml`` takes over its keys. Those of the including file win, and so does a
-    single key of a section; a section of another ``type`` is replaced as a whole.
+    single key of a section. A section of another ``type``, one that is included itself, and one
+    whose keys are names (``classes``, ``groups``, ...) are replaced as a whole.
 
     Args:
         path: The file.

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from ser.base.errors import SerError
 from ser.base.files import digest_file, digest_json
 from ser.base.options import distinct_words
-from ser.base.record import rerun_hint
+from ser.base.record import first_difference, require, rerun_hint
 from ser.kaldi.table import Table, read_table, write_table
 
 TRAIN, VALID, TEST = "train", "valid", "test"
@@ -67,6 +68,28 @@ def choose_folds(folder: Path, asked: str) -> list[str]:
             f"{folder}: no fold lists; expected those of a protocol; run {rerun_hint(0)}"
         )
     return names
+
+
+def require_folds(folder: Path, protocol: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    """The record of the fold lists, which must be those of a protocol.
+
+    Args:
+        folder: Holds them.
+        protocol: What ``path`` says.
+        path: ``conf/protocol/<name>.yaml``.
+
+    Raises:
+        SerError: They are not there, not whole, or those of another protocol.
+    """
+    record = require(folder, 0)
+    if record["config"] != protocol:
+        raise SerError(
+            f"{folder}: the folds of another protocol than {path} "
+            f"({first_difference(record['config'], protocol)}); expected one protocol a folder; "
+            "pass the --protocol that they were made with or an --exp-dir for this one, or make "
+            f"them anew, and with them all that was trained: {rerun_hint(0)}"
+        )
+    return record
 
 
 def digest_folds(folds: Mapping[str, Table]) -> str:

@@ -28,7 +28,8 @@ def read_table_corpus(path: Path) -> list[EmotionUtterance]:
 
     A speaker without a session is a session of its own; a table without texts is a corpus without
     words. An utterance without an id is called by its path; of absolute ones the folder that they
-    all lie in is left out, so that the ids are the same on every machine.
+    all lie in is left out, so that the same corpus in another place has the same ids. Those who
+    mean to add rows from other folders had better write ids.
 
     Raises:
         SerError: The file is no CSV or TSV, a column is missing, double or unnamed, a row has
@@ -77,7 +78,7 @@ def _shared_folder(paths: Iterable[str]) -> Path:
 
 
 def _slashed(text: str) -> Path:
-    return Path(text.replace("\\", "/"))
+    return Path(re.sub("^/+", "/", text.replace("\\", "/")))
 
 
 def _utterance(path: Path, line: int, row: Mapping[str, str], shared: Path) -> EmotionUtterance:

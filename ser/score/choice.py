@@ -87,7 +87,7 @@ def compare_settings(
         )
     return [
         Section("", 1, text, [header, *rows]),
-        Section("", 1, _by_fold(figures, folds, protocol["fold_unit"] != "parts")),
+        Section("", 1, _by_fold(figures, folds)),
     ]
 
 
@@ -130,8 +130,8 @@ def _cost(runs: Sequence[Path]) -> list[str]:
     ]
 
 
-def _by_fold(figures: Mapping[str, Floats], folds: Sequence[str], crossed: bool) -> str:
-    """What each fold would choose by its own validation part; ``crossed``: all are tested once."""
+def _by_fold(figures: Mapping[str, Floats], folds: Sequence[str]) -> str:
+    """What each fold would choose by its own validation part."""
     ua = {name: values[:, 1] for name, values in figures.items()}
     best = [
         [name for name in ua if ua[name][i] == max(own[i] for own in ua.values())]
@@ -142,7 +142,7 @@ def _by_fold(figures: Mapping[str, Floats], folds: Sequence[str], crossed: bool)
         "By its own validation part a fold chooses "
         f"{', '.join(f'{names} in {n}' for names, n in counted)} of {len(folds)}."
     )
-    if crossed:
+    if len(folds) > 1:  # who validates one may be tested by another
         text += (
             " The mean over the folds has also seen the test speakers of a fold, who validate "
             "another: one setting chosen by it for all folds is a little too good for them where "

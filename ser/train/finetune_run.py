@@ -10,7 +10,7 @@ from ser.config.load import load_config
 from ser.config.protocol import ProtocolConfig
 from ser.config.schema import SCRATCH, LabelsConfig, SystemConfig
 from ser.config.systems import load_trained_system, trained_systems
-from ser.corpus.fold_lists import read_fold
+from ser.corpus.fold_lists import read_fold, require_folds
 from ser.data.utterances import check_num_mel_bins, copy_identities
 from ser.text.bpe import Tokenizer
 
@@ -82,7 +82,7 @@ def finetune_record(run: FinetuneRun) -> tuple[Record, SystemConfig, LabelsConfi
     check_num_mel_bins(feats, system.model.num_mel_bins, run.feats)
     inputs = {
         str(run.feats): feats["identity"],
-        str(folds): require(folds, 0, protocol.model_dump())["identity"],
+        str(folds): require_folds(folds, protocol.model_dump(), run.protocol)["identity"],
         **copy_identities(run.feats, system.training.speed_factors),
     }
     read_fold(folds, run.fold)

@@ -203,6 +203,38 @@ def test_a_section_of_another_type_is_not_mixed_with_the_old_one(tmp_path: Path)
     assert bird == {"type": "bird", "wings": 2}
 
 
+def test_a_section_that_stands_for_itself_is_taken_as_a_whole(tmp_path: Path) -> None:
+    """An included one, and one whose keys are the user's names."""
+    (tmp_path / "base.yaml").write_text("model: {a: 1, b: 2}\nclasses: {hap: [joy], sad: [sad]}\n")
+    (tmp_path / "model.yaml").write_text("a: 3\n")
+    (tmp_path / "own.yaml").write_text(
+        "<<: !include base.yaml\nmodel: !include model.yaml\nclasses: {ang: [angry], hap: [joy]}\n"
+    )
+    own = read_yaml(tmp_path / "own.yaml")
+    assert own["model"] == {"a": 3}
+    assert list(own["classes"]) == ["ang", "hap"]  # the order of the model's outputs
+
+
+def test_a_value_behind_an_alias_is_there_when_sections_are_merged(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text("k: {a: {x: 0, y: 5}}\n")
+    (tmp_path / "own.yaml").write_text(
+        "common: &c\n  a:\n    x: 1\nsection:\n  <<: !include base.yaml\n  k: *c\n"
+    )
+    assert read_yaml(tmp_path / "own.yaml")["section"] == {"k": {"a": {"x": 1, "y": 5}}}
+
+
+def test_what_stands_beside_a_link_is_its_own_recipe_s(tmp_path: Path) -> None:
+    """conf/systems may be a link into another recipe: ../encoder.yaml is that of conf."""
+    for recipe, size in (("theirs", 1), ("mine", 2)):
+        (tmp_path / recipe).mkdir()
+        (tmp_path / recipe / "encoder.yaml").write_text(f"d_model: {size}\n")
+    (tmp_path / "theirs" / "systems").mkdir()
+    (tmp_path / "theirs" / "systems" / "a.yaml").write_text("model: !include ../encoder.yaml\n")
+    (tmp_path / "mine" / "systems").symlink_to("../theirs/systems")
+    for recipe, size in (("theirs", 1), ("mine", 2)):
+        assert read_yaml(tmp_path / recipe / "systems" / "a.yaml") == {"model": {"d_model": size}}
+
+
 def test_only_keys_and_values_are_taken_over(tmp_path: Path) -> None:
     (tmp_path / "list.yaml").write_text("[1, 2]\n")
     (tmp_path / "a.yaml").write_text("x: 1\n<<: !include list.yaml\n")

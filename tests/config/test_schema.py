@@ -12,7 +12,7 @@ from ser.base.errors import SerError
 from ser.base.record import flatten
 from ser.config.controls import FunctionalsConfig, WordsConfig
 from ser.config.cross import CrossConfig
-from ser.config.load import load_config, read_yaml
+from ser.config.load import NAMED, load_config, read_yaml
 from ser.config.protocol import ProtocolConfig
 from ser.config.schema import (
     BpeConfig,
@@ -167,6 +167,17 @@ def test_variants_differ_from_their_system_in_what_their_name_says(path: Path) -
     }[what]  # fmt: skip
     system[section][key] *= {"half": 0.5, "double": 2, "triple": 3}[factor]
     assert variant == system
+
+
+def test_maps_of_the_user_s_names_are_not_merged() -> None:
+    models = [LabelsConfig, CountsConfig, ProtocolConfig, CrossConfig, SystemConfig, PretrainConfig]
+    maps = {
+        name
+        for model in (*models, FbankConfig, BpeConfig)
+        for name, field in model.model_fields.items()
+        if str(field.annotation).startswith("dict[")
+    }
+    assert maps == NAMED
 
 
 def test_a_system_that_is_neither_here_nor_there_is_named() -> None:

@@ -14,7 +14,7 @@ from ser.config.load import load_config
 from ser.config.protocol import ProtocolConfig
 from ser.config.schema import CountsConfig, LabelsConfig
 from ser.corpus import emotion
-from ser.corpus.fold_lists import read_fold
+from ser.corpus.fold_lists import read_fold, require_folds
 from ser.corpus.prepare import (
     prepare_corpus,
     prepare_folds,
@@ -193,9 +193,9 @@ def test_folds_of_iemocap(generated: Path, tmp_path: Path, counts: CountsConfig)
     for name in "12345":
         tested = {utt for utt, part in read_fold(out, name).items() if part == "test"}
         assert tested == {utt for utt in session if session[utt] == name}
-    require(out, 0, FIVE_FOLDS.model_dump())
+    require_folds(out, FIVE_FOLDS.model_dump(), Path("paper.yaml"))
     with pytest.raises(SerError, match="num_folds was 5 and is 4"):
-        require(out, 0, FIVE_FOLDS.model_dump() | {"num_folds": 4})
+        require_folds(out, FIVE_FOLDS.model_dump() | {"num_folds": 4}, Path("paper.yaml"))
 
 
 def test_ravdess(tmp_path: Path, log: Any) -> None:
@@ -218,7 +218,7 @@ def test_ravdess(tmp_path: Path, log: Any) -> None:
     )
     assert len(log.find("the same audio")) == 1
     assert log.find("left out 2: label calm")
-    require(out, 0, {"labels": labels.model_dump()})
+    assert require(out, 0)["config"] == {"labels": labels.model_dump()}
 
 
 def test_librispeech(generated: Path, tmp_path: Path, log: Any) -> None:

@@ -92,7 +92,8 @@ def test_what_the_protocol_shares_is_said(tmp_path: Path) -> None:
         write_runs(tmp_path / folder)
         kept = {"fold_unit": "speaker", "validation": "next_fold", "selection": "last", **protocol}
         Record(tmp_path / folder / "folds", 0, kept, {}).finish()
-        found = compare_settings(tmp_path / folder, ["slow", "fast"], ["1"], FOLDS)
+        folds = FOLDS[:1] if kept["fold_unit"] == "parts" else FOLDS
+        found = compare_settings(tmp_path / folder, ["slow", "fast"], ["1"], folds)
         return found[0].text + found[1].text
 
     assert "heard in training" not in told("apart")

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from ser.base.errors import SerError
+from ser.base.record import rerun_hint
 from ser.score.prediction_table import read_prediction_file
 from ser.score.predictions import Predictions, read_predictions
 
@@ -95,7 +96,7 @@ def test_names_what_is_wrong_in_a_file(tmp_path: Path, text: str, message: str) 
         read_prediction_file(path)
     assert str(error.value).startswith(f"{path}: ")
     assert message in str(error.value)
-    assert str(error.value).endswith("run ./run.sh --stage 5 --stop-stage 5")
+    assert str(error.value).endswith(f"run {rerun_hint(5)}")
 
 
 def test_posteriors_may_be_rounded(tmp_path: Path) -> None:
