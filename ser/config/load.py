@@ -48,9 +48,11 @@ class _StrictLoader(yaml.SafeLoader):
                         f"{self.path}:{key_node.start_mark.line + 1}: {value_node.value} holds "
                         f"{type(base).__name__}; expected keys and values to take over"
                     )
-        node.value = [(k, v) for k, v in node.value if (k.value, v.tag) != ("<<", "!include")]
+        # A node of its own: an alias of this one must not find the include gone.
+        rest = [(k, v) for k, v in node.value if (k.value, v.tag) != ("<<", "!include")]
+        plain = yaml.MappingNode(node.tag, rest, node.start_mark, node.end_mark)
         # Deep, since PyYAML else fills sections in afterwards, and they could not be merged here.
-        own = super().construct_mapping(node, deep=True)
+        own = super().construct_mapping(plain, deep=True)
         whole = {key.value for key, value in node.value if value.tag == "!include"}
         return _merge(base, own, NAMED | whole)
 

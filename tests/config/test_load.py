@@ -223,6 +223,13 @@ def test_a_value_behind_an_alias_is_there_when_sections_are_merged(tmp_path: Pat
     assert read_yaml(tmp_path / "own.yaml")["section"] == {"k": {"a": {"x": 1, "y": 5}}}
 
 
+def test_an_alias_cannot_take_over_what_its_mapping_includes(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text("z: 0\n")
+    (tmp_path / "own.yaml").write_text("a: &a\n  <<: !include base.yaml\n  x: 1\nb:\n  <<: *a\n")
+    with pytest.raises(SerError, match=r"own.yaml:2: not YAML \(expected a mapping .* for merging"):
+        read_yaml(tmp_path / "own.yaml")
+
+
 def test_what_stands_beside_a_link_is_its_own_recipe_s(tmp_path: Path) -> None:
     """conf/systems may be a link into another recipe: ../encoder.yaml is that of conf."""
     for recipe, size in (("theirs", 1), ("mine", 2)):
