@@ -128,7 +128,7 @@ def _utterance(path: Path, line: int, row: Mapping[str, str], shared: Path) -> E
 
 def _audio(table: Path, line: int, text: str) -> Path:
     """The file, whichever way its path's slashes lean and its letters with marks are written."""
-    for written in (text, text.replace("\\", "/")):
+    for written in (text, str(_slashed(text))):
         for name in (written, *(unicodedata.normalize(form, written) for form in ("NFC", "NFD"))):
             wav = table.parent / name  # an absolute path stays as it is
             if wav.is_file():

@@ -31,6 +31,12 @@ def make(folder: Path, stage: int, config: dict[str, Any], *inputs: Path) -> Rec
     return record
 
 
+def plant_recipes(root: Path, *names: str) -> None:
+    for name in names:
+        (root / name).mkdir()
+        (root / name / "run.sh").touch()
+
+
 def test_a_finished_record_comes_back(tmp_path: Path) -> None:
     record = Record(tmp_path, 1, CONFIG, {"in": "abc"})
     assert not record.is_finished()
@@ -87,9 +93,7 @@ def test_require_names_the_stage_of_what_is_missing(tmp_path: Path) -> None:
 def test_require_names_the_recipe_of_what_is_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("mine", "my other"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "run.sh").touch()
+    plant_recipes(tmp_path, "mine", "my other")
     monkeypatch.chdir(tmp_path / "mine")
     outside = r"run \./run\.sh --stage 0 --stop-stage 0 \(with the options of the experiment\)$"
     with pytest.raises(SerError, match=outside):  # of run.sh, which options those were is not known
@@ -107,9 +111,7 @@ def test_the_inputs_of_another_recipe_are_its_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its records name them from its own folder: exp/bpe is not the exp/bpe of this one."""
-    for name in ("mine", "other"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "run.sh").touch()
+    plant_recipes(tmp_path, "mine", "other")
     monkeypatch.chdir(tmp_path / "other")
     make(Path("exp/bpe"), 2, {"num_pieces": 200})
     make(Path("exp/pretrain"), 3, CONFIG, Path("exp/bpe"))
