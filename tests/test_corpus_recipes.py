@@ -162,8 +162,8 @@ def test_a_recipe_of_ones_own(tree: Path) -> None:
     ("folder", "said"),
     [
         ("none", "DEMO is '{}': no such folder, seen from {recipe}; .*; give its full path"),
-        ("empty", r"{}: 0 files \*.wav in it; mend the path, or local/data.sh"),
-        ("odd", "{}/a-angry-1.wav: expected <speaker>_<label>_<anything>.wav; write in local/"),
+        ("empty", "{}: 0 audio files in it; mend the path, or local/data.sh"),
+        ("odd", ".*/odd/a-angry-1.wav: expected <speaker>_<label>_<anything>.wav; write in local/"),
     ],
 )
 @pytest.mark.parametrize("relative", [False, True])
@@ -180,6 +180,47 @@ def test_files_that_the_skeleton_does_not_know(
     assert re.match("error: " + said.format(root, recipe=recipe), result.stderr)
     assert result.stderr.count("\n") == 1
     assert not (recipe / "data" / "ser").exists()
+
+
+def plant_speakers(root: Path) -> list[tuple[Path, str, str]]:
+    """Path, speaker and label of files of five speakers: in subfolders too, of two formats."""
+    files = []
+    for i, speaker in enumerate(("anna", "ben", "carl", "dana", "eve")):
+        for label in ("angry", "happy", "neutral", "sad"):
+            path = root / f"{'room 2/' * (i % 2)}{speaker}_{label}.{'flac' if i == 2 else 'wav'}"
+            plant_audio(path, seconds=0.5)
+            files.append((path, speaker, label))
+    return files
+
+
+@pytest.mark.parametrize("kind", ["folder", "table", "kaldi"])
+def test_whatever_the_skeleton_is_given(tree: Path, kind: str) -> None:
+    """A folder, a table or a data directory: `local/data.sh` stays as it was made."""
+    assert run(tree / "tools" / "new_recipe.sh", "demo").returncode == 0
+    files = plant_speakers(tree / "corpus")
+    (tree / "corpus" / "notes.txt").write_text("mine")
+    given = tree / "corpus"
+    if kind == "table":
+        given = given / "corpus.csv"
+        rows = (f"{path.relative_to(tree / 'corpus')},{label},{spk}" for path, spk, label in files)
+        given.write_text("\n".join(["path,label,speaker", *rows, ""]))
+    if kind == "kaldi":
+        given = tree / "kaldi"
+        given.mkdir()
+        values = {"wav.scp": 0, "utt2spk": 1, "utt2emo": 2}
+        for name, i in values.items():
+            lines = (f"{spk}-{label} {(path, spk, label)[i]}\n" for path, spk, label in files)
+            (given / name).write_text("".join(lines))
+    recipe = tree / "egs" / "demo"
+    options = ["--stop-stage", "0", "--recogniser", "none", "--systems", "transformer"]
+    result = run(recipe / "run.sh", *options, DEMO=str(given))
+    assert result.returncode == 0, result.stderr
+    data = read_data_dir(recipe / "data" / "ser")
+    assert sorted(data["wav.scp"].values()) == sorted(str(path) for path, _, _ in files)
+    assert len(set(data["utt2spk"].values())) == 5
+    assert (recipe / "exp" / "folds" / "run.json").exists()
+    warned = f"warning: {given}: 1 other files, which are no audio, are not taken\n"
+    assert (warned in result.stderr) == (kind == "folder")
 
 
 @pytest.mark.parametrize("name", ["path", "home", "uid", "librispeech", "lc_all", "esd_speakers"])

@@ -7,15 +7,32 @@ refuse() {
   exit 1
 }
 
-# Ends with one line where the variable of a corpus (EMODB, LIBRISPEECH, ...) is empty or no folder.
+# Ends with one line where the variable of a corpus (EMODB, LIBRISPEECH, ...) is empty or no folder;
+# with -e as second word a file is taken too.
 require_corpus() {
   if [ -z "${!1:-}" ]; then
     refuse "$1 is not set; set it in db.sh or the environment to the corpus's folder\
  (egs/mini needs no corpus)"
   fi
-  if ! [ -d "${!1}" ]; then
+  if ! test "${2:--d}" "${!1}"; then
     refuse "$1 is '${!1}': no such folder, seen from $PWD; expected the corpus's; give its full path"
   fi
+}
+
+# Whether a path is a table or a Kaldi data directory, which ser.bin.prepare_table takes as it is.
+is_table() {
+  [ -f "$1" ] || [ -f "$1/wav.scp" ]
+}
+
+# The audio files of a folder and those below it, sorted, a line for each, as full paths. Ends with one
+# line where there are none; says how many other files there are.
+audio_files() {
+  local audio others
+  audio=$(find -L "$(cd "$1" && pwd)" -type f ! -name '.*' -iregex '.*\.\(wav\|flac\|ogg\|opus\|mp3\|aiff?\|aifc\|sph\)' | LC_ALL=C sort)
+  [ -n "$audio" ] || refuse "$1: 0 audio files in it; mend the path, or local/data.sh"
+  others=$(($(find -L "$1" -type f ! -name '.*' | wc -l) - $(wc -l <<<"$audio")))
+  [ "$others" -eq 0 ] || echo "warning: $1: $others other files, which are no audio, are not taken" >&2
+  printf '%s\n' "$audio"
 }
 
 # LibriSpeech train-clean-5 -> data/asr_*, unless another recipe's recogniser is taken. It has no

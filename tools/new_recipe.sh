@@ -37,7 +37,7 @@ cp -RL egs/ravdess/conf/{bpe,encoder,fbank}.yaml egs/ravdess/conf/{systems,contr
 cat >"$new/db.sh" <<END
 # shellcheck shell=bash
 # Where the corpora lie; the environment has the last word.
-export $corpus=\${$corpus:-}    # your corpus
+export $corpus=\${$corpus:-}    # your corpus: a folder of audio files, a table, or a Kaldi data directory
 export LIBRISPEECH=\${LIBRISPEECH:-}    # the folder of train-clean-5, to train a recogniser
 END
 
@@ -47,22 +47,23 @@ cat >"$new/local/data.sh" <<END
 set -euo pipefail
 . ../../tools/data.sh
 
-require_corpus $corpus
+require_corpus $corpus -e
 prepare_read_speech
 
-# A row for each file: path, label, speaker (and as far as you know them text, session, gender, id). These
-# lines take <speaker>_<label>_<anything>.wav; write what fits your names, or bring a table of your own.
-mkdir -p data
-printf 'path\tlabel\tspeaker\n' >data/corpus.tsv
-shopt -s nullglob nocaseglob # .WAV is taken too
-wavs=("\$$corpus"/*.wav)
-[ \${#wavs[@]} -gt 0 ] || refuse "\$$corpus: 0 files *.wav in it; mend the path, or local/data.sh"
-for wav in "\${wavs[@]}"; do
-  [[ \${wav##*/} =~ ^([^_]+)_([^_.]+)([_.].*)?\.[^.]+$ ]] ||
-    refuse "\$wav: expected <speaker>_<label>_<anything>.wav; write in local/data.sh what fits"
-  printf '%s\t%s\t%s\n' "\$(cd "\$$corpus" && pwd)/\${wav##*/}" "\${BASH_REMATCH[2]}" "\${BASH_REMATCH[1]}" >>data/corpus.tsv
-done
-python -m ser.bin.prepare_table data/corpus.tsv data/ser --conf conf
+# $corpus may be a table (.csv, .tsv) or a Kaldi data directory, which is taken as it is. Of a folder of audio
+# files a table is made here, a row for each: path, label, speaker (and as far as you know them text, session,
+# gender, id). These lines take <speaker>_<label>_<anything>.wav; write what fits your names.
+table=\$$corpus
+if ! is_table "\$$corpus"; then
+  table=data/corpus.tsv
+  mkdir -p data && printf 'path\tlabel\tspeaker\n' >"\$table"
+  audio_files "\$$corpus" | while IFS= read -r wav; do
+    [[ \${wav##*/} =~ ^([^_]+)_([^_.]+)([_.].*)?\.[^.]+$ ]] ||
+      refuse "\$wav: expected <speaker>_<label>_<anything>.wav; write in local/data.sh what fits"
+    printf '%s\t%s\t%s\n' "\$wav" "\${BASH_REMATCH[2]}" "\${BASH_REMATCH[1]}" >>"\$table"
+  done
+fi
+python -m ser.bin.prepare_table "\$table" data/ser --conf conf # --allow-pipes: runs the commands of a wav.scp
 END
 chmod +x "$new/local/data.sh"
 

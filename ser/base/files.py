@@ -65,12 +65,37 @@ def read_json(path: Path) -> Any:
         ) from error
 
 
+def require_replaceable(folder: Path, mark: str = "run.json") -> None:
+    """Holds a folder that is to be written to being new, or one that we wrote: it is replaced.
+
+    Args:
+        folder: The folder.
+        mark: A glob of the files by which one of ours is known.
+
+    Raises:
+        SerError: Something else is there, and would be lost; or the path names no folder.
+    """
+    if not folder.name:
+        raise SerError(f"{folder}: no name of a folder; expected one to write, as data/ser")
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return
+    if not folder.is_dir() or not any(folder.glob(mark)):
+        raise SerError(
+            f"{folder}: is there and was not written by this program (no {mark} in it); expected a "
+            "new folder, or one to replace; name another, or remove it"
+        )
+
+
 @contextlib.contextmanager
-def whole_folder(folder: Path) -> Iterator[Path]:
+def whole_folder(folder: Path, mark: str = "run.json") -> Iterator[Path]:
     """Yields an empty folder that takes the place of ``folder`` when the block ends well.
 
     A block that raises, or a process that is killed, leaves ``folder`` as it was.
+
+    Raises:
+        SerError: As for ``require_replaceable``.
     """
+    require_replaceable(folder, mark)
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)

@@ -166,8 +166,10 @@ def _explain(path: Path, model: type[BaseModel], values: Any, error: ErrorDetail
     hint = ""
     if isinstance(value, str) and error["type"].startswith(("float", "int")):
         hint = "; YAML reads 1e-3 as text, write 1.0e-3"
-    if isinstance(value, bool | int | float) and error["type"] == "string_type":
-        hint = "; YAML reads words such as no and 1 as another kind, put them in quotes"
+    if isinstance(value, bool | int | float | None) and error["type"] == "string_type":
+        hint = "; YAML reads words such as no, null and 1 as another kind, put them in quotes"
+    if isinstance(value, str | None) and error["type"] == "list_type":
+        hint = f"; write [{'' if value is None else value}]"
     return f"{path}: '{dotted}' is {value!r}; {message[0].lower() + message[1:]}{hint}"
 
 

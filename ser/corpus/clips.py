@@ -1,4 +1,4 @@
-"""Audio that no file of the corpus holds as such (pieces, pipes, films) -> mono FLAC files."""
+"""Audio that no file of the corpus holds as such (pieces, pipes, films) -> mono audio files."""
 
 import hashlib
 import io
@@ -14,15 +14,15 @@ import soundfile
 from tqdm import tqdm
 
 from ser.base.errors import SerError
-from ser.base.files import whole_folder
+from ser.base.files import require_replaceable, whole_folder
 from ser.base.log import logger
 from ser.base.record import Record
 from ser.corpus.pipes import is_pipe, output_of
-from ser.kaldi.audio import is_audio, require_file
+from ser.kaldi.audio import is_audio, reason_of, require_file
 
 MAX_OVERSHOOT_S = 0.5  # how far a piece may end beyond its recording, as Kaldi's extract-segments
 ROUNDING_S = 1e-3  # what is not worth a word
-MAX_NAME_BYTES = 255  # of a file
+MAX_STEM_BYTES = 250  # of a file's name of at most 255
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,9 @@ class Clip:
 
 
 def write_clips(clips: Mapping[str, Clip], out: Path, allow_pipes: bool) -> dict[str, Path]:
-    """Writes a FLAC file for each utterance, its channels averaged.
+    """Writes an audio file for each utterance, its channels averaged.
 
+    It is FLAC of 24 bits, but WAV of floating point where samples are beyond +-1: none is clipped.
     Files that are there of the same clips are kept, unless a source has another size or time than
     it had then. What a command reads is not known: its clips are kept while it reads the same.
 
@@ -56,7 +57,7 @@ def write_clips(clips: Mapping[str, Clip], out: Path, allow_pipes: bool) -> dict
 
     Raises:
         SerError: A command is not allowed, fails or needs a shell, a source is missing or no audio,
-            or a piece is not in its source.
+            a piece is not in its source, or the folder holds something else.
     """
     by_source: dict[str, list[str]] = defaultdict(list)
     for utt, clip in clips.items():
@@ -72,18 +73,21 @@ def write_clips(clips: Mapping[str, Clip], out: Path, allow_pipes: bool) -> dict
         "sources": {source: _version(source, utts[0]) for source, utts in by_source.items()},
     }
     record = Record(out, 0, config, {})
-    names = {utt: _file_name(utt) for utt in clips}
     if not record.is_finished():
+        require_replaceable(out)
         overshoots: dict[str, float] = {}
         with whole_folder(out) as folder:
             for source, utts in tqdm(by_source.items(), desc=str(out), unit="file", disable=None):
                 samples, rate = _decode(source, utts[0])
                 for utt in utts:
                     piece, overshoots[utt] = _cut(samples, rate, clips[utt], utt)
-                    soundfile.write(folder / names[utt], piece, rate, subtype="PCM_24")
+                    is_within = bool((np.abs(piece) <= 1).all())
+                    suffix, subtype = (".flac", "PCM_24") if is_within else (".wav", "FLOAT")
+                    soundfile.write(folder / f"{_stem(utt)}{suffix}", piece, rate, subtype)
             Record(folder, record.stage, record.config, record.inputs).finish()
         _tell(overshoots)
-    return {utt: out.absolute() / name for utt, name in names.items()}
+    wavs = {path.stem: path for path in out.absolute().glob("*.wav")}
+    return {utt: wavs.get(_stem(utt), out.absolute() / f"{_stem(utt)}.flac") for utt in clips}
 
 
 def _version(source: str, utt: str) -> str:
@@ -95,24 +99,26 @@ def _version(source: str, utt: str) -> str:
     return f"{status.st_size} bytes, {status.st_mtime_ns} ns"
 
 
-def _file_name(utt: str) -> str:
-    name = f"{quote(utt, safe='')}.flac"
-    if len(name) > MAX_NAME_BYTES:  # what is quoted is ASCII
-        name = f"{hashlib.sha256(utt.encode()).hexdigest()}.flac"
-    return name
+def _stem(utt: str) -> str:
+    """The name of an utterance's file without its extension."""
+    stem = quote(utt, safe="")
+    if len(stem) > MAX_STEM_BYTES:  # what is quoted is ASCII
+        stem = hashlib.sha256(utt.encode()).hexdigest()
+    return stem
 
 
 def _decode(source: str, utt: str) -> tuple[Any, int]:
     """Samples (N,) of a source, +-1, its channels averaged, and their rate in Hz."""
     if not is_pipe(source) and not is_audio(Path(source)):
         return _decode_film(Path(source))
-    stream = io.BytesIO(output_of(source)) if is_pipe(source) else source
+    output = output_of(source) if is_pipe(source) else None
     try:
+        stream = source if output is None else io.BytesIO(output)
         samples, rate = soundfile.read(stream, dtype="float32", always_2d=True)
     except (soundfile.SoundFileError, OSError) as error:
-        reason = str(error).splitlines()[0]
+        what = "not readable as audio" if output is None else f"wrote {len(output)} bytes, no audio"
         raise SerError(
-            f"{source}: not readable as audio ({utt}; {reason}); mend or remove it"
+            f"{source}: {what} ({utt}; {reason_of(error)}); mend or remove it"
         ) from error
     if not np.isfinite(samples).all():
         raise SerError(

@@ -1,9 +1,13 @@
 """Emotional utterances of any corpus -> a Kaldi data directory, no utterance lost in silence."""
 
+import difflib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from tqdm import tqdm
 
 from ser.base.errors import SerError
 from ser.base.files import digest_file, write_text
@@ -12,6 +16,8 @@ from ser.config.schema import LabelsConfig
 from ser.corpus.clips import Clip
 from ser.kaldi.audio import measure_durations
 from ser.kaldi.data_dir import write_data_dir
+
+NO_AUDIO = "no audio"  # a reason to leave an utterance out
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,11 +85,14 @@ def check_labels(utterances: Iterable[EmotionUtterance], labels: LabelsConfig) -
     Raises:
         SerError: A label is neither in a class nor excluded.
     """
+    known = {*labels.class_of, *labels.exclude}
     for u in utterances:
-        if u.label not in labels.class_of and u.label not in labels.exclude:
+        if u.label not in known:
+            near = difflib.get_close_matches(u.label.casefold(), known, n=1)
             raise SerError(
                 f"labels.yaml: the label '{u.label}' of {u.utt} is neither in a class nor in "
                 "'exclude'; expected every label of the corpus; add it to one of them"
+                f"{f', or is it {near[0]!r}?' if near else ''}"
             )
 
 
@@ -195,15 +204,27 @@ def write_exclusions(folder: Path, reasons: Mapping[str, str]) -> None:
     write_text(folder / "excluded.tsv", "utt\treason\n" + "".join(lines))
     kinds = Counter(reason.partition(":")[0] for reason in reasons.values())
     for reason, count in sorted(kinds.items()):
-        logger.info("left out %s: %s (listed in excluded.tsv)", count, reason)
+        said = f"left out {count}: {reason} (listed in excluded.tsv)"
+        if reason == NO_AUDIO:
+            logger.warning("warning: %s; is the corpus whole?", said)
+        else:
+            logger.info(said)
 
 
-def identical_audio(wavs: Mapping[str, Path]) -> list[tuple[str, str]]:
-    """Pairs of utterances whose audio files are the same to the byte."""
+def digest_audio(wavs: Mapping[str, Path]) -> dict[str, str]:
+    """SHA-256 of each utterance's audio file, in hexadecimal."""
+    with ThreadPoolExecutor(4) as pool:
+        digests = pool.map(digest_file, wavs.values())
+        progress = tqdm(digests, total=len(wavs), desc="digests", unit="utt", disable=None)
+        return dict(zip(wavs, progress, strict=True))
+
+
+def identical_audio(digests: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Pairs of utterances whose audio files, by their digests, are the same to the byte."""
     first: dict[str, str] = {}
     pairs = []
-    for utt, wav in wavs.items():
-        same = first.setdefault(digest_file(wav), utt)
+    for utt, digest in digests.items():
+        same = first.setdefault(digest, utt)
         if same != utt:
             pairs.append((same, utt))
     return pairs

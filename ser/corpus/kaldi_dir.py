@@ -32,8 +32,8 @@ def read_kaldi_dir(folder: Path) -> EmotionCorpus:
         folder: The data directory; paths in it are absolute, or relative to the current folder.
 
     Raises:
-        SerError: A table is missing or malformed, the tables differ in their ids, or a speaker or
-            session cannot name a fold.
+        SerError: A table is missing or malformed, the tables differ in their ids, a speaker or
+            session cannot name a fold, or two speakers differ in case alone.
     """
     spk_of, label_of = read_table(folder / "utt2spk"), _optional(folder / "utt2emo")
     if label_of is None:
@@ -55,6 +55,7 @@ def read_kaldi_dir(folder: Path) -> EmotionCorpus:
     _check_names(folder / "utt2spk", spk_of)
     _check_names(folder / "utt2session", sessions)
     check_speakers(folder / "utt2spk", spk_of)
+    _check_case(folder / "utt2spk", spk_of)
     gender_of = _genders(folder / "spk2gender")
     clips = _clips(folder, spk_of)
     return EmotionCorpus(
@@ -90,6 +91,17 @@ def _check_names(path: Path, names: Table) -> None:
             raise SerError(
                 f"{path}: {utt} has '{name}'; expected a word without slashes, since it may name a "
                 "fold; mend the table"
+            )
+
+
+def _check_case(path: Path, spk_of: Table) -> None:
+    written: dict[str, str] = {}
+    for spk in spk_of.values():
+        first = written.setdefault(spk.casefold(), spk)
+        if first != spk:
+            raise SerError(
+                f"{path}: the speakers {first} and {spk}; expected names that differ in more than "
+                "case: else one person stands on both sides of a fold; rename one"
             )
 
 

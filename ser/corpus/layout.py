@@ -84,9 +84,11 @@ def read_rows(
         header = [name.strip() for name in next(rows, [])]
         missing = [name for name in columns if name not in header]
         if missing:
+            other = next((c for c in ",;\t|" if len(header) == 1 and c in header[0]), None)
+            remedy = f"put {delimiter!r} between the cells, not {other!r}" if other else ""
             raise SerError(
                 f"{path}: no column '{missing[0]}' among {', '.join(header)}; expected "
-                f"{', '.join(columns)}; name the columns"
+                f"{', '.join(columns)}; {remedy or 'name the columns'}"
             )
         twice = [name for name in header if header.count(name) > 1]
         if twice:

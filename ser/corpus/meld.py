@@ -7,7 +7,7 @@ so on for ``dev`` and ``test``. A turn may also be an audio file of the same nam
 from pathlib import Path
 
 from ser.base.errors import SerError
-from ser.corpus.emotion import EmotionCorpus, EmotionUtterance
+from ser.corpus.emotion import NO_AUDIO, EmotionCorpus, EmotionUtterance
 from ser.corpus.layout import read_rows, speaker_word
 from ser.kaldi.audio import EXTENSIONS
 from ser.text.normalise import normalise_transcript
@@ -57,7 +57,7 @@ def read_meld(root: Path) -> EmotionCorpus:
             speaker = speaker_word(row["Speaker"])
             utt = f"{speaker}-{name}"
             if turn not in files or name in BROKEN:
-                excluded[utt] = "audio cut in the release" if turn in files else "no audio"
+                excluded[utt] = "audio cut in the release" if turn in files else NO_AUDIO
                 continue
             utterances.append(
                 EmotionUtterance(

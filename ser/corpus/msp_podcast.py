@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ser.base.errors import SerError
 from ser.base.files import read_text
-from ser.corpus.emotion import EmotionCorpus, EmotionUtterance
+from ser.corpus.emotion import NO_AUDIO, EmotionCorpus, EmotionUtterance
 from ser.corpus.layout import read_rows
 from ser.text.normalise import normalise_transcript
 
@@ -61,7 +61,7 @@ def read_msp_podcast(root: Path) -> EmotionCorpus:
         utt = f"{speaker}-{name}"
         wav = audio / row["FileName"]
         if not wav.exists():
-            excluded[utt] = "no audio"
+            excluded[utt] = NO_AUDIO
             continue
         utterances.append(
             EmotionUtterance(

@@ -7,7 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from ser.base.errors import SerError
-from ser.base.files import read_text, whole_folder, write_text
+from ser.base.files import (
+    digest_json,
+    read_text,
+    require_replaceable,
+    whole_folder,
+    write_text,
+)
 from ser.base.log import logger
 from ser.base.record import Record
 from ser.config.protocol import ProtocolConfig
@@ -19,6 +25,7 @@ from ser.corpus.emotion import (
     EmotionUtterance,
     check_labels,
     choose,
+    digest_audio,
     identical_audio,
     write_emotion_dir,
 )
@@ -48,17 +55,25 @@ def _write_recorded(
     out: Path,
     config: Mapping[str, Any],
     write: Callable[[Path], object],
+    wavs: Mapping[str, Path] | None = None,
     inputs: Mapping[str, str] | None = None,
     **notes: Any,
-) -> None:
-    """Writes a data directory at once; its identity is the digest of its tables, and its inputs."""
+) -> dict[str, str]:
+    """Writes a data directory at once; its identity is that of its tables, audio and inputs.
+
+    Returns:
+        The digest of each audio file, by utterance.
+    """
     with whole_folder(out) as folder:
         try:
             write(folder)
         except SerError as error:  # the user knows the folder by its name to come
             raise SerError(str(error).replace(str(folder), str(out))) from error
-        inputs = {"tables": digest_data_dir(folder), **(inputs or {})}
+        digests = digest_audio(wavs) if wavs else {}
+        audio = {"audio": digest_json(digests)} if wavs else {}
+        inputs = {"tables": digest_data_dir(folder), **audio, **(inputs or {})}
         Record(folder, 0, config, inputs).finish(**notes)
+    return digests
 
 
 def prepare_iemocap(
@@ -80,8 +95,10 @@ def prepare_iemocap(
         attributes: Further tables, file (published id, tab, value) by name.
 
     Raises:
-        SerError: The corpus is malformed, or differs from the counts.
+        SerError: The corpus is malformed, or differs from the counts; something else is in the
+            place of the data directory.
     """
+    require_replaceable(out)
     corpus = read_iemocap(root)
     check_labels(corpus.utterances, labels)
     differences = differences_from_counts(corpus, labels, counts)
@@ -114,6 +131,7 @@ def prepare_iemocap(
         out,
         {"labels": labels.model_dump(), "partial": partial},
         lambda folder: write_emotion_dir(folder, utterances, labels, excluded),
+        {u.utt: u.wav for u in utterances},
         differences=differences,
     )
 
@@ -144,17 +162,22 @@ def _write_corpus(
 
     That there are no words, and what audio stands twice, is told.
     """
+    require_replaceable(out)
+    inside = next((u.wav for u in corpus.utterances if out.absolute() in u.wav.parents), None)
+    if inside:
+        raise SerError(f"{out}: holds {inside}, which would be lost; name another folder to write")
     chosen, reasons = choose(corpus.utterances, labels, corpus.excluded)
     kept, made_from = with_audio_files(chosen, out.with_name(f"{out.name}_audio"), allow_pipes)
     if not any(u.transcript for u in kept.values()):
         logger.warning("warning: no words; systems with a CTC head will be left out")
-    _write_recorded(
+    digests = _write_recorded(
         out,
         {"labels": labels.model_dump()},
         lambda folder: write_emotion_dir(folder, kept.values(), labels, reasons),
+        {utt: u.wav for utt, u in kept.items()},
         {**made_from, **(inputs or {})},
     )
-    for first, second in identical_audio({utt: u.wav for utt, u in kept.items()}):
+    for first, second in identical_audio(digests):
         logger.warning("warning: %s and %s are the same audio to the byte", first, second)
 
 
@@ -175,6 +198,12 @@ def prepare_corpus(
     """
     corpus = READERS[name](root)
     found, published = len(corpus.utterances) + len(corpus.excluded), NUM_PUBLISHED.get(name)
+    if not corpus.utterances:
+        utt, reason = next(iter(corpus.excluded.items()))
+        raise SerError(
+            f"{root}: 0 of {found} utterances can be used ({utt} the first: {reason}); expected "
+            "most; unpack the corpus whole, or check the path in db.sh"
+        )
     if published and found != published:
         logger.warning(
             "warning: %s: %s utterances; the published corpus has %s", root, found, published
@@ -207,8 +236,11 @@ def prepare_table(table: Path, out: Path, labels: LabelsConfig, allow_pipes: boo
         allow_pipes: Whether commands in a ``wav.scp`` may be run.
 
     Raises:
-        SerError: The table is malformed, or an audio file is missing or unreadable.
+        SerError: The table is malformed, an audio file is missing or unreadable, or the data
+            directory would take the place of the table or of something else.
     """
+    if out.resolve() in (table.resolve(), *table.resolve().parents):
+        raise SerError(f"{out}: holds {table}, which would be lost; name another folder to write")
     corpus = read_kaldi_dir(table) if table.is_dir() else EmotionCorpus(read_table_corpus(table))
     _write_corpus(out, corpus, labels, allow_pipes)
 

@@ -34,7 +34,8 @@ def read_table_corpus(path: Path) -> list[EmotionUtterance]:
     Raises:
         SerError: The file is no CSV or TSV, a column is missing, double or unnamed, a row has
             another number of cells or lacks a value, an audio file does not exist, a gender is
-            none, or two speakers or two utterances are one as words.
+            none, two speakers differ in case, blanks and marks alone, or two utterances are
+            one as words.
     """
     if not path.exists():
         raise SerError(
@@ -52,12 +53,12 @@ def read_table_corpus(path: Path) -> list[EmotionUtterance]:
     for line, row in rows:
         utterance = _utterance(path, line, row, shared)
         speaker = unicodedata.normalize("NFC", row["speaker"])
-        first = written.setdefault(utterance.spk, speaker)
+        first = written.setdefault(utterance.spk.casefold(), speaker)
         if first != speaker:
             raise SerError(
-                f"{path}:{line}: the speakers '{first}' and '{speaker}' would both be "
-                f"{utterance.spk}; expected names that differ in more than blanks and marks; "
-                "rename one"
+                f"{path}:{line}: the speakers '{first}' and '{speaker}'; expected names that "
+                "differ in more than case, blanks and marks: else one person stands on both sides "
+                "of a fold; rename one"
             )
         if line_of.setdefault(utterance.utt, line) != line:
             raise SerError(

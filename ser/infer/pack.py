@@ -11,7 +11,13 @@ import torch
 
 import ser
 from ser.base.errors import SerError
-from ser.base.files import digest_file, whole_folder, write_json, write_text
+from ser.base.files import (
+    digest_file,
+    require_replaceable,
+    whole_folder,
+    write_json,
+    write_text,
+)
 from ser.base.log import logger
 from ser.base.record import rerun_hint
 from ser.corpus.fold_lists import natural_order
@@ -60,11 +66,7 @@ def pack(packing: Packing, out: Path) -> Path:
         SerError: A run is missing, the runs are not of one configuration, predictions or results
             are not of these runs, or something else is in the place of the folder.
     """
-    if out.exists() and not (out / MANIFEST).is_file():
-        raise SerError(
-            f"{out}: is there and is no package; expected a new name, or that of a package to "
-            "replace; choose another --out"
-        )
+    require_replaceable(out, MANIFEST)
     runs = _runs(packing)
     first = next(iter(runs.values()))
     if any(run.made_by != first.made_by for run in runs.values()):
@@ -85,7 +87,7 @@ def pack(packing: Packing, out: Path) -> Path:
         "weights": "average" if packing.average and len(runs) > 1 else "ensemble",
         "num_calibrated_on": len(held_out),
     }
-    with whole_folder(out) as folder:
+    with whole_folder(out, MANIFEST) as folder:
         members = _write_members(packing, runs, folder)
         if first.system.ctc_alpha:
             shutil.copyfile(first.folder / BPE, folder / BPE)

@@ -21,6 +21,7 @@ INT16_SCALE = 32768.0
 EXTENSIONS = {f".{name.lower()}" for name in soundfile.available_formats()} - {".raw"} | {
     *(".aif", ".aifc", ".oga", ".opus", ".snd", ".sph")
 }
+LFS_POINTER = b"version https://git-lfs"
 # TypeError: soundfile asks for the rate of a .raw file.
 UNREADABLE = (soundfile.SoundFileError, OSError, TypeError)
 
@@ -83,7 +84,8 @@ def _check_not_cut(path: Path, utt: str) -> None:
     expected = int.from_bytes(header[4:], "little") + len(header)
     # Streaming writers leave the length at 0 or at its maximum.
     known = len(header) < expected < 0x7FFFFFFF
-    if header.startswith(b"RIFF") and known and path.stat().st_size < expected:
+    # Some writers count the byte that fills up an odd number of them, and do not write it.
+    if header.startswith(b"RIFF") and known and path.stat().st_size < expected - 1:
         raise SerError(
             f"{path}: {path.stat().st_size} bytes ({utt}); its header says {expected}; the file "
             "was cut: copy it again"
@@ -157,5 +159,15 @@ def unreadable(path: Path, utt: str, error: Exception) -> SerError:
             f"{path}: samples without a header ({utt}); expected a file that tells its rate; "
             "convert it to .wav"
         )
-    reason = str(error).splitlines()[0]
-    return SerError(f"{path}: not readable as audio ({utt}; {reason}); replace the file")
+    with path.open("rb") as stream:
+        if stream.read(len(LFS_POINTER)) == LFS_POINTER:
+            return SerError(
+                f"{path}: a pointer of Git LFS ({utt}); expected the audio that it stands for; run "
+                "git lfs pull in the corpus"
+            )
+    return SerError(f"{path}: not readable as audio ({utt}; {reason_of(error)}); replace the file")
+
+
+def reason_of(error: Exception) -> str:
+    """What soundfile says of audio that it cannot read, without the name that it puts in front."""
+    return str(error).splitlines()[0].rpartition(": ")[2]

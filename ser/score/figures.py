@@ -74,7 +74,7 @@ def write_figures(
         figure = draw_curves(curves, panels)
         if figure:
             figures[name] = figure
-    with whole_folder(folder) as partial:
+    with whole_folder(folder, "*.png") as partial:
         for name, figure in figures.items():
             figure.savefig(partial / name, dpi=120)
     return list(figures)

@@ -95,7 +95,7 @@ def save_checkpoint(
     Raises:
         SerError: The disk is full, or is not writable.
     """
-    with whole_folder(folder) as partial:
+    with whole_folder(folder, "progress.json") as partial:
         save_weights(partial / "model.safetensors", model)
         try:
             torch.save(optimizer.state_dict(), partial / "optimizer.pt")

@@ -14,6 +14,7 @@ from ser.base.files import (
     digest_json,
     read_json,
     read_text,
+    require_replaceable,
     whole_folder,
     write_json,
     write_text,
@@ -80,7 +81,7 @@ def test_whole_folder_replaces(tmp_path: Path, was_there: bool) -> None:
     if was_there:
         folder.mkdir(parents=True)
         (folder / "old").touch()
-    with whole_folder(folder) as partial:
+    with whole_folder(folder, "old") as partial:
         assert partial != folder
         (partial / "new").touch()
     assert [p.name for p in folder.iterdir()] == ["new"]
@@ -92,12 +93,12 @@ def test_whole_folder_of_a_failed_block_stays_as_it_was(tmp_path: Path) -> None:
     with whole_folder(folder) as partial:
         (partial / "first").touch()
 
-    with pytest.raises(RuntimeError), whole_folder(folder) as partial:
+    with pytest.raises(RuntimeError), whole_folder(folder, "first") as partial:
         (partial / "half").touch()
         raise RuntimeError
     assert [p.name for p in folder.iterdir()] == ["first"]
 
-    with whole_folder(folder) as partial:  # what the failed block left is not taken over
+    with whole_folder(folder, "first") as partial:  # what the failed block left is not taken over
         (partial / "second").touch()
     assert [p.name for p in folder.iterdir()] == ["second"]
 
@@ -132,3 +133,28 @@ def test_a_killed_process_leaves_the_folder(tmp_path: Path, moment: str, was_the
 def test_digest_does_not_know_the_order_of_keys() -> None:
     assert digest_json({"a": 1, "b": [2, 3]}) == digest_json(json.loads('{"b": [2, 3], "a": 1}'))
     assert digest_json({"a": 1, "b": [2, 3]}) != digest_json({"a": 1, "b": [3, 2]})
+
+
+@pytest.mark.parametrize("name", ["mine", "file"])
+def test_what_somebody_else_wrote_is_not_replaced(tmp_path: Path, name: str) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "a.wav").write_bytes(b"mine")
+    (tmp_path / "file").write_bytes(b"mine")
+    before = sorted(tmp_path.rglob("*"))
+    wrote = False
+    with (
+        pytest.raises(SerError, match=f"{name}: is there and was not written by this program"),
+        whole_folder(tmp_path / name),
+    ):
+        wrote = True
+    assert not wrote
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("path", [".", "/"])
+def test_a_folder_without_a_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SerError, match="no name of a folder"):
+        require_replaceable(Path(path))

@@ -92,8 +92,14 @@ def test_good(tmp_path: Path) -> None:
         ("type: cat", "type: cow", ": 'pet.type' is 'cow'; expected one of 'cat', 'dog'"),
         ("1.0e-3", "1e-3", ": 'walk.speed' is '1e-3'; input should be a valid number; YAML reads "
             "1e-3 as text, write 1.0e-3"),
+        ("hours: [8, 18]", "hours: noon", ": 'walk.hours' is 'noon'; input should be a valid list; "
+            "write [noon]"),
+        ("hours: [8, 18]", "hours:", ": 'walk.hours' is None; input should be a valid list; write "
+            "[]"),
+        ("name: Tom", "name: null", ": 'name' is None; input should be a valid string; YAML reads "
+            "words such as no, null and 1 as another kind, put them in quotes"),
         ("name: Tom", "name: no", ": 'name' is False; input should be a valid string; YAML reads "
-            "words such as no and 1 as another kind, put them in quotes"),
+            "words such as no, null and 1 as another kind, put them in quotes"),
         ("1.0e-3", "0", ": 'walk.speed' is 0; input should be greater than 0"),
         ("1.0e-3", ".inf", ": 'walk.speed' is inf; input should be a finite number"),
         ("1.0e-3", ".nan", ": 'walk.speed' is nan; input should be "),

@@ -27,7 +27,8 @@ from ser.corpus.clips import Clip, write_clips
         ("/no/such/program x |", "/no/such/program: No such file or directory"),
         ("cat /no/such/file |", "ended with status 1: cat: /no/such/file: No such file"),
         ("false | cat |", "ended with status 1; expected audio"),
-        ("echo hello |", "not readable as audio"),
+        ("echo hello |", r"echo hello \|: wrote 6 bytes, no audio \(a; Format not recognised"),
+        ("true |", r"true \|: wrote 0 bytes, no audio"),
     ],
 )
 def test_commands_that_cannot_be(tmp_path: Path, command: str, message: str) -> None:
@@ -55,3 +56,22 @@ def test_samples_that_are_no_numbers(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", np.array([0, np.nan]), 16000, subtype="FLOAT")
     with pytest.raises(SerError, match=r"a\.wav: samples that are not finite \(a\)"):
         write_clips({"a": Clip(str(tmp_path / "a.wav"), end=0.0001)}, tmp_path / "audio", False)
+
+
+def test_samples_beyond_full_scale_are_not_clipped(tmp_path: Path) -> None:
+    loud = np.array([0.5, -2.0, 1.5, 0.0], np.float32)
+    soundfile.write(tmp_path / "a.wav", loud, 16000, subtype="FLOAT")
+    clips = {"a.1": Clip(str(tmp_path / "a.wav")), "b": Clip(str(tmp_path / "a.wav"), 2 / 16000)}
+    for _ in range(2):  # the second time they are there
+        paths = write_clips(clips, tmp_path / "audio", False)
+        assert soundfile.read(paths["a.1"], dtype="float32")[0].tolist() == loud.tolist()
+        assert [path.name for path in paths.values()] == ["a.1.wav", "b.wav"]
+
+
+def test_a_folder_of_somebody_is_not_replaced(tmp_path: Path, recording: Path) -> None:
+    mine = tmp_path / "set_audio" / "precious.wav"
+    mine.parent.mkdir()
+    mine.write_bytes(b"mine")
+    with pytest.raises(SerError, match="set_audio: is there and was not written by this program"):
+        write_clips({"a": Clip(str(recording), 0.5)}, mine.parent, False)
+    assert mine.read_bytes() == b"mine"

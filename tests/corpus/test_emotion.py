@@ -10,7 +10,13 @@ import soundfile
 
 from ser.base.errors import SerError
 from ser.config.schema import LabelsConfig
-from ser.corpus.emotion import EmotionUtterance, identical_audio, unique, write_emotion_dir
+from ser.corpus.emotion import (
+    EmotionUtterance,
+    digest_audio,
+    identical_audio,
+    unique,
+    write_emotion_dir,
+)
 from ser.kaldi.data_dir import REQUIRED, read_data_dir
 
 EMOTION = ("utt2emo", "utt2emo_raw", "utt2session", "utt2orig")
@@ -124,4 +130,4 @@ def test_identical_audio(tmp_path: Path) -> None:
     for utt, content in {"a": b"1", "b": b"2", "c": b"1", "d": b"3", "e": b"1"}.items():
         wavs[utt] = tmp_path / utt
         wavs[utt].write_bytes(content)
-    assert identical_audio(wavs) == [("a", "c"), ("a", "e")]
+    assert identical_audio(digest_audio(wavs)) == [("a", "c"), ("a", "e")]

@@ -175,6 +175,14 @@ def test_a_fifo_is_no_audio(tmp_path: Path, recording: Path) -> None:
         ),
         ({"utt2session": "a-1 ..\nb-1 1\n"}, "utt2session: a-1 has '..'; expected a word without"),
         ({"utt2session": "a-1\nb-1 1\n"}, "utt2session: a-1 has ''; expected a word without"),
+        (
+            {
+                "utt2spk": "B-1 B\nb-1 b\n",
+                "segments": "B-1 rec 0 1\nb-1 rec 0 1\n",
+                "utt2emo": "B-1 joy\nb-1 sad\n",
+            },
+            "utt2spk: the speakers B and b; expected names that differ in more than case",
+        ),
         ({"utt2spk": "a-1 a\nb-1 b-1/\n"}, "utt2spk: b-1 has 'b-1/'; expected a word without"),
         ({"utt2emo": "a-1\tjoy\nb-1\tsad\n"}, "utt2emo:1: a tab behind the id; expected 'id va"),
         ({"spk2gender": "a x\nb m\n"}, "spk2gender: a has 'x'; expected f or m; mend the table"),

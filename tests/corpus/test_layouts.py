@@ -160,6 +160,20 @@ def test_meld(tmp_path: Path) -> None:
     assert u.transcript == "OH MY GOD HE'S LOST IT HE'S TOTALLY LOST IT"
 
 
+@pytest.mark.parametrize(
+    ("name", "first"), [("msp_podcast", "MSP-PODCAST_0001_0000_1"), ("meld", "dia")]
+)
+def test_tables_without_their_audio(tmp_path: Path, name: str, first: str) -> None:
+    """An archive that was not unpacked, or into another folder: no word of classes."""
+    PLANTERS[name](tmp_path / "corpus")
+    files = [path for path in (tmp_path / "corpus").rglob("*") if path.is_file()]
+    for path in files:
+        if path.suffix not in (".csv", ".txt"):
+            path.unlink()
+    with pytest.raises(SerError, match=rf"corpus: 0 of \d+ utterances .*{first}.*: no audio\)"):
+        prepare_corpus(name, tmp_path / "corpus", tmp_path / "data", LABELS)
+
+
 def test_meld_speakers_whose_names_begin_alike(tmp_path: Path) -> None:
     plant_meld(tmp_path / "MELD.Raw", speakers=("Joey", "Joey's Doctor"))
     out = tmp_path / "data" / "ser"

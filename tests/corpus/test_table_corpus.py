@@ -10,6 +10,7 @@ import pytest
 import soundfile
 
 from ser.base.errors import SerError
+from ser.base.record import require
 from ser.config.schema import LabelsConfig
 from ser.corpus.prepare import prepare_table
 from ser.corpus.table import read_table_corpus
@@ -176,7 +177,18 @@ def test_a_value_of_two_lines_is_refused_at_once(tmp_path: Path) -> None:
         (
             "t.csv",
             "path,label,speaker\n1.wav,joy,a b\n1.wav,joy,a_b\n",
-            "t.csv:3: the speakers 'a b' and 'a_b' would both be a_b",
+            "t.csv:3: the speakers 'a b' and 'a_b'; expected names that differ in more than case",
+        ),
+        (
+            "t.csv",
+            "path,label,speaker\n1.wav,joy,anna\nx/1.wav,joy,Anna\n",
+            "t.csv:3: the speakers 'anna' and 'Anna'; expected names that differ in more than case",
+        ),
+        (
+            "t.csv",
+            "path;label;speaker\n1.wav;joy;s\n",
+            "no column 'path' among path;label;speaker; expected path, label, speaker; put ',' "
+            "between the cells, not ';'",
         ),
     ],
 )
@@ -207,11 +219,50 @@ def test_a_data_directory_without_words_and_without_sexes(tmp_path: Path) -> Non
     assert "b-3\tlabel fear is in 'exclude'" in excluded
 
 
+def test_what_lies_where_the_data_directory_should(tmp_path: Path) -> None:
+    """The corpus itself, its folder, something else: nothing is lost."""
+    plant(tmp_path / "corpus", "wavs/1.wav", "wavs/2.wav")
+    rows = [["wavs/1.wav", "joy", "a"], ["wavs/2.wav", "sad", "b"]]
+    table = write(tmp_path / "corpus" / "t.csv", HEADER, *rows)
+    before = sorted(tmp_path.rglob("*"))
+    for out, message in (
+        ("corpus", "corpus: holds .*t.csv, which would be lost; name another folder"),
+        (".", "holds .*t.csv, which would be lost"),
+        ("corpus/wavs", "wavs: is there and was not written by this program"),
+        ("corpus/t.csv", "t.csv: holds .*t.csv, which would be lost"),
+    ):
+        with pytest.raises(SerError, match=message):
+            prepare_table(table, tmp_path / out, LABELS)
+    assert sorted(tmp_path.rglob("*")) == before
+    prepare_table(table, tmp_path / "data", LABELS)
+    plant(tmp_path, "data/more/3.wav")  # in a folder that is ours
+    write(table, HEADER, *rows, [str(tmp_path / "data/more/3.wav"), "sad", "b"])
+    with pytest.raises(SerError, match=r"data: holds .*3\.wav, which would be lost"):
+        prepare_table(table, tmp_path / "data", LABELS)
+    assert (tmp_path / "data/more/3.wav").is_file()
+
+
+def test_audio_replaced_under_its_name_is_noticed(tmp_path: Path) -> None:
+    plant(tmp_path, "1.wav", "2.wav")
+    table = write(tmp_path / "t.csv", HEADER, ["1.wav", "joy", "a"], ["2.wav", "sad", "b"])
+    identities = []
+    for _ in range(2):
+        prepare_table(table, tmp_path / "data", LABELS)
+        identities.append(require(tmp_path / "data", 0)["identity"])
+    plant(tmp_path, "x.wav", "1.wav")  # the same length, other samples
+    prepare_table(table, tmp_path / "data", LABELS)
+    identities.append(require(tmp_path / "data", 0)["identity"])
+    assert identities[0] == identities[1] != identities[2]
+
+
 def test_a_label_outside_the_map_and_an_id_twice(tmp_path: Path) -> None:
     plant(tmp_path, "1.wav")
     header = ["path", "label", "speaker"]
     table = write(tmp_path / "t.csv", header, ["1.wav", "rage", "a"])
     with pytest.raises(SerError, match="the label 'rage' of a-1 is neither in a class"):
+        prepare_table(table, tmp_path / "data", LABELS)
+    write(table, header, ["1.wav", "Joy", "a"])
+    with pytest.raises(SerError, match=r"the label 'Joy' of a-1 .*, or is it 'joy'"):
         prepare_table(table, tmp_path / "data", LABELS)
     write(table, header, ["1.wav", "joy", "a"], ["1.wav", "joy", "a"])
     with pytest.raises(SerError, match="the id a-1 is also that of"):

@@ -134,7 +134,7 @@ def test_no_other_folder_is_replaced(recipe: Path, tmp_path: Path) -> None:
     train("transformer_tl_mtl", "1")
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "thesis.tex").write_text("years of work")
-    with pytest.raises(SerError, match="home: is there and is no package; expected a new name"):
+    with pytest.raises(SerError, match="home: is there and was not written by this program"):
         pack(packing(), tmp_path / "home")
     assert (tmp_path / "home" / "thesis.tex").read_text() == "years of work"
     pack(packing(), tmp_path / "model")

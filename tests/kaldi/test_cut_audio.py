@@ -29,3 +29,18 @@ def test_a_stream_has_no_length_and_passes(wav: Path, length: int) -> None:
     content = wav.read_bytes()
     wav.write_bytes(content[:4] + length.to_bytes(4, "little") + content[8:])
     assert audio_seconds(wav, "utt") == pytest.approx(1.0)
+
+
+def test_a_pad_byte_that_is_counted_and_not_written(tmp_path: Path) -> None:
+    path = tmp_path / "odd.wav"
+    soundfile.write(path, np.zeros(8001), 8000, subtype="PCM_U8")
+    content = path.read_bytes()[: 44 + 8001]
+    path.write_bytes(content[:4] + (len(content) + 1 - 8).to_bytes(4, "little") + content[8:])
+    assert audio_seconds(path, "utt") == pytest.approx(1.0, abs=1e-3)
+
+
+def test_a_pointer_of_git_lfs(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
+    with pytest.raises(SerError, match=r"a\.wav: a pointer of Git LFS \(utt\); .*git lfs pull"):
+        audio_seconds(path, "utt")

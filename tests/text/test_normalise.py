@@ -15,6 +15,8 @@ from ser.text.normalise import normalise_transcript
         ("Excuse me.", "EXCUSE ME"),
         ("[LAUGHTER] I can't  believe it!", "I CAN'T BELIEVE IT"),
         ("Yes [BREATHING] no {LG} maybe <sigh>", "YES NO MAYBE"),
+        ("<s>Yes</s> <breath noise> <笑> <laugh/>no", "YES NO"),
+        ("5 < 6 but 7 > 2, I <3 you, and you > me", "5 6 BUT 7 2 I 3 YOU AND YOU ME"),
         ("so[LAUGHTER]so", "SO SO"),  # markup parts words
         ("don\u2019t \u2018em it\u02bcs rock `n\u00b4 roll", "DON'T 'EM IT'S ROCK 'N' ROLL"),
         ("he\x92s \x91em\x85 so", "HE'S 'EM SO"),  # Windows-1252 read as Latin-1
