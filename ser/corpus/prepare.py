@@ -127,11 +127,12 @@ def prepare_iemocap(
             )
     utterances = [_with_attributes(u, extra) for u in corpus.utterances]
     excluded = corpus.left_out | corpus.incomplete
+    kept, _ = choose(utterances, labels, excluded)
     _write_recorded(
         out,
         {"labels": labels.model_dump(), "partial": partial},
         lambda folder: write_emotion_dir(folder, utterances, labels, excluded),
-        {u.utt: u.wav for u in utterances},
+        {utt: u.wav for utt, u in kept.items()},
         differences=differences,
     )
 
@@ -199,10 +200,10 @@ def prepare_corpus(
     corpus = READERS[name](root)
     found, published = len(corpus.utterances) + len(corpus.excluded), NUM_PUBLISHED.get(name)
     if not corpus.utterances:
-        utt, reason = next(iter(corpus.excluded.items()))
+        first = ": ".join(next(iter(corpus.excluded.items()), ["none is listed"]))
         raise SerError(
-            f"{root}: 0 of {found} utterances can be used ({utt} the first: {reason}); expected "
-            "most; unpack the corpus whole, or check the path in db.sh"
+            f"{root}: 0 of {found} utterances can be used ({first}); expected most; unpack the "
+            "corpus whole, or check the path in db.sh"
         )
     if published and found != published:
         logger.warning(
