@@ -198,7 +198,8 @@ def test_whatever_the_skeleton_is_given(tree: Path, kind: str) -> None:
     """A folder, a table or a data directory: `local/data.sh` stays as it was made."""
     assert run(tree / "tools" / "new_recipe.sh", "demo").returncode == 0
     files = plant_speakers(tree / "corpus")
-    (tree / "corpus" / "notes.txt").write_text("mine")
+    for name in ("notes.txt", "fay_sad.m4a", ".hidden.wav"):
+        (tree / "corpus" / name).write_text("mine")
     given = tree / "corpus"
     if kind == "table":
         given = given / "corpus.csv"
@@ -219,7 +220,7 @@ def test_whatever_the_skeleton_is_given(tree: Path, kind: str) -> None:
     assert sorted(data["wav.scp"].values()) == sorted(str(path) for path, _, _ in files)
     assert len(set(data["utt2spk"].values())) == 5
     assert (recipe / "exp" / "folds" / "run.json").exists()
-    warned = f"warning: {given}: 1 other files, which are no audio, are not taken\n"
+    warned = f"warning: {given}: 2 others are not taken (.m4a, .txt); a table can name them\n"
     assert (warned in result.stderr) == (kind == "folder")
 
 

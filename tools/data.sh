@@ -24,17 +24,6 @@ is_table() {
   [ -f "$1" ] || [ -f "$1/wav.scp" ]
 }
 
-# The audio files of a folder and those below it, sorted, a line for each, as full paths. Ends with one
-# line where there are none; says how many other files there are.
-audio_files() {
-  local audio others
-  audio=$(find -L "$(cd "$1" && pwd)" -type f ! -name '.*' -iregex '.*\.\(wav\|flac\|ogg\|opus\|mp3\|aiff?\|aifc\|sph\)' | LC_ALL=C sort)
-  [ -n "$audio" ] || refuse "$1: 0 audio files in it; mend the path, or local/data.sh"
-  others=$(($(find -L "$1" -type f ! -name '.*' | wc -l) - $(wc -l <<<"$audio")))
-  [ "$others" -eq 0 ] || echo "warning: $1: $others other files, which are no audio, are not taken" >&2
-  printf '%s\n' "$audio"
-}
-
 # LibriSpeech train-clean-5 -> data/asr_*, unless another recipe's recogniser is taken. It has no
 # validation set of its own: three whole speakers are held out.
 prepare_read_speech() {

@@ -55,9 +55,9 @@ prepare_read_speech
 # gender, id). These lines take <speaker>_<label>_<anything>.wav; write what fits your names.
 table=\$$corpus
 if ! is_table "\$$corpus"; then
-  table=data/corpus.tsv
+  table=data/from_names.tsv
   mkdir -p data && printf 'path\tlabel\tspeaker\n' >"\$table"
-  audio_files "\$$corpus" | while IFS= read -r wav; do
+  python -m ser.bin.list_audio -- "\$$corpus" | while IFS= read -r wav; do
     [[ \${wav##*/} =~ ^([^_]+)_([^_.]+)([_.].*)?\.[^.]+$ ]] ||
       refuse "\$wav: expected <speaker>_<label>_<anything>.wav; write in local/data.sh what fits"
     printf '%s\t%s\t%s\n' "\$wav" "\${BASH_REMATCH[2]}" "\${BASH_REMATCH[1]}" >>"\$table"

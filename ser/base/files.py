@@ -96,6 +96,7 @@ def whole_folder(folder: Path, mark: str = "run.json") -> Iterator[Path]:
         SerError: As for ``require_replaceable``.
     """
     require_replaceable(folder, mark)
+    folder = folder.resolve()  # a link stays one: what it leads to is replaced
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)

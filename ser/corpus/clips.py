@@ -22,6 +22,8 @@ from ser.kaldi.audio import is_audio, reason_of, require_file
 
 MAX_OVERSHOOT_S = 0.5  # how far a piece may end beyond its recording, as Kaldi's extract-segments
 ROUNDING_S = 1e-3  # what is not worth a word
+# A WAV file of floating point holds the time, and would be another one each time.
+FORMATS = {".flac": "PCM_24", ".au": "FLOAT"}
 MAX_STEM_BYTES = 250  # of a file's name of at most 255
 
 
@@ -43,7 +45,7 @@ class Clip:
 def write_clips(clips: Mapping[str, Clip], out: Path, allow_pipes: bool) -> dict[str, Path]:
     """Writes an audio file for each utterance, its channels averaged.
 
-    It is FLAC of 24 bits, but WAV of floating point where samples are beyond +-1: none is clipped.
+    It is FLAC of 24 bits, but AU of floating point where samples are beyond +-1: none is clipped.
     Files that are there of the same clips are kept, unless a source has another size or time than
     it had then. What a command reads is not known: its clips are kept while it reads the same.
 
@@ -69,6 +71,7 @@ def write_clips(clips: Mapping[str, Clip], out: Path, allow_pipes: bool) -> dict
             "them, then pass --allow-pipes"
         )
     config = {
+        "formats": FORMATS,
         "clips": {utt: asdict(clip) for utt, clip in clips.items()},
         "sources": {source: _version(source, utts[0]) for source, utts in by_source.items()},
     }
@@ -81,13 +84,13 @@ def write_clips(clips: Mapping[str, Clip], out: Path, allow_pipes: bool) -> dict
                 samples, rate = _decode(source, utts[0])
                 for utt in utts:
                     piece, overshoots[utt] = _cut(samples, rate, clips[utt], utt)
-                    is_within = bool((np.abs(piece) <= 1).all())
-                    suffix, subtype = (".flac", "PCM_24") if is_within else (".wav", "FLOAT")
-                    soundfile.write(folder / f"{_stem(utt)}{suffix}", piece, rate, subtype)
+                    suffix = ".flac" if (np.abs(piece) <= 1).all() else ".au"
+                    path = folder / f"{_stem(utt)}{suffix}"
+                    soundfile.write(path, piece, rate, FORMATS[suffix])
             Record(folder, record.stage, record.config, record.inputs).finish()
         _tell(overshoots)
-    wavs = {path.stem: path for path in out.absolute().glob("*.wav")}
-    return {utt: wavs.get(_stem(utt), out.absolute() / f"{_stem(utt)}.flac") for utt in clips}
+    loud = {path.stem: path for path in out.absolute().glob("*.au")}
+    return {utt: loud.get(_stem(utt), out.absolute() / f"{_stem(utt)}.flac") for utt in clips}
 
 
 def _version(source: str, utt: str) -> str:

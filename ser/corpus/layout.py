@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from ser.base.errors import SerError
 from ser.base.files import read_text
+from ser.base.log import logger
 from ser.kaldi.audio import EXTENSIONS
 
 GENDERS = {
@@ -46,6 +48,42 @@ def audio_files(root: Path, pattern: str, expected: str) -> list[Path]:
             f"{root}: 0 audio files of {pattern}; expected {expected}; check the path in db.sh"
         )
     return found
+
+
+def list_audio(root: Path) -> list[Path]:
+    """The audio files of a folder and those below it, sorted, as full paths.
+
+    Hidden files are none. What else lies there is told: other files, and links to folders, which
+    are not followed.
+
+    Raises:
+        SerError: There is no audio, a folder cannot be read, or a name holds a line break.
+    """
+    audio, others = [], []
+    try:
+        for folder, folders, names in os.walk(root.absolute(), onerror=_raise):
+            files = [Path(folder, name) for name in names if not name.startswith(".")]
+            audio += [path for path in files if path.suffix.lower() in EXTENSIONS]
+            others += [path for path in files if path.suffix.lower() not in EXTENSIONS]
+            others += [path for name in folders if (path := Path(folder, name)).is_symlink()]
+    except OSError as error:
+        raise SerError(f"{error.filename}: {error.strerror}; expected a folder to read") from error
+    if not audio:
+        raise SerError(f"{root}: 0 audio files in it; mend the path, or local/data.sh")
+    broken = next((path for path in audio if len(str(path).splitlines()) > 1), None)
+    if broken:
+        raise SerError(f"{str(broken)!r}: a line break in the name; expected none; rename it")
+    if others:
+        kinds = sorted({"links to folders" if p.is_dir() else p.suffix or p.name for p in others})
+        logger.warning(
+            "warning: %s: %s others are not taken (%s); a table can name them",
+            *(root, len(others), ", ".join(kinds[:10])),
+        )
+    return sorted(audio)
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def match_name(scheme: re.Pattern[str], path: Path, expected: str) -> dict[str, str]:

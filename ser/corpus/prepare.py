@@ -164,7 +164,8 @@ def _write_corpus(
     That there are no words, and what audio stands twice, is told.
     """
     require_replaceable(out)
-    inside = next((u.wav for u in corpus.utterances if out.absolute() in u.wav.parents), None)
+    place = out.resolve()
+    inside = next((u.wav for u in corpus.utterances if place in u.wav.resolve().parents), None)
     if inside:
         raise SerError(f"{out}: holds {inside}, which would be lost; name another folder to write")
     chosen, reasons = choose(corpus.utterances, labels, corpus.excluded)

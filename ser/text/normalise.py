@@ -3,7 +3,7 @@
 import re
 import unicodedata
 
-_MARKUP = re.compile(r"\[[^\]]*\]|\{[^}]*\}|</?[^\W\d_][^<>]*>")  # not 5 < 6, nor <3
+_MARKUP = re.compile(r"\[[^\]]*\]|\{[^}]*\}|<(?!\s*\d+\s)[^<>]*>")  # but not "5 < 6", nor "<3 "
 _INVISIBLE = "Cf"  # soft hyphens, joiners: inside words, and heard by nobody
 # The last two are those of Windows-1252 that was read as Latin-1, as in MELD.
 _APOSTROPHES = str.maketrans("\u2019\u2018\u02bc\u0060\u00b4\x91\x92", "'''''''")

@@ -103,6 +103,18 @@ def test_whole_folder_of_a_failed_block_stays_as_it_was(tmp_path: Path) -> None:
     assert [p.name for p in folder.iterdir()] == ["second"]
 
 
+def test_whole_folder_behind_a_link(tmp_path: Path) -> None:
+    """A folder on another disk stays there."""
+    (tmp_path / "big").mkdir()
+    (tmp_path / "ser").symlink_to(tmp_path / "big")
+    for content in ("1", "2"):
+        with whole_folder(tmp_path / "ser") as partial:
+            (partial / "run.json").write_text(content)
+        assert (tmp_path / "ser").is_symlink()
+        assert (tmp_path / "big" / "run.json").read_text() == content
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["big", "ser"]
+
+
 KILLED = """
 import os, signal, sys
 from pathlib import Path

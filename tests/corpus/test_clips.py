@@ -1,5 +1,7 @@
 """Audio out of pieces, pipes and films: commands are run without a shell, files have safe names."""
 
+import shutil
+import time
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +10,7 @@ import soundfile
 from corpora import RAMP, samples_of
 
 from ser.base.errors import SerError
+from ser.base.files import digest_file
 from ser.corpus.clips import Clip, write_clips
 
 
@@ -62,10 +65,17 @@ def test_samples_beyond_full_scale_are_not_clipped(tmp_path: Path) -> None:
     loud = np.array([0.5, -2.0, 1.5, 0.0], np.float32)
     soundfile.write(tmp_path / "a.wav", loud, 16000, subtype="FLOAT")
     clips = {"a.1": Clip(str(tmp_path / "a.wav")), "b": Clip(str(tmp_path / "a.wav"), 2 / 16000)}
-    for _ in range(2):  # the second time they are there
+    digests = set()
+    for anew in (False, False, True):  # the second time they are there
+        if anew:
+            shutil.rmtree(tmp_path / "audio")
+            time.sleep(1.1)  # no time of the clock is in the files
         paths = write_clips(clips, tmp_path / "audio", False)
         assert soundfile.read(paths["a.1"], dtype="float32")[0].tolist() == loud.tolist()
-        assert [path.name for path in paths.values()] == ["a.1.wav", "b.wav"]
+        digests.add(digest_file(paths["a.1"]))
+        assert [path.name for path in paths.values()] == ["a.1.au", "b.au"]
+
+    assert len(digests) == 1
 
 
 def test_a_folder_of_somebody_is_not_replaced(tmp_path: Path, recording: Path) -> None:

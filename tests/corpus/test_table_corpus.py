@@ -236,10 +236,12 @@ def test_what_lies_where_the_data_directory_should(tmp_path: Path) -> None:
     assert sorted(tmp_path.rglob("*")) == before
     prepare_table(table, tmp_path / "data", LABELS)
     plant(tmp_path, "data/more/3.wav")  # in a folder that is ours
-    write(table, HEADER, *rows, [str(tmp_path / "data/more/3.wav"), "sad", "b"])
-    with pytest.raises(SerError, match=r"data: holds .*3\.wav, which would be lost"):
-        prepare_table(table, tmp_path / "data", LABELS)
-    assert (tmp_path / "data/more/3.wav").is_file()
+    (tmp_path / "link").symlink_to(tmp_path / "data/more")
+    for path in (str(tmp_path / "data/more/3.wav"), "../data/more/3.wav", "../link/3.wav"):
+        write(table, HEADER, *rows, [path, "sad", "b"])
+        with pytest.raises(SerError, match=r"data: holds .*3\.wav, which would be lost"):
+            prepare_table(table, tmp_path / "data", LABELS)
+        assert (tmp_path / "data/more/3.wav").is_file()
 
 
 def test_audio_replaced_under_its_name_is_noticed(tmp_path: Path) -> None:

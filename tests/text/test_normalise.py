@@ -15,7 +15,7 @@ from ser.text.normalise import normalise_transcript
         ("Excuse me.", "EXCUSE ME"),
         ("[LAUGHTER] I can't  believe it!", "I CAN'T BELIEVE IT"),
         ("Yes [BREATHING] no {LG} maybe <sigh>", "YES NO MAYBE"),
-        ("<s>Yes</s> <breath noise> <笑> <laugh/>no", "YES NO"),
+        ("<s>Yes</s> <breath noise> <笑> <2s pause> < laugh > <*cough*> <!-- x -->no", "YES NO"),
         ("5 < 6 but 7 > 2, I <3 you, and you > me", "5 6 BUT 7 2 I 3 YOU AND YOU ME"),
         ("so[LAUGHTER]so", "SO SO"),  # markup parts words
         ("don\u2019t \u2018em it\u02bcs rock `n\u00b4 roll", "DON'T 'EM IT'S ROCK 'N' ROLL"),
