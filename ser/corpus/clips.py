@@ -14,7 +14,7 @@ import soundfile
 from tqdm import tqdm
 
 from ser.base.errors import SerError
-from ser.base.files import require_replaceable, whole_folder
+from ser.base.files import whole_folder
 from ser.base.log import logger
 from ser.base.record import Record
 from ser.corpus.pipes import is_pipe, output_of
@@ -77,7 +77,6 @@ def write_clips(clips: Mapping[str, Clip], out: Path, allow_pipes: bool) -> dict
     }
     record = Record(out, 0, config, {})
     if not record.is_finished():
-        require_replaceable(out)
         overshoots: dict[str, float] = {}
         with whole_folder(out) as folder:
             for source, utts in tqdm(by_source.items(), desc=str(out), unit="file", disable=None):

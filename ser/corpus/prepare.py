@@ -49,14 +49,15 @@ from ser.kaldi.data_dir import (
     require_data_dir,
     write_data_dir,
 )
+from ser.kaldi.table import read_table
 
 
 def _write_recorded(
     out: Path,
     config: Mapping[str, Any],
     write: Callable[[Path], object],
-    wavs: Mapping[str, Path] | None = None,
     inputs: Mapping[str, str] | None = None,
+    with_audio: bool = True,
     **notes: Any,
 ) -> dict[str, str]:
     """Writes a data directory at once; its identity is that of its tables, audio and inputs.
@@ -69,8 +70,9 @@ def _write_recorded(
             write(folder)
         except SerError as error:  # the user knows the folder by its name to come
             raise SerError(str(error).replace(str(folder), str(out))) from error
-        digests = digest_audio(wavs) if wavs else {}
-        audio = {"audio": digest_json(digests)} if wavs else {}
+        wavs = {utt: Path(wav) for utt, wav in read_table(folder / "wav.scp").items()}
+        digests = digest_audio(wavs) if with_audio else {}
+        audio = {"audio": digest_json(digests)} if with_audio else {}
         inputs = {"tables": digest_data_dir(folder), **audio, **(inputs or {})}
         Record(folder, 0, config, inputs).finish(**notes)
     return digests
@@ -127,12 +129,10 @@ def prepare_iemocap(
             )
     utterances = [_with_attributes(u, extra) for u in corpus.utterances]
     excluded = corpus.left_out | corpus.incomplete
-    kept, _ = choose(utterances, labels, excluded)
     _write_recorded(
         out,
         {"labels": labels.model_dump(), "partial": partial},
         lambda folder: write_emotion_dir(folder, utterances, labels, excluded),
-        {utt: u.wav for utt, u in kept.items()},
         differences=differences,
     )
 
@@ -176,7 +176,6 @@ def _write_corpus(
         out,
         {"labels": labels.model_dump()},
         lambda folder: write_emotion_dir(folder, kept.values(), labels, reasons),
-        {utt: u.wav for utt, u in kept.items()},
         {**made_from, **(inputs or {})},
     )
     for first, second in identical_audio(digests):
@@ -301,7 +300,13 @@ def _write_read_speech(
     tables["utt2dur"] = measure_durations({u.utt: u.wav for u in utterances})
     hours = sum(map(float, tables["utt2dur"].values())) / 3600
     logger.info("%s: %s utterances, %.2f h", out, len(utterances), hours)
-    _write_recorded(out, {}, lambda folder: write_data_dir(folder, tables), missing_subsets=missing)
+    _write_recorded(
+        out,
+        {},
+        lambda folder: write_data_dir(folder, tables),
+        with_audio=False,  # 60 GB in full
+        missing_subsets=missing,
+    )
 
 
 def prepare_folds(data_path: Path, out: Path, protocol: ProtocolConfig) -> None:
