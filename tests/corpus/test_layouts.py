@@ -26,7 +26,6 @@ from ser.base.errors import SerError
 from ser.config.schema import LabelsConfig
 from ser.corpus.crema_d import read_crema_d
 from ser.corpus.emodb import read_emodb
-from ser.corpus.layout import list_audio
 from ser.corpus.meld import read_meld
 from ser.corpus.msp_podcast import read_msp_podcast
 from ser.corpus.prepare import prepare_corpus
@@ -284,32 +283,3 @@ def test_a_missing_corpus_is_one_line(tmp_path: Path, name: str) -> None:
         READERS[name](tmp_path / "none")
     assert "none" in str(error.value)
     assert "\n" not in str(error.value)
-
-
-def test_audio_of_a_folder_of_ones_own(tmp_path: Path, log: Any) -> None:
-    root = tmp_path / "wavs"
-    for name in ("b c/1.WAV", "a.flac", "b c/d/2.oga", "b c/x.m4a", "notes", ".a.wav", "._a.wav"):
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-    (root / "loop").symlink_to(root)
-    found = [str(path.relative_to(root)) for path in list_audio(root)]
-    assert found == ["a.flac", "b c/1.WAV", "b c/d/2.oga"]
-    (said,) = log.find("warning: ")
-    assert ": 3 others are not taken (.m4a, links to folders, notes); a table can" in said
-
-
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [
-        ("notes.txt", "wavs: 0 audio files in it; mend the path"),
-        ("a\nb.wav", r"wavs/a\\nb\.wav': a line break in the name; expected none"),
-        (None, "wavs: No such file or directory; expected a folder to read"),
-    ],
-)
-def test_folders_that_cannot_be_listed(tmp_path: Path, name: str | None, message: str) -> None:
-    if name:
-        (tmp_path / "wavs").mkdir()
-        (tmp_path / "wavs" / name).touch()
-    with pytest.raises(SerError, match=message):
-        list_audio(tmp_path / "wavs")

@@ -1,0 +1,38 @@
+"""The audio of a folder of one's own: what is taken, and what is told."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ser.base.errors import SerError
+from ser.corpus.layout import list_audio
+
+
+def test_audio_of_a_folder_of_ones_own(tmp_path: Path, log: Any) -> None:
+    root = tmp_path / "wavs"
+    for name in ("b c/1.WAV", "a.flac", "b c/d/2.oga", "b c/x.m4a", "notes", ".a.wav", "._a.wav"):
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    (root / "loop").symlink_to(root)
+    found = [str(path.relative_to(root)) for path in list_audio(root)]
+    assert found == ["a.flac", "b c/1.WAV", "b c/d/2.oga"]
+    (said,) = log.find("warning: ")
+    assert ": 3 others are not taken (.m4a, links to folders, notes); a table can" in said
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("notes.txt", "wavs: 0 audio files in it; mend the path"),
+        ("a\nb.wav", r"wavs/a\\nb\.wav': a line break in the name; expected none"),
+        (None, "wavs: No such file or directory; expected a folder to read"),
+    ],
+)
+def test_folders_that_cannot_be_listed(tmp_path: Path, name: str | None, message: str) -> None:
+    if name:
+        (tmp_path / "wavs").mkdir()
+        (tmp_path / "wavs" / name).touch()
+    with pytest.raises(SerError, match=message):
+        list_audio(tmp_path / "wavs")
