@@ -54,3 +54,13 @@ def num_cores() -> int:
     """The cores that this process may use: what Slurm granted to its task, or its affinity."""
     granted = os.environ.get("SLURM_CPUS_PER_TASK")
     return int(granted) if granted else len(os.sched_getaffinity(0))
+
+
+def threads_per_job(num_jobs: int) -> int:
+    """The share of this machine's cores that one of so many runs gets."""
+    return max(1, num_cores() // num_jobs)
+
+
+def threads_per_process() -> int:
+    """The same for a process of ``torchrun``, which says how many there are on this machine."""
+    return threads_per_job(int(os.environ.get("LOCAL_WORLD_SIZE", "1")))

@@ -10,7 +10,6 @@ from ser.base.errors import SerError, run_program
 from ser.base.log import log_to_console, logger
 from ser.bin.runs import num_jobs, run_parser, runs_of
 from ser.config.systems import trained_systems
-from ser.train.finetune import finetune
 from ser.train.grid import finetune_all
 from ser.train.slurm import finetune_on_slurm
 
@@ -44,6 +43,8 @@ def main() -> None:
             raise SerError(f"--task {args.task}: expected 0 to {len(runs) - 1}")
         runs = [runs[args.task]]
     if in_this_process:
+        from ser.train.finetune import finetune  # torch, which takes seconds to import
+
         for run in runs:
             finetune(replace(run, num_gpus=min(run.num_gpus, num_processes)))
     elif args.cmd == "slurm":

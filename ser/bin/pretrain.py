@@ -6,9 +6,8 @@ from pathlib import Path
 from ser.base.errors import run_program
 from ser.base.log import log_to_console, logger
 from ser.base.options import distinct_words
-from ser.train.device import threads_per_process
+from ser.base.process import threads_per_process
 from ser.train.finetune_run import encoders_needed
-from ser.train.pretrain import PretrainRun, pretrain
 from ser.train.stop import deadline_after
 
 
@@ -36,6 +35,9 @@ def main() -> None:
     names = encoders_needed(args.conf, distinct_words("--systems", args.systems))
     if not names:
         logger.info("none of the systems starts from a pre-trained encoder: nothing to do")
+        return
+    from ser.train.pretrain import PretrainRun, pretrain  # torch takes seconds to import
+
     for name in names:
         pretrain(
             PretrainRun(

@@ -6,12 +6,11 @@ from pathlib import Path
 
 from ser.base.errors import SerError
 from ser.base.options import distinct_words
-from ser.base.process import num_cores
+from ser.base.process import num_cores, threads_per_job
 from ser.config.schema import SCRATCH
 from ser.config.systems import trained_systems
 from ser.corpus.fold_lists import choose_folds
 from ser.data.wordless import trainable_systems
-from ser.train.device import threads_per_job
 from ser.train.finetune_run import FinetuneRun
 from ser.train.stop import deadline_after
 

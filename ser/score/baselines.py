@@ -5,9 +5,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
 from threadpoolctl import threadpool_limits
 
 
@@ -51,6 +48,11 @@ def word_posteriors(
     if not any(text.strip() for text in train_texts) or len(classes) < 2:
         shares = np.array([train_labels.count(label) for label in classes]) / len(train_labels)
         return classes, np.tile(shares, (len(test_texts), 1))
+    # scikit-learn takes seconds to import.
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
     model = make_pipeline(
         TfidfVectorizer(
             ngram_range=(1, 2), sublinear_tf=True, tokenizer=str.split, token_pattern=None

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtrit
 
 from ser.metrics.classification import Codes
 from ser.score.evaluation import Floats
@@ -113,7 +113,7 @@ def jackknife_interval(cells: Cells, metric: Metric, contrast: Sequence[float]) 
     )
     shrink = (num_clusters - 1) / num_clusters
     error = np.sqrt(shrink * ((without - without.mean()) ** 2).sum())
-    reach = float(stats.t.ppf((1 + LEVEL) / 2, num_clusters - 1) * error)
+    reach = float(stdtrit(num_clusters - 1, (1 + LEVEL) / 2) * error)
     return Estimate(value, value - reach, value + reach)
 
 

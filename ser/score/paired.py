@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-from scipy import stats
+from scipy.special import bdtr
 
 from ser.metrics.classification import Codes
 from ser.score.evaluation import Evaluation, Floats
@@ -95,7 +95,7 @@ def mcnemar_p(right_a: Codes, right_b: Codes) -> float:
     only_b = int((right_b & ~right_a).sum())
     if only_a + only_b == 0:
         return 1.0
-    return float(stats.binomtest(only_a, only_a + only_b).pvalue)
+    return min(1.0, 2 * float(bdtr(min(only_a, only_b), only_a + only_b, 0.5)))
 
 
 def _mcnemar_of_seeds(evaluation: Evaluation, a: str, b: str) -> float:

@@ -16,11 +16,10 @@ from ser.base.errors import SerError, StoppedError
 from ser.base.jobs import Report, SideBySide
 from ser.base.log import logger
 from ser.base.process import exit_on_sigterm
-from ser.train.finetune import finetune
 from ser.train.finetune_run import FinetuneRun, finetune_record
-from ser.train.world import check_gpus
 
 NUM_LOG_LINES = 5
+FINETUNE = "ser.train.finetune"  # imports torch, which takes seconds: the jobs need it
 RERUN = "rerun the command to do those alone"
 
 
@@ -43,7 +42,7 @@ def finetune_all(runs: Sequence[FinetuneRun], num_jobs: int) -> None:
     with (
         exit_on_sigterm(),
         Display(unfinished) as display,
-        SideBySide(partial(_carry_out, devices), unfinished, num_jobs, finetune.__module__) as jobs,
+        SideBySide(partial(_carry_out, devices), unfinished, num_jobs, FINETUNE) as jobs,
     ):
         for ended in jobs:
             for index, ending in ended.items():
@@ -68,6 +67,8 @@ def finetune_all(runs: Sequence[FinetuneRun], num_jobs: int) -> None:
 
 
 def _carry_out(devices: Sequence[str], run: FinetuneRun, place: int, report: Report) -> None:
+    from ser.train.finetune import finetune
+
     # tqdm would make one of multiprocessing's, which a process that is killed leaves behind.
     tqdm.set_lock(threading.RLock())
     if devices:
@@ -83,6 +84,10 @@ def visible_gpus(num_gpus: int) -> list[str]:
     Raises:
         SerError: There are fewer.
     """
+    if not num_gpus:
+        return []
+    from ser.train.world import check_gpus
+
     check_gpus(num_gpus)
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     names = named.split(",") if named else [str(number) for number in range(num_gpus)]
