@@ -28,16 +28,49 @@ def pretrained_recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.fixture(scope="session")
+def trained_recipe(pretrained_recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same after stage 5, with a package ``model`` of TL+MTL; not to be changed."""
+    import tiny_audio
+
+    root = tmp_path_factory.mktemp("trained") / "recipe"
+    shutil.copytree(pretrained_recipe, root)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        tiny_audio.train_and_pack()
+    torch.set_flush_denormal(False)
+    return root
+
+
+def copied(recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A copy of a recipe to work in, as the current directory."""
+    root = tmp_path / "recipe"
+    shutil.copytree(recipe, root)
+    monkeypatch.chdir(root)
+    yield root
+    torch.set_flush_denormal(False)
+
+
 @pytest.fixture
 def recipe(
     pretrained_recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Path]:
-    """A copy of it to work in, as the current directory."""
-    root = tmp_path / "recipe"
-    shutil.copytree(pretrained_recipe, root)
-    monkeypatch.chdir(root)
-    yield root
-    torch.set_flush_denormal(False)
+    """A copy of the pre-trained recipe."""
+    yield from copied(pretrained_recipe, tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def trained(
+    trained_recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Path]:
+    """A copy of the trained recipe."""
+    yield from copied(trained_recipe, tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def package(trained: Path) -> Path:
+    """An ensemble of three folds, calibrated on their predictions, beside their ``exp``."""
+    return trained / "model"
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Audio files and trained models that the tests of prediction share."""
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,8 @@ from tiny_recipe import EXP, finetune_run
 from ser.feats.fbank import Fbank
 from ser.infer.engine import Floats, Output
 from ser.infer.model import Model
-from ser.infer.pack import Packing
+from ser.infer.pack import Packing, pack
+from ser.infer.predict import predict_all
 from ser.train.finetune import finetune
 
 RATES = {"a.wav": 16000, "b.flac": 8000, "c.ogg": 44100}
@@ -38,13 +38,17 @@ def train(system: str, folds: str = "123") -> Path:
     return EXP / system
 
 
-def move_away(system: str, fold: str, to: Path) -> Path:
-    """A finished run alone; its recipe is gone."""
-    folder = EXP / system / "seed1" / f"fold{fold}"
-    shutil.move(folder, to)
-    for child in Path.cwd().iterdir():
-        shutil.rmtree(child)
-    return to
+def train_and_pack() -> None:
+    """TL+MTL and the baseline trained, predicted with, and the former packed as ``model``."""
+    train("transformer_tl_mtl")
+    train("cnn_blstm_sa", "1")
+    predict_all([finetune_run("transformer_tl_mtl", fold=fold) for fold in "123"])
+    pack(packing(), Path.cwd() / "model")
+
+
+def run_folder(system: str, fold: str) -> Path:
+    """Where a run lies in the recipe."""
+    return finetune_run(system, fold).folder
 
 
 def untrained_model() -> Model:

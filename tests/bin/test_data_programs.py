@@ -1,23 +1,17 @@
 """The programs of stages 0 and 2: their faults are one line and a status, never a traceback."""
 
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+from programs import call, start
 
 import ser
 
 CONF = Path(ser.__file__).parents[1] / "egs" / "ravdess" / "conf"
 EMOTIONS = ("01", "03", "04", "05")
-
-
-def run(program: str, *words: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", f"ser.bin.{program}", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def plant_ravdess(root: Path, num_actors: int) -> None:
@@ -73,50 +67,50 @@ def faults() -> Sequence[tuple[str, list[object], str]]:
 
 @pytest.mark.parametrize(("program", "words", "said"), faults())
 def test_a_fault_is_one_line(program: str, words: list[object], said: str, tmp_path: Path) -> None:
-    result = run(program, *(tmp_path / w if w == Path("out") else w for w in words))
-    assert result.returncode == 1
-    assert result.stdout == ""
-    assert result.stderr.startswith("error: ")
-    assert said in result.stderr
-    assert result.stderr.count("\n") == 1
+    result = call(program, *(tmp_path / w if w == Path("out") else w for w in words))
+    assert result.status == 1
+    assert result.out == ""
+    assert result.err.startswith("error: ")
+    assert said in result.err
+    assert result.err.count("\n") == 1
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("program", ["prepare_corpus", "make_folds", "train_bpe"])
 def test_a_wrong_call_shows_the_usage(program: str) -> None:
-    result = run(program, "--no-such-option")
-    assert result.returncode == 2
-    assert result.stderr.startswith("usage: ")
-    assert "Traceback" not in result.stderr
+    result = start(program, "--no-such-option")
+    assert result.status == 2
+    assert result.err.startswith("usage: ")
+    assert "Traceback" not in result.err
 
 
 def test_from_a_corpus_to_folds_and_bpe(tmp_path: Path) -> None:
     """All's well, then each later program notices that the data are others."""
     plant_ravdess(tmp_path / "corpus", 10)
     data, folds, bpe = tmp_path / "ser", tmp_path / "folds", tmp_path / "bpe"
-    made = run("prepare_corpus", "ravdess", tmp_path / "corpus", data, "--conf", CONF)
-    assert made.returncode == 0, made.stderr
-    assert "40 utterances of 10 speakers: ang 10, hap 10, neu 10, sad 10" in made.stderr
-    made = run("make_folds", data, folds, "--protocol", CONF / "protocol" / "paper.yaml")
-    assert made.returncode == 0, made.stderr
-    assert "fold 5: test 8, train 32" in made.stderr
+    made = call("prepare_corpus", "ravdess", tmp_path / "corpus", data, "--conf", CONF)
+    assert made.status == 0, made.err
+    assert "40 utterances of 10 speakers: ang 10, hap 10, neu 10, sad 10" in made.err
+    made = call("make_folds", data, folds, "--protocol", CONF / "protocol" / "paper.yaml")
+    assert made.status == 0, made.err
+    assert "fold 5: test 8, train 32" in made.err
 
-    made = run("train_bpe", data, bpe, "--conf", CONF)  # one sentence is too little text
-    assert made.returncode == 1
-    assert f"error: {data}/text: bpe.yaml num_pieces " in made.stderr
+    made = call("train_bpe", data, bpe, "--conf", CONF)  # one sentence is too little text
+    assert made.status == 1
+    assert f"error: {data}/text: bpe.yaml num_pieces " in made.err
     assert not bpe.exists()
     (tmp_path / "bpe.yaml").write_text("num_pieces: 25\ncharacter_coverage: 1.0\n")
-    made = run("train_bpe", data, bpe, "--conf", tmp_path)
-    assert made.returncode == 0, made.stderr
+    made = call("train_bpe", data, bpe, "--conf", tmp_path)
+    assert made.status == 0, made.err
     assert (bpe / "bpe.model").stat().st_size > 0
-    made = run("train_bpe", data, bpe, "--conf", tmp_path)
-    assert "finished already, with the same inputs" in made.stderr
+    made = call("train_bpe", data, bpe, "--conf", tmp_path)
+    assert "finished already, with the same inputs" in made.err
 
     (tmp_path / "corpus" / "Actor_01" / "03-01-05-01-01-01-01.flac").write_bytes(b"cut")
-    made = run("prepare_corpus", "ravdess", tmp_path / "corpus", data, "--conf", CONF)
-    assert made.returncode == 1
-    warning, error = made.stderr.splitlines()
+    made = call("prepare_corpus", "ravdess", tmp_path / "corpus", data, "--conf", CONF)
+    assert made.status == 1
+    warning, error = made.err.splitlines()
     assert "40 utterances; the published corpus has 1440" in warning
     assert error.startswith(f"error: {tmp_path}/corpus/Actor_01/03-01-05-01-01-01-01.flac: ")
-    assert "(01-03-01-05-01-01-01-01;" in made.stderr
+    assert "(01-03-01-05-01-01-01-01;" in made.err
     assert (data / "run.json").exists()  # the old data stay whole

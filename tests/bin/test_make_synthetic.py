@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from programs import call
+
 WITHOUT_VOICE = """
 import runpy, sys
 sys.modules["espeakng_loader"] = None
@@ -26,12 +28,7 @@ def test_a_missing_voice_is_one_line(tmp_path: Path) -> None:
 
 
 def test_an_existing_corpus_is_kept(tmp_path: Path) -> None:
-    result = subprocess.run(
-        [sys.executable, "-m", "ser.bin.make_synthetic", str(tmp_path)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == 0
-    assert "there already" in result.stderr
+    result = call("make_synthetic", tmp_path)
+    assert result.status == 0
+    assert "there already" in result.err
     assert not any(tmp_path.iterdir())

@@ -1,30 +1,23 @@
 """pack, export, prepare_cross and prepare_table from the shell: what works, faults in a line."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from tiny_audio import plant_files, train
+from programs import call
+from tiny_audio import plant_files
 from tiny_recipe import EXP
 
 
-def run(program: str, *words: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", f"ser.bin.{program}", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
-def test_from_a_run_to_an_answer(recipe: Path, tmp_path: Path) -> None:
-    train("transformer", "12")
+def test_from_a_run_to_an_answer(trained: Path, tmp_path: Path) -> None:
     model = tmp_path / "model"
-    packed = run("pack", EXP / "transformer", "--out", model, "--folds", "1 2")
-    assert packed.returncode == 0, packed.stderr
-    assert "2 sets of weights" in packed.stderr
-    exported = run("export", model, "--out", tmp_path / "model.onnx")
-    assert exported.returncode == 0, exported.stderr
-    assert "model.onnx: ONNX, opset 18" in exported.stderr
+    packed = call("pack", EXP / "transformer_tl_mtl", "--out", model, "--folds", "1")
+    assert packed.status == 0, packed.err
+    assert "1 sets of weights" in packed.err
+    exported = call("export", model, "--out", tmp_path / "model.onnx")
+    assert exported.status == 0, exported.err
+    assert "model.onnx: ONNX, opset 18" in exported.err
     answers = [
-        run("ser_predict", path, plant_files(tmp_path)[0], "--format", "tsv").stdout
+        call("ser_predict", path, plant_files(tmp_path)[0], "--format", "tsv").out
         for path in (model, tmp_path / "model.onnx")
     ]
     assert answers[0].splitlines()[0] == answers[1].splitlines()[0]
@@ -56,10 +49,10 @@ def test_a_fault_is_one_line(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    result = run(program, *words)
-    assert result.returncode == 1
-    assert result.stdout == ""
-    assert result.stderr.startswith("error: ")
-    assert said in result.stderr
-    assert result.stderr.count("\n") == 1
+    result = call(program, *words)
+    assert result.status == 1
+    assert result.out == ""
+    assert result.err.startswith("error: ")
+    assert said in result.err
+    assert result.err.count("\n") == 1
     assert not list(tmp_path.iterdir())

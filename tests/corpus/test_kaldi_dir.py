@@ -222,7 +222,7 @@ def test_commands_are_run_only_where_that_is_allowed(tmp_path: Path, recording: 
         f"pathlib.Path({str(mark)!r}).touch()\n"
         "sys.stdout.buffer.write(pathlib.Path(sys.argv[1]).read_bytes())\n"
     )
-    command = f"{sys.executable} {reader} '{recording}' | cat |"
+    command = f"'{sys.executable}' '{reader}' '{recording}' | cat |"
     source = with_segments(tmp_path, recording, wav_scp=f"rec {command}\n")
     out = tmp_path / "data" / "ser"
     with pytest.raises(SerError, match=r"wav.scp: a command, .*; read them, then pass --allow-pi"):

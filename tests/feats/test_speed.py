@@ -1,12 +1,11 @@
 """Copies at other speeds: Kaldi's meaning of a factor, ids of their own, only where asked for."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+from programs import call
 from tiny import encoder_config, optimizer_config, system_config, training_config, write_config
 
 from ser.base.record import Record
@@ -117,12 +116,15 @@ def test_stage_1_makes_the_copies_that_systems_want(conf: Path, tmp_path: Path) 
         write_data_dir(path, {table: {"s-a": value} for table, value in row.items()})
         Record(path, 0, {}, {"tables": digest_data_dir(path)}).finish()
     out = tmp_path / "dump"
-    folders = [str(tmp_path / "data" / name) for name in names]
-    command = [sys.executable, "-m", "ser.bin.make_feats", *folders, "--out", str(out)]
-    command += ["--conf", str(conf), "--systems", "b c"]
-    subprocess.run(command, check=True, capture_output=True)
-    made = {path.name for path in out.iterdir() if path.is_dir()}
-    assert made == {*names, "asr_train_sp0.8", "ser_sp0.9", "ser_sp1.1"}
+    folders = [tmp_path / "data" / name for name in names]
+    made = call("make_feats", *folders, "--out", out, "--conf", conf, "--systems", "b c")
+    assert made.status == 0, made.err
+    assert {path.name for path in out.iterdir() if path.is_dir()} == {
+        *names,
+        "asr_train_sp0.8",
+        "ser_sp0.9",
+        "ser_sp1.1",
+    }
     copy = read_feature_dir(out / "ser_sp0.9")
     assert copy.data.utts == ["sp0.9-s-a"]
     assert copy.data["spk2utt"] == {"sp0.9-s": "sp0.9-s-a"}

@@ -1,16 +1,19 @@
 """Exported networks say what PyTorch says, at any length, and need no torch and no other file."""
 
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from tiny import FBANK
-from tiny_audio import plant_files, train
-from tiny_recipe import EXP, LABELS
+from tiny_audio import plant_files, run_folder
+from tiny_recipe import LABELS
 
 from ser.base.errors import SerError
 from ser.feats.fbank import Fbank
@@ -19,6 +22,7 @@ from ser.infer.export import FbankLayer, export_onnx, export_torch
 from ser.infer.loading import load
 from ser.infer.model import Model, Segment
 from ser.infer.package import FORMAT, OnnxHeader
+from ser.infer.page import write_page
 from ser.infer.torch_engine import TorchEngine
 
 SECONDS = (0.5, 1.0, 3.7, 12.0, 35.0)
@@ -33,55 +37,79 @@ def segments() -> list[Segment]:
 
 
 @pytest.fixture(scope="module")
-def models(pretrained_recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Model]:
+def models(trained_recipe: Path, baseline: Model) -> dict[str, Model]:
     """An ensemble of two with a CTC head, and the baseline."""
-    import shutil
-
-    root = tmp_path_factory.mktemp("export") / "recipe"
-    shutil.copytree(pretrained_recipe, root)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(root)
-        train("transformer_tl_mtl", "12")
-        train("cnn_blstm_sa", "1")
-        members = [load(EXP / "transformer_tl_mtl" / "seed1" / f"fold{k}") for k in "12"]
-        networks = [m.engine.networks[0] for m in members if isinstance(m.engine, TorchEngine)]
-        pair = replace(members[0], engine=TorchEngine(networks, temperature=1.3))
-        return {"mtl": pair, "baseline": load(EXP / "cnn_blstm_sa" / "seed1" / "fold1")}
+    members = [load(trained_recipe / run_folder("transformer_tl_mtl", k)) for k in "12"]
+    networks = [m.engine.networks[0] for m in members if isinstance(m.engine, TorchEngine)]
+    pair = replace(members[0], engine=TorchEngine(networks, temperature=1.3))
+    return {"mtl": pair, "baseline": baseline}
 
 
 @pytest.fixture(scope="module")
-def baseline_file(models: dict[str, Model], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def exported(
+    models: dict[str, Model], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str, bool, bool], Path]:
+    """Exports a model, with the features inside or not, in 8 bits or not; each once."""
+    folder = tmp_path_factory.mktemp("onnx")
+
+    @cache
+    def export(name: str, inside: bool, int8: bool) -> Path:
+        path = folder / f"{name}-{inside}-{int8}" / "model.onnx"
+        path.parent.mkdir()
+        export_onnx(models[name], path, inside, int8=int8)
+        assert [p.name for p in path.parent.iterdir()] == ["model.onnx"]
+        return path
+
+    return export
+
+
+@pytest.fixture
+def baseline_file(exported: Callable[[str, bool, bool], Path]) -> Path:
     """The baseline, exported."""
-    path = tmp_path_factory.mktemp("onnx") / "baseline.onnx"
-    export_onnx(models["baseline"], path, False, int8=False)
-    return path
+    return exported("baseline", False, False)
 
 
-@pytest.mark.parametrize("name", ["mtl", "baseline"])
-@pytest.mark.parametrize("inside", [False, True])
+@pytest.mark.parametrize(
+    ("name", "inside"),
+    [
+        ("mtl", True),
+        ("baseline", False),
+        pytest.param("mtl", False, marks=pytest.mark.slow),
+        pytest.param("baseline", True, marks=pytest.mark.slow),
+    ],
+)
 def test_onnx_says_the_same(
-    models: dict[str, Model], tmp_path: Path, name: str, inside: bool
+    models: dict[str, Model],
+    exported: Callable[[str, bool, bool], Path],
+    name: str,
+    inside: bool,
 ) -> None:
-    path = tmp_path / "model.onnx"
-    export_onnx(models[name], path, inside, int8=False)
-    assert [p.name for p in tmp_path.iterdir()] == ["model.onnx"]
-    exported = load(path)
-    assert exported.labels == LABELS.names
+    onnx = load(exported(name, inside, False))
+    assert onnx.labels == LABELS.names
     batched, wanted = (
-        exported.predict_segments(segments()),
+        onnx.predict_segments(segments()),
         models[name].predict_segments(segments()),
     )
     for segment, result, expected in zip(segments(), batched, wanted, strict=True):
         assert result.posteriors == pytest.approx(expected.posteriors, abs=1e-4)
         assert result.words == expected.words
-        (alone,) = exported.predict_segments([segment])
+        (alone,) = onnx.predict_segments([segment])
         assert alone.posteriors == pytest.approx(result.posteriors, abs=1e-5)
-    short = exported.predict(np.ones(50, np.int16), sample_rate=16000)
+    short = onnx.predict(np.ones(50, np.int16), sample_rate=16000)
     expected_short = models[name].predict(np.ones(50, np.int16), sample_rate=16000)
     assert short.posteriors == pytest.approx(expected_short.posteriors, abs=1e-4)
 
 
-@pytest.mark.parametrize("inside", [False, True])
+def test_an_exported_model_is_drawn(
+    exported: Callable[[str, bool, bool], Path], tmp_path: Path
+) -> None:
+    write_page(
+        load(exported("mtl", True, False)), plant_files(tmp_path)[0], tmp_path / "a.html", 1.0, 0.5
+    )
+    assert "log-mel band" in (tmp_path / "a.html").read_text()
+
+
+@pytest.mark.parametrize("inside", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_a_program_of_torch_says_the_same(
     models: dict[str, Model], tmp_path: Path, inside: bool
 ) -> None:
@@ -100,19 +128,20 @@ def test_a_program_of_torch_says_the_same(
         assert row.tolist() == pytest.approx(list(expected.posteriors.values()), abs=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("inside", [False, True])
 def test_int8_holds_integers_and_is_near(
-    models: dict[str, Model], tmp_path: Path, inside: bool
+    models: dict[str, Model], exported: Callable[[str, bool, bool], Path], inside: bool
 ) -> None:
     import onnx
 
-    export_onnx(models["mtl"], tmp_path / "int8.onnx", inside, int8=True)
-    weights = onnx.load(tmp_path / "int8.onnx").graph.initializer
+    path = exported("mtl", inside, True)
+    weights = onnx.load(path).graph.initializer
     quantised = [w for w in weights if w.data_type == onnx.TensorProto.INT8 and len(w.dims) == 2]
     # of two networks: the products of a block (4), the projection and the two heads
     assert len(quantised) == 2 * 7
     for result, expected in zip(
-        load(tmp_path / "int8.onnx").predict_segments(segments()),
+        load(path).predict_segments(segments()),
         models["mtl"].predict_segments(segments()),
         strict=True,
     ):
@@ -120,13 +149,13 @@ def test_int8_holds_integers_and_is_near(
         assert result.posteriors != expected.posteriors
 
 
+@pytest.mark.slow
 def test_int8_leaves_the_features_as_exact_as_they_are(
-    models: dict[str, Model], tmp_path: Path
+    exported: Callable[[str, bool, bool], Path],
 ) -> None:
-    said = []
-    for inside in (False, True):
-        export_onnx(models["mtl"], tmp_path / f"{inside}.onnx", inside, int8=True)
-        said.append(load(tmp_path / f"{inside}.onnx").predict_segments(segments()))
+    said = [
+        load(exported("mtl", inside, True)).predict_segments(segments()) for inside in (False, True)
+    ]
     for outside, within in zip(*said, strict=True):
         assert within.posteriors == pytest.approx(outside.posteriors, abs=0.01)
 
@@ -147,8 +176,10 @@ def test_the_features_inside_are_those_outside() -> None:
     np.testing.assert_allclose(inside, Fbank(FBANK)(samples), atol=2e-3)
 
 
-def test_neither_torch_nor_another_file_is_needed(models: dict[str, Model], tmp_path: Path) -> None:
-    export_onnx(models["mtl"], tmp_path / "model.onnx", True, int8=False)
+def test_neither_torch_nor_another_file_is_needed(
+    exported: Callable[[str, bool, bool], Path], tmp_path: Path
+) -> None:
+    shutil.copy(exported("mtl", True, False), tmp_path)
     audio = plant_files(tmp_path)[0]
     code = (
         "import sys; sys.modules['torch'] = None\n"

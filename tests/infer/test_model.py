@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from tiny_audio import plant_files, train, untrained_model
-from tiny_recipe import EXP, FEATS, LABELS, change_system, finetune_run
+from tiny_audio import plant_files, run_folder, untrained_model
+from tiny_recipe import FEATS, LABELS, change_system, finetune_run
 
 import ser
 from ser.base.errors import SerError
@@ -26,12 +26,6 @@ from ser.infer.result import Result
 from ser.infer.windows import stream_file, windows
 from ser.kaldi.audio import INT16_SCALE, read_audio
 from ser.train.finetune import finetune
-
-
-@pytest.fixture
-def model(recipe: Path) -> Model:
-    train("transformer_tl_mtl", "1")
-    return load(EXP / "transformer_tl_mtl" / "seed1" / "fold1")
 
 
 def test_what_a_result_says(model: Model, tmp_path: Path) -> None:
@@ -201,11 +195,9 @@ def test_windows_that_cannot_be(model: Model, tmp_path: Path) -> None:
             next(model.predict_windows(path, window, hop))
 
 
-def test_a_system_without_words(recipe: Path, tmp_path: Path) -> None:
-    train("cnn_blstm_sa", "1")
-    folder = EXP / "cnn_blstm_sa" / "seed1" / "fold1"
-    assert not (folder / "bpe.model").exists()
-    result = load(folder).predict(plant_files(tmp_path)[0])
+def test_a_system_without_words(trained_recipe: Path, baseline: Model, tmp_path: Path) -> None:
+    assert not (trained_recipe / run_folder("cnn_blstm_sa", "1") / "bpe.model").exists()
+    result = baseline.predict(plant_files(tmp_path)[0])
     assert result.words is None
     assert len(result.posteriors) == len(LABELS.names)
 
@@ -235,6 +227,7 @@ def test_importing_ser_imports_nothing_heavy() -> None:
         ser.laod  # noqa: B018
 
 
+@pytest.mark.slow
 def test_types_hold_in_a_users_project(tmp_path: Path) -> None:
     (tmp_path / "use.py").write_text(
         "import numpy as np\n"

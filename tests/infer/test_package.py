@@ -130,8 +130,7 @@ def test_runs_that_are_not_there(recipe: Path, tmp_path: Path) -> None:
     assert "Not calibrated: there were no" in (tmp_path / "model" / "README.md").read_text()
 
 
-def test_no_other_folder_is_replaced(recipe: Path, tmp_path: Path) -> None:
-    train("transformer_tl_mtl", "1")
+def test_no_other_folder_is_replaced(trained: Path, tmp_path: Path) -> None:
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "thesis.tex").write_text("years of work")
     with pytest.raises(SerError, match="home: is there and was not written by this program"):

@@ -13,14 +13,10 @@ import soundfile
 from browser import opened
 from selenium import webdriver
 from selenium.webdriver.common.by import By
-from tiny_audio import train
-from tiny_recipe import EXP
 
 from ser.base.errors import SerError
 from ser.infer import page
 from ser.infer.engine import Floats, Output
-from ser.infer.export import export_onnx
-from ser.infer.loading import load
 from ser.infer.model import Model
 from ser.infer.page import align, write_page
 from ser.infer.torch_engine import TorchEngine, emotion_attention
@@ -45,12 +41,6 @@ def test_a_letter_said_twice_is_two_letters() -> None:
     ctc[range(5), [1, 1, 0, 1, 0]] = 0.98
     (word,) = align(ctc, [1, 1], [" A", "A"], seconds=5.0)
     assert (word.text, word.start, word.end) == ("AA", 0.0, 4.0)
-
-
-@pytest.fixture
-def model(recipe: Path) -> Model:
-    train("transformer_tl_mtl", "1")
-    return load(EXP / "transformer_tl_mtl" / "seed1" / "fold1")
 
 
 def audio(folder: Path, seconds: float = 2.0) -> Path:
@@ -118,16 +108,11 @@ def test_the_page_is_self_contained_and_safe(model: Model, tmp_path: Path) -> No
     assert again.read_text() == text
 
 
-def test_a_model_without_attention_is_drawn_without(model: Model, tmp_path: Path) -> None:
-    train("cnn_blstm_sa", "1")
-    baseline = load(EXP / "cnn_blstm_sa" / "seed1" / "fold1")
+def test_a_model_without_attention_is_drawn_without(baseline: Model, tmp_path: Path) -> None:
     write_page(baseline, audio(tmp_path), tmp_path / "page.html", 1.0, 0.5)
     text = (tmp_path / "page.html").read_text()
     assert "ttention" not in text and "ords:" not in text  # neither drawn nor explained
     assert 'aria-label="Waveform, log-mel energies, posteriors over time"' in text
-    export_onnx(model, tmp_path / "model.onnx", True, int8=False)
-    write_page(load(tmp_path / "model.onnx"), audio(tmp_path), tmp_path / "onnx.html", 1.0, 0.5)
-    assert "log-mel band" in (tmp_path / "onnx.html").read_text()
 
 
 def test_a_long_file_is_no_page(model: Model, tmp_path: Path) -> None:

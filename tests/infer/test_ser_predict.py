@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -11,17 +12,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from tiny_audio import move_away, plant_files, train
+from programs import call, command, start
+from tiny_audio import plant_files, run_folder
 from tiny_recipe import WORDS
 
 from ser.infer.loading import load
 
 
-@pytest.fixture
-def run_folder(recipe: Path, tmp_path: Path) -> Path:
-    """A finished run alone, elsewhere; the recipe is gone."""
-    train("transformer_tl_mtl", "1")
-    return move_away("transformer_tl_mtl", "1", tmp_path / "alone")
+@pytest.fixture(scope="module")
+def run(trained_recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run alone, away from its recipe."""
+    alone = tmp_path_factory.mktemp("away") / "alone"
+    return shutil.copytree(trained_recipe / run_folder("transformer_tl_mtl", "1"), alone)
 
 
 @pytest.fixture
@@ -30,25 +32,15 @@ def audio(tmp_path: Path) -> list[Path]:
     return plant_files(tmp_path / "audio")
 
 
-def shell(*arguments: str | Path, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(
-        [sys.executable, "-m", "ser.bin.ser_predict", *map(str, arguments)],
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        input=stdin,
-        capture_output=True,
-        check=False,
-    )
-
-
-def rows_of(stdout: bytes) -> list[dict[str, str]]:
-    header, *rows = (line.split("\t") for line in stdout.decode().splitlines())
+def rows_of(out: str) -> list[dict[str, str]]:
+    header, *rows = (line.split("\t") for line in out.splitlines())
     return [dict(zip(header, row, strict=True)) for row in rows]
 
 
-def test_a_line_for_each_file(run_folder: Path, audio: list[Path]) -> None:
-    result = shell(run_folder, *audio, "--format", "tsv")
-    assert (result.returncode, result.stderr) == (0, b"")
-    rows = rows_of(result.stdout)
+def test_a_line_for_each_file(run: Path, audio: list[Path]) -> None:
+    result = start("ser_predict", run, *audio, "--format", "tsv")
+    assert (result.status, result.err) == (0, "")
+    rows = rows_of(result.out)
     assert list(rows[0]) == ["path", "label", *(f"post_{name}" for name in WORDS), "words"]
     assert [row["path"] for row in rows] == [str(path) for path in audio]
     for row in rows:
@@ -57,49 +49,49 @@ def test_a_line_for_each_file(run_folder: Path, audio: list[Path]) -> None:
         assert row["label"] == max(posteriors, key=lambda name: posteriors[name])
 
 
-def test_the_formats_say_the_same(run_folder: Path, audio: list[Path]) -> None:
+def test_the_formats_say_the_same(run: Path, audio: list[Path]) -> None:
     table, tsv, whole, lines = (
-        shell(run_folder, *audio, "--format", form).stdout.decode()
+        call("ser_predict", run, *audio, "--format", form).out
         for form in ("table", "tsv", "json", "jsonl")
     )
     found = json.loads(whole)
     assert [json.loads(line) for line in lines.splitlines()] == found
     assert [set(item) for item in found] == [{"path", "label", "posteriors", "words"}] * len(audio)
     assert [item["path"] for item in found] == [str(path) for path in audio]
-    for item, row, line in zip(found, rows_of(tsv.encode()), table.splitlines()[1:], strict=True):
+    for item, row, line in zip(found, rows_of(tsv), table.splitlines()[1:], strict=True):
         assert list(item["posteriors"]) == list(WORDS)
         assert (item["label"], item["words"]) == (row["label"], row["words"])
         assert line.split()[:2] == [item["path"], item["label"]]
 
 
-def test_folders_lists_and_a_threshold(run_folder: Path, audio: list[Path], tmp_path: Path) -> None:
+def test_folders_lists_and_a_threshold(run: Path, audio: list[Path], tmp_path: Path) -> None:
     (audio[0].parent / "._a.wav").write_bytes(b"AppleDouble")
     (audio[0].parent / "notes.txt").write_text("no audio")
     scp = tmp_path / "wav.scp"
     scp.write_text(f"u1 {audio[1]}\nu2 {audio[0]}\n")
     options = ["--format", "tsv", "--threshold", "0.999999"]
-    rows = rows_of(shell(run_folder, audio[0].parent, scp, *options).stdout)
+    rows = rows_of(call("ser_predict", run, audio[0].parent, scp, *options).out)
     assert [row["path"] for row in rows] == [str(p) for p in [*sorted(audio), audio[1], audio[0]]]
     assert {row["label"] for row in rows} == {"-"}
 
 
-def test_a_bad_file_is_named_and_the_others_go_on(run_folder: Path, audio: list[Path]) -> None:
+def test_a_bad_file_is_named_and_the_others_go_on(run: Path, audio: list[Path]) -> None:
     folder = audio[0].parent
     (folder / "broken.wav").write_bytes(audio[0].read_bytes()[:30])
     (folder / "text.wav").write_text("this is no audio")
     soundfile.write(folder / "empty.wav", np.zeros(0), 16000)
     soundfile.write(folder / "nan.wav", np.full(9000, np.nan), 16000, subtype="FLOAT")
     bad = [folder / f"{name}.wav" for name in ("broken", "text", "empty", "nan", "absent")]
-    result = shell(run_folder, audio[0], *bad, audio[1], "--format", "tsv")
-    assert result.returncode == 1
-    assert [row["path"] for row in rows_of(result.stdout)] == [str(audio[0]), str(audio[1])]
-    errors = result.stderr.decode().splitlines()
+    result = call("ser_predict", run, audio[0], *bad, audio[1], "--format", "tsv")
+    assert result.status == 1
+    assert [row["path"] for row in rows_of(result.out)] == [str(audio[0]), str(audio[1])]
+    errors = result.err.splitlines()
     assert len(errors) == len(bad)
     for path, line in zip(bad, errors, strict=True):
         assert line.startswith(f"error: {path}: ")
 
 
-def test_odd_audio_is_predicted(run_folder: Path, tmp_path: Path) -> None:
+def test_odd_audio_is_predicted(run: Path, tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     odd = {
         "silence": (np.zeros(16000), 16000),
@@ -110,9 +102,9 @@ def test_odd_audio_is_predicted(run_folder: Path, tmp_path: Path) -> None:
     }
     for name, (samples, rate) in odd.items():
         soundfile.write(tmp_path / f"{name}.wav", samples, rate)
-    result = shell(run_folder, *(tmp_path / f"{n}.wav" for n in odd), "--format", "jsonl")
-    assert (result.returncode, result.stderr) == (0, b"")
-    for line in result.stdout.splitlines():
+    result = call("ser_predict", run, *(tmp_path / f"{n}.wav" for n in odd), "--format", "jsonl")
+    assert (result.status, result.err) == (0, "")
+    for line in result.out.splitlines():
         assert all(np.isfinite(list(json.loads(line)["posteriors"].values())))
 
 
@@ -141,7 +133,7 @@ def test_odd_audio_is_predicted(run_folder: Path, tmp_path: Path) -> None:
     ],
 )
 def test_wrong_calls_are_one_line(
-    run_folder: Path, audio: list[Path], tmp_path: Path, words: list[str], message: str
+    run: Path, audio: list[Path], tmp_path: Path, words: list[str], message: str
 ) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "pipe.scp").write_text("u1 touch /tmp/never |\n")
@@ -149,30 +141,27 @@ def test_wrong_calls_are_one_line(
     os.mkfifo(tmp_path / "pipe.wav")
     places = {"audio": audio[0], "empty": tmp_path / "empty", "scp": tmp_path / "pipe.scp"}
     places |= {"none": tmp_path / "none.scp", "pipe": tmp_path / "pipe.wav"}
-    result = shell(run_folder, *(word.format(**places) for word in words))
-    assert result.returncode == 1
-    assert result.stderr.decode().startswith("error: ")
-    assert message in result.stderr.decode()
-    assert result.stderr.count(b"\n") == 1
+    result = call("ser_predict", run, *(word.format(**places) for word in words))
+    assert result.status == 1
+    assert result.err.startswith("error: ")
+    assert message in result.err
+    assert result.err.count("\n") == 1
 
 
-def test_windows_of_a_file(run_folder: Path, tmp_path: Path) -> None:
+def test_windows_of_a_file(run: Path, tmp_path: Path) -> None:
     samples = 0.1 * np.random.default_rng(0).normal(size=int(3.3 * 16000))
     soundfile.write(tmp_path / "long.wav", samples, 16000)
     options = ["--window", "1", "--hop", "0.5", "--format", "tsv"]
-    rows = rows_of(shell(run_folder, tmp_path / "long.wav", *options).stdout)
+    rows = rows_of(call("ser_predict", run, tmp_path / "long.wav", *options).out)
     times = [(float(row["start"]), float(row["end"])) for row in rows]
     assert times == [(0.5 * i, 0.5 * i + 1) for i in range(5)] + [(2.5, 3.3)]
 
 
-def test_standard_input_is_predicted_as_it_comes_in(run_folder: Path) -> None:
+def test_standard_input_is_predicted_as_it_comes_in(run: Path) -> None:
     """A line is there long before the stream ends, and says the same as the file would."""
     samples = (3000 * np.random.default_rng(0).normal(size=4 * 16000)).astype("<i2")
     process = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "ser.bin.ser_predict", str(run_folder), "-"),
-            *("--window", "2", "--hop", "1", "--format", "jsonl"),
-        ],
+        command("ser_predict", run, "-", "--window", 2, "--hop", 1, "--format", "jsonl"),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
@@ -194,13 +183,13 @@ def test_standard_input_is_predicted_as_it_comes_in(run_folder: Path) -> None:
     found = [json.loads(line) for line in lines]
     assert [(item["start"], item["end"]) for item in found] == [(0, 2), (1, 3), (2, 4)]
     assert all(item["latency_ms"] > 0 for item in found)
-    expected = load(run_folder).predict(samples[: 2 * 16000], 16000)
+    expected = load(run).predict(samples[: 2 * 16000], 16000)
     assert found[0]["posteriors"] == pytest.approx(expected.posteriors, abs=1e-5)
 
 
-def test_a_reader_that_leaves_early_is_no_error(run_folder: Path, audio: list[Path]) -> None:
-    command = [sys.executable, "-m", "ser.bin.ser_predict", str(run_folder), *map(str, audio * 40)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+def test_a_reader_that_leaves_early_is_no_error(run: Path, audio: list[Path]) -> None:
+    asked = command("ser_predict", run, *audio * 40)
+    process = subprocess.Popen(asked, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdout and process.stderr
     process.stdout.readline()
     process.stdout.close()

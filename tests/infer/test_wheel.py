@@ -7,11 +7,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from tiny_audio import plant_files, train
-from tiny_recipe import EXP
+from tiny_audio import plant_files
 
 import ser
-from ser.infer.pack import Packing, pack
 
 ROOT = Path(ser.__file__).parents[1]
 USE = """
@@ -28,15 +26,10 @@ print(result.label)
 """
 
 
-def test_the_wheel_is_all_that_a_package_needs(recipe: Path, tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_the_wheel_is_all_that_a_package_needs(package: Path, tmp_path: Path) -> None:
     pytest.importorskip("setuptools")
-    train("transformer_tl_mtl", "1")
-    model = tmp_path / "model"
-    packing = Packing(
-        system=EXP / "transformer_tl_mtl", seed=1, folds=(), average=False, licence="", data="",
-        data_licence="",
-    )  # fmt: skip
-    pack(packing, model)
+    model = package.rename(tmp_path / "model")
     source, wheels, alone = tmp_path / "source", tmp_path / "wheels", tmp_path / "alone"
     source.mkdir()
     shutil.copy(ROOT / "setup.py", source)

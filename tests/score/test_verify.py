@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from programs import call, start
 from tiny_predictions import change, run_score, write_logs, write_predictions
 
 from ser.base.errors import SerError
@@ -19,15 +20,24 @@ from ser.score.verify import verify
 MTL = "predictions/transformer_tl_mtl"
 
 
+@pytest.fixture(scope="module")
+def scored(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A recipe after stage 6; not to be changed."""
+    root = tmp_path_factory.mktemp("scored")
+    write_predictions(root / "exp")
+    (root / "conf").mkdir()
+    (root / "conf" / "paper_results.yaml").write_text("cnn_blstm_sa: {wa: 58.1, ua: 59.8}\n")
+    write_logs(root / "exp")
+    with pytest.MonkeyPatch.context() as patch:
+        run_score(patch, root / "exp", "--publish", str(root))
+    return root
+
+
 @pytest.fixture
-def exp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    exp_dir = tmp_path / "exp"
-    write_predictions(exp_dir)
-    (tmp_path / "conf").mkdir()
-    (tmp_path / "conf" / "paper_results.yaml").write_text("cnn_blstm_sa: {wa: 58.1, ua: 59.8}\n")
-    write_logs(exp_dir)
-    run_score(monkeypatch, exp_dir, "--publish", str(tmp_path))
-    return exp_dir
+def exp(scored: Path, tmp_path: Path) -> Path:
+    """A copy of its ``exp`` to change, and of what lies beside it."""
+    shutil.copytree(scored, tmp_path, dirs_exist_ok=True)
+    return tmp_path / "exp"
 
 
 def test_untouched_results_pass_without_their_runs_and_elsewhere(exp: Path, tmp_path: Path) -> None:
@@ -240,14 +250,12 @@ def test_what_cannot_be_verified_is_said(exp: Path) -> None:
 
 
 def test_program_says_so_and_needs_no_torch(exp: Path) -> None:
-    command = [sys.executable, "-m", "ser.bin.verify", str(exp)]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (result.returncode, result.stderr) == (0, "")
-    assert "verified" in result.stdout
+    result = start("verify", exp)
+    assert (result.status, result.err) == (0, "")
+    assert "verified" in result.out
     remove_row(exp)
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert result.returncode == 1
-    assert "1-9" in result.stderr
-    assert "Traceback" not in result.stderr
+    result = call("verify", exp)
+    assert result.status == 1
+    assert "1-9" in result.err
     program = "import sys, ser.bin.verify; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", program], check=True)

@@ -1,10 +1,9 @@
 """The estimate of a full run: for every shipped configuration, and by hand for the paper's."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from programs import call
 
 import ser
 from ser.base.errors import SerError
@@ -66,16 +65,8 @@ def test_another_file_is_refused() -> None:
 
 
 def test_program_prints_and_refuses_in_one_line() -> None:
-    def call(*options: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "ser.bin.estimate", str(PAPER), *options],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    result = call("--num-gpus", "4")
-    assert (result.returncode, result.stderr) == (0, "")
-    assert "on 4 H100" in result.stdout
-    wrong = call("--hours", "0")
-    assert (wrong.returncode, wrong.stderr) == (1, "error: --hours 0.0: expected more than 0\n")
+    result = call("estimate", PAPER, "--num-gpus", "4")
+    assert (result.status, result.err) == (0, "")
+    assert "on 4 H100" in result.out
+    wrong = call("estimate", PAPER, "--hours", "0")
+    assert (wrong.status, wrong.err) == (1, "error: --hours 0.0: expected more than 0\n")

@@ -24,7 +24,7 @@ ARGUMENTS = shlex.split(
     f"--feats {FEATS / 'ser'} --bpe {BPE} --pretrain {EXP / 'pretrain'} --exp-dir {EXP} --cmd slurm"
 )
 # Runs all tasks but those that the file "lost" names, and notes how it was called.
-SBATCH = f"""#!{sys.executable}
+SBATCH = """#!/usr/bin/env python3
 import os, pathlib, subprocess, sys
 options = dict(word.partition("=")[::2] for word in sys.argv[1:-1])
 with open("calls", "a") as stream:
