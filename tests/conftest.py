@@ -17,6 +17,14 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 NOBODY = 65534
 
 
+@pytest.hookimpl(tryfirst=True)  # before -m chooses
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whatever is built on the tiny recipe trains."""
+    for item in items:
+        if "pretrained_recipe" in getattr(item, "fixturenames", ()):
+            item.add_marker("trains")
+
+
 @pytest.fixture(scope="session")
 def pretrained_recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny recipe after stage 3; not to be changed."""

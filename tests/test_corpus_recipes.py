@@ -1,5 +1,6 @@
 """Recipes of corpora that are not at hand, on trees of their layouts, and of one's own corpus."""
 
+import contextlib
 import json
 import os
 import re
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from corpora import PLANTERS, plant_audio
+from programs import call
 
 import ser
 from ser.config.load import load_config
@@ -69,6 +71,7 @@ def test_stage_0_passes(tree: Path, name: str, corpus: str) -> None:
     assert not (recipe / "data" / "asr_train").exists()
 
 
+@pytest.mark.trains
 def test_across_corpora(tree: Path) -> None:
     """Two corpora by their own recipes, then a recipe of both to the table."""
     for name in ("crema_d", "emodb"):
@@ -106,17 +109,13 @@ def choose_settings(recipe: Path, wavs: Path) -> None:
     options += ["--recogniser", "none", "--stop-stage", "4", "--systems", settings]
     trained = run(recipe / "run.sh", *options, DEMO=str(wavs))
     assert trained.returncode == 0, trained.stderr
-    chosen = subprocess.run(
-        [sys.executable, "-m", "ser.bin.choose", "exp/choice", "--systems", settings],
-        cwd=recipe,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert chosen.returncode == 0, chosen.stderr
-    assert "2 settings on the validation part of 5 folds (next_fold), last epoch" in chosen.stdout
+    with contextlib.chdir(recipe):
+        chosen = call("choose", "exp/choice", "--systems", settings)
+    assert chosen.status == 0, chosen.err
+    assert "2 settings on the validation part of 5 folds (next_fold), last epoch" in chosen.out
 
 
+@pytest.mark.trains
 def test_a_recipe_of_ones_own(tree: Path) -> None:
     """A folder of WAV files and the skeleton as it is: from nothing to the table."""
     script = tree / "tools" / "new_recipe.sh"

@@ -81,12 +81,14 @@ def one_step(
     assert all(p.isfinite().all() for p in model.parameters())
 
 
+@pytest.mark.slow
 def test_one_step_of_pretraining(tmp_path: Path) -> None:
     config = load_config(CONF / "pretrain" / "ctc.yaml", PretrainConfig)
     model = Recogniser(config.encoder, VOCAB_SIZE)
     one_step(tmp_path, model, recogniser_loss(config.ctc), config)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["transformer_tl_mtl", "cnn_blstm_sa"])
 def test_one_step_of_finetuning(tmp_path: Path, name: str) -> None:
     config = load_config(CONF / "systems" / f"{name}.yaml", SystemConfig)

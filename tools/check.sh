@@ -1,11 +1,42 @@
 #!/usr/bin/env bash
-# Formatting, lint, types, shell and tests, from any directory. Arguments go to pytest.
+# Formatting, lint, types, shell and tests, from any directory.
+#
+# Usage: tools/check.sh [--fast|--all] [options of pytest]
+#
+#   --fast    only the tests that train nothing
+#   --all     the slow tests too (kills, torchrun, the paper's sizes, the README's commands): CI
+#
+# The tests run in random order (-p randomly, its seed is printed), on every core a worker of its
+# own; -n0 runs them in one process.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/activate.sh"
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
+chosen="not slow"
+case ${1:-} in
+  --fast)
+    chosen="not slow and not trains"
+    shift
+    ;;
+  --all)
+    chosen=
+    shift
+    ;;
+esac
+
 ruff format --check --quiet ser tests tools setup.py
 ruff check --quiet ser tests tools setup.py
-mypy
-git ls-files -z '*.sh' .ci/run | xargs -0 shellcheck --external-sources
-python -m pytest "$@"
+
+# Types and shell beside the tests; what they say comes last.
+said=$(mktemp)
+trap 'rm -f "$said"' EXIT
+{
+  mypy && git ls-files -z '*.sh' .ci/run | xargs -0 shellcheck --external-sources
+} >"$said" 2>&1 &
+
+status=0
+workers=$(nproc)
+python -m pytest -m "$chosen" -n "$((workers < 8 ? workers : 8))" --dist loadfile "$@" || status=$?
+wait $! || status=$?
+cat "$said"
+exit "$status"

@@ -31,6 +31,8 @@ from ser.train.loop import Trainer
 from ser.train.training_data import TrainingData
 
 VOCABULARY = 8
+
+pytestmark = pytest.mark.trains
 NO_DROPOUT = {"dropout_prob": 0.0, "attention_dropout_prob": 0.0}
 ENCODER = encoder_config(**NO_DROPOUT)
 

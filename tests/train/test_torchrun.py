@@ -14,7 +14,7 @@ from tiny_recipe import EXP, PRETRAIN_PATH, change_config
 
 from ser.config.schema import PretrainConfig
 
-pytestmark = pytest.mark.usefixtures("recipe")
+pytestmark = [pytest.mark.usefixtures("recipe"), pytest.mark.slow]
 FOLDER = EXP / "pretrain" / "ctc"
 
 
