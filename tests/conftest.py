@@ -8,9 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
 
-torch.set_num_threads(1)
 # A shell starts what runs in the background with Ctrl-C ignored, and so would the programs tested.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -23,6 +21,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "pretrained_recipe" in getattr(item, "fixturenames", ()):
             item.add_marker("trains")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    import torch  # not above: pytest-xdist's parent process needs none
+
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")
@@ -46,12 +51,13 @@ def trained_recipe(pretrained_recipe: Path, tmp_path_factory: pytest.TempPathFac
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
         tiny_audio.train_and_pack()
-    torch.set_flush_denormal(False)
     return root
 
 
 def copied(recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A copy of a recipe to work in, as the current directory."""
+    import torch
+
     root = tmp_path / "recipe"
     shutil.copytree(recipe, root)
     monkeypatch.chdir(root)

@@ -37,7 +37,7 @@ def prepare(recipe: Path, **environment: str) -> subprocess.CompletedProcess[str
     """Calls ``local/data.sh`` as ``run.sh`` does."""
     python = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     return subprocess.run(
-        [recipe / "local" / "data.sh"],
+        ["bash", "-c", ". ./db.sh && local/data.sh"],
         cwd=recipe,
         env={**os.environ, "PATH": python, "recogniser": "none", **environment},
         capture_output=True,
@@ -60,14 +60,18 @@ def tree(tmp_path: Path) -> Path:
 )
 def test_stage_0_passes(tree: Path, name: str, corpus: str) -> None:
     PLANTERS[corpus](tree / "corpus")
-    recipe = tree / "egs" / name
-    options = ["--stop-stage", "0", "--recogniser", "none"]
-    result = run(recipe / "run.sh", *options, **{corpus.upper(): str(tree / "corpus")})
-    assert result.returncode == 0, result.stderr
+    recipe, protocol = tree / "egs" / name, "conf/protocol/paper.yaml"
+    prepared = prepare(recipe, **{corpus.upper(): str(tree / "corpus")})
+    assert prepared.returncode == 0, prepared.stderr
+    with contextlib.chdir(recipe):
+        made = call("make_folds", "data/ser", "exp/folds", "--protocol", protocol)
+        assert made.status == 0, made.err
+        audited = call("audit", "data/ser", "exp", "--protocol", protocol)
+        assert audited.status == 0, audited.err
     data = read_data_dir(recipe / "data" / "ser")
     labels = load_config(recipe / "conf" / "labels.yaml", LabelsConfig)
     assert set(data["utt2emo"].values()) == set(labels.names)
-    assert ("No test speaker is heard in training" in result.stdout) == (name != "meld")
+    assert ("No test speaker is heard in training" in audited.out) == (name != "meld")
     assert not (recipe / "data" / "asr_train").exists()
 
 

@@ -12,6 +12,8 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/activate.sh"
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
+unset PYTHONDONTWRITEBYTECODE # the tests start some hundred Pythons: what they import is kept compiled
+
 chosen="not slow"
 case ${1:-} in
   --fast)

@@ -109,6 +109,7 @@ def write_tree(root: Path, counts: CountsConfig) -> None:
             write_lines(folder / "dialog" / "transcriptions" / f"{dialogue}.txt", transcript)
 
 
+@pytest.mark.slow
 def test_always_neutral_on_the_counts_of_iemocap(tmp_path: Path) -> None:
     recipe = RECIPES / "iemocap"
     counts = recipe / "conf" / "counts.yaml"

@@ -111,7 +111,9 @@ def test_simulated_truth() -> None:
     assert len(RECALLS) == len(PRIORS)
 
 
-@pytest.mark.parametrize("session_sd", [0.0, 0.03, 0.05, 0.08])
+@pytest.mark.parametrize(
+    "session_sd", [0.0, *(pytest.param(sd, marks=pytest.mark.slow) for sd in (0.03, 0.05)), 0.08]
+)
 @pytest.mark.parametrize("speaker_sd", [0.0, 0.03])
 @pytest.mark.parametrize(("metric", "contrast"), [("wa", (1, 0)), ("ua", (1, 0)), ("wa", (1, -1))])
 def test_recommended_interval_covers(

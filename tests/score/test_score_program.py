@@ -10,6 +10,7 @@ import pytest
 from tiny_predictions import SYSTEMS, change, run_score, write_logs, write_predictions
 
 from ser.base.errors import SerError
+from ser.bin import score
 from ser.score.report import report, terminal_table
 
 PNG = b"\x89PNG\r\n"
@@ -22,12 +23,14 @@ def exp_dir(tmp_path: Path) -> Path:
     return tmp_path / "exp"
 
 
-def test_report_holds_what_was_asked(
-    exp_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    write_logs(exp_dir)
-    run_score(monkeypatch, exp_dir)
-    text = (exp_dir / "RESULTS.md").read_text()
+@pytest.fixture
+def without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures are not drawn: they are what takes long."""
+    monkeypatch.setattr(score, "write_figures", lambda *_: [])
+
+
+def test_report_holds_what_was_asked(scored: Path) -> None:
+    text = (scored / "exp" / "RESULTS.md").read_text()
     for part in (
         "`./run.sh --stage 0 --stop-stage 6`; git commit `abc123`",
         "2026-12-10T12:00:00+00:00, python 3.11.2, torch 2.14.1",
@@ -50,16 +53,15 @@ def test_report_holds_what_was_asked(
         "- Without listening (WA / UA %): ",
     ):
         assert part in text, part
-    for part in ("By scene", "By improvised", "paper WA", "20261210-120000", "nan"):
+    for part in ("By scene", "By improvised", "20261210-120000", "nan"):
         assert part not in text, part
-    results = json.loads((exp_dir / "results.json").read_text())
+    results = json.loads((scored / "exp" / "results.json").read_text())
     assert results["systems"]["transformer_tl_mtl"]["wer"] == 0.5
     assert results["systems"]["mine"]["wer"] is None
-    assert capsys.readouterr().out == terminal_table(results) + "\n"
 
 
 def test_a_part_of_the_folds_says_what_the_baselines_are_of(
-    exp_dir: Path, monkeypatch: pytest.MonkeyPatch
+    exp_dir: Path, monkeypatch: pytest.MonkeyPatch, without_figures: None
 ) -> None:
     run_score(monkeypatch, exp_dir, "--folds", "1 3")
     text = (exp_dir / "RESULTS.md").read_text()
@@ -78,13 +80,8 @@ def test_every_table_of_leaking_folds_is_labelled(
     assert unlabelled == ["Figures"]
 
 
-def test_every_linked_figure_is_there_and_no_old_one(
-    exp_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write_logs(exp_dir)
-    (exp_dir / "figures").mkdir()
-    (exp_dir / "figures" / "confusion_old.png").touch()
-    run_score(monkeypatch, exp_dir)
+def test_every_linked_figure_is_there_and_no_old_one(scored: Path) -> None:
+    exp_dir = scored / "exp"
     links = re.findall(r"\]\((.*)\)", (exp_dir / "RESULTS.md").read_text())
     files = {f"figures/{path.name}" for path in (exp_dir / "figures").iterdir()}
     assert (
@@ -107,6 +104,7 @@ def test_without_training_logs_there_are_no_curves(
     run_score(monkeypatch, exp_dir)
     text = (exp_dir / "RESULTS.md").read_text()
     assert "learning_curves" not in text
+    assert "paper WA" not in text
     assert "Pre-training" not in text
     assert "Fine-tuning" not in text
 
@@ -128,22 +126,24 @@ def test_rebuilt_identically(exp_dir: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert first[0].decode().startswith(report(results).removesuffix("\n"))
 
 
-def test_published_copy_links_no_figure(
-    exp_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run_score(monkeypatch, exp_dir, "--publish", str(tmp_path))
-    published = (tmp_path / "RESULTS.md").read_text()
+def test_published_copy_links_no_figure(scored: Path) -> None:
+    published = (scored / "RESULTS.md").read_text()
     assert "figures/" not in published
-    assert (exp_dir / "RESULTS.md").read_text().startswith(published.removesuffix("\n"))
+    assert (scored / "exp" / "RESULTS.md").read_text().startswith(published.removesuffix("\n"))
 
 
 def test_paper_columns_only_where_the_recipe_has_them(
-    exp_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    exp_dir: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    without_figures: None,
 ) -> None:
     paper = exp_dir.parent / "conf" / "paper_results.yaml"
     paper.write_text("cnn_blstm_sa: {wa: 58.1, ua: 59.8}\n")
     run_score(monkeypatch, exp_dir)
-    header, _, baseline, _, mine, *_ = capsys.readouterr().out.splitlines()
+    said = capsys.readouterr().out
+    assert said == terminal_table(json.loads((exp_dir / "results.json").read_text())) + "\n"
+    header, _, baseline, _, mine, *_ = said.splitlines()
     assert header.split("  ")[-2:] == ["paper WA %", "paper UA %"]
     assert baseline.split()[-2:] == ["58.1", "59.8"]
     assert mine.split()[-2:] == ["—", "—"]

@@ -11,26 +11,13 @@ from pathlib import Path
 
 import pytest
 from programs import call, start
-from tiny_predictions import change, run_score, write_logs, write_predictions
+from tiny_predictions import change
 
 from ser.base.errors import SerError
 from ser.corpus.fold_lists import fold_list_name
 from ser.score.verify import verify
 
 MTL = "predictions/transformer_tl_mtl"
-
-
-@pytest.fixture(scope="module")
-def scored(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A recipe after stage 6; not to be changed."""
-    root = tmp_path_factory.mktemp("scored")
-    write_predictions(root / "exp")
-    (root / "conf").mkdir()
-    (root / "conf" / "paper_results.yaml").write_text("cnn_blstm_sa: {wa: 58.1, ua: 59.8}\n")
-    write_logs(root / "exp")
-    with pytest.MonkeyPatch.context() as patch:
-        run_score(patch, root / "exp", "--publish", str(root))
-    return root
 
 
 @pytest.fixture

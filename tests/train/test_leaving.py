@@ -23,6 +23,8 @@ from ser.base.errors import StoppedError
 from ser.nn.losses import Loss
 from ser.train.training_data import TrainingData
 
+pytestmark = pytest.mark.trains
+
 
 def signal_at(number: int) -> Callable[[int, Loss], Loss]:
     def change(call: int, loss: Loss) -> Loss:

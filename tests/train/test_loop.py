@@ -38,6 +38,8 @@ from ser.train.loop import Trainer, averages
 from ser.train.optimizer import learning_rate
 from ser.train.training_data import TrainingData
 
+pytestmark = pytest.mark.trains
+
 
 def test_same_seed_same_bits(data: TrainingData, tmp_path: Path, every_second_step: None) -> None:
     for name in "ab":

@@ -11,6 +11,8 @@ from ser.nn.losses import Loss
 from ser.train import loop
 from ser.train.training_data import TrainingData
 
+pytestmark = pytest.mark.trains
+
 
 def test_a_full_memory_is_found_before_the_first_step(data: TrainingData, tmp_path: Path) -> None:
     """The longest utterances are tried first; the message names the key."""

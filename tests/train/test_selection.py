@@ -21,6 +21,8 @@ from ser.train.checkpoint import load_weights
 from ser.train.selection import Selection
 from ser.train.training_data import TrainingData
 
+pytestmark = pytest.mark.trains
+
 
 @pytest.mark.parametrize(
     ("values", "higher", "best"),
