@@ -2,16 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 from safetensors.numpy import load_file, save_file
-from sklearn.metrics import recall_score
-from sklearn.model_selection import GroupKFold
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
-from sklearn.svm import LinearSVC
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
@@ -26,6 +21,9 @@ from ser.data.utterances import FeatureDir
 from ser.infer.predictor import Prediction
 from ser.kaldi.audio import INT16_SCALE, read_audio
 from ser.train.finetune_run import FinetuneRun
+
+if TYPE_CHECKING:  # scikit-learn takes seconds to import: not before it is needed
+    from sklearn.pipeline import Pipeline
 
 FILE = "functionals.safetensors"
 SAMPLE_RATE_HZ = 16000
@@ -112,6 +110,9 @@ def best_cost(
         speakers: N speakers, each on one side of every division.
         config: The costs, and the number of divisions.
     """
+    from sklearn.metrics import recall_score
+    from sklearn.model_selection import GroupKFold
+
     num_folds = min(config.num_cost_folds, len(set(speakers)))
     if num_folds < 2 or len(config.costs) == 1:
         return config.costs[0]
@@ -124,7 +125,11 @@ def best_cost(
     return max(scores, key=lambda cost: scores[cost])
 
 
-def _svm(cost: float) -> Pipeline:
+def _svm(cost: float) -> "Pipeline":
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+    from sklearn.svm import LinearSVC
+
     return make_pipeline(
         StandardScaler(), LinearSVC(C=cost, class_weight="balanced", random_state=0, max_iter=5000)
     )

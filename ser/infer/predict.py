@@ -16,6 +16,7 @@ from ser.config.schema import LabelsConfig
 from ser.config.systems import load_system
 from ser.corpus.fold_lists import TEST, fold_list_name
 from ser.data.utterances import FeatureDir, read_feature_dir
+from ser.infer.functionals import functionals_record, predict_from_functionals
 from ser.infer.predictor import Prediction, table_digest
 from ser.infer.run import predict_parts
 from ser.infer.words import predict_from_words, source_run
@@ -67,8 +68,6 @@ def _source_record(run: FinetuneRun, features: FeatureDir) -> Record:
     """What the predictions of a run are made from."""
     system = load_system(run.conf, run.system)
     if isinstance(system, FunctionalsConfig):
-        from ser.infer.functionals import functionals_record  # scikit-learn: seconds to import
-
         return functionals_record(run, system, features)
     return _finished_record(source_run(run))
 
@@ -76,8 +75,6 @@ def _source_record(run: FinetuneRun, features: FeatureDir) -> Record:
 def _predict(run: FinetuneRun, features: FeatureDir, source: Path) -> list[Prediction]:
     system = load_system(run.conf, run.system)
     if isinstance(system, FunctionalsConfig):
-        from ser.infer.functionals import predict_from_functionals
-
         return predict_from_functionals(run, system, features, source)
     if isinstance(system, WordsConfig):
         return predict_from_words(run, features)

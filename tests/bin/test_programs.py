@@ -1,5 +1,7 @@
 """What all programs have in common."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,12 @@ PROGRAMS = sorted(
     for path in Path(programs.__path__[0]).glob("*.py")
     if "def main()" in path.read_text()
 )
+WITHOUT_TORCH = (
+    "audit choose coverage finetune list_audio make_feats make_folds make_synthetic prepare_corpus "
+    "prepare_cross prepare_iemocap prepare_librispeech prepare_table pretrain score ser_predict "
+    "submit train_bpe verify"
+).split()
+SLOW_IMPORTS = {"torch", "torchaudio", "tensorboard", "sklearn", "scipy.stats"}
 BEGINNINGS = ("run_program(main)", "program()")
 
 
@@ -22,3 +30,11 @@ def test_a_program_helps_and_can_be_started(program: str) -> None:
     assert helped.out.startswith("usage: ")
     text = (Path(programs.__path__[0]) / f"{program}.py").read_text()
     assert text.endswith(tuple(f'\nif __name__ == "__main__":\n    {b}\n' for b in BEGINNINGS))
+
+
+def test_what_takes_seconds_to_import_is_not_imported_before_it_is_needed() -> None:
+    """Stages 3 and 4 too: where all is trained already, and where the jobs are other processes."""
+    code = f"import sys, {', '.join(f'ser.bin.{name}' for name in WITHOUT_TORCH)}\n"
+    code += f"print(*sorted({SLOW_IMPORTS} & sys.modules.keys()))"
+    imported = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (imported.stdout, imported.stderr) == ("\n", "")

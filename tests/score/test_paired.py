@@ -9,8 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
-from statsmodels.stats.contingency_tables import mcnemar
-from statsmodels.stats.multitest import multipletests
 
 from ser.score.clusters import find_clusters
 from ser.score.evaluation import Evaluation
@@ -58,8 +56,13 @@ def test_mcnemar_by_hand_and_by_the_binomial() -> None:
     assert mcnemar_p(a, a) == 1
 
 
+# statsmodels takes seconds to import: not in every worker.
+
+
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=60))
 def test_mcnemar_agrees_with_statsmodels(rights: list[tuple[bool, bool]]) -> None:
+    from statsmodels.stats.contingency_tables import mcnemar
+
     a, b = (np.array(column) for column in zip(*rights, strict=True))
     table = [[(a & b).sum(), (a & ~b).sum()], [(~a & b).sum(), (~a & ~b).sum()]]
     assert mcnemar_p(a, b) == pytest.approx(mcnemar(table, exact=True).pvalue)
@@ -67,6 +70,8 @@ def test_mcnemar_agrees_with_statsmodels(rights: list[tuple[bool, bool]]) -> Non
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
 def test_holm_agrees_with_statsmodels(p_values: list[float]) -> None:
+    from statsmodels.stats.multitest import multipletests
+
     with mock.patch("gc.collect"):  # which it calls each time, for seconds in a big process
         expected = multipletests(p_values, method="holm")[1]
     assert holm(p_values) == pytest.approx(list(expected))

@@ -1,15 +1,17 @@
 """Checkpoints: whole, or refused with a clear error."""
 
 import json
-import subprocess
-import sys
+import multiprocessing
+import resource
+import signal
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
-from ser.base.errors import SerError
+from ser.base.errors import SerError, run_program
 from ser.train.checkpoint import (
     Progress,
     load_checkpoint,
@@ -141,32 +143,30 @@ def test_a_checkpoint_of_another_model_is_refused(folder: Path) -> None:
         load_checkpoint(folder, wrapped, torch.optim.Adam(wrapped.parameters()))
 
 
-FULL_DISK = """
-import resource, signal, sys
-from pathlib import Path
-import torch
-from ser.base.errors import run_program
-from ser.train.checkpoint import Progress, save_checkpoint
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
-for width in (300, 200):
-    model = torch.nn.Linear(400, width)
-    optimizer = torch.optim.Adam(model.parameters())
-    model(torch.ones(400)).sum().backward()
-    optimizer.step()
-    try:
-        run_program(lambda: save_checkpoint(Path(sys.argv[1]), model, optimizer, Progress()))
-    except SystemExit as ended:
-        print(ended.code)
-"""
+def save_on_a_full_disk(folder: Path, said: Path) -> None:
+    """Files may grow to 400 kB: the weights, or of smaller ones the optimiser's state, do not."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
+    for width in (300, 200):
+        model = nn.Linear(400, width)
+        optimizer = torch.optim.Adam(model.parameters())
+        model(torch.ones(400)).sum().backward()
+        optimizer.step()
+        with said.open("a") as stream:
+            try:
+                run_program(partial(save_checkpoint, folder, model, optimizer, Progress()))
+            except SystemExit as ended:
+                print(ended.code, file=stream)
 
 
-def test_a_full_disk_is_one_line_and_the_previous_checkpoint_stays(folder: Path) -> None:
-    """A file may grow to 400 kB: the weights, or of smaller ones the optimiser's state, do not."""
-    done = subprocess.run(
-        [sys.executable, "-c", FULL_DISK, str(folder)], capture_output=True, text=True, check=True
-    )
-    lines = done.stdout.splitlines()
+def test_a_full_disk_is_one_line_and_the_previous_checkpoint_stays(
+    folder: Path, tmp_path: Path
+) -> None:
+    context = multiprocessing.get_context("fork")
+    process = context.Process(target=save_on_a_full_disk, args=(folder, tmp_path / "said"))
+    process.start()
+    process.join()
+    lines = (tmp_path / "said").read_text().splitlines()
     assert [Path(line.split(": ")[1]).name for line in lines] == [
         "model.safetensors",
         "optimizer.pt",
