@@ -22,7 +22,6 @@ from ser.data.batch import Batch
 from ser.nn.emotion import EmotionModel
 from ser.nn.losses import Loss, ctc_sum, multitask_loss
 from ser.nn.systems import build_system
-from ser.train.checkpoint import load_weights
 from ser.train.loop import Trainer
 from ser.train.training_data import TrainingData
 
@@ -110,10 +109,3 @@ def scores(*values: float) -> Callable[[], dict[str, float]]:
     """A validation metric epoch by epoch."""
     remaining = iter(values)
     return lambda: {"valid_ua": next(remaining)}
-
-
-def run_for_epochs(data: TrainingData, folder: Path, epochs: int) -> dict[str, torch.Tensor]:
-    """The weights after so many epochs, by a run of that length (at a constant rate)."""
-    training = RESTLESS.model_copy(update={"max_epochs": epochs})
-    make_trainer(data, folder, training).run()
-    return load_weights(folder / "model.safetensors")

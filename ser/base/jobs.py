@@ -58,14 +58,14 @@ class SideBySide(Generic[Task]):
             imported by name.
         tasks: One for each job.
         num_jobs: Jobs at work at a time.
-        preload: The module whose import takes long; it is imported once for all jobs.
+        preload: The modules whose import takes long; they are imported once for all jobs.
     """
 
     def __init__(
-        self, work: Work[Task], tasks: Sequence[Task], num_jobs: int, preload: str
+        self, work: Work[Task], tasks: Sequence[Task], num_jobs: int, preload: Sequence[str]
     ) -> None:
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload([preload])
+        self._context.set_forkserver_preload(list(preload))
         self._work = work
         self._waiting = deque(enumerate(tasks))
         self._places = list(range(num_jobs))

@@ -22,7 +22,7 @@ from ser.infer.torch_engine import Network, TorchEngine, ensemble
 from ser.nn.mask import length_mask
 
 OPSET = 18
-EXAMPLE_FRAMES = (210, 150)  # of the utterances that are traced; any others may follow
+EXAMPLE_FRAMES = (45, 30)  # of the utterances that are traced, step by step in an LSTM: few
 FEATURES = "fbank."  # how the graph names the buffers of the features' layer
 
 

@@ -19,7 +19,8 @@ from ser.base.process import exit_on_sigterm
 from ser.train.finetune_run import FinetuneRun, finetune_record
 
 NUM_LOG_LINES = 5
-FINETUNE = "ser.train.finetune"  # imports torch, which takes seconds: the jobs need it
+# What takes seconds to import: torch, and what its optimisers import when the first one is made.
+PRELOAD = ("ser.train.finetune", "torch._dynamo")
 RERUN = "rerun the command to do those alone"
 
 
@@ -42,7 +43,7 @@ def finetune_all(runs: Sequence[FinetuneRun], num_jobs: int) -> None:
     with (
         exit_on_sigterm(),
         Display(unfinished) as display,
-        SideBySide(partial(_carry_out, devices), unfinished, num_jobs, FINETUNE) as jobs,
+        SideBySide(partial(_carry_out, devices), unfinished, num_jobs, PRELOAD) as jobs,
     ):
         for ended in jobs:
             for index, ending in ended.items():

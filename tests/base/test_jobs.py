@@ -20,6 +20,8 @@ def work(task: str, place: int, report: Report) -> None:
     if what == "write":
         report(1, 2)
         Path(path).write_text(str(place))
+    elif what == "look":
+        Path(path).write_text(str("sched" in sys.modules))
     elif what == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
     elif what == "leave":
@@ -46,13 +48,32 @@ def work(task: str, place: int, report: Report) -> None:
 
 def run(tasks: list[str], num_jobs: int) -> dict[int, Ending]:
     endings = {}
-    with SideBySide(work, tasks, num_jobs, __name__) as jobs:
+    with SideBySide(work, tasks, num_jobs, [__name__]) as jobs:
         for ended in jobs:
             assert jobs.num_running <= num_jobs
             endings |= ended
         finished = [ending for ending in endings.values() if ending.reason is None]
         assert len(finished) <= jobs.done < len(finished) + 1
     return endings
+
+
+LOOK = """
+import sys
+from test_jobs import work
+from ser.base.jobs import SideBySide
+if __name__ == "__main__":
+    with SideBySide(work, sys.argv[1:], 1, ["test_jobs", "sched"]) as jobs:
+        print(list(jobs))
+    assert "sched" not in sys.modules
+"""
+
+
+def test_what_takes_long_to_import_is_there_already(tmp_path: Path) -> None:
+    """In a program of its own: the server that forks the jobs is one for all of a program."""
+    path = os.pathsep.join(filter(None, [str(Path(__file__).parent), os.environ.get("PYTHONPATH")]))
+    call = [sys.executable, "-c", LOOK, f"look {tmp_path / 'seen'}"]
+    subprocess.run(call, env={**os.environ, "PYTHONPATH": path}, check=True)
+    assert (tmp_path / "seen").read_text() == "True"
 
 
 @pytest.mark.parametrize("num_jobs", [1, 3])
@@ -86,7 +107,9 @@ def wait_for(path: Path) -> int:
 
 def test_leaving_the_block_ends_what_is_at_work(tmp_path: Path) -> None:
     path = tmp_path / "pid"
-    with SideBySide(work, [f"sleep {path}", "write " + str(tmp_path / "no")], 1, __name__) as jobs:
+    with SideBySide(
+        work, [f"sleep {path}", "write " + str(tmp_path / "no")], 1, [__name__]
+    ) as jobs:
         for _ in jobs:
             if path.exists():
                 break
@@ -102,7 +125,7 @@ from ser.base.jobs import SideBySide
 from ser.base.process import exit_on_sigterm
 from test_jobs import work
 if __name__ == "__main__":
-    with exit_on_sigterm(), SideBySide(work, sys.argv[1:], 2, "test_jobs") as jobs:
+    with exit_on_sigterm(), SideBySide(work, sys.argv[1:], 2, ["test_jobs"]) as jobs:
         list(jobs)
 """
 

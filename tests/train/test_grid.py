@@ -72,6 +72,7 @@ def test_a_failed_run_does_not_stop_the_others(num_jobs: int) -> None:
     assert weights(runs[2]) == weights(elsewhere), "side by side or alone: the same bits"
 
 
+@pytest.mark.slow
 def test_a_killed_run_is_named_and_the_others_finish() -> None:
     """A rerun does the killed one alone."""
     change_system(LONG, **ENDLESS)
@@ -153,6 +154,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_nothing_outlives_the_program() -> None:
     """SIGTERM for all its processes: the runs write their checkpoints and leave."""
     change_system(LONG, **ENDLESS)

@@ -1,5 +1,7 @@
 """Which weights a run leaves behind: the last, the best, an average; and when it gives up."""
 
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,6 @@ from tiny_training import (
     journal,
     kill_at,
     make_trainer,
-    run_for_epochs,
     scores,
     weights,
 )
@@ -22,6 +23,20 @@ from ser.train.selection import Selection
 from ser.train.training_data import TrainingData
 
 pytestmark = pytest.mark.trains
+WeightsAfter = Callable[[int], dict[str, torch.Tensor]]
+
+
+@pytest.fixture(scope="module")
+def weights_after(data: TrainingData, tmp_path_factory: pytest.TempPathFactory) -> WeightsAfter:
+    """The weights after so many epochs, by a run of that length (at a constant rate)."""
+
+    @cache
+    def run(epochs: int) -> dict[str, torch.Tensor]:
+        folder = tmp_path_factory.mktemp(f"epochs{epochs}")
+        make_trainer(data, folder, RESTLESS.model_copy(update={"max_epochs": epochs})).run()
+        return load_weights(folder / "model.safetensors")
+
+    return run
 
 
 @pytest.mark.parametrize(
@@ -34,23 +49,30 @@ pytestmark = pytest.mark.trains
     ],
 )
 def test_selection_keeps_the_best_epoch(
-    data: TrainingData, tmp_path: Path, values: tuple[float, ...], higher: bool, best: int
+    weights_after: WeightsAfter,
+    data: TrainingData,
+    tmp_path: Path,
+    values: tuple[float, ...],
+    higher: bool,
+    best: int,
 ) -> None:
     selection = Selection("valid_ua", higher_is_better=higher, keep_best=True)
     run = tmp_path / "run"
     make_trainer(data, run, validate=scores(*values), selection=selection).run()
     kept = load_weights(run / "model.safetensors")
     for epochs in range(1, NUM_EPOCHS + 1):
-        expected = run_for_epochs(data, tmp_path / str(epochs), epochs)
+        expected = weights_after(epochs)
         same = all(torch.equal(kept[name], expected[name]) for name in expected)
         assert same == (epochs == best)
     assert [e["valid_ua"] for e in journal(run) if e["scope"] == "epoch"] == list(values)
 
 
-def test_without_selection_the_last_weights_are_kept(data: TrainingData, tmp_path: Path) -> None:
+def test_without_selection_the_last_weights_are_kept(
+    weights_after: WeightsAfter, data: TrainingData, tmp_path: Path
+) -> None:
     run = tmp_path / "run"
     make_trainer(data, run, validate=scores(0.9, 0.5, 0.4)).run()
-    kept, last = load_weights(run / "model.safetensors"), run_for_epochs(data, tmp_path / "x", 3)
+    kept, last = load_weights(run / "model.safetensors"), weights_after(3)
     assert all(torch.equal(kept[name], last[name]) for name in last)
 
 
@@ -92,6 +114,7 @@ def test_validation_sees_the_model_without_dropout(data: TrainingData, tmp_path:
     ],
 )
 def test_average_of_the_best_or_the_last_epochs(
+    weights_after: WeightsAfter,
     data: TrainingData,
     tmp_path: Path,
     num_calls: int,
@@ -112,7 +135,7 @@ def test_average_of_the_best_or_the_last_epochs(
                 make_trainer(data, run, training, change=kill_at(call), **options).run()
         else:
             make_trainer(data, run, training, **options).run()
-    singles = [run_for_epochs(data, tmp_path / str(n), n) for n in epochs]
+    singles = [weights_after(n) for n in epochs]
     kept = load_weights(run / "model.safetensors")
     for name, tensor in kept.items():
         mean = (singles[0][name].double() + singles[1][name].double()) / 2

@@ -73,6 +73,7 @@ def submit(runs: list[FinetuneRun], max_jobs: int | None = None) -> str:
     return Path("calls").read_text()
 
 
+@pytest.mark.slow
 def test_failed_and_lost_tasks_are_named_and_submitted_again(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
