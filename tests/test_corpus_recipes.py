@@ -217,13 +217,16 @@ def test_whatever_the_skeleton_is_given(tree: Path, kind: str) -> None:
             lines = (f"{spk}-{label} {(path, spk, label)[i]}\n" for path, spk, label in files)
             (given / name).write_text("".join(lines))
     recipe = tree / "egs" / "demo"
-    options = ["--stop-stage", "0", "--recogniser", "none", "--systems", "transformer"]
-    result = run(recipe / "run.sh", *options, DEMO=str(given))
+    if kind == "folder":
+        options = ["--stop-stage", "0", "--recogniser", "none", "--systems", "transformer"]
+        result = run(recipe / "run.sh", *options, DEMO=str(given))
+    else:
+        result = prepare(recipe, DEMO=str(given))
     assert result.returncode == 0, result.stderr
     data = read_data_dir(recipe / "data" / "ser")
     assert sorted(data["wav.scp"].values()) == sorted(str(path) for path, _, _ in files)
     assert len(set(data["utt2spk"].values())) == 5
-    assert (recipe / "exp" / "folds" / "run.json").exists()
+    assert (recipe / "exp" / "folds" / "run.json").exists() == (kind == "folder")
     warned = f"warning: {given}: 2 others are not taken (.m4a, .txt); a table can name them\n"
     assert (warned in result.stderr) == (kind == "folder")
 

@@ -6,8 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import balanced_accuracy_score, f1_score
-from sklearn.metrics import confusion_matrix as sklearn_confusion
 
 from ser.metrics.classification import (
     Confusion,
@@ -54,13 +52,17 @@ def test_a_class_without_references_has_no_recall_and_no_share_in_ua() -> None:
 @pytest.mark.filterwarnings("ignore:y_pred contains classes not in y_true")
 @given(st.lists(st.tuples(st.sampled_from(LABELS), st.sampled_from(LABELS)), min_size=1))
 def test_agrees_with_scikit_learn(pairs: list[tuple[str, str]]) -> None:
+    from sklearn import metrics  # seconds to import
+
     references, hypotheses = [r for r, _ in pairs], [h for _, h in pairs]
     confusion = confusion_of(references, hypotheses, LABELS)
-    assert (confusion == sklearn_confusion(references, hypotheses, labels=LABELS)).all()
+    assert (confusion == metrics.confusion_matrix(references, hypotheses, labels=LABELS)).all()
     assert weighted_accuracy(confusion) == pytest.approx(
         np.mean([r == h for r, h in pairs], dtype=float)
     )
     assert unweighted_accuracy(confusion) == pytest.approx(
-        balanced_accuracy_score(references, hypotheses)
+        metrics.balanced_accuracy_score(references, hypotheses)
     )
-    assert macro_f1(confusion) == pytest.approx(f1_score(references, hypotheses, average="macro"))
+    assert macro_f1(confusion) == pytest.approx(
+        metrics.f1_score(references, hypotheses, average="macro")
+    )

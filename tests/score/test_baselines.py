@@ -1,7 +1,6 @@
 """Baselines that hear nothing."""
 
 import pytest
-from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
 from ser.score.baselines import accuracies, by_scene, by_words, majority
 
@@ -31,9 +30,11 @@ def test_without_words_the_majority_is_left() -> None:
 
 
 def test_accuracies_are_sklearns() -> None:
+    from sklearn import metrics  # seconds to import
+
     truth = dict(zip("abcdefgh", "xxxxxyyz", strict=True))
     guess = dict(zip("abcdefgh", "xxxyzyxz", strict=True))
     wa, ua = accuracies(truth, guess)
     pairs = [truth[u] for u in truth], [guess[u] for u in truth]
-    assert wa == accuracy_score(*pairs)
-    assert ua == pytest.approx(balanced_accuracy_score(*pairs))
+    assert wa == metrics.accuracy_score(*pairs)
+    assert ua == pytest.approx(metrics.balanced_accuracy_score(*pairs))

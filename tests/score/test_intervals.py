@@ -53,6 +53,7 @@ def test_one_cluster_has_no_interval() -> None:
     assert not found.excludes_zero
 
 
+@pytest.mark.slow
 def test_bootstrap_of_independent_utterances_agrees_with_the_binomial() -> None:
     correct = np.repeat([1.0, 0.0], [140, 60])[:, None]
     alone = np.arange(200)  # each utterance a session of its own
@@ -63,6 +64,7 @@ def test_bootstrap_of_independent_utterances_agrees_with_the_binomial() -> None:
     assert (found.low, found.high) == pytest.approx((0.7 - half, 0.7 + half), abs=0.006)
 
 
+@pytest.mark.slow
 def test_bootstrap_equals_drawing_one_by_one() -> None:
     """The counts of kinds have the spread of utterances drawn singly, in all three levels."""
     session, speaker, ref, correct = some_evaluation(0.08)
@@ -123,6 +125,7 @@ def test_recommended_interval_covers(
     assert 0.92 < coverage(world, metric, contrast, 1000, seed=7).covered < 0.98
 
 
+@pytest.mark.slow
 def test_plain_interval_does_not_cover_where_sessions_differ() -> None:
     world = World(session_sd=0.08, speaker_sd=0.0, num_utts=150)
     plain = coverage(world, "wa", (1, 0), 300, seed=7, num_rounds=100)

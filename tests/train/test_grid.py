@@ -49,7 +49,7 @@ def wait_until_training(run: FinetuneRun) -> int:
     return pid
 
 
-@pytest.mark.parametrize("num_jobs", [1, 2])
+@pytest.mark.parametrize("num_jobs", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_a_failed_run_does_not_stop_the_others(num_jobs: int) -> None:
     """The first folder holds a run of another configuration, which only --force moves."""
     runs = [finetune_run(SYSTEM, fold) for fold in "123"]
