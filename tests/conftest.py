@@ -1,5 +1,6 @@
 """Puts this folder on the path, so that tests in all folders can import ``tiny``."""
 
+import gc
 import os
 import shutil
 import signal
@@ -8,7 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
+settings.register_profile("ser", deadline=None)  # other work on the cores is no failure
+settings.load_profile("ser")
 # A shell starts what runs in the background with Ctrl-C ignored, and so would the programs tested.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -21,6 +25,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "pretrained_recipe" in getattr(item, "fixturenames", ()):
             item.add_marker("trains")
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()  # what was imported is not searched for garbage again and again
 
 
 @pytest.fixture(scope="session", autouse=True)

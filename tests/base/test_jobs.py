@@ -76,7 +76,7 @@ def test_what_takes_long_to_import_is_there_already(tmp_path: Path) -> None:
     assert (tmp_path / "seen").read_text() == "True"
 
 
-@pytest.mark.parametrize("num_jobs", [1, 3])
+@pytest.mark.parametrize("num_jobs", [pytest.param(1, marks=pytest.mark.slow), 3])
 def test_whatever_befalls_one_the_others_go_on(num_jobs: int, tmp_path: Path) -> None:
     first, last = tmp_path / "first", tmp_path / "last"
     failing = ["kill", "leave", "fail", "full", "stop", "crash"]
@@ -119,6 +119,12 @@ def test_leaving_the_block_ends_what_is_at_work(tmp_path: Path) -> None:
     assert not (tmp_path / "no").exists()
 
 
+RARER_ENDS = [
+    (signal.SIGTERM, False),
+    (signal.SIGKILL, True),
+    (signal.SIGINT, False),
+    (signal.SIGINT, True),
+]
 PARENT = """
 import sys
 from ser.base.jobs import SideBySide
@@ -130,8 +136,14 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
-@pytest.mark.parametrize("to_group", [False, True])
+@pytest.mark.parametrize(
+    ("number", "to_group"),
+    [
+        (signal.SIGTERM, True),
+        (signal.SIGKILL, False),
+        *(pytest.param(number, group, marks=pytest.mark.slow) for number, group in RARER_ENDS),
+    ],
+)
 def test_no_job_outlives_its_parent(number: signal.Signals, to_group: bool, tmp_path: Path) -> None:
     """Unless the parent is killed, jobs have the time to leave something tidy."""
     paths = [tmp_path / "0", tmp_path / "1"]

@@ -61,7 +61,7 @@ def test_the_next_fold_validates() -> None:
         assert {u[4] for u in parts["train"]} == set("12345") - {name, following}
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(
     sexes=st.lists(st.sampled_from("fm"), min_size=1, max_size=18),
     num_folds=st.integers(3, 6),

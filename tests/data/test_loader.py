@@ -64,7 +64,7 @@ def assert_same(batch: Batch, expected: Batch) -> None:
         assert torch.equal(found, wanted), name
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(indices=st.lists(st.integers(0, 3), min_size=1, max_size=6), masked=st.booleans())
 def test_equals_the_plain_way(reader: ArkReader, indices: list[int], masked: bool) -> None:
     lens = list(NUM_FRAMES.values())

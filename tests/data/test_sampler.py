@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import ser
@@ -17,7 +17,6 @@ LENS = np.random.default_rng(0).integers(60, 3000, size=203).tolist()
 SIZES = st.lists(st.integers(1, 3000), min_size=1, max_size=70)
 
 
-@settings(deadline=None)
 @given(
     lens=SIZES,
     batch_size=st.integers(1, 20),

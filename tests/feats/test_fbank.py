@@ -111,7 +111,7 @@ def test_equals_torchaudio_with_other_options(changes: dict[str, float]) -> None
     assert (log_mel(samples, config) - reference(samples, config)).abs().max() < 1e-3
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(num_samples=st.integers(1, 3000))
 def test_number_of_frames(num_samples: int) -> None:
     fbank = Fbank(CONFIG)

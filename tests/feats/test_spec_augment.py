@@ -50,7 +50,7 @@ def is_one_span(hit: npt.NDArray[np.bool_]) -> bool:
     return not len(where) or len(where) == where[-1] - where[0] + 1
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(
     seed=st.integers(0, 10**6),
     widest=st.integers(0, 40),
@@ -63,7 +63,7 @@ def test_one_time_mask(seed: int, widest: int, share: float) -> None:
         assert mask[:, 0].sum() <= min(widest, share * size + 1e-9)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(seed=st.integers(0, 10**6), widest=st.integers(0, 200))
 def test_one_frequency_mask(seed: int, widest: int) -> None:
     for mask in masked(config(freq=(1, widest)), seed):
@@ -81,7 +81,7 @@ def test_every_width_and_place_is_drawn() -> None:
     assert bands.any(axis=0).all()
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     seed=st.integers(0, 10**6),
     epoch=st.integers(0, 100),

@@ -81,7 +81,7 @@ class KilledError(Exception):
     """Stands for what ends a writer early."""
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(
     storage=st.sampled_from(STORAGES),
     num_written=st.integers(0, len(FEATS)),

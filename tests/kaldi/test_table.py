@@ -18,7 +18,7 @@ def is_word(text: str) -> bool:
     return text.split() == [text]
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(
     st.dictionaries(
         WORDS.filter(is_word), st.lists(WORDS.filter(is_word), max_size=3).map(" ".join)

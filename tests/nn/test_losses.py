@@ -68,7 +68,7 @@ def test_normalisation_of_a_batch() -> None:
     assert float(per_token) / len(TARGETS) == pytest.approx(float(mean), rel=1e-5)
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(num_frames=st.integers(0, 6), target=st.lists(st.integers(1, 2), max_size=5))
 @example(num_frames=2, target=[1, 1])
 @example(num_frames=3, target=[1, 1])

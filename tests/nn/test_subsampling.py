@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tiny import encoder_config
 
@@ -17,7 +17,6 @@ def front_end() -> ConvSubsampling:
     return ConvSubsampling(PAPER, num_mel_bins=80, d_model=4)
 
 
-@settings(deadline=None)
 @given(num_frames=st.integers(11, 400))
 def test_formula_equals_the_output(front_end: ConvSubsampling, num_frames: int) -> None:
     size = ((num_frames - 1) // 2 - 2) // 3

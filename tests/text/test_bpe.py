@@ -45,7 +45,7 @@ def test_the_training_text_comes_back_without_blank_or_unknown(tokenizer: Tokeni
     assert tokenizer.decode([]) == ""
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.lists(st.sampled_from(WORDS)))
 def test_any_order_of_known_words_comes_back(tokenizer: Tokenizer, words: list[str]) -> None:
     assert tokenizer.decode(tokenizer.encode(" ".join(words))) == " ".join(words)

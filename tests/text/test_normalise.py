@@ -3,7 +3,7 @@
 import unicodedata
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ser.text.normalise import normalise_transcript
@@ -43,7 +43,6 @@ def test_known_answers(text: str, words: str) -> None:
     assert normalise_transcript(text) == words
 
 
-@settings(deadline=None)
 @given(st.text())
 def test_form(text: str) -> None:
     words = normalise_transcript(text)
@@ -53,7 +52,6 @@ def test_form(text: str) -> None:
     assert normalise_transcript(words) == words
 
 
-@settings(deadline=None)
 @given(st.lists(st.text("ABCXYZ'", min_size=1).filter(lambda word: word.strip("'"))))
 def test_librispeech_stays_as_it_is(words: list[str]) -> None:
     assert normalise_transcript(" ".join(words)) == " ".join(words)

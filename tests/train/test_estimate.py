@@ -15,6 +15,7 @@ SHIPPED = sorted(
     path for name in ("pretrain", "systems") for path in EGS.glob(f"*/conf/**/{name}/*.yaml")
 )
 PAPER = EGS / "iemocap" / "conf" / "pretrain" / "ctc.yaml"
+OTHERS = {"cross", "crema_d", "emodb", "esd", "meld", "msp_podcast", "savee", "tess"}  # as ravdess
 
 
 def paper(**changes: float) -> Plan:
@@ -22,7 +23,17 @@ def paper(**changes: float) -> Plan:
     return read_plan(PAPER, **{**options, **changes})
 
 
-@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: str(path.relative_to(EGS)))
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(
+            path,
+            id=str(path.relative_to(EGS)),
+            marks=[pytest.mark.slow] if path.relative_to(EGS).parts[0] in OTHERS else [],
+        )
+        for path in SHIPPED
+    ],
+)
 def test_every_shipped_configuration_is_estimated(path: Path) -> None:
     text = describe(read_plan(path, None, None, None), [1, 8])
     assert text.startswith(f"{path}: arithmetic on the configuration; nothing here was measured")
