@@ -17,14 +17,17 @@ settings.load_profile("ser")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 NOBODY = 65534
+LONGEST = ("test_recipes.py", "test_corpus_recipes.py", "test_export.py", "test_torchrun.py")
 
 
-@pytest.hookimpl(tryfirst=True)  # before -m chooses
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whatever is built on the tiny recipe trains."""
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
+    """Whatever is built on the tiny recipe trains; the longest files begin first."""
     for item in items:
         if "pretrained_recipe" in getattr(item, "fixturenames", ()):
             item.add_marker("trains")
+    yield  # pytest-randomly shuffles, -m chooses
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else 9)
 
 
 def pytest_collection_finish() -> None:

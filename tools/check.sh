@@ -38,7 +38,8 @@ trap 'rm -f "$said"' EXIT
 
 status=0
 workers=$(nproc)
-python -m pytest -m "$chosen" -n "$((workers < 8 ? workers : 8))" --dist loadfile "$@" || status=$?
+python -m pytest -m "$chosen" -n "$((workers < 8 ? workers : 8))" \
+  --dist loadfile --no-loadscope-reorder "$@" || status=$?
 wait $! || status=$?
 cat "$said"
 exit "$status"

@@ -28,7 +28,9 @@ fresh=()
 if [ -f "$venv/.complete" ]; then rm "$venv/.complete"; else fresh=(--clear); fi
 if ! {
   "$python" -m venv "${fresh[@]}" "$venv" &&
-    "$venv/bin/pip" install --constraint tools/constraints.txt --editable ".[dev]"
+    "$venv/bin/pip" install --no-compile --constraint tools/constraints.txt --editable ".[dev]" &&
+    # Compiled on all cores, not by pip on one; of some packages there are files for other Pythons.
+    { "$venv/bin/python" -m compileall -qq -j 0 "$venv/lib" || true; }
 } >tools/setup.log 2>&1; then
   echo "error: set-up failed; the end of tools/setup.log:" >&2
   tail -n 5 tools/setup.log >&2

@@ -1,5 +1,7 @@
 """The comparison without a network: functionals of opensmile and a linear SVM."""
 
+import inspect
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,15 +56,19 @@ def _functionals(wavs: Mapping[str, str], name: str) -> dict[str, Any]:
             f"{name}: opensmile is not installed; expected it for this comparison; pip install "
             "opensmile (its licence allows research only), or leave the system out (--systems)"
         ) from error
-    smile = opensmile.Smile(
-        feature_set=getattr(opensmile.FeatureSet, name),
-        feature_level=opensmile.FeatureLevel.Functionals,
-    )
     values = {}
-    for utt, wav in tqdm(wavs.items(), desc=name, unit="utt", disable=None):
-        samples = read_audio(Path(wav), utt, SAMPLE_RATE_HZ) / INT16_SCALE
-        table = smile.process_signal(samples, SAMPLE_RATE_HZ)
-        values[utt] = np.nan_to_num(table.to_numpy()[0].astype(np.float32))
+    with tempfile.TemporaryDirectory() as folder:
+        # opensmile takes ASCII paths alone, and may be installed under any.
+        root = Path(folder) / "config"
+        root.symlink_to(Path(inspect.getfile(opensmile.Smile)).parent / root.name)
+        smile = type("Smile", (opensmile.Smile,), {"default_config_root": str(root)})(
+            feature_set=getattr(opensmile.FeatureSet, name),
+            feature_level=opensmile.FeatureLevel.Functionals,
+        )
+        for utt, wav in tqdm(wavs.items(), desc=name, unit="utt", disable=None):
+            samples = read_audio(Path(wav), utt, SAMPLE_RATE_HZ) / INT16_SCALE
+            table = smile.process_signal(samples, SAMPLE_RATE_HZ)
+            values[utt] = np.nan_to_num(table.to_numpy()[0].astype(np.float32))
     return values
 
 

@@ -1,0 +1,61 @@
+"""``tools/activate.sh``: an environment of one's own is kept where it fits, else one is set up."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import ser
+
+ROOT = Path(ser.__file__).parents[1]
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """Another checkout, whose set-up only says that it was called."""
+    top = tmp_path / "a checkout"
+    (top / "tools" / "venv" / "bin").mkdir(parents=True)
+    shutil.copy(ROOT / "tools" / "activate.sh", top / "tools")
+    (top / "tools" / "setup.sh").write_text("#!/bin/sh\necho set up\n")
+    (top / "tools" / "setup.sh").chmod(0o755)
+    (top / "ser").mkdir()
+    shutil.copy(ROOT / "ser" / "__init__.py", top / "ser")
+    return top
+
+
+def activate(checkout: Path, **environment: str) -> list[str]:
+    """What is said, and the Python that is in front then."""
+    bin_folder = str(Path(sys.executable).parent)
+    path = os.pathsep.join([bin_folder, os.environ["PATH"]])
+    done = subprocess.run(
+        ["bash", "-c", '. "$0" && command -v python', checkout / "tools" / "activate.sh"],
+        env={**os.environ, "PATH": path, **environment},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.splitlines()
+
+
+def test_an_environment_with_this_checkout_is_kept(checkout: Path) -> None:
+    here = str(Path(sys.executable).with_name("python"))
+    assert activate(checkout, PYTHONPATH=str(checkout)) == [here]
+
+
+@pytest.mark.parametrize("lacking", ["this checkout", "torch"])
+def test_another_one_is_not(checkout: Path, tmp_path: Path, lacking: str) -> None:
+    own = checkout / "tools" / "venv" / "bin" / "python"
+    own.symlink_to(sys.executable)
+    if lacking == "torch":
+        (tmp_path / "python").mkdir()
+        bare = tmp_path / "python" / "python"  # of the standard library alone
+        bare.write_text(f'#!/bin/sh\nexec "{sys.executable}" -S "$@"\n')
+        bare.chmod(0o755)
+        path = os.pathsep.join([str(bare.parent), os.environ["PATH"]])
+        said = activate(checkout, PYTHONPATH=str(checkout), PATH=path)
+    else:
+        said = activate(checkout, PYTHONPATH=str(ROOT))
+    assert said == ["set up", str(own)]
