@@ -73,7 +73,7 @@ import tiny_recipe
 torch.set_num_threads(1)
 with pytest.MonkeyPatch.context() as patch:
     tiny_recipe.build(Path.cwd(), patch)
-tiny_recipe.change_system("cnn_blstm_sa", training__max_epochs=400)
+tiny_recipe.change_system("cnn_blstm_sa", training__max_epochs=120)
 END
 printf '%s\n' "# of one core" --cpus-per-task=1 --time=00:10:00 >conf/slurm.conf
 
