@@ -34,6 +34,15 @@ def pytest_collection_finish() -> None:
     gc.freeze()  # what was imported is not searched for garbage again and again
 
 
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """The seed of the order, which -q hides: a failure can be had again."""
+    seed = config.getoption("randomly_seed", None)
+    if seed is not None:
+        terminalreporter.write_line(f"order of the tests: --randomly-seed={seed}")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> None:
     import torch  # not above: pytest-xdist's parent process needs none

@@ -1,8 +1,10 @@
-"""Calling a recipe as a user does, from another directory."""
+"""Calling a recipe as a user does, from another directory; egs/mini in small."""
 
 import os
+import re
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import ser
 
@@ -21,3 +23,26 @@ def run(recipe: Path, *options: str, **environment: str) -> subprocess.Completed
         text=True,
         check=False,
     )
+
+
+def shrink(recipe: Path) -> None:
+    """Makes a copy of egs/mini tiny: little data, small models, two epochs, two folds."""
+    conf = recipe / "conf"
+    data = (recipe / "local" / "data.sh").read_text()
+    data = data.replace('"$MINI_CORPUS"\n', '"$MINI_CORPUS" --num-turns 80 --num-sentences 60\n', 1)
+    assert "--num-turns" in data
+    (recipe / "local" / "data.sh").write_text(data)
+
+    def edit(path: Path, **changes: Any) -> None:
+        text = path.read_text()
+        for key, value in changes.items():
+            text, count = re.subn(rf"(?m)^( *{key}:) \S+", rf"\1 {value}", text)
+            assert count == 1, (path, key)
+        path.write_text(text)
+
+    edit(conf / "encoder.yaml", num_channels=4, d_model=16, num_blocks=1, head_dim=4, ffn_dim=16)
+    edit(conf / "protocol" / "paper.yaml", num_folds=2)  # of two and three sessions
+    edit(conf / "pretrain" / "ctc.yaml", max_epochs=2)
+    edit(conf / "systems" / "cnn_blstm_sa.yaml", max_epochs=2, num_channels=2, lstm_dim=4)
+    for name in SYSTEMS[1:]:
+        edit(conf / "systems" / f"{name}.yaml", max_epochs=2)

@@ -10,11 +10,10 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 from programs import call
-from recipe_shell import ROOT, SYSTEMS, run
+from recipe_shell import ROOT, SYSTEMS, run, shrink
 
 from ser.kaldi.table import read_table
 from ser.text.normalise import normalise_transcript
@@ -22,29 +21,6 @@ from ser.text.normalise import normalise_transcript
 STAGES = range(7)
 
 pytestmark = pytest.mark.trains
-
-
-def shrink(recipe: Path) -> None:
-    """Makes a copy of egs/mini tiny: little data, small models, two epochs, two folds."""
-    conf = recipe / "conf"
-    data = (recipe / "local" / "data.sh").read_text()
-    data = data.replace('"$MINI_CORPUS"\n', '"$MINI_CORPUS" --num-turns 80 --num-sentences 60\n', 1)
-    assert "--num-turns" in data
-    (recipe / "local" / "data.sh").write_text(data)
-
-    def edit(path: Path, **changes: Any) -> None:
-        text = path.read_text()
-        for key, value in changes.items():
-            text, count = re.subn(rf"(?m)^( *{key}:) \S+", rf"\1 {value}", text)
-            assert count == 1, (path, key)
-        path.write_text(text)
-
-    edit(conf / "encoder.yaml", num_channels=4, d_model=16, num_blocks=1, head_dim=4, ffn_dim=16)
-    edit(conf / "protocol" / "paper.yaml", num_folds=2)  # of two and three sessions
-    edit(conf / "pretrain" / "ctc.yaml", max_epochs=2)
-    edit(conf / "systems" / "cnn_blstm_sa.yaml", max_epochs=2, num_channels=2, lstm_dim=4)
-    for name in SYSTEMS[1:]:
-        edit(conf / "systems" / f"{name}.yaml", max_epochs=2)
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@
 #   --fast    only the tests that train nothing
 #   --all     the slow tests too (kills, torchrun, the paper's sizes, the README's commands): CI
 #
-# The tests run in random order (-p randomly, its seed is printed), on every core a worker of its
-# own; -n0 runs them in one process.
+# The tests run in random order (its seed is printed: --randomly-seed=N repeats it), with a worker
+# for each core; -n0 runs them in one process.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/activate.sh"
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

@@ -16,7 +16,7 @@ PROGRAMS = sorted(
 )
 WITHOUT_TORCH = (
     "audit choose coverage finetune list_audio make_feats make_folds make_synthetic prepare_corpus "
-    "prepare_cross prepare_iemocap prepare_librispeech prepare_table pretrain score ser_predict "
+    "prepare_cross prepare_iemocap prepare_librispeech prepare_table pretrain score "
     "submit train_bpe verify"
 ).split()
 SLOW_IMPORTS = {"torch", "torchaudio", "tensorboard", "sklearn", "scipy.stats"}
