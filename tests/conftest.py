@@ -22,10 +22,13 @@ LONGEST = ("test_recipes.py", "test_corpus_recipes.py", "test_export.py", "test_
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
-    """Whatever is built on the tiny recipe trains; the longest files begin first."""
+    """What is built on the tiny recipe trains, browsers are slow; the longest files begin first."""
     for item in items:
-        if "pretrained_recipe" in getattr(item, "fixturenames", ()):
+        fixtures = getattr(item, "fixturenames", ())
+        if "pretrained_recipe" in fixtures:
             item.add_marker("trains")
+        if "browser" in fixtures:
+            item.add_marker("slow")
     yield  # pytest-randomly shuffles, -m chooses
     items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else 9)
 
