@@ -1,4 +1,4 @@
-"""LibriSpeech (Panayotov et al., 2015): ``<subset>/<speaker>/<chapter>/`` -> read speech.
+"""LibriSpeech (Panayotov et al., 2015): ``<subset>/<speaker>/<chapter>/`` -> stage 0's folders.
 
 Any audio extension that soundfile reads is taken (``.flac``, ``.wav``, ``.opus``, ...).
 """
@@ -9,7 +9,10 @@ from pathlib import Path
 
 from ser.base.errors import SerError
 from ser.base.files import read_text
-from ser.kaldi.audio import EXTENSIONS
+from ser.base.log import logger
+from ser.corpus.recorded import write_recorded
+from ser.kaldi.audio import EXTENSIONS, measure_durations
+from ser.kaldi.data_dir import write_data_dir
 from ser.kaldi.table import Table
 from ser.text.normalise import normalise_transcript
 
@@ -138,3 +141,56 @@ def asr_tables(utterances: Iterable[ReadUtterance]) -> dict[str, Table]:
         "text": {u.utt: u.transcript for u in listed},
         "utt2spk": {u.utt: u.spk for u in listed},
     }
+
+
+def prepare_librispeech(
+    root: Path,
+    train_out: Path,
+    valid_out: Path,
+    train_subsets: Sequence[str],
+    valid_subsets: Sequence[str],
+    valid_speakers: Sequence[str],
+) -> None:
+    """LibriSpeech -> ``data/asr_train`` and ``data/asr_valid``.
+
+    Args:
+        root: The folder of the subsets.
+        train_out: Data directory to write.
+        valid_out: Data directory to write.
+        train_subsets: Subsets to train on; those that are missing are listed and noted.
+        valid_subsets: Subsets to validate on.
+        valid_speakers: Speakers of the training subsets to validate on instead.
+
+    Raises:
+        SerError: The corpus is missing or malformed, or nothing is left to validate on.
+    """
+    missing = missing_subsets(root, train_subsets)
+    missing_valid = missing_subsets(root, valid_subsets) if valid_subsets else []
+    if missing or missing_valid:
+        listed = ", ".join(missing + missing_valid)
+        logger.warning("warning: %s: the subsets %s are missing", root, listed)
+    train, valid = split_speakers(read_librispeech(root, train_subsets), valid_speakers)
+    valid += read_librispeech(root, valid_subsets)
+    if not valid:
+        raise SerError(
+            f"{root}: no utterance to validate on; expected validation subsets or speakers; name "
+            "them in local/data.sh"
+        )
+    _write_read_speech(train_out, train, missing)
+    _write_read_speech(valid_out, valid, missing_valid)
+
+
+def _write_read_speech(
+    out: Path, utterances: Sequence[ReadUtterance], missing: Sequence[str]
+) -> None:
+    tables = asr_tables(utterances)
+    tables["utt2dur"] = measure_durations({u.utt: u.wav for u in utterances})
+    hours = sum(map(float, tables["utt2dur"].values())) / 3600
+    logger.info("%s: %s utterances, %.2f h", out, len(utterances), hours)
+    write_recorded(
+        out,
+        {},
+        lambda folder: write_data_dir(folder, tables),
+        with_audio=False,  # 60 GB in full
+        missing_subsets=missing,
+    )

@@ -1,14 +1,12 @@
-"""Stage 0: corpora -> whole, validated, recorded data directories."""
+"""Stage 0: corpora of emotional speech -> ``data/ser``, and its folds."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from ser.base.errors import SerError
 from ser.base.files import (
-    digest_json,
     read_text,
     require_replaceable,
     whole_folder,
@@ -25,7 +23,6 @@ from ser.corpus.emotion import (
     EmotionUtterance,
     check_labels,
     choose,
-    digest_audio,
     identical_audio,
     write_emotion_dir,
 )
@@ -33,49 +30,13 @@ from ser.corpus.fold_lists import digest_folds, write_folds
 from ser.corpus.folds import make_folds
 from ser.corpus.iemocap import differences_from_counts, read_iemocap
 from ser.corpus.kaldi_dir import read_kaldi_dir
-from ser.corpus.librispeech import (
-    ReadUtterance,
-    asr_tables,
-    missing_subsets,
-    read_librispeech,
-    split_speakers,
-)
 from ser.corpus.readers import NUM_PUBLISHED, READERS
+from ser.corpus.recorded import write_recorded
 from ser.corpus.table import read_table_corpus
-from ser.kaldi.audio import measure_durations
 from ser.kaldi.data_dir import (
-    digest_data_dir,
     read_data_dir,
     require_data_dir,
-    write_data_dir,
 )
-from ser.kaldi.table import read_table
-
-
-def _write_recorded(
-    out: Path,
-    config: Mapping[str, Any],
-    write: Callable[[Path], object],
-    inputs: Mapping[str, str] | None = None,
-    with_audio: bool = True,
-    **notes: Any,
-) -> dict[str, str]:
-    """Writes a data directory at once; its identity is that of its tables, audio and inputs.
-
-    Returns:
-        The digest of each audio file, by utterance.
-    """
-    with whole_folder(out) as folder:
-        try:
-            write(folder)
-        except SerError as error:  # the user knows the folder by its name to come
-            raise SerError(str(error).replace(str(folder), str(out))) from error
-        wavs = {utt: Path(wav) for utt, wav in read_table(folder / "wav.scp").items()}
-        digests = digest_audio(wavs) if with_audio else {}
-        audio = {"audio": digest_json(digests)} if with_audio else {}
-        inputs = {"tables": digest_data_dir(folder), **audio, **(inputs or {})}
-        Record(folder, 0, config, inputs).finish(**notes)
-    return digests
 
 
 def prepare_iemocap(
@@ -129,7 +90,7 @@ def prepare_iemocap(
             )
     utterances = [_with_attributes(u, extra) for u in corpus.utterances]
     excluded = corpus.left_out | corpus.incomplete
-    _write_recorded(
+    write_recorded(
         out,
         {"labels": labels.model_dump(), "partial": partial},
         lambda folder: write_emotion_dir(folder, utterances, labels, excluded),
@@ -172,7 +133,7 @@ def _write_corpus(
     kept, made_from = with_audio_files(chosen, out.with_name(f"{out.name}_audio"), allow_pipes)
     if not any(u.transcript for u in kept.values()):
         logger.warning("warning: no words; systems with a CTC head will be left out")
-    digests = _write_recorded(
+    digests = write_recorded(
         out,
         {"labels": labels.model_dump()},
         lambda folder: write_emotion_dir(folder, kept.values(), labels, reasons),
@@ -254,59 +215,6 @@ def prepare_cross(folders: Mapping[str, Path], out: Path, labels: LabelsConfig) 
     """
     inputs = {str(folder): require_data_dir(folder) for folder in folders.values()}
     _write_corpus(out, read_corpora(folders), labels, inputs=inputs)
-
-
-def prepare_librispeech(
-    root: Path,
-    train_out: Path,
-    valid_out: Path,
-    train_subsets: Sequence[str],
-    valid_subsets: Sequence[str],
-    valid_speakers: Sequence[str],
-) -> None:
-    """LibriSpeech -> ``data/asr_train`` and ``data/asr_valid``.
-
-    Args:
-        root: The folder of the subsets.
-        train_out: Data directory to write.
-        valid_out: Data directory to write.
-        train_subsets: Subsets to train on; those that are missing are listed and noted.
-        valid_subsets: Subsets to validate on.
-        valid_speakers: Speakers of the training subsets to validate on instead.
-
-    Raises:
-        SerError: The corpus is missing or malformed, or nothing is left to validate on.
-    """
-    missing = missing_subsets(root, train_subsets)
-    missing_valid = missing_subsets(root, valid_subsets) if valid_subsets else []
-    if missing or missing_valid:
-        listed = ", ".join(missing + missing_valid)
-        logger.warning("warning: %s: the subsets %s are missing", root, listed)
-    train, valid = split_speakers(read_librispeech(root, train_subsets), valid_speakers)
-    valid += read_librispeech(root, valid_subsets)
-    if not valid:
-        raise SerError(
-            f"{root}: no utterance to validate on; expected validation subsets or speakers; name "
-            "them in local/data.sh"
-        )
-    _write_read_speech(train_out, train, missing)
-    _write_read_speech(valid_out, valid, missing_valid)
-
-
-def _write_read_speech(
-    out: Path, utterances: Sequence[ReadUtterance], missing: Sequence[str]
-) -> None:
-    tables = asr_tables(utterances)
-    tables["utt2dur"] = measure_durations({u.utt: u.wav for u in utterances})
-    hours = sum(map(float, tables["utt2dur"].values())) / 3600
-    logger.info("%s: %s utterances, %.2f h", out, len(utterances), hours)
-    _write_recorded(
-        out,
-        {},
-        lambda folder: write_data_dir(folder, tables),
-        with_audio=False,  # 60 GB in full
-        missing_subsets=missing,
-    )
 
 
 def prepare_folds(data_path: Path, out: Path, protocol: ProtocolConfig) -> None:

@@ -113,6 +113,7 @@ def jackknife_interval(cells: Cells, metric: Metric, contrast: Sequence[float]) 
     )
     shrink = (num_clusters - 1) / num_clusters
     error = np.sqrt(shrink * ((without - without.mean()) ** 2).sum())
+    # Student's t; scipy.stats has it under a clearer name, and takes a second to import.
     reach = float(stdtrit(num_clusters - 1, (1 + LEVEL) / 2) * error)
     return Estimate(value, value - reach, value + reach)
 

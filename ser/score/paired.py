@@ -95,6 +95,7 @@ def mcnemar_p(right_a: Codes, right_b: Codes) -> float:
     only_b = int((right_b & ~right_a).sum())
     if only_a + only_b == 0:
         return 1.0
+    # Both tails: with one half they are alike. Where both are equal they overlap.
     return min(1.0, 2 * float(bdtr(min(only_a, only_b), only_a + only_b, 0.5)))
 
 

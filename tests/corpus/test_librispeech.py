@@ -1,17 +1,21 @@
 """LibriSpeech's tree: any audio that can be read, and nothing lost in silence."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ser.base.errors import SerError
+from ser.base.record import require
 from ser.corpus.librispeech import (
     ReadUtterance,
     asr_tables,
     missing_subsets,
+    prepare_librispeech,
     read_librispeech,
     split_speakers,
 )
+from ser.kaldi.data_dir import read_data_dir
 
 
 def plant(root: Path, chapter: str, transcripts: str, *audio: str) -> Path:
@@ -111,3 +115,52 @@ def test_real_train_clean_5(real_data: Path) -> None:
     assert len({u.spk for u in utterances}) == 28
     assert all(set(u.transcript) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZ' ") for u in utterances)
     assert all(u.transcript for u in utterances)
+
+
+def test_from_the_tree_to_data_directories(generated: Path, tmp_path: Path, log: Any) -> None:
+    train, valid = tmp_path / "asr_train", tmp_path / "asr_valid"
+    subsets = ["train-clean-100", "train-other-500"]
+    valid_subsets = ["dev-clean", "dev-other"]
+    prepare_librispeech(generated / "LibriSpeech", train, valid, subsets, valid_subsets, [])
+    assert len(read_data_dir(train).utts) + len(read_data_dir(valid).utts) == 60
+    (warning,) = log.find("^warning: ")
+    assert "the subsets train-other-500, dev-other are missing" in warning
+    # pre-training asks for the subsets that it trains on
+    assert require(train, 0)["notes"] == {"missing_subsets": ["train-other-500"]}
+    assert require(valid, 0)["notes"] == {"missing_subsets": ["dev-other"]}
+
+
+def test_validation_speakers_of_the_training_subsets(generated: Path, tmp_path: Path) -> None:
+    train, valid = tmp_path / "asr_train", tmp_path / "asr_valid"
+    root = generated / "LibriSpeech"
+    readers = sorted(path.name for path in (root / "train-clean-100").iterdir())
+    prepare_librispeech(root, train, valid, ["train-clean-100"], [], readers[:2])
+    assert set(read_data_dir(valid)["utt2spk"].values()) == set(readers[:2])
+    assert set(read_data_dir(train)["utt2spk"].values()) == set(readers[2:])
+    with pytest.raises(SerError, match=r"asr_train.*: no utterances"):
+        prepare_librispeech(root, train, valid, ["train-clean-100"], [], readers)
+    assert set(read_data_dir(train)["utt2spk"].values()) == set(readers[2:])  # as it was
+
+
+@pytest.mark.parametrize(
+    ("train", "valid", "speakers", "said"),
+    [
+        (["train-clean-100"], [], [], "no utterance to validate on"),
+        (["train-clean-100"], ["dev-other"], [], "holds none of dev-other"),
+        (["train-other-500"], ["dev-clean"], [], "holds none of train-other-500"),
+        (["train-clean-100"], [], ["9"], "the validation speaker 9 is not in the subsets read"),
+    ],
+)
+def test_subsets_and_speakers_that_do_not_fit(
+    generated: Path,
+    tmp_path: Path,
+    train: list[str],
+    valid: list[str],
+    speakers: list[str],
+    said: str,
+) -> None:
+    folders = tmp_path / "asr_train", tmp_path / "asr_valid"
+    with pytest.raises(SerError, match=said):
+        prepare_librispeech(generated / "LibriSpeech", *folders, train, valid, speakers)
+    assert not folders[0].exists()
+    assert not folders[1].exists()

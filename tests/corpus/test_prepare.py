@@ -19,7 +19,6 @@ from ser.corpus.prepare import (
     prepare_corpus,
     prepare_folds,
     prepare_iemocap,
-    prepare_librispeech,
 )
 from ser.kaldi.data_dir import REQUIRED, read_data_dir
 
@@ -219,52 +218,3 @@ def test_ravdess(tmp_path: Path, log: Any) -> None:
     assert len(log.find("the same audio")) == 1
     assert log.find("left out 2: label calm")
     assert require(out, 0)["config"] == {"labels": labels.model_dump()}
-
-
-def test_librispeech(generated: Path, tmp_path: Path, log: Any) -> None:
-    train, valid = tmp_path / "asr_train", tmp_path / "asr_valid"
-    subsets = ["train-clean-100", "train-other-500"]
-    valid_subsets = ["dev-clean", "dev-other"]
-    prepare_librispeech(generated / "LibriSpeech", train, valid, subsets, valid_subsets, [])
-    assert len(read_data_dir(train).utts) + len(read_data_dir(valid).utts) == 60
-    (warning,) = log.find("^warning: ")
-    assert "the subsets train-other-500, dev-other are missing" in warning
-    # pre-training asks for the subsets that it trains on
-    assert require(train, 0)["notes"] == {"missing_subsets": ["train-other-500"]}
-    assert require(valid, 0)["notes"] == {"missing_subsets": ["dev-other"]}
-
-
-def test_librispeech_with_validation_speakers(generated: Path, tmp_path: Path) -> None:
-    train, valid = tmp_path / "asr_train", tmp_path / "asr_valid"
-    root = generated / "LibriSpeech"
-    readers = sorted(path.name for path in (root / "train-clean-100").iterdir())
-    prepare_librispeech(root, train, valid, ["train-clean-100"], [], readers[:2])
-    assert set(read_data_dir(valid)["utt2spk"].values()) == set(readers[:2])
-    assert set(read_data_dir(train)["utt2spk"].values()) == set(readers[2:])
-    with pytest.raises(SerError, match=r"asr_train.*: no utterances"):
-        prepare_librispeech(root, train, valid, ["train-clean-100"], [], readers)
-    assert set(read_data_dir(train)["utt2spk"].values()) == set(readers[2:])  # as it was
-
-
-@pytest.mark.parametrize(
-    ("train", "valid", "speakers", "said"),
-    [
-        (["train-clean-100"], [], [], "no utterance to validate on"),
-        (["train-clean-100"], ["dev-other"], [], "holds none of dev-other"),
-        (["train-other-500"], ["dev-clean"], [], "holds none of train-other-500"),
-        (["train-clean-100"], [], ["9"], "the validation speaker 9 is not in the subsets read"),
-    ],
-)
-def test_librispeech_that_does_not_fit(
-    generated: Path,
-    tmp_path: Path,
-    train: list[str],
-    valid: list[str],
-    speakers: list[str],
-    said: str,
-) -> None:
-    folders = tmp_path / "asr_train", tmp_path / "asr_valid"
-    with pytest.raises(SerError, match=said):
-        prepare_librispeech(generated / "LibriSpeech", *folders, train, valid, speakers)
-    assert not folders[0].exists()
-    assert not folders[1].exists()

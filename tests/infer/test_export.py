@@ -25,6 +25,7 @@ from ser.infer.package import FORMAT, OnnxHeader
 from ser.infer.page import write_page
 from ser.infer.torch_engine import TorchEngine
 
+Export = Callable[[str, bool, bool], Path]  # name of a model, features inside, int8
 SECONDS = (0.5, 1.0, 3.7, 12.0, 35.0)
 
 
@@ -46,9 +47,7 @@ def models(trained_recipe: Path, baseline: Model) -> dict[str, Model]:
 
 
 @pytest.fixture(scope="module")
-def exported(
-    models: dict[str, Model], tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[str, bool, bool], Path]:
+def exported(models: dict[str, Model], tmp_path_factory: pytest.TempPathFactory) -> Export:
     """Exports a model, with the features inside or not, in 8 bits or not; each once."""
     folder = tmp_path_factory.mktemp("onnx")
 
@@ -64,7 +63,7 @@ def exported(
 
 
 @pytest.fixture
-def baseline_file(exported: Callable[[str, bool, bool], Path]) -> Path:
+def baseline_file(exported: Export) -> Path:
     """The baseline, exported."""
     return exported("baseline", False, False)
 
@@ -80,7 +79,7 @@ def baseline_file(exported: Callable[[str, bool, bool], Path]) -> Path:
 )
 def test_onnx_says_the_same(
     models: dict[str, Model],
-    exported: Callable[[str, bool, bool], Path],
+    exported: Export,
     name: str,
     inside: bool,
 ) -> None:
@@ -100,9 +99,7 @@ def test_onnx_says_the_same(
     assert short.posteriors == pytest.approx(expected_short.posteriors, abs=1e-4)
 
 
-def test_an_exported_model_is_drawn(
-    exported: Callable[[str, bool, bool], Path], tmp_path: Path
-) -> None:
+def test_an_exported_model_is_drawn(exported: Export, tmp_path: Path) -> None:
     write_page(
         load(exported("mtl", True, False)), plant_files(tmp_path)[0], tmp_path / "a.html", 1.0, 0.5
     )
@@ -131,7 +128,7 @@ def test_a_program_of_torch_says_the_same(
 @pytest.mark.slow
 @pytest.mark.parametrize("inside", [False, True])
 def test_int8_holds_integers_and_is_near(
-    models: dict[str, Model], exported: Callable[[str, bool, bool], Path], inside: bool
+    models: dict[str, Model], exported: Export, inside: bool
 ) -> None:
     import onnx
 
@@ -151,7 +148,7 @@ def test_int8_holds_integers_and_is_near(
 
 @pytest.mark.slow
 def test_int8_leaves_the_features_as_exact_as_they_are(
-    exported: Callable[[str, bool, bool], Path],
+    exported: Export,
 ) -> None:
     said = [
         load(exported("mtl", inside, True)).predict_segments(segments()) for inside in (False, True)
@@ -176,9 +173,7 @@ def test_the_features_inside_are_those_outside() -> None:
     np.testing.assert_allclose(inside, Fbank(FBANK)(samples), atol=2e-3)
 
 
-def test_neither_torch_nor_another_file_is_needed(
-    exported: Callable[[str, bool, bool], Path], tmp_path: Path
-) -> None:
+def test_neither_torch_nor_another_file_is_needed(exported: Export, tmp_path: Path) -> None:
     shutil.copy(exported("mtl", True, False), tmp_path)
     audio = plant_files(tmp_path)[0]
     code = (

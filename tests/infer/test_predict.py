@@ -1,11 +1,11 @@
 """Stage 5 on a tiny recipe: each model on the fold that it never saw."""
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from tiny import SYSTEMS
+from tiny_audio import train
 from tiny_recipe import (
     EXP,
     FEATS,
@@ -25,7 +25,6 @@ from ser.infer import run as run_module
 from ser.infer.predict import predict_all
 from ser.score.predictions import read_predictions
 from ser.train.finetune import finetune
-from ser.train.finetune_run import FinetuneRun
 from ser.train.grid import finetune_all
 
 PREDICTIONS = EXP / "predictions"
@@ -42,11 +41,6 @@ def table(system: str, fold: str = "1") -> list[dict[str, str]]:
     text = (PREDICTIONS / system / f"seed1_fold{fold}.tsv").read_text()
     header, *rows = (line.split("\t") for line in text.splitlines())
     return [dict(zip(header, row, strict=True)) for row in rows]
-
-
-def finetune_each(runs: Sequence[FinetuneRun]) -> None:
-    for run in runs:
-        finetune(run)
 
 
 def count_tables(monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -103,9 +97,9 @@ def test_whole_chain_learns_and_every_utterance_is_predicted_once() -> None:
     for system in systems:
         change_system(system, optimizer__learning_rate=5e-3)
         change_system(system, training__max_epochs=15)
-    runs = [finetune_run(system, fold) for system in systems for fold in folds]
-    finetune_each(runs)
-    predict_all(runs)
+    for system in systems:
+        train(system)
+    predict_all([finetune_run(system, fold) for system in systems for fold in folds])
     predictions = read_predictions(PREDICTIONS, systems, ["1"], folds)
     for system in systems:
         by_fold = predictions.folds[system]["1"]
@@ -150,7 +144,7 @@ def test_attributes_are_those_of_the_corpus() -> None:
 
 def test_only_what_is_new_is_predicted(monkeypatch: pytest.MonkeyPatch) -> None:
     runs = [finetune_run("transformer", fold) for fold in "12"]
-    finetune_each(runs)
+    train("transformer", "12")
     written = count_tables(monkeypatch)
     predict_all(runs[:1])
     predict_all(runs)
@@ -205,10 +199,11 @@ def test_new_transcripts_reach_the_table_though_the_weights_are_the_same() -> No
 
 def test_killed_before_the_end_leaves_no_record(monkeypatch: pytest.MonkeyPatch) -> None:
     runs = [finetune_run("transformer", fold) for fold in "12"]
-    finetune_each(runs)
+    train("transformer", "12")
     predict_all(runs)
     change_system("transformer", optimizer__learning_rate=2e-3)
-    finetune_each([finetune_run("transformer", fold, force=True) for fold in "12"])
+    for fold in "12":
+        finetune(finetune_run("transformer", fold, force=True))
     original = predict_module.predict_parts
 
     def stop(run, *arguments):

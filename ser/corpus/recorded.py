@@ -1,0 +1,38 @@
+"""Writing a data directory of stage 0: whole, validated, with the record of what it holds."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ser.base.errors import SerError
+from ser.base.files import digest_json, whole_folder
+from ser.base.record import Record
+from ser.corpus.emotion import digest_audio
+from ser.kaldi.data_dir import digest_data_dir
+from ser.kaldi.table import read_table
+
+
+def write_recorded(
+    out: Path,
+    config: Mapping[str, Any],
+    write: Callable[[Path], object],
+    inputs: Mapping[str, str] | None = None,
+    with_audio: bool = True,
+    **notes: Any,
+) -> dict[str, str]:
+    """Writes a data directory at once; its identity is that of its tables, audio and inputs.
+
+    Returns:
+        The digest of each audio file, by utterance.
+    """
+    with whole_folder(out) as folder:
+        try:
+            write(folder)
+        except SerError as error:  # the user knows the folder by its name to come
+            raise SerError(str(error).replace(str(folder), str(out))) from error
+        wavs = {utt: Path(wav) for utt, wav in read_table(folder / "wav.scp").items()}
+        digests = digest_audio(wavs) if with_audio else {}
+        audio = {"audio": digest_json(digests)} if with_audio else {}
+        inputs = {"tables": digest_data_dir(folder), **audio, **(inputs or {})}
+        Record(folder, 0, config, inputs).finish(**notes)
+    return digests
