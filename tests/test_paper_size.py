@@ -11,8 +11,7 @@ from torch import nn
 import ser
 from ser.config.load import load_config
 from ser.config.schema import PretrainConfig, SystemConfig, TrainingConfig
-from ser.data.utterances import Utterance
-from ser.kaldi.ark import ArkReader
+from ser.data.utterances import FeatureReader, Utterance
 from ser.nn.recogniser import Recogniser
 from ser.nn.systems import build_system
 from ser.train.finetune import emotion_loss
@@ -46,7 +45,7 @@ def test_parameter_counts_stand_in_the_readmes() -> None:
     assert "69.0 M" in (ROOT / "README.md").read_text()
 
 
-def speech(folder: Path, num_utts: int) -> tuple[list[Utterance], ArkReader]:
+def speech(folder: Path, num_utts: int) -> tuple[list[Utterance], FeatureReader]:
     """Short utterances of noise, with transcripts and labels."""
     random = np.random.default_rng(1)
     lens = random.integers(30, 60, num_utts)

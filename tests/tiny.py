@@ -14,15 +14,18 @@ from ser.base.record import Record
 from ser.config.schema import (
     CnnBlstmSaConfig,
     CtcConfig,
-    EncoderConfig,
     FbankConfig,
     OptimizerConfig,
     SpecAugmentConfig,
     SubsamplingConfig,
     SystemConfig,
     TrainingConfig,
+    TransformerConfig,
+    WhisperConfig,
+    WhisperMelConfig,
 )
-from ser.kaldi.ark import ArkReader, ArkWriter
+from ser.data.utterances import FeatureReader
+from ser.kaldi.ark import ArkWriter
 from ser.kaldi.data_dir import write_data_dir
 from ser.train.world import World
 
@@ -47,7 +50,7 @@ SPEC_AUGMENT = SpecAugmentConfig(
 )
 
 
-def encoder_config(**changes: Any) -> EncoderConfig:
+def encoder_config(**changes: Any) -> TransformerConfig:
     """The paper's encoder, tiny."""
     values = {
         "type": "transformer",
@@ -63,7 +66,33 @@ def encoder_config(**changes: Any) -> EncoderConfig:
         "layer_norm": "post",
         "initialisation": "xavier",
     }
-    return EncoderConfig(**(values | changes))
+    return TransformerConfig(**(values | changes))
+
+
+def whisper_config(**changes: Any) -> WhisperConfig:
+    """Whisper's encoder, tiny."""
+    values = {
+        "type": "whisper",
+        "num_mel_bins": 80,
+        "d_model": 32,
+        "num_blocks": 2,
+        "num_heads": 4,
+        "ffn_dim": 64,
+        "dropout_prob": 0.0,
+        "attention_dropout_prob": 0.0,
+    }
+    return WhisperConfig(**(values | changes))
+
+
+def whisper_mel_config(**changes: Any) -> WhisperMelConfig:
+    values = {
+        "type": "whisper",
+        "num_mel_bins": 80,
+        "pad_seconds": None,
+        "normalisation": "none",
+        "storage": "float32",
+    }
+    return WhisperMelConfig(**(values | changes))
 
 
 def cnn_blstm_sa_config(**changes: Any) -> CnnBlstmSaConfig:
@@ -148,9 +177,9 @@ def write_feats(folder: Path, feats: Mapping[str, npt.NDArray[np.float32]]) -> d
         return writer.finish()
 
 
-def ark_reader(folder: Path, feats: Mapping[str, npt.NDArray[np.float32]]) -> ArkReader:
+def ark_reader(folder: Path, feats: Mapping[str, npt.NDArray[np.float32]]) -> FeatureReader:
     """Features by way of an archive."""
-    return ArkReader(write_feats(folder, feats), folder / "feats.scp")
+    return FeatureReader(write_feats(folder, feats), folder / "feats.scp", "utterance_mean")
 
 
 def write_feature_dir(

@@ -24,10 +24,10 @@ is_table() {
   [ -f "$1" ] || [ -f "$1/wav.scp" ]
 }
 
-# LibriSpeech train-clean-5 -> data/asr_*, unless another recipe's recogniser is taken. It has no
-# validation set of its own: three whole speakers are held out.
+# LibriSpeech train-clean-5 -> data/asr_*, unless run.sh says that no recogniser is trained. It has
+# no validation set of its own: three whole speakers are held out.
 prepare_read_speech() {
-  if [ "${recogniser:-.}" != . ]; then return 0; fi
+  if [ "${read_speech:-true}" = false ]; then return 0; fi
   require_corpus LIBRISPEECH
   python -m ser.bin.prepare_librispeech "$LIBRISPEECH" data/asr_train data/asr_valid \
     --train-subsets train-clean-5 --valid-speakers 32 669 7312

@@ -88,6 +88,16 @@ parse_options() {
   fi
 }
 
+# The names of the .yaml files in a folder, in their order.
+names_in() {
+  local file names=
+  for file in "$1"/*.yaml; do
+    file=${file##*/}
+    names="$names ${file%.yaml}"
+  done
+  echo "${names# }"
+}
+
 # Whether stage N is asked for; says so with its title.
 # shellcheck disable=SC2154  # stage and stop_stage are variables of run.sh
 stage() {

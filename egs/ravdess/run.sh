@@ -5,12 +5,14 @@
 #
 #   --stage N             first stage to run (0)
 #   --stop-stage N        last stage to run (6)
-#   --systems "A B"       systems to train, predict and score, each a conf/systems/<name>.yaml
+#   --systems "A B"       systems to train, predict and score, each a <conf>/systems/<name>.yaml
+#                         (all that are there)
 #   --folds "1 2"         held-out folds (all of the protocol)
 #   --seeds "1 2"         seeds of fine-tuning
-#   --conf DIR            configuration (conf)
+#   --conf DIR            configuration (conf); any other is an experiment of its own beside it: of
+#                         conf/whisper in dump/whisper and exp/whisper
 #   --protocol FILE       who is held out (<conf>/protocol/paper.yaml)
-#   --exp-dir DIR         folds, systems, predictions and results (exp)
+#   --exp-dir DIR         folds, systems, predictions and results (exp, or exp/<name of conf>)
 #   --recogniser DIR      recipe whose BPE and encoders are taken (.: this one trains its own);
 #                         none: only systems from scratch
 #   --nj N                processes of feature extraction (the cores)
@@ -20,7 +22,7 @@
 #   --ngpu N              GPUs: all of them train one encoder, each fine-tunes a run (0: the CPU)
 #   --max-minutes N       stages 3 and 4 leave after so long, with status 75; rerun to go on
 #   --force               move finished runs of another configuration aside and train anew
-#   --publish             copy RESULTS.md into this folder
+#   --publish             copy RESULTS.md into this folder (or that of another configuration)
 #   --help                this text
 #
 # 0 data, 1 features, 2 BPE, 3 pre-training, 4 fine-tuning, 5 prediction, 6 scoring. Rerunning is
@@ -31,12 +33,12 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 
 stage=0
 stop_stage=6
-systems="cnn_blstm_sa transformer transformer_tl transformer_tl_mtl"
+systems=
 folds=
 seeds="1"
 conf=conf
 protocol=
-exp_dir=exp
+exp_dir=
 recogniser=.
 nj=$(nproc)
 jobs=
@@ -49,9 +51,19 @@ parse_options "$@"
 . ./path.sh
 . ./db.sh
 protocol=${protocol:-$conf/protocol/paper.yaml}
+systems=${systems:-$(names_in "$conf/systems")}
+dump=dump/fbank
+exp=exp
+published=.
+if [ "$conf" != conf ]; then
+  dump=dump/$(basename "$conf")
+  exp=exp/$(basename "$conf")
+  published=$conf
+fi
+exp_dir=${exp_dir:-$exp}
 
 runs=(--conf "$conf" --protocol "$protocol" --systems "$systems" --seeds "$seeds" --folds "$folds"
-  --feats dump/fbank/ser --bpe "$recogniser/exp/bpe" --pretrain "$recogniser/exp/pretrain"
+  --feats "$dump/ser" --bpe "$recogniser/$exp/bpe" --pretrain "$recogniser/$exp/pretrain"
   --exp-dir "$exp_dir" --ngpu "$ngpu")
 if [ -n "$jobs" ]; then runs+=(--jobs "$jobs"); fi
 training=()
@@ -62,14 +74,19 @@ if [ "${#launcher[@]}" -eq 0 ]; then
   if [ "$ngpu" -gt 1 ]; then launcher=(torchrun --standalone --nproc-per-node "$ngpu" -m); fi
 fi
 if [ "$cmd" = slurm ]; then
-  launcher=(python -m ser.bin.submit --conf conf/slurm.conf --out exp/slurm pretrain
+  launcher=(python -m ser.bin.submit --conf conf/slurm.conf --out "$exp/slurm" pretrain
     "${launcher[@]}")
 fi
-export recogniser # local/data.sh prepares no read speech for another recipe's
+# Whether local/data.sh prepares transcribed speech: for a recogniser that is trained here.
+read_speech=false
+if [ "$recogniser" = . ]; then
+  read_speech=$(python -m ser.bin.needs_read_speech --conf "$conf" --systems "$systems")
+fi
+export read_speech
 parts=(data/ser)
-if [ "$recogniser" = . ]; then parts+=(data/asr_train data/asr_valid); fi
+if $read_speech; then parts+=(data/asr_train data/asr_valid); fi
 scoring=()
-if $publish; then scoring+=(--publish .); fi
+if $publish; then scoring+=(--publish "$published"); fi
 
 if stage 0 "data preparation: corpora -> data/{asr_train,asr_valid,ser}, folds, their audit"; then
   local/data.sh
@@ -77,21 +94,21 @@ if stage 0 "data preparation: corpora -> data/{asr_train,asr_valid,ser}, folds, 
   python -m ser.bin.audit data/ser "$exp_dir" --protocol "$protocol"
 fi
 
-if stage 1 "features: log-mel filterbank -> dump/fbank"; then
+if stage 1 "features: log-mel filterbank -> $dump"; then
   python -m ser.bin.make_feats "${parts[@]}" \
-    --out dump/fbank --conf "$conf" --systems "$systems" --nj "$nj"
+    --out "$dump" --conf "$conf" --systems "$systems" --nj "$nj"
+fi
+
+if $read_speech &&
+  stage 2 "subword units: BPE of the recogniser's transcripts -> $exp/bpe"; then
+  python -m ser.bin.train_bpe data/asr_train "$exp/bpe" --conf "$conf"
 fi
 
 if [ "$recogniser" = . ] &&
-  stage 2 "subword units: BPE of the recogniser's transcripts -> exp/bpe"; then
-  python -m ser.bin.train_bpe data/asr_train exp/bpe --conf "$conf"
-fi
-
-if [ "$recogniser" = . ] &&
-  stage 3 "pre-training: the encoder as a CTC speech recogniser -> exp/pretrain"; then
+  stage 3 "pre-training: the encoder as a CTC speech recogniser -> $exp/pretrain"; then
   "${launcher[@]}" ser.bin.pretrain --conf "$conf" --systems "$systems" \
-    --data data --feats dump/fbank --bpe exp/bpe --out exp/pretrain \
-    --ngpu "$ngpu" "${training[@]}"
+    --data data --feats "$dump" --bpe "$exp/bpe" --out "$exp/pretrain" \
+    --weights "${WHISPER:-}" --ngpu "$ngpu" "${training[@]}"
 fi
 
 if stage 4 "fine-tuning: each system on all folds but one -> $exp_dir/<system>"; then
@@ -104,6 +121,6 @@ fi
 
 if stage 6 "scoring -> $exp_dir/RESULTS.md"; then
   python -m ser.bin.score --conf "$conf" --systems "$systems" --seeds "$seeds" --folds "$folds" \
-    --feats dump/fbank/ser --pretrain "$recogniser/exp/pretrain" --exp-dir "$exp_dir" \
+    --feats "$dump/ser" --pretrain "$recogniser/$exp/pretrain" --exp-dir "$exp_dir" \
     --command "$command_line" "${scoring[@]}"
 fi

@@ -199,12 +199,12 @@ def require(folder: Path, stage: int) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def sole_run(folder: Path) -> Iterator[None]:
-    """Holds a folder for this process; a second run in the same folder is refused."""
+def sole_run(folder: Path, wait: bool = False) -> Iterator[None]:
+    """Holds a folder for this process; a second run in the same folder is refused, or waits."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with folder.with_name(f".{folder.name}.lock").open("w") as stream:
         try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(stream, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError as error:
             raise SerError(
                 f"{folder}: another run is writing here; wait for it, or end it"

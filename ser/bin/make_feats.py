@@ -6,8 +6,7 @@ from pathlib import Path
 from ser.base.errors import SerError, run_program
 from ser.base.log import log_to_console
 from ser.base.options import distinct_words
-from ser.config.load import load_config
-from ser.config.schema import FbankConfig
+from ser.config.features import load_features
 from ser.feats.extract import extract_features
 from ser.feats.speed import speed_dir, speed_factors
 
@@ -29,7 +28,7 @@ def main() -> None:
     log_to_console()
     if args.nj < 1:
         raise SerError(f"--nj {args.nj}: expected 1 or more processes")
-    config = load_config(args.conf / "fbank.yaml", FbankConfig)
+    config = load_features(args.conf)
     systems = distinct_words("--systems", args.systems) if args.systems is not None else []
     speeds = speed_factors(args.conf, systems)
     for data in args.data:

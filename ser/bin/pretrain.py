@@ -7,7 +7,9 @@ from ser.base.errors import run_program
 from ser.base.log import log_to_console, logger
 from ser.base.options import distinct_words
 from ser.base.process import threads_per_process
-from ser.train.finetune_run import encoders_needed
+from ser.config.features import load_features, require_same_features
+from ser.config.pretraining import encoders_needed
+from ser.config.schema import ImportConfig
 from ser.train.stop import deadline_after
 
 
@@ -20,6 +22,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--feats", type=Path, required=True, help="folder of their features")
     parser.add_argument("--bpe", type=Path, required=True, help="folder of the BPE model")
     parser.add_argument("--out", type=Path, required=True, help="one folder for each encoder")
+    parser.add_argument(
+        "--weights", default="", help="folder of a published encoder, or hub to fetch it"
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--ngpu", type=int, default=0, help="one process each, by torchrun")
     parser.add_argument("--max-minutes", type=float, help="then write a checkpoint and leave")
@@ -32,13 +37,21 @@ def main() -> None:
     args = parse_args()
     log_to_console()
     deadline = deadline_after(args.max_minutes)
-    names = encoders_needed(args.conf, distinct_words("--systems", args.systems))
-    if not names:
+    encoders = encoders_needed(args.conf, distinct_words("--systems", args.systems))
+    if not encoders:
         logger.info("none of the systems starts from a pre-trained encoder: nothing to do")
         return
-    from ser.train.pretrain import PretrainRun, pretrain  # torch takes seconds to import
+    features = load_features(args.conf)
+    # torch takes seconds to import.
+    from ser.train.pretrain import PretrainRun, pretrain
+    from ser.train.published import import_encoder, published_features
 
-    for name in names:
+    for name, config in encoders.items():
+        if isinstance(config, ImportConfig):
+            wanted = published_features(config.encoder.num_mel_bins)
+            require_same_features(features.model_dump(), wanted, args.conf / "fbank.yaml", name)
+            import_encoder(config, args.weights, args.out / name)
+            continue
         pretrain(
             PretrainRun(
                 config_path=args.conf / "pretrain" / f"{name}.yaml",

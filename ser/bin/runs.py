@@ -7,8 +7,9 @@ from pathlib import Path
 from ser.base.errors import SerError
 from ser.base.options import distinct_words
 from ser.base.process import num_cores, threads_per_job
+from ser.config.pretraining import start_of
 from ser.config.schema import SCRATCH
-from ser.config.systems import trained_systems
+from ser.config.systems import load_system, trained_systems
 from ser.corpus.fold_lists import choose_folds
 from ser.data.wordless import trainable_systems
 from ser.train.finetune_run import FinetuneRun
@@ -91,9 +92,11 @@ def runs_of(args: argparse.Namespace) -> list[FinetuneRun]:
 
 def _check_recogniser(args: argparse.Namespace, names: Sequence[str]) -> None:
     """``run.sh --recogniser none`` names folders in ``none``: no system may ask for them."""
-    trained = trained_systems(args.conf, names)
+    with_heads = {n for n, system in trained_systems(args.conf, names).items() if system.ctc_alpha}
     asking = [
-        name for name, system in trained.items() if system.init != SCRATCH or system.ctc_alpha
+        name
+        for name in names
+        if name in with_heads or start_of(load_system(args.conf, name)) != SCRATCH
     ]
     if args.pretrain.parts[0] == "none" and asking:
         others = [name for name in names if name not in asking] or ["transformer"]

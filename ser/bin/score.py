@@ -23,6 +23,7 @@ from ser.score.training import (
     read_curves,
     read_pretraining,
     read_protocol,
+    read_published,
     run_folders,
     wall_time,
 )
@@ -61,7 +62,8 @@ def main() -> None:
     pretrain = read_pretraining(args.pretrain)
     times = {system: wall_time(folders) for system, folders in runs.items()}
     protocol = read_protocol(args.exp_dir)
-    run = describe_run(record, args.command, protocol, seeds, folds, times, pretrain)
+    published = read_published(args.exp_dir, systems, seeds, folds)
+    run = describe_run(record, args.command, protocol, seeds, folds, times, pretrain, published)
     audited = read_audit(args.exp_dir)
     results = assemble_results(predictions, read_paper_results(args.conf), run, audited)
 

@@ -26,3 +26,15 @@ class FunctionalsConfig(Section):
     functionals: Literal["eGeMAPSv02", "ComParE_2016"]
     costs: Annotated[list[Positive], Field(min_length=1)]
     num_cost_folds: Annotated[int, Field(ge=2)]
+
+
+class ProbeConfig(Section):
+    """``conf/controls/<name>.yaml`` of what an encoder knows as it is, without any training of it.
+
+    Mean and standard deviation of each layer over the frames, standardised on the training part,
+    and logistic regression; its cost is chosen as that of the functionals.
+    """
+
+    probe_of: str
+    costs: Annotated[list[Positive], Field(min_length=1)]
+    num_cost_folds: Annotated[int, Field(ge=2)]

@@ -13,6 +13,9 @@ Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 
+Normalisation = Literal["utterance_mean", "none"]  # the mean of each band is taken off, or not
+Storage = Literal["float32", "kaldi_compressed"]
+
 SCRATCH = "scratch"  # the ``init`` of a system that starts from no encoder
 
 
@@ -23,8 +26,13 @@ class Section(BaseModel):
 
 
 class FbankConfig(Section):
-    """``conf/fbank.yaml``: Kaldi's log-mel filterbank, without dither."""
+    """``conf/fbank.yaml``: Kaldi's log-mel filterbank, without dither.
 
+    ``normalisation`` is done when features are loaded. Files and packages of earlier versions name
+    neither ``type`` nor ``normalisation``.
+    """
+
+    type: Literal["kaldi"] = "kaldi"
     sample_rate_hz: Annotated[int, Field(ge=8000)]
     num_mel_bins: Annotated[int, Field(ge=23)]
     frame_length_ms: Positive
@@ -32,7 +40,8 @@ class FbankConfig(Section):
     preemphasis: Annotated[float, Field(ge=0, le=1)]
     low_freq_hz: NotNegative
     high_freq_hz: Positive
-    storage: Literal["float32", "kaldi_compressed"]
+    normalisation: Normalisation = "utterance_mean"
+    storage: Storage
 
     @model_validator(mode="after")
     def _band_fits(self) -> "FbankConfig":
@@ -44,6 +53,39 @@ class FbankConfig(Section):
         if self.sample_rate_hz * self.frame_shift_ms < 1000:
             raise ValueError(f"frame_shift_ms {self.frame_shift_ms}: expected a sample or more")
         return self
+
+
+class WhisperMelConfig(Section):
+    """``conf/fbank.yaml``: the log-mel spectrogram of Whisper.
+
+    ``pad_seconds`` puts silence behind an utterance up to so many seconds, as Whisper does with
+    30; null leaves it as long as it is.
+    """
+
+    type: Literal["whisper"]
+    num_mel_bins: Literal[80, 128]
+    pad_seconds: Annotated[float, Field(gt=0, le=30)] | None
+    normalisation: Normalisation
+    storage: Storage
+
+    # Whisper's, for all its sizes.
+    @property
+    def sample_rate_hz(self) -> int:
+        """Samples a second."""
+        return 16000
+
+    @property
+    def frame_length_ms(self) -> float:
+        """Of a window."""
+        return 25.0
+
+    @property
+    def frame_shift_ms(self) -> float:
+        """Between windows."""
+        return 10.0
+
+
+FeaturesConfig = FbankConfig | WhisperMelConfig
 
 
 class BpeConfig(Section):
@@ -99,8 +141,8 @@ class SubsamplingConfig(Section):
     strides: Annotated[list[Count], Field(min_length=2, max_length=2)]
 
 
-class EncoderConfig(Section):
-    """``conf/encoder.yaml``: front end and Transformer encoder, shared by all stages."""
+class TransformerConfig(Section):
+    """``conf/encoder.yaml``: the paper's front end and encoder, shared by all stages."""
 
     type: Literal["transformer"]
     num_mel_bins: Annotated[int, Field(ge=23)]
@@ -115,8 +157,13 @@ class EncoderConfig(Section):
     layer_norm: Literal["post", "pre"]
     initialisation: Literal["xavier", "depth_scaled"]
 
+    @property
+    def activation(self) -> Literal["relu", "gelu"]:
+        """Of the feed-forward layers."""
+        return "relu"
+
     @model_validator(mode="after")
-    def _bands_are_left(self) -> "EncoderConfig":
+    def _bands_are_left(self) -> "TransformerConfig":
         bands = self.num_mel_bins
         for kernel, stride in zip(
             self.subsampling.kernel_sizes, self.subsampling.strides, strict=True
@@ -129,6 +176,49 @@ class EncoderConfig(Section):
                 )
             bands = (bands - kernel) // stride + 1
         return self
+
+
+class WhisperConfig(Section):
+    """``conf/encoder.yaml``: the encoder of Whisper, in any of its sizes."""
+
+    type: Literal["whisper"]
+    num_mel_bins: Annotated[int, Field(ge=23)]
+    d_model: Annotated[int, Field(ge=2, multiple_of=2)]
+    num_blocks: Count
+    num_heads: Count
+    ffn_dim: Count
+    dropout_prob: Probability
+    attention_dropout_prob: Probability
+
+    @model_validator(mode="after")
+    def _heads_share_the_width(self) -> "WhisperConfig":
+        if self.d_model % self.num_heads:
+            raise ValueError(
+                f"d_model {self.d_model} over {self.num_heads} num_heads; expected a multiple"
+            )
+        return self
+
+    @property
+    def head_dim(self) -> int:
+        """Width of a head."""
+        return self.d_model // self.num_heads
+
+    @property
+    def layer_norm(self) -> Literal["post", "pre"]:
+        """Before each part of a block."""
+        return "pre"
+
+    @property
+    def activation(self) -> Literal["relu", "gelu"]:
+        """Of the feed-forward layers."""
+        return "gelu"
+
+
+EncoderConfig = Annotated[TransformerConfig | WhisperConfig, Field(discriminator="type")]
+# How the emotions are read off the encoder: ``ser/nn/readout.py``.
+ReadoutName = Literal[
+    "emotion_vector", "emotion_vector_of_all_blocks", "mean", "mean_sd", "attentive"
+]
 
 
 class CnnBlstmSaConfig(Section):
@@ -243,14 +333,39 @@ class CtcConfig(Section):
 
 
 class PretrainConfig(Section):
-    """``conf/pretrain/<name>.yaml``: the encoder as a CTC speech recogniser."""
+    """``conf/pretrain/<name>.yaml``: the encoder as a CTC speech recogniser.
+
+    ``init`` is ``scratch`` or the name of another ``conf/pretrain/<name>.yaml``, whose encoder it
+    starts from.
+    """
 
     encoder: EncoderConfig
+    init: str = SCRATCH
     ctc: CtcConfig
     optimizer: OptimizerConfig
     training: TrainingConfig
     selection: Literal["last", "best_valid_wer"]
     allow_missing_subsets: bool
+
+
+class PublishedConfig(Section):
+    """Where published weights come from.
+
+    ``name`` and ``revision`` are those of the Hugging Face hub; ``note`` is what their own model
+    card says that a user of the emotions must know.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")]
+    revision: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
+    licence: Annotated[str, Field(min_length=1)]
+    note: str
+
+
+class ImportConfig(Section):
+    """``conf/pretrain/<name>.yaml``: the encoder of a published recogniser."""
+
+    encoder: WhisperConfig
+    published: PublishedConfig
 
 
 class SystemConfig(Section):
@@ -260,7 +375,10 @@ class SystemConfig(Section):
     there is no CTC head (eq. (8): L = L_ce + alpha * L_ctc).
     """
 
-    model: Annotated[EncoderConfig | CnnBlstmSaConfig, Field(discriminator="type")]
+    model: Annotated[
+        TransformerConfig | WhisperConfig | CnnBlstmSaConfig, Field(discriminator="type")
+    ]
+    readout: ReadoutName = "emotion_vector"
     init: str
     ctc_alpha: NotNegative
     ctc: CtcConfig

@@ -4,14 +4,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ser.base.errors import SerError
-from ser.config.controls import FunctionalsConfig, WordsConfig
+from ser.config.controls import FunctionalsConfig, ProbeConfig, WordsConfig
 from ser.config.load import load_config, read_yaml
 from ser.config.schema import SystemConfig
 
+AnySystem = SystemConfig | WordsConfig | FunctionalsConfig | ProbeConfig
 FOLDERS = ("systems", "controls", "variants")
 
 
-def load_system(conf: Path, name: str) -> SystemConfig | WordsConfig | FunctionalsConfig:
+def load_system(conf: Path, name: str) -> AnySystem:
     """``conf/systems/<name>.yaml``, or else that of ``conf/controls`` or ``conf/variants``.
 
     Raises:
@@ -27,6 +28,8 @@ def load_system(conf: Path, name: str) -> SystemConfig | WordsConfig | Functiona
         return load_config(path, WordsConfig)
     if isinstance(values, dict) and "functionals" in values:
         return load_config(path, FunctionalsConfig)
+    if isinstance(values, dict) and "probe_of" in values:
+        return load_config(path, ProbeConfig)
     return load_config(path, SystemConfig)
 
 

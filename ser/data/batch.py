@@ -6,9 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ser.data.utterances import Utterance
+from ser.data.utterances import FeatureReader, Utterance
 from ser.feats.spec_augment import Spans
-from ser.kaldi.ark import ArkReader
 
 
 @dataclass(frozen=True)
@@ -46,10 +45,10 @@ class Batch:
 def read_batch(
     utterances: Sequence[Utterance],
     indices: Sequence[int],
-    feats: ArkReader,
+    feats: FeatureReader,
     spans: Spans | None = None,
 ) -> Batch:
-    """Reads some utterances, takes the mean off each, masks and pads them.
+    """Reads some utterances, normalises, masks and pads them.
 
     Args:
         utterances: All utterances.
@@ -67,10 +66,10 @@ def read_batch(
     tokens = np.zeros((len(chosen), max(token_lens)), np.int64)
     for row, (index, utterance) in enumerate(zip(indices, chosen, strict=True)):
         matrix = padded[row, : utterance.num_frames]
-        feats.read_into(utterance.utt, matrix)
-        matrix -= matrix.mean(axis=0)
+        feats.read_normalised(utterance.utt, matrix)
         if spans:
-            spans.mask(index, matrix)
+            centred = feats.normalisation == "utterance_mean"
+            spans.mask(index, matrix, 0.0 if centred else matrix.mean(axis=0))
         padded[row, utterance.num_frames :] = 0
         tokens[row, : len(utterance.tokens)] = utterance.tokens
     return Batch(

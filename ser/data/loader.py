@@ -7,9 +7,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from ser.base.errors import SerError
 from ser.data.batch import Batch, read_batch
-from ser.data.utterances import Utterance
+from ser.data.utterances import FeatureReader, Utterance
 from ser.feats.spec_augment import Spans
-from ser.kaldi.ark import ArkReader
 
 
 class _Batches(Dataset[Batch | SerError]):
@@ -18,7 +17,7 @@ class _Batches(Dataset[Batch | SerError]):
     def __init__(
         self,
         utterances: Sequence[Utterance],
-        feats: ArkReader,
+        feats: FeatureReader,
         batches: Sequence[Sequence[int]],
         spans: Spans | None,
     ) -> None:
@@ -36,7 +35,7 @@ class _Batches(Dataset[Batch | SerError]):
 
 def load_batches(
     utterances: Sequence[Utterance],
-    feats: ArkReader,
+    feats: FeatureReader,
     batches: Sequence[Sequence[int]],
     num_workers: int = 0,
     spans: Spans | None = None,

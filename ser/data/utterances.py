@@ -7,9 +7,11 @@ from typing import Any
 
 from ser.base.errors import SerError
 from ser.base.log import logger
-from ser.base.record import require
+from ser.base.record import read_record, require
+from ser.config.schema import Normalisation
+from ser.feats.definitions import normalise
 from ser.feats.speed import speed_dir
-from ser.kaldi.ark import ArkReader
+from ser.kaldi.ark import ArkReader, Matrix
 from ser.kaldi.data_dir import DataDir, read_data_dir
 from ser.kaldi.table import read_table, same_ids
 
@@ -33,18 +35,41 @@ class Utterance:
     label: int = -1
 
 
+class FeatureReader(ArkReader):
+    """Features as a model gets them.
+
+    Args:
+        scp: ``feats.scp``.
+        where: Its file.
+        normalisation: Done when features are loaded.
+    """
+
+    def __init__(self, scp: Mapping[str, str], where: Path, normalisation: Normalisation) -> None:
+        super().__init__(scp, where)
+        self.normalisation = normalisation
+
+    def read_normalised(self, utt: str, out: Matrix) -> None:
+        """Reads the features of an utterance into (T, F).
+
+        Raises:
+            SerError: As for ``read_into``.
+        """
+        self.read_into(utt, out)
+        normalise(out, self.normalisation)
+
+
 @dataclass(frozen=True)
 class FeatureDir:
     """A folder of stage 1: a Kaldi data directory with features.
 
     Attributes:
         data: Its tables.
-        feats: Log-mel matrices by utterance, raw.
+        feats: Matrices by utterance.
         num_frames: T of each utterance.
     """
 
     data: DataDir
-    feats: ArkReader
+    feats: FeatureReader
     num_frames: Mapping[str, int]
 
 
@@ -58,7 +83,9 @@ def read_feature_dir(path: Path) -> FeatureDir:
     scp = read_table(path / "feats.scp")
     same_ids(path / "feats.scp", scp, path / "utt2spk", data.utts)
     num_frames = {utt: int(count) for utt, count in data["utt2num_frames"].items()}
-    return FeatureDir(data, ArkReader(scp, path / "feats.scp"), num_frames)
+    # Folders of earlier versions name none.
+    normalisation = read_record(path)["config"].get("normalisation", "utterance_mean")
+    return FeatureDir(data, FeatureReader(scp, path / "feats.scp", normalisation), num_frames)
 
 
 def read_with_copies(path: Path, speed_factors: Sequence[float]) -> FeatureDir:
@@ -76,7 +103,8 @@ def read_with_copies(path: Path, speed_factors: Sequence[float]) -> FeatureDir:
     }
     scp = {utt: place for part in (original, *copies) for utt, place in part.feats.scp.items()}
     num_frames = {u: n for part in (original, *copies) for u, n in part.num_frames.items()}
-    return FeatureDir(DataDir(path, tables), ArkReader(scp, path / "feats.scp"), num_frames)
+    feats = FeatureReader(scp, path / "feats.scp", original.feats.normalisation)
+    return FeatureDir(DataDir(path, tables), feats, num_frames)
 
 
 def copy_identities(path: Path, speed_factors: Sequence[float]) -> dict[str, str]:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from ser.base.errors import SerError
 from ser.base.log import logger
-from ser.config.controls import FunctionalsConfig, WordsConfig
+from ser.config.controls import WordsConfig
+from ser.config.schema import SystemConfig
 from ser.config.systems import load_system
 from ser.kaldi.table import read_table
 
@@ -40,6 +41,6 @@ def trainable_systems(conf: Path, names: Sequence[str], feats: Path) -> list[str
 
 def _needs_words(conf: Path, name: str) -> bool:
     system = load_system(conf, name)
-    if isinstance(system, FunctionalsConfig):
-        return False
-    return isinstance(system, WordsConfig) or system.ctc_alpha > 0
+    if isinstance(system, SystemConfig):
+        return system.ctc_alpha > 0
+    return isinstance(system, WordsConfig)

@@ -17,8 +17,8 @@ from ser.base.files import read_json, write_json
 from ser.base.log import logger
 from ser.base.process import end_with_parent
 from ser.base.record import Record, sole_run
-from ser.config.schema import FbankConfig
-from ser.feats.fbank import Fbank
+from ser.config.schema import FeaturesConfig
+from ser.feats.definitions import Extractor, make_extractor
 from ser.feats.speed import speed_tables
 from ser.kaldi.ark import ArkWriter, encode
 from ser.kaldi.audio import read_audio
@@ -31,7 +31,11 @@ CHUNKS_AHEAD = 4  # for each process, so that none waits for another
 
 
 def extract_features(
-    data_path: Path, out: Path, config: FbankConfig, num_processes: int, speed_factor: float = 1.0
+    data_path: Path,
+    out: Path,
+    config: FeaturesConfig,
+    num_processes: int,
+    speed_factor: float = 1.0,
 ) -> None:
     """Writes ``feats.ark``, ``feats.scp`` and ``utt2num_frames`` beside the tables of ``data``.
 
@@ -56,7 +60,7 @@ def extract_features(
         if record.is_finished():
             logger.info("%s: finished already, with the same inputs", out)
             return
-        _start_or_resume(record)
+        start_or_resume(record)
         data = read_data_dir(data_path)
         tables = speed_tables(data.tables, speed_factor) if speed_factor != 1.0 else data.tables
         wavs = tables["wav.scp"]
@@ -81,7 +85,7 @@ def extract_features(
         record.finish(num_utts=len(scp), hours=round(hours, 3))
 
 
-def _start_or_resume(record: Record) -> None:
+def start_or_resume(record: Record) -> None:
     """Clears what another run left: only a partial archive of the same inputs goes on."""
     (record.folder / "run.json").unlink(missing_ok=True)
     started = record.folder / "started.json"
@@ -93,7 +97,7 @@ def _start_or_resume(record: Record) -> None:
 
 
 def _extract_all(
-    items: Sequence[Item], config: FbankConfig, speed_factor: float, num_processes: int
+    items: Sequence[Item], config: FeaturesConfig, speed_factor: float, num_processes: int
 ) -> Iterator[Encoded]:
     """Features of (utterance, audio file) pairs, in their order; few wait in memory."""
     if num_processes == 1:
@@ -124,18 +128,18 @@ def _extract_all(
 
 
 def _extract_chunk(
-    chunk: Sequence[Item], config: FbankConfig, speed_factor: float
+    chunk: Sequence[Item], config: FeaturesConfig, speed_factor: float
 ) -> list[Encoded]:
     return [_extract(item, config, speed_factor) for item in chunk]
 
 
 @cache
-def _fbank(config: FbankConfig) -> Fbank:
-    return Fbank(config)
+def _extractor(config: FeaturesConfig) -> Extractor:
+    return make_extractor(config)
 
 
-def _extract(item: Item, config: FbankConfig, speed_factor: float) -> Encoded:
+def _extract(item: Item, config: FeaturesConfig, speed_factor: float) -> Encoded:
     utt, wav = item
     samples = read_audio(Path(wav), utt, config.sample_rate_hz, speed_factor)
-    feats = _fbank(config)(samples)
+    feats = _extractor(config)(samples)
     return utt, len(feats), encode(feats, config.storage)

@@ -62,6 +62,7 @@ class Fbank:
     """The feature extractor. Window and filters are made once.
 
     Attributes:
+        min_samples: Shorter utterances are padded with zeros to so many: a frame.
         frame_length: Samples a frame.
         frame_shift: Samples between frames.
         fft_size: Samples that are transformed.
@@ -71,6 +72,7 @@ class Fbank:
     def __init__(self, config: FbankConfig) -> None:
         self.config = config
         self.frame_length = int(config.sample_rate_hz * config.frame_length_ms / 1000)
+        self.min_samples = self.frame_length
         self.frame_shift = int(config.sample_rate_hz * config.frame_shift_ms / 1000)
         self.fft_size = 1 << math.ceil(math.log2(self.frame_length))
         # Kaldi's "povey" window
@@ -83,6 +85,10 @@ class Fbank:
         An utterance shorter than one frame is padded with zeros to one.
         """
         return max(1, 1 + (num_samples - self.frame_length) // self.frame_shift)
+
+    def num_samples(self, num_frames: int) -> int:
+        """Fewest samples that give so many frames."""
+        return self.frame_length + (num_frames - 1) * self.frame_shift
 
     def __call__(self, samples: Floats) -> Floats:
         """Log-mel energies of one utterance.

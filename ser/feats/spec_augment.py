@@ -28,17 +28,24 @@ class Spans:
     bins: npt.NDArray[np.int32]
     frames: npt.NDArray[np.int32]
 
-    def mask(self, index: int, feats: npt.NDArray[np.float32]) -> None:
+    def mask(
+        self,
+        index: int,
+        feats: npt.NDArray[np.float32],
+        mean: npt.NDArray[np.float32] | float = 0.0,
+    ) -> None:
         """Masks the features (T, F) of an utterance in place.
 
         Args:
             index: The utterance's place among all.
-            feats: Mean-normalised, so that zero is the mean.
+            feats: As the model gets them.
+            mean: (F,) of the utterance; or 0 where it has been taken off.
         """
+        mean = np.broadcast_to(np.float32(mean), feats.shape[1])
         for start, stop in self.bins[index].tolist():
-            feats[:, start:stop] = 0
+            feats[:, start:stop] = mean[start:stop]
         for start, stop in self.frames[index].tolist():
-            feats[start:stop] = 0
+            feats[start:stop] = mean
 
 
 def spec_augment_spans(

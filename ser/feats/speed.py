@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from ser.config.load import load_config
-from ser.config.schema import SCRATCH, PretrainConfig
+from ser.config.pretraining import encoders_needed
+from ser.config.schema import PretrainConfig
 from ser.config.systems import trained_systems
 from ser.kaldi.table import Table
 
@@ -57,13 +57,11 @@ def speed_factors(conf: Path, systems: Sequence[str]) -> dict[str, list[float]]:
         SerError: A configuration is missing or wrong.
     """
     wanted = trained_systems(conf, systems).values()
-    encoders = {system.init for system in wanted if system.init != SCRATCH}
-    recognisers = [
-        load_config(conf / "pretrain" / f"{name}.yaml", PretrainConfig) for name in encoders
-    ]
+    encoders = encoders_needed(conf, systems).values()
+    trained = [encoder for encoder in encoders if isinstance(encoder, PretrainConfig)]
     return {
         "ser": _union(system.training.speed_factors for system in wanted),
-        "asr_train": _union(recogniser.training.speed_factors for recogniser in recognisers),
+        "asr_train": _union(recogniser.training.speed_factors for recogniser in trained),
     }
 
 

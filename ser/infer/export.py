@@ -8,13 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
 from ser.base.errors import SerError
-from ser.config.schema import FbankConfig
-from ser.feats.fbank import EPSILON, Fbank, mel_filters
+from ser.infer.feature_layers import FeatureLayer, make_feature_layer
 from ser.infer.model import Model
 from ser.infer.onnx_engine import HEADER
 from ser.infer.package import FORMAT, OnnxHeader, seal
@@ -26,50 +24,11 @@ EXAMPLE_FRAMES = (45, 30)  # of the utterances that are traced, step by step in 
 FEATURES = "fbank."  # how the graph names the buffers of the features' layer
 
 
-class FbankLayer(nn.Module):
-    """``Fbank`` as products: the Fourier transform is a matrix, so that any runtime has it."""
-
-    window: torch.Tensor
-    fourier: torch.Tensor
-    filters: torch.Tensor
-
-    def __init__(self, config: FbankConfig) -> None:
-        super().__init__()
-        fbank = Fbank(config)
-        self.frame_length, self.frame_shift = fbank.frame_length, fbank.frame_shift
-        self.preemphasis = config.preemphasis
-        num_bins = fbank.fft_size // 2 + 1
-        angles = (
-            2
-            * np.pi
-            / fbank.fft_size
-            * np.outer(np.arange(fbank.frame_length), np.arange(num_bins))
-        )
-        fourier = np.concatenate([np.cos(angles), np.sin(angles)], axis=1)
-        self.register_buffer("window", torch.from_numpy(fbank.window))
-        self.register_buffer("fourier", torch.from_numpy(fourier.astype(np.float32)))
-        self.register_buffer("filters", torch.from_numpy(mel_filters(config, fbank.fft_size)))
-
-    def num_frames(self, num_samples: torch.Tensor) -> torch.Tensor:
-        """Frames that fit into each number of samples."""
-        return (num_samples - self.frame_length) // self.frame_shift + 1
-
-    def forward(self, samples: torch.Tensor) -> torch.Tensor:
-        """Samples (B, N) in 16-bit scale -> log-mel energies (B, T, F)."""
-        frames = samples.unfold(1, self.frame_length, self.frame_shift)  # (B, T, length)
-        frames = frames - frames.mean(dim=2, keepdim=True)
-        before = nn.functional.pad(frames[:, :, :-1], (1, 0))
-        frames = (frames - self.preemphasis * before) * self.window
-        real, imaginary = (frames @ self.fourier).chunk(2, dim=2)  # each (B, T, bins)
-        energies = (real.square() + imaginary.square()) @ self.filters
-        return energies.clamp(min=float(EPSILON)).log()
-
-
 class Exported(nn.Module):
     """What the graph computes: an ensemble, and in front of it the features where wanted."""
 
     def __init__(
-        self, networks: Sequence[Network], temperature: float, fbank: FbankLayer | None
+        self, networks: Sequence[Network], temperature: float, fbank: FeatureLayer | None
     ) -> None:
         super().__init__()
         self.networks = nn.ModuleList(networks)
@@ -80,18 +39,18 @@ class Exported(nn.Module):
         """Utterances, padded behind, to probabilities.
 
         Args:
-            x: Features (B, T, F) without their mean, or samples (B, N) in 16-bit scale.
+            x: Features (B, T, F), normalised, or samples (B, N) in 16-bit scale.
             lens: (B,) frames or samples.
 
         Returns:
             Posteriors (B, C), and with a CTC head token probabilities (B, S, V) and their lengths.
         """
         if self.fbank is not None:
-            lens = self.fbank.num_frames(lens)
-            x = self.fbank(x)
+            x, lens = self.fbank(x, lens)
             mask = length_mask(lens, x.shape[1])[:, :, None]
-            mean = (x * mask).sum(dim=1, keepdim=True) / lens[:, None, None]
-            x = (x - mean) * mask
+            if self.fbank.normalisation == "utterance_mean":
+                x = x - (x * mask).sum(dim=1, keepdim=True) / lens[:, None, None]
+            x = x * mask
         posteriors, ctc, frame_lens = ensemble(self.networks, x, lens, self.temperature)
         return (posteriors,) if ctc is None else (posteriors, ctc, frame_lens)
 
@@ -100,12 +59,12 @@ def _prepare(model: Model, features_inside: bool) -> tuple[Exported, tuple[Any, 
     """The module, an example and which of its dimensions vary."""
     if not isinstance(model.engine, TorchEngine):
         raise SerError("export: an exported model; expected a package, or a run of stage 4")
-    layer = FbankLayer(model.fbank.config) if features_inside else None
+    layer = make_feature_layer(model.fbank.config) if features_inside else None
     module = Exported(model.engine.networks, model.engine.temperature, layer).eval()
     lens = torch.tensor(EXAMPLE_FRAMES)
     shape: tuple[int, ...] = (len(lens), int(lens.max()), model.fbank.config.num_mel_bins)
     if layer is not None:
-        lens = layer.frame_length + (lens - 1) * layer.frame_shift
+        lens = torch.tensor([model.fbank.num_samples(n) for n in EXAMPLE_FRAMES])
         shape = (len(lens), int(lens.max()))
     example = 0.1 * torch.randn(shape, generator=torch.Generator().manual_seed(0))
     varies = torch.export.Dim.DYNAMIC

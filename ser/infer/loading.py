@@ -8,9 +8,10 @@ from pydantic import ValidationError
 
 from ser.base.errors import SerError
 from ser.base.files import read_json
+from ser.config.features import recorded_features
 from ser.config.protocol import ProtocolConfig
-from ser.config.schema import FbankConfig, LabelsConfig, SystemConfig
-from ser.feats.fbank import Fbank
+from ser.config.schema import FeaturesConfig, LabelsConfig, SystemConfig
+from ser.feats.definitions import make_extractor
 from ser.infer.model import Model
 from ser.infer.onnx_engine import OnnxEngine, load_onnx
 from ser.infer.package import BPE, MANIFEST, read_package
@@ -54,10 +55,10 @@ def load(
 
 def _load_onnx(path: Path, device: str, num_threads: int | None) -> Model:
     header, session = load_onnx(path, device, num_threads)
-    fbank = Fbank(header.fbank)
+    fbank = make_extractor(header.fbank)
     least = header.min_frames
     if header.features_inside:
-        least = fbank.frame_length + (least - 1) * fbank.frame_shift
+        least = fbank.num_samples(least)
     tokenizer = _tokenizer(path, header.bpe_model) if header.bpe else None
     engine = OnnxEngine(session, least)
     return Model(engine, tuple(header.labels), fbank, tokenizer, header.features_inside)
@@ -76,7 +77,7 @@ def _load_package(folder: Path, device: str) -> Model:
         for name in manifest.members
     ]
     engine = TorchEngine(networks, manifest.temperature)
-    return Model(engine, tuple(manifest.labels), Fbank(manifest.fbank), tokenizer)
+    return Model(engine, tuple(manifest.labels), make_extractor(manifest.fbank), tokenizer)
 
 
 def _tokenizer(path: Path, model: bytes) -> Tokenizer:
@@ -96,7 +97,7 @@ def _load_run(folder: Path, device: str) -> Model:
     vocab_size = tokenizer.vocab_size if tokenizer else None
     weights = folder / "model.safetensors"
     network = load_network(run.system, len(run.labels.names), vocab_size, weights, place)
-    return Model(TorchEngine([network]), run.labels.names, Fbank(run.fbank), tokenizer)
+    return Model(TorchEngine([network]), run.labels.names, make_extractor(run.fbank), tokenizer)
 
 
 @dataclass(frozen=True)
@@ -108,8 +109,9 @@ class Run:
     identity: str
     system: SystemConfig
     labels: LabelsConfig
-    fbank: FbankConfig
+    fbank: FeaturesConfig
     protocol: ProtocolConfig
+    published: dict[str, Any] | None  # the encoder that it started from, if one was published
 
     @property
     def made_by(self) -> tuple[Any, ...]:
@@ -130,10 +132,11 @@ def read_run(folder: Path) -> Run:
             folder=folder,
             system=SystemConfig.model_validate(record["config"]["system"]),
             labels=LabelsConfig.model_validate(record["config"]["labels"]),
-            fbank=FbankConfig.model_validate(record["notes"]["fbank"]),
+            fbank=recorded_features(record["notes"]["fbank"]),
             protocol=ProtocolConfig.model_validate(record["config"]["protocol"]),
             fold=record["config"]["fold"],
             identity=record["identity"],
+            published=record["notes"].get("published"),
         )
     except (KeyError, TypeError, ValidationError) as error:
         reason = str(error).splitlines()[0]

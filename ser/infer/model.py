@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from ser.base.errors import SerError
 from ser.data.sampler import split_by_frames
-from ser.feats.fbank import Fbank
+from ser.feats.definitions import Extractor, normalise
 from ser.infer.arrays import recording
 from ser.infer.engine import Engine, Floats, Output
 from ser.infer.result import Posteriors, Result
@@ -55,7 +55,7 @@ class Model:
 
     engine: Engine
     labels: tuple[str, ...]
-    fbank: Fbank
+    fbank: Extractor
     tokenizer: Tokenizer | None
     features_inside: bool = False
     threshold: float = 0.0
@@ -205,16 +205,16 @@ class Model:
         ]
 
     def features(self, samples: Floats) -> Floats:
-        """Log-mel features (T, F) of samples (N,), the utterance's mean taken off each band."""
+        """The features (T, F) of samples (N,), normalised."""
         feats = self.fbank(samples)
-        centred: Floats = feats - feats.mean(axis=0, keepdims=True)
-        return centred
+        normalise(feats, self.fbank.config.normalisation)
+        return feats
 
     def engine_input(self, samples: Floats) -> Floats:
         """What the engine takes for samples (N,): features, or samples that fill a frame."""
         if not self.features_inside:
             return self.features(samples)
-        return np.pad(samples, (0, max(0, self.fbank.frame_length - len(samples))))
+        return np.pad(samples, (0, max(0, self.fbank.min_samples - len(samples))))
 
     def _result(
         self, path: str, posteriors: Any, words: str | None, start: float, end: float

@@ -86,6 +86,7 @@ def pack(packing: Packing, out: Path) -> Path:
         "protocol": first.protocol.model_dump(),
         "weights": "average" if packing.average and len(runs) > 1 else "ensemble",
         "num_calibrated_on": len(held_out),
+        "published": first.published,
     }
     with whole_folder(out, MANIFEST) as folder:
         members = _write_members(packing, runs, folder)

@@ -14,7 +14,8 @@ from pydantic import Field, ValidationError
 
 from ser.base.errors import SerError
 from ser.base.files import digest_file, digest_json
-from ser.config.schema import FbankConfig, Positive, Section, SystemConfig
+from ser.config.features import RecordedFeatures
+from ser.config.schema import Positive, Section, SystemConfig
 
 MANIFEST = "package.json"
 CARD = "README.md"
@@ -44,7 +45,7 @@ class Manifest(Section):
     system: str
     config: SystemConfig
     labels: Annotated[list[str], Field(min_length=2)]
-    fbank: FbankConfig
+    fbank: RecordedFeatures
     members: Annotated[list[str], Field(min_length=1)]
     temperature: Positive
     trained_on: dict[str, Any]
@@ -142,7 +143,7 @@ class OnnxHeader(Section):
 
     format: Annotated[int, Field(le=FORMAT)]
     labels: list[str]
-    fbank: FbankConfig
+    fbank: RecordedFeatures
     features_inside: bool
     min_frames: int
     bpe: str

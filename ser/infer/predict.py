@@ -10,14 +10,16 @@ from ser.base.errors import SerError
 from ser.base.files import read_json, write_text
 from ser.base.log import logger
 from ser.base.record import Record, rerun_hint
-from ser.config.controls import FunctionalsConfig, WordsConfig
+from ser.config.controls import FunctionalsConfig, ProbeConfig, WordsConfig
 from ser.config.load import load_config
 from ser.config.schema import LabelsConfig
 from ser.config.systems import load_system
 from ser.corpus.fold_lists import TEST, fold_list_name
 from ser.data.utterances import FeatureDir, read_feature_dir
-from ser.infer.functionals import functionals_record, predict_from_functionals
+from ser.infer.functionals import functionals_record
+from ser.infer.linear import predict_from_vectors
 from ser.infer.predictor import Prediction, table_digest
+from ser.infer.probe import probe_record
 from ser.infer.run import predict_parts
 from ser.infer.words import predict_from_words, source_run
 from ser.train.device import prepare_process
@@ -69,13 +71,15 @@ def _source_record(run: FinetuneRun, features: FeatureDir) -> Record:
     system = load_system(run.conf, run.system)
     if isinstance(system, FunctionalsConfig):
         return functionals_record(run, system, features)
+    if isinstance(system, ProbeConfig):
+        return probe_record(run, system)
     return _finished_record(source_run(run))
 
 
 def _predict(run: FinetuneRun, features: FeatureDir, source: Path) -> list[Prediction]:
     system = load_system(run.conf, run.system)
-    if isinstance(system, FunctionalsConfig):
-        return predict_from_functionals(run, system, features, source)
+    if isinstance(system, FunctionalsConfig | ProbeConfig):
+        return predict_from_vectors(run, system, features, source)
     if isinstance(system, WordsConfig):
         return predict_from_words(run, features)
     return list(predict_parts(run, features, (TEST,)))

@@ -8,9 +8,8 @@ from ser.config.schema import TrainingConfig
 from ser.corpus.fold_lists import read_fold
 from ser.data.loader import load_batches
 from ser.data.sampler import sorted_batches
-from ser.data.utterances import FeatureDir, Utterance, report_lengths, select
+from ser.data.utterances import FeatureDir, FeatureReader, Utterance, report_lengths, select
 from ser.infer.predictor import Prediction, predictions_of
-from ser.kaldi.ark import ArkReader
 from ser.nn.cnn_blstm_sa import CnnBlstmSa
 from ser.nn.emotion import EmotionModel
 from ser.nn.systems import build_system
@@ -41,7 +40,7 @@ def predict_parts(
 def predict_utterances(
     model: EmotionModel | CnnBlstmSa,
     utterances: Sequence[Utterance],
-    feats: ArkReader,
+    feats: FeatureReader,
     tokenizer: Tokenizer | None,
     training: TrainingConfig,
 ) -> Iterator[Prediction]:

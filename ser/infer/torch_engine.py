@@ -1,9 +1,7 @@
 """PyTorch runs the network: one set of weights, or an ensemble of them."""
 
-import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,6 @@ from torch.overrides import TorchFunctionMode
 from ser.base.errors import SerError
 from ser.config.schema import SystemConfig
 from ser.infer.engine import Floats, Output, pad, parse_device
-from ser.nn.attention import SelfAttention
 from ser.nn.cnn_blstm_sa import CnnBlstmSa
 from ser.nn.emotion import EmotionModel
 from ser.nn.systems import build_system
@@ -67,18 +64,15 @@ def emotion_attention(networks: Sequence[Network], feats: Floats) -> Floats | No
     """
     rows = []
     for network in networks:
-        if not isinstance(network, EmotionModel):
+        if not isinstance(network, EmotionModel) or network.emotion_embedding is None:
             return None
-        # The hook is on a copy that shares the weights: no other thread's input passes it.
-        tensors = chain(network.parameters(), network.buffers())
-        network = copy.deepcopy(network, {id(tensor): tensor for tensor in tensors})
-        attention = network.encoder.blocks[-1].attention
-        assert isinstance(attention, SelfAttention)
-        seen: list[torch.Tensor] = []
-        attention.register_forward_pre_hook(lambda _, args, seen=seen: seen.append(args[0]))
-        TorchEngine([network])([feats])
+        padded, lens = pad([feats], network.min_frames)
+        device = network.emotion_embedding.device
         with torch.inference_mode():
-            rows.append(attention.weights_of_first(seen[0])[0].mean(dim=0)[1:])
+            weights = network.attention_of_vector(
+                torch.from_numpy(padded).to(device), torch.from_numpy(lens).to(device)
+            )
+        rows.append(weights.mean(dim=0)[1:])
     return torch.stack(rows).mean(dim=0).cpu().numpy()
 
 

@@ -21,6 +21,7 @@ class CnnBlstmSa(nn.Module):
 
     def __init__(self, config: CnnBlstmSaConfig, num_emotions: int) -> None:
         super().__init__()
+        self.config = config
         self.pool_size = config.pool_size
         self.min_frames = config.pool_size**2
         channels, bands = config.num_channels, config.num_mel_bins // config.pool_size**2
@@ -71,6 +72,39 @@ class CnnBlstmSa(nn.Module):
             return unpacked_blstm(self.blstm, h, lens)
         packed = pack_padded_sequence(h, lens.cpu(), batch_first=True, enforce_sorted=False)
         return pad_packed_sequence(self.blstm(packed)[0], batch_first=True)[0]
+
+    def products(self, num_frames: int) -> dict[str, int]:
+        """Multiply-adds of one utterance of T frames, by part."""
+        config = self.config
+        pool, channels, hidden = config.pool_size, config.num_channels, config.lstm_dim
+        num_frames = max(num_frames, self.min_frames)
+        pooled = (num_frames // pool) * (config.num_mel_bins // pool)
+        frames = num_frames // pool**2
+        inputs = [channels * (config.num_mel_bins // pool**2)]
+        inputs += [2 * hidden] * (config.num_lstm_layers - 1)
+        heads, width = config.num_attention_heads, config.attention_dim
+        return {
+            "conv1": 9 * channels * num_frames * config.num_mel_bins,
+            "conv2": 9 * channels**2 * pooled,
+            "BLSTM": sum(frames * 2 * 4 * hidden * (size + hidden) for size in inputs),
+            "self-attention": frames * (2 * hidden * width + width * heads + heads * 2 * hidden),
+            "emotion head": self.emotion_head.weight.numel(),
+        }
+
+    def kept_values(self, num_frames: int) -> dict[str, float]:
+        """Values kept for the backward pass, by part; a maximum's place, 8 bytes, counts twice."""
+        pool, channels = self.config.pool_size, self.config.num_channels
+        bands, num_frames = self.config.num_mel_bins, max(num_frames, self.min_frames)
+        map1 = num_frames * bands
+        map2 = (num_frames // pool) * (bands // pool)
+        map3 = (num_frames // pool**2) * (bands // pool**2)
+        gates_and_cells = 2 * 6 * self.config.lstm_dim * self.config.num_lstm_layers
+        return {
+            "features": float(map1),
+            "conv1": float(channels * (map1 + 3 * map2)),
+            "conv2": float(channels * (map2 + 3 * map3)),
+            "BLSTM": float(num_frames // pool**2 * gates_and_cells),
+        }
 
 
 def unpacked_blstm(blstm: nn.LSTM, h: torch.Tensor, lens: torch.Tensor) -> torch.Tensor:

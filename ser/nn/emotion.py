@@ -5,9 +5,11 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from ser.config.schema import EncoderConfig
-from ser.nn.encoder import Encoder
+from ser.config.schema import EncoderConfig, ReadoutName
+from ser.nn.encoders import build_encoder
 from ser.nn.fast import Linear
+from ser.nn.mask import length_mask
+from ser.nn.readout import build_readout
 
 
 class EmotionOutput(NamedTuple):
@@ -27,22 +29,98 @@ class EmotionOutput(NamedTuple):
 class EmotionModel(nn.Module):
     """Eq. (5) and (7): z_e to the emotions, z_1..z_N to the recogniser's tokens.
 
+    With another readout than the paper's, what goes to the emotions is read from the frames.
+
     Attributes:
         min_frames: Shorter utterances are padded with zeros to so many feature frames.
     """
 
-    def __init__(self, config: EncoderConfig, num_emotions: int, vocab_size: int | None) -> None:
+    def __init__(
+        self,
+        config: EncoderConfig,
+        num_emotions: int,
+        vocab_size: int | None,
+        readout: ReadoutName = "emotion_vector",
+    ) -> None:
         super().__init__()
-        self.encoder = Encoder(config)
+        self.encoder = build_encoder(config)
         self.min_frames = self.encoder.min_frames
+        self.readout = build_readout(readout, config)
         # Like one scaled input vector; it gets no position.
-        self.emotion_embedding = nn.Parameter(torch.randn(config.d_model))
-        self.emotion_head = nn.Linear(config.d_model, num_emotions)
+        self.emotion_embedding = (
+            nn.Parameter(torch.randn(config.d_model)) if self.readout.needs_vector else None
+        )
+        self.emotion_head = nn.Linear(self.readout.size, num_emotions)
         self.ctc_head = None if vocab_size is None else Linear(config.d_model, vocab_size)
 
-    def forward(self, feats: torch.Tensor, feat_lens: torch.Tensor) -> EmotionOutput:
-        """(B, T, F), zero beyond the lengths (B,)."""
-        z, frame_lens = self.encoder(feats, feat_lens, first=self.emotion_embedding)
-        emotion_logits = self.emotion_head(z[:, 0])  # (B, C)
-        ctc_logits = None if self.ctc_head is None else self.ctc_head(z[:, 1:])  # (B, S, V)
-        return EmotionOutput(emotion_logits, ctc_logits, frame_lens)
+    def forward(
+        self, feats: torch.Tensor, feat_lens: torch.Tensor, encoded: bool = False
+    ) -> EmotionOutput:
+        """The logits of a batch.
+
+        Args:
+            feats: (B, T, F), zero beyond the lengths; or what ``encode`` gives for it.
+            feat_lens: (B,) frames.
+            encoded: Whether it is that. Such a model has no CTC logits.
+        """
+        if encoded:
+            return EmotionOutput(self._emotions(feats, feat_lens), None, feat_lens)
+        outputs, frame_lens = self._layers(feats, feat_lens)
+        hidden, lens = self.readout.gather(outputs, frame_lens)
+        ctc_logits = None
+        if self.ctc_head is not None:
+            z = outputs[-1] if self.emotion_embedding is None else outputs[-1][:, 1:]
+            ctc_logits = self.ctc_head(z)  # (B, S, V)
+        return EmotionOutput(self._emotions(hidden, lens), ctc_logits, frame_lens)
+
+    def encode(
+        self, feats: torch.Tensor, feat_lens: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """What the encoder alone decides: (B, S', W), and lengths (B,)."""
+        return self.readout.gather(*self._layers(feats, feat_lens))
+
+    def attention_of_vector(self, feats: torch.Tensor, feat_lens: torch.Tensor) -> torch.Tensor:
+        """How x_e attends in the last block: one utterance (1, T, F) -> (H, 1 + S), itself first.
+
+        Only for a model whose readout needs the vector.
+        """
+        outputs, _ = self._layers(feats, feat_lens)
+        return self.encoder.attention_of_first(outputs)[0]
+
+    def _layers(
+        self, feats: torch.Tensor, feat_lens: torch.Tensor
+    ) -> tuple[list[torch.Tensor], torch.Tensor]:
+        """The layers' outputs, x_e or z_e first where there is one; and the frames' lengths."""
+        x, frame_lens = self.encoder.frames(feats, feat_lens)  # (B, S, D)
+        mask = length_mask(frame_lens, x.shape[1])  # (B, S)
+        if self.emotion_embedding is not None:
+            first = self.emotion_embedding.to(x).expand(x.shape[0], 1, -1)
+            x = torch.cat([first, x], dim=1)  # (B, 1 + S, D)
+            mask = nn.functional.pad(mask, (1, 0), value=True)  # (B, 1 + S)
+        return self.encoder.layers(x, mask), frame_lens
+
+    def _emotions(self, hidden: torch.Tensor, lens: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = self.emotion_head(self.readout(hidden, lens))  # (B, C)
+        return logits
+
+    def products(self, num_frames: int) -> dict[str, int]:
+        """Multiply-adds of one utterance of T frames, by part."""
+        size = self.encoder.num_encoder_frames(num_frames)
+        parts = self.encoder.products(num_frames, self._num_extra)
+        parts["readout"] = size * self.readout.products_a_frame
+        if self.ctc_head is not None:
+            parts["CTC head"] = size * self.ctc_head.weight.numel()
+        return parts | {"emotion head": self.emotion_head.weight.numel()}
+
+    def kept_values(self, num_frames: int) -> dict[str, float]:
+        """Values kept for the backward pass, by part; of the CTC head its log-probabilities."""
+        size = self.encoder.num_encoder_frames(num_frames)
+        parts = self.encoder.kept_values(num_frames, self._num_extra)
+        parts["readout"] = float(size * self.readout.values_a_frame)
+        if self.ctc_head is not None:
+            parts["CTC head"] = float(size * self.ctc_head.out_features)
+        return parts
+
+    @property
+    def _num_extra(self) -> int:
+        return 0 if self.emotion_embedding is None else 1

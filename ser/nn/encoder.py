@@ -1,40 +1,97 @@
-"""The Transformer encoder of the paper (section 2): front end, positions, blocks."""
+"""What every encoder is: a front end that makes frames, and Transformer blocks over them.
 
-import math
+The emotion model puts its vector x_e between the two, so an encoder knows nothing of emotions. A
+new encoder is a subclass with its own front end, a section of the configuration, and a line in
+``ser/nn/encoders.py``.
+"""
+
+from collections.abc import Sequence
+from typing import Literal, Protocol
 
 import torch
 from torch import nn
 
-from ser.config.schema import EncoderConfig
 from ser.nn.attention import SelfAttention
-from ser.nn.fast import Linear, add_dropout, relu_dropout
-from ser.nn.mask import length_mask
-from ser.nn.subsampling import ConvSubsampling
+from ser.nn.fast import Linear, activate_dropout, add_dropout
+
+
+class BlocksConfig(Protocol):
+    """What the configurations of all encoders say of their blocks."""
+
+    @property
+    def num_mel_bins(self) -> int:
+        """F."""
+        ...
+
+    @property
+    def d_model(self) -> int:
+        """D."""
+        ...
+
+    @property
+    def num_blocks(self) -> int:
+        """Their number."""
+        ...
+
+    @property
+    def num_heads(self) -> int:
+        """H."""
+        ...
+
+    @property
+    def head_dim(self) -> int:
+        """Width of a head."""
+        ...
+
+    @property
+    def ffn_dim(self) -> int:
+        """Width of the feed-forward layers."""
+        ...
+
+    @property
+    def dropout_prob(self) -> float:
+        """Behind each part of a block, and within the feed-forward."""
+        ...
+
+    @property
+    def attention_dropout_prob(self) -> float:
+        """Of the attention weights."""
+        ...
+
+    @property
+    def layer_norm(self) -> Literal["post", "pre"]:
+        """After each part of a block, or before it."""
+        ...
+
+    @property
+    def activation(self) -> Literal["relu", "gelu"]:
+        """Of the feed-forward layers."""
+        ...
 
 
 class FeedForward(nn.Sequential):
-    """Linear, ReLU, dropout, linear."""
+    """Linear, ReLU or GELU, dropout, linear."""
 
-    def __init__(self, config: EncoderConfig) -> None:
+    def __init__(self, config: BlocksConfig) -> None:
         super().__init__(
             Linear(config.d_model, config.ffn_dim),
-            nn.ReLU(),
+            nn.ReLU() if config.activation == "relu" else nn.GELU(),
             nn.Dropout(config.dropout_prob),
             Linear(config.ffn_dim, config.d_model),
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(B, S, D) -> (B, S, D)."""
-        inner, _, dropout, outer = self
+        inner, activation, dropout, outer = self
         assert isinstance(dropout, nn.Dropout)
-        out: torch.Tensor = outer(relu_dropout(inner(x), dropout))
+        out: torch.Tensor = outer(activate_dropout(inner(x), activation, dropout))
         return out
 
 
 class EncoderBlock(nn.Module):
     """Attention and feed-forward, each added to its input; layer norm after ("post") or before."""
 
-    def __init__(self, config: EncoderConfig) -> None:
+    def __init__(self, config: BlocksConfig) -> None:
         super().__init__()
         self.post_norm = config.layer_norm == "post"
         self.attention = SelfAttention(
@@ -55,80 +112,141 @@ class EncoderBlock(nn.Module):
             x = add_dropout(x, self.feed_forward(self.feed_forward_norm(x)), self.dropout)
         return x
 
+    def attention_of_first(self, x: torch.Tensor) -> torch.Tensor:
+        """How position 0 attends to all: (B, S, D), nothing padded -> (B, H, S)."""
+        return self.attention.weights_of_first(x if self.post_norm else self.attention_norm(x))
+
 
 class Encoder(nn.Module):
-    """Log-mel features to encoder frames, with or without the emotion vector in front.
+    """The contract of all encoders.
 
     Attributes:
         d_model: D.
         min_frames: Shorter utterances are padded with zeros to so many feature frames.
+        blocks: Of ``EncoderBlock``.
     """
 
-    def __init__(self, config: EncoderConfig) -> None:
+    min_frames: int
+
+    def __init__(self, config: BlocksConfig) -> None:
         super().__init__()
+        self.config = config
         self.d_model = config.d_model
-        self.subsampling = ConvSubsampling(config.subsampling, config.num_mel_bins, config.d_model)
-        self.min_frames = self.subsampling.min_frames
         self.dropout = nn.Dropout(config.dropout_prob)
+
+    def _make_blocks(self) -> None:
+        """The blocks, after the front end: the order in which weights are drawn."""
+        config = self.config
         self.blocks = nn.ModuleList(EncoderBlock(config) for _ in range(config.num_blocks))
         self.final_norm = (
             nn.LayerNorm(config.d_model) if config.layer_norm == "pre" else nn.Identity()
         )
-        initialise(self, config)
 
     def frame_lens(self, feat_lens: torch.Tensor) -> torch.Tensor:
         """Encoder frames S of each utterance."""
-        return self.subsampling.output_size(feat_lens.clamp(min=self.min_frames))
+        raise NotImplementedError
 
-    def forward(
-        self, feats: torch.Tensor, feat_lens: torch.Tensor, first: torch.Tensor | None = None
+    def frames(
+        self, feats: torch.Tensor, feat_lens: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Eq. (4) and (6); with ``first`` eq. (5) and (7).
-
-        The positions of x_1..x_N are the same with and without ``first``, which gets none.
+        """The input of the first block, before its dropout.
 
         Args:
             feats: (B, T, F), zero beyond the lengths.
             feat_lens: (B,) frames.
-            first: x_e (D,), put in front of every utterance.
 
         Returns:
-            z (B, S, D), or with ``first`` (B, 1 + S, D) whose first vector is z_e; and the
-            lengths (B,) of z_1..z_N.
+            x_1..x_N with their positions (B, S, D), and their lengths (B,).
         """
-        lacking = self.min_frames - feats.shape[1]
-        if lacking > 0:
-            feats = nn.functional.pad(feats, (0, 0, 0, lacking))
-        frame_lens = self.frame_lens(feat_lens)
-        x = self.subsampling(feats)  # (B, S, D)
-        x = x * math.sqrt(self.d_model) + sinusoids(x.shape[1], self.d_model, x.device)
-        mask = length_mask(frame_lens, x.shape[1])  # (B, S)
-        if first is not None:
-            x = torch.cat([first.to(x).expand(x.shape[0], 1, -1), x], dim=1)  # (B, 1 + S, D)
-            mask = nn.functional.pad(mask, (1, 0), value=True)  # (B, 1 + S)
-        x = self.dropout(x)
+        raise NotImplementedError
+
+    def layers(self, x: torch.Tensor, mask: torch.Tensor) -> list[torch.Tensor]:
+        """The blocks over any vectors: eq. (4) and (6), with x_e among them eq. (5) and (7).
+
+        Args:
+            x: (B, S, D), of ``frames``.
+            mask: (B, S) bool, True at real ones.
+
+        Returns:
+            The input of the first block, then what comes out of each, (B, S, D) all; the last has
+            gone through the final norm of a pre-norm encoder.
+        """
+        outputs = [self.dropout(x)]
         for block in self.blocks:
-            x = block(x, mask)
-        return self.final_norm(x), frame_lens
+            outputs.append(block(outputs[-1], mask))
+        outputs[-1] = self.final_norm(outputs[-1])
+        return outputs
+
+    def attention_of_first(self, outputs: Sequence[torch.Tensor]) -> torch.Tensor:
+        """How position 0 attends to all in the last block, eq. (1): (B, H, S).
+
+        Args:
+            outputs: Of ``layers``, nothing padded.
+        """
+        block = self.blocks[-1]
+        assert isinstance(block, EncoderBlock)
+        return block.attention_of_first(outputs[-2])
+
+    def depth_below_heads(self, name: str) -> int:
+        """How far a parameter lies below the top block, which is 0 as the heads are.
+
+        The front end lies below all blocks.
+
+        Args:
+            name: The parameter's, without ``encoder.``.
+        """
+        part, _, rest = name.partition(".")
+        if part == "blocks":
+            return len(self.blocks) - 1 - int(rest.partition(".")[0])
+        return 0 if part == "final_norm" else len(self.blocks)
+
+    def front_products(self, num_frames: int) -> dict[str, int]:
+        """Multiply-adds of the front end over an utterance of T frames, by part."""
+        raise NotImplementedError
+
+    def front_values(self, num_frames: int) -> dict[str, float]:
+        """Values that the front end keeps for the backward pass, by part."""
+        raise NotImplementedError
+
+    def products(self, num_frames: int, num_extra: int) -> dict[str, int]:
+        """Multiply-adds over an utterance of T frames, by part.
+
+        Args:
+            num_frames: T.
+            num_extra: Vectors beside the frames: 1 with x_e.
+        """
+        config = self.config
+        width, joined = config.d_model, config.num_heads * config.head_dim
+        positions = self.num_encoder_frames(num_frames) + num_extra
+        return self.front_products(num_frames) | {
+            "blocks' linear layers": (
+                config.num_blocks * positions * width * (4 * joined + 2 * config.ffn_dim)
+            ),
+            "attention scores": config.num_blocks * positions**2 * 2 * joined,
+        }
+
+    def kept_values(self, num_frames: int, num_extra: int) -> dict[str, float]:
+        """Values kept by part; dropout keeps its output and a mask of a quarter of its bytes."""
+        config = self.config
+        width, joined = config.d_model, config.num_heads * config.head_dim
+        positions = self.num_encoder_frames(num_frames) + num_extra
+        dropped = 1 if config.dropout_prob else 0
+        attention = 4 * joined + 2 * width + dropped * width / 4  # q, k, v, heads; sum and norm
+        # A GELU keeps its input beside its output.
+        inner = (1 if config.activation == "relu" else 2) * config.ffn_dim
+        feed_forward = inner + 2 * width + dropped * (1.25 * config.ffn_dim + width / 4)
+        return {
+            "features": float(num_frames * config.num_mel_bins),
+            **self.front_values(num_frames),
+            "blocks": positions * (width + config.num_blocks * (attention + feed_forward)),
+        }
+
+    def num_encoder_frames(self, num_frames: int) -> int:
+        """S of an utterance of T frames."""
+        return int(self.frame_lens(torch.tensor([num_frames], device="cpu")))
 
 
-def sinusoids(size: int, d_model: int, device: torch.device | None = None) -> torch.Tensor:
-    """Fixed position embedding of Vaswani et al. (2017), section 3.5: (size, d_model) float32."""
-    position = torch.arange(size, dtype=torch.float32, device=device)[:, None]
-    exponents = torch.arange(0, d_model, 2, device=device) / d_model
-    rates = torch.exp(exponents * -math.log(10000.0))
-    angles = position * rates
-    return torch.stack([angles.sin(), angles.cos()], dim=2).flatten(1)
-
-
-def initialise(encoder: Encoder, config: EncoderConfig) -> None:
-    """Xavier for the linear layers of the blocks; ``depth_scaled`` divides layer l by sqrt(l).
-
-    Depth-scaled initialisation (Zhang et al., 2019) lets deep post-norm encoders converge.
-    """
-    for depth, block in enumerate(encoder.blocks, start=1):
-        gain = 1.0 / math.sqrt(depth) if config.initialisation == "depth_scaled" else 1.0
-        for module in block.modules():
-            if isinstance(module, nn.Linear):
-                nn.init.xavier_uniform_(module.weight, gain=gain)
-                nn.init.zeros_(module.bias)
+def padded_to(feats: torch.Tensor, min_frames: int) -> torch.Tensor:
+    """Features (B, T, F) with zeros behind, where T is below ``min_frames``."""
+    lacking = min_frames - feats.shape[1]
+    return nn.functional.pad(feats, (0, 0, 0, lacking)) if lacking > 0 else feats

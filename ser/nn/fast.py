@@ -15,6 +15,7 @@ DRAW_VALUES = 1 << 16  # of a 16-bit draw
 FEWEST_ROWS = 128  # below, preparing oneDNN's weights costs more than the product: 0.5 ms a call
 
 threshold_backward = torch.ops.aten.threshold_backward  # a gradient where the ReLU is above 0
+gelu_backward = torch.ops.aten.gelu_backward
 
 
 def use_fast(x: torch.Tensor) -> bool:
@@ -96,6 +97,24 @@ class ReluDropout(torch.autograd.Function):
         return threshold_backward(grad, y, 0).div_(ctx.prob), None
 
 
+class GeluDropout(torch.autograd.Function):
+    """Dropout of the GELU, keeping its input and a byte an element."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, keep: Keep) -> torch.Tensor:
+        """x, any shape -> the same shape."""
+        mask = keep.mask.view(x.shape)
+        ctx.save_for_backward(x, mask)
+        ctx.prob = keep.prob
+        return nn.functional.gelu(x).mul_(mask).div_(keep.prob)
+
+    @staticmethod
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor, None]:
+        """The gradient of x."""
+        x, mask = ctx.saved_tensors
+        return gelu_backward((grad * mask).div_(ctx.prob), x), None
+
+
 class AddDropout(torch.autograd.Function):
     """x + dropout(y), keeping one byte an element."""
 
@@ -114,12 +133,13 @@ class AddDropout(torch.autograd.Function):
         return grad, (grad * mask).div_(ctx.prob), None
 
 
-def relu_dropout(x: torch.Tensor, dropout: nn.Dropout) -> torch.Tensor:
-    """dropout(relu(x)), any shape."""
+def activate_dropout(x: torch.Tensor, activation: nn.Module, dropout: nn.Dropout) -> torch.Tensor:
+    """dropout(activation(x)) of a ReLU or a GELU, any shape."""
     if dropout.training and dropout.p and use_fast(x):
-        y: torch.Tensor = ReluDropout.apply(x, Keep(x.numel(), dropout.p))
+        fast = ReluDropout if isinstance(activation, nn.ReLU) else GeluDropout
+        y: torch.Tensor = fast.apply(x, Keep(x.numel(), dropout.p))
         return y
-    return dropout(x.relu())  # type: ignore[no-any-return]
+    return dropout(activation(x))  # type: ignore[no-any-return]
 
 
 def add_dropout(x: torch.Tensor, y: torch.Tensor, dropout: nn.Dropout) -> torch.Tensor:

@@ -6,8 +6,9 @@ import torch
 from torch import nn
 
 from ser.config.schema import EncoderConfig
-from ser.nn.encoder import Encoder
+from ser.nn.encoders import build_encoder
 from ser.nn.fast import Linear
+from ser.nn.mask import length_mask
 from ser.text.bpe import BLANK_ID
 
 
@@ -16,15 +17,42 @@ class Recogniser(nn.Module):
 
     def __init__(self, config: EncoderConfig, vocab_size: int) -> None:
         super().__init__()
-        self.encoder = Encoder(config)
+        self.encoder = build_encoder(config)
         self.ctc_head = Linear(config.d_model, vocab_size)
 
     def forward(
+        self, feats: torch.Tensor, feat_lens: torch.Tensor, encoded: bool = False
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """CTC logits (B, S, V) and their lengths (B,).
+
+        Args:
+            feats: (B, T, F), zero beyond the lengths; or what ``encode`` gives for it.
+            feat_lens: (B,) frames.
+            encoded: Whether it is that.
+        """
+        z, frame_lens = (feats, feat_lens) if encoded else self.encode(feats, feat_lens)
+        return self.ctc_head(z), frame_lens
+
+    def encode(
         self, feats: torch.Tensor, feat_lens: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """(B, T, F), (B,) -> CTC logits (B, S, V) and their lengths (B,)."""
-        z, frame_lens = self.encoder(feats, feat_lens)
-        return self.ctc_head(z), frame_lens
+        """Eq. (4) and (6): (B, T, F), (B,) -> z (B, S, D) and its lengths (B,)."""
+        x, frame_lens = self.encoder.frames(feats, feat_lens)
+        return self.encoder.layers(x, length_mask(frame_lens, x.shape[1]))[-1], frame_lens
+
+    def products(self, num_frames: int) -> dict[str, int]:
+        """Multiply-adds of one utterance of T frames, by part."""
+        size = self.encoder.num_encoder_frames(num_frames)
+        return self.encoder.products(num_frames, num_extra=0) | {
+            "CTC head": size * self.ctc_head.weight.numel()
+        }
+
+    def kept_values(self, num_frames: int) -> dict[str, float]:
+        """Values kept for the backward pass, by part; of the CTC head its log-probabilities."""
+        size = self.encoder.num_encoder_frames(num_frames)
+        return self.encoder.kept_values(num_frames, num_extra=0) | {
+            "CTC head": float(size * self.ctc_head.out_features)
+        }
 
 
 def greedy_ctc(logits: torch.Tensor, frame_lens: torch.Tensor) -> list[list[int]]:

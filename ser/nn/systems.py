@@ -8,8 +8,10 @@ from ser.base.errors import SerError
 from ser.config.schema import SystemConfig
 from ser.nn.cnn_blstm_sa import CnnBlstmSa
 from ser.nn.emotion import EmotionModel
+from ser.nn.recogniser import Recogniser
 
-NEW_IN_FINETUNING = ("emotion_embedding", "emotion_head.")
+CTC_HEAD = "ctc_head."
+NEW_IN_FINETUNING = ("emotion_embedding", "emotion_head.", "readout.")
 
 
 def build_system(
@@ -31,14 +33,19 @@ def build_system(
         raise SerError(
             f"ctc_alpha {config.ctc_alpha}: CTC needs tokens; expected a BPE model; run stage 2"
         )
-    return EmotionModel(config.model, num_emotions, vocab_size if config.ctc_alpha else None)
+    return EmotionModel(
+        config.model, num_emotions, vocab_size if config.ctc_alpha else None, config.readout
+    )
 
 
-def transfer(weights: Mapping[str, torch.Tensor], model: EmotionModel, where: str) -> None:
-    """Copies a recogniser's weights into an emotion model, every key accounted for.
+def transfer(
+    weights: Mapping[str, torch.Tensor], model: EmotionModel | Recogniser, where: str
+) -> None:
+    """Copies an encoder's weights into a model, every key accounted for.
 
-    The encoder is taken whole. The CTC head is taken where the model has one and is otherwise
-    dropped, which is all that TL and TL+MTL differ in. What fine-tuning adds (x_e and the
+    The encoder is taken whole. An emotion model takes the CTC head where it has one and otherwise
+    drops it, which is all that TL and TL+MTL differ in. A recogniser takes the CTC head where
+    there is one of its size, and else starts with its own. What fine-tuning adds (x_e, readout and
     classifier) keeps its initial values.
 
     Raises:
@@ -47,11 +54,20 @@ def transfer(weights: Mapping[str, torch.Tensor], model: EmotionModel, where: st
     own = model.state_dict()
     wanted = {name: tensor.shape for name, tensor in own.items()}
     wanted = {k: shape for k, shape in wanted.items() if not k.startswith(NEW_IN_FINETUNING)}
-    given = {
-        name: tensor
-        for name, tensor in weights.items()
-        if model.ctc_head is not None or not name.startswith("ctc_head.")
-    }
+    given = dict(weights)
+    head = {name for name in given if name.startswith(CTC_HEAD)}
+    if isinstance(model, Recogniser):
+        if any(given[name].shape != wanted.get(name) for name in head) or not head:
+            given = {name: tensor for name, tensor in given.items() if name not in head}
+            wanted = {k: shape for k, shape in wanted.items() if not k.startswith(CTC_HEAD)}
+    elif model.ctc_head is None:
+        given = {name: tensor for name, tensor in given.items() if name not in head}
+    elif not head:
+        raise SerError(
+            f"{where}: an encoder without a CTC head, for a system with ctc_alpha above 0; "
+            "expected one that was trained as a recogniser; start from such (init), or set "
+            "ctc_alpha: 0.0"
+        )
     wrong = [f"{name} is missing" for name in wanted.keys() - given.keys()]
     wrong += [f"{name} is left over" for name in given.keys() - wanted.keys()]
     wrong += [

@@ -201,6 +201,21 @@ def training(results: Results) -> list[Section]:
             for name, end in run["pretrain"].items()
         ]
         found.append(Section("Pre-training, last epoch", 2, "", [header, *rows]))
+    if published := run.get("published"):  # results of earlier versions have none
+        rows = [
+            [
+                row_name(name, results["systems"][name]),
+                f"{source['name']} at {source['revision'][:12]}",
+                source["licence"],
+                " ".join(digest[:12] for digest in source["sha256"].values()),
+            ]
+            for name, source in published.items()
+        ]
+        header = ["system", "encoder", "licence", "SHA-256"]
+        note = " ".join(dict.fromkeys(source["note"] for source in published.values()))
+        found.append(
+            Section("Published encoders", 2, "", [header, *rows], note, num_text_columns=4)
+        )
     rows = [
         [
             row_name(name, results["systems"][name]),

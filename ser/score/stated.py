@@ -37,6 +37,16 @@ class LastEpoch(_Stated):
     wall_seconds: Seconds
 
 
+class Published(_Stated):
+    """Where a published encoder comes from."""
+
+    name: str
+    revision: str
+    licence: str
+    note: str
+    sha256: dict[str, str]
+
+
 class StatedRun(_Stated):
     """How the predictions came about (``ser.score.training.describe_run``)."""
 
@@ -49,6 +59,7 @@ class StatedRun(_Stated):
     folds: Names
     finetune: dict[str, TrainingTime]
     pretrain: dict[str, LastEpoch]
+    published: dict[str, Published] = {}
 
 
 class StatedSystem(_Stated):

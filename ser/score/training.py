@@ -104,6 +104,21 @@ def wall_time(folders: Iterable[Path]) -> dict[str, Any]:
     return {"num_runs": len(paths), "wall_seconds": round(seconds, 1)}
 
 
+def read_published(
+    exp_dir: Path, systems: Iterable[str], seeds: Iterable[str], folds: Iterable[str]
+) -> dict[str, dict[str, Any]]:
+    """The published encoder of each system that starts from one."""
+    seeds, folds = list(seeds), list(folds)
+    found = {}
+    for system in systems:
+        folders = [exp_dir / system, *run_folders(exp_dir, system, seeds, folds)]
+        records = [read_json(path) for f in folders if (path := f / "run.json").exists()]
+        sources = (record["notes"].get("published") for record in records)
+        if source := next(filter(None, sources), None):
+            found[system] = source
+    return found
+
+
 def describe_run(
     record: Mapping[str, Any],
     command: str,
@@ -112,6 +127,7 @@ def describe_run(
     folds: Sequence[str],
     finetune: Mapping[str, Mapping[str, Any]],
     pretrain: Mapping[str, Curve],
+    published: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, Any]:
     """How the predictions came about.
 
@@ -124,6 +140,7 @@ def describe_run(
         folds: The folds scored.
         finetune: Number of runs and wall seconds by system.
         pretrain: Learning curve by recogniser.
+        published: The published encoder of systems that start from one.
     """
     kept = ("git_commit", "finished", "versions")
     return {
@@ -135,6 +152,7 @@ def describe_run(
         "predict": {"wall_seconds": record["wall_seconds"]},
         "finetune": dict(finetune),
         "pretrain": {name: _last_epoch(curve) for name, curve in pretrain.items()},
+        **({"published": dict(published)} if published else {}),
     }
 
 

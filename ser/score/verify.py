@@ -23,6 +23,7 @@ from ser.score.training import (
     read_audit,
     read_pretraining,
     read_protocol,
+    read_published,
     run_folders,
     wall_time,
 )
@@ -122,6 +123,7 @@ def rebuild(
         run.folds,
         {s: t if t["num_runs"] else stated_run["finetune"].get(s, t) for s, t in times.items()},
         read_pretraining(exp_dir / "pretrain"),
+        read_published(exp_dir, systems, run.seeds, run.folds) or stated_run.get("published", {}),
     )
     told["pretrain"] = told["pretrain"] or stated_run["pretrain"]
     paper = read_paper_results(conf) if conf else _stated_paper(stated)

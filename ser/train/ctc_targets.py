@@ -105,14 +105,27 @@ def _exchanged(tokens: Mapping[str, Sequence[int]], rng: random.Random) -> dict[
 
 
 def check_ctc_lengths(
-    utterances: Sequence[Utterance], encoder: Encoder, config: CtcConfig, where: Path, listing: Path
+    utterances: Sequence[Utterance],
+    encoder: Encoder | None,
+    config: CtcConfig,
+    where: Path,
+    listing: Path,
 ) -> None:
     """Counts the utterances that CTC must leave out, and lists them in a file.
+
+    Args:
+        utterances: With their tokens.
+        encoder: Gives the frames that CTC has; None where the utterances are encoded already.
+        config: How many may be too short.
+        where: Their folder.
+        listing: The file.
 
     Raises:
         SerError: They are more than the share that the configuration allows.
     """
-    lens = encoder.frame_lens(torch.tensor([u.num_frames for u in utterances])).tolist()
+    lens = [u.num_frames for u in utterances]
+    if encoder is not None:
+        lens = encoder.frame_lens(torch.tensor(lens)).tolist()
     short = [
         u.utt for u, size in zip(utterances, lens, strict=True) if too_short_for_ctc(size, u.tokens)
     ]

@@ -59,8 +59,8 @@ def estimate(plan: Plan, num_gpus: int, precision: str) -> Estimate:
     """The whole run on so many H100s."""
     speech = plan.hours_per_epoch * 3600 * plan.training.max_epochs
     num_utts = speech * 1000 / plan.fbank.frame_shift_ms / plan.num_frames
-    flops = num_utts * training_flops(forward_flops(plan.shape, plan.num_frames))
-    moved = num_utts * PASSES * sum(kept_bytes(plan.shape, plan.num_frames).values())
+    flops = num_utts * training_flops(forward_flops(plan.model, plan.num_frames))
+    moved = num_utts * PASSES * sum(kept_bytes(plan.model, plan.num_frames).values())
     sent = plan.num_steps * all_reduce_bytes(plan, num_gpus)
     return Estimate(
         flops=flops,
@@ -93,7 +93,7 @@ def describe(plan: Plan, gpu_counts: Sequence[int]) -> str:
 
 def _operations(plan: Plan) -> list[str]:
     seconds = plan.num_frames * plan.fbank.frame_shift_ms / 1000
-    forward = forward_flops(plan.shape, plan.num_frames)
+    forward = forward_flops(plan.model, plan.num_frames)
     total = sum(forward.values())
     rows = [
         f"  {part:24} {flops / seconds / 1e9:9.4f}  {flops / total:6.1%}"
@@ -108,7 +108,7 @@ def _operations(plan: Plan) -> list[str]:
 
 
 def _sizes(plan: Plan) -> list[str]:
-    kept = kept_bytes(plan.shape, plan.num_frames)
+    kept = kept_bytes(plan.model, plan.num_frames)
     part_utts = plan.training.max_frames_in_memory / plan.num_frames
     parts = ", ".join(f"{name} {part_utts * size / 1e9:.2f}" for name, size in kept.items())
     stored = plan.bytes_per_second * STORED_BYTES[plan.fbank.storage] / FLOAT_BYTES

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -9,7 +10,7 @@ from torch import nn
 
 from ser.base.errors import SerError
 from ser.base.files import digest_json
-from ser.base.record import require
+from ser.base.record import read_record, require
 from ser.config.protocol import ProtocolConfig
 from ser.config.schema import SCRATCH, LabelsConfig, SystemConfig
 from ser.corpus.fold_lists import TRAIN, VALID, read_fold
@@ -34,12 +35,14 @@ from ser.text.bpe import Tokenizer
 from ser.train.checkpoint import load_weights
 from ser.train.ctc_targets import check_ctc_lengths, choose_targets, encode_transcripts
 from ser.train.device import prepare_process
+from ser.train.encoded import Encoding, can_be_encoded, encode_features
 from ser.train.finetune_run import FinetuneRun, finetune_record, load_tokenizer
 from ser.train.folder import train_in_folder
 from ser.train.loop import OnStep, Trainer
 from ser.train.selection import Selection
+from ser.train.standardise import standardise
 from ser.train.step import ComputeLoss, autocast
-from ser.train.training_data import TrainingData
+from ser.train.training_data import TrainingData, frame_shift_ms
 from ser.train.world import World, join_world
 
 
@@ -72,7 +75,19 @@ def _train(
     world: World,
     on_step: OnStep | None,
 ) -> dict[str, Any]:
-    features = read_with_copies(run.feats, system.training.speed_factors)
+    encoding = None
+    if can_be_encoded(system) and system.model.type != "cnn_blstm_sa":
+        encoding = Encoding(
+            config=system.model,
+            readout=system.readout,
+            encoder=run.pretrain / system.init,
+            feats=run.feats,
+            speed_factors=system.training.speed_factors,
+            out=run.exp_dir / "encoded",
+        )
+        world.on_first(partial(encode_features, encoding, world.device))
+    feats = encoding.folder if encoding else run.feats
+    features = read_with_copies(feats, system.training.speed_factors)
     tokenizer = load_tokenizer(run, system)
     model = build_system(system, len(labels.names), tokenizer.vocab_size if tokenizer else None)
     model.to(world.device)
@@ -90,25 +105,27 @@ def _train(
             )
         factors = system.training.speed_factors
         train = choose_targets(train, system.ctc.targets, tokenizer.vocab_size, factors, run.seed)
-    report_lengths(train, model.min_frames, run.name)
+    if not encoding:
+        report_lengths(train, model.min_frames, run.name)
     if tokenizer and isinstance(model, EmotionModel):
         listing = run.folder / "too_short_for_ctc.txt"
         encoder = model.encoder
         world.on_first(lambda: check_ctc_lengths(train, encoder, system.ctc, run.feats, listing))
+    if isinstance(model, EmotionModel):
+        standardise(model, train, features.feats, bool(encoding), world)
     valid = _part(features, fold, VALID, labels, None) if protocol.validation != "none" else []
     keep_best = protocol.selection != "last"
-    frame_shift_ms = float(require(run.feats, 1)["config"]["frame_shift_ms"])
 
     notes = Trainer(
         model,
-        emotion_loss(system),
-        TrainingData(train, features.feats, frame_shift_ms),
+        emotion_loss(system, encoded=bool(encoding)),
+        TrainingData(train, features.feats, frame_shift_ms(features)),
         system.training,
         system.optimizer,
         run.folder,
         run.seed,
         world,
-        validate=(lambda: _validate(model, valid, features, labels, system, world))
+        validate=(lambda: _validate(model, valid, features, labels, system, world, bool(encoding)))
         if valid
         else None,
         selection=Selection("valid_ua", higher_is_better=True, keep_best=keep_best)
@@ -119,18 +136,34 @@ def _train(
     ).run()
     if tokenizer and world.is_first:
         shutil.copyfile(run.bpe / "bpe.model", run.folder / "bpe.model")
+    published = None
+    if system.init != SCRATCH:
+        published = read_record(run.pretrain / system.init)["notes"].get("published")
     return {
         **notes,
+        "published": published,
         "fold_digest": digest_json(fold),
         "fbank": require(run.feats, 1)["config"],  # with the weights, all that prediction needs
     }
 
 
-def emotion_loss(system: SystemConfig) -> ComputeLoss:
-    """The loss of fine-tuning, eq. (8), from a network and a batch."""
+def run_emotion_model(network: nn.Module, batch: Batch, encoded: bool) -> EmotionOutput:
+    """The output for a batch of features, or of what a frozen encoder made of them."""
+    given = {"encoded": True} if encoded else {}
+    output: EmotionOutput = network(batch.feats, batch.feat_lens, **given)
+    return output
+
+
+def emotion_loss(system: SystemConfig, encoded: bool = False) -> ComputeLoss:
+    """The loss of fine-tuning, eq. (8), from a network and a batch.
+
+    Args:
+        system: Its CTC term.
+        encoded: Whether the batch holds what a frozen encoder made of the features.
+    """
 
     def compute_loss(network: nn.Module, batch: Batch) -> Loss:
-        output: EmotionOutput = network(batch.feats, batch.feat_lens)
+        output = run_emotion_model(network, batch, encoded)
         ctc = None
         if output.ctc_logits is not None:
             ctc = ctc_sum(
@@ -190,6 +223,7 @@ def _validate(
     labels: LabelsConfig,
     system: SystemConfig,
     world: World,
+    encoded: bool,
 ) -> dict[str, float]:
     """WA and UA on the validation utterances, shared out to the processes.
 
@@ -201,7 +235,7 @@ def _validate(
     for batch in load_batches(valid, features.feats, batches[world.rank :: world.size]):
         batch = batch.to(world.device)
         with autocast(world.device, system.training.precision):
-            output = model(batch.feats, batch.feat_lens)
+            output = run_emotion_model(model, batch, encoded)
         recognised = output.emotion_logits.argmax(dim=1)
         counts.index_put_((batch.labels, recognised), counts.new_ones(()), accumulate=True)
     confusion = world.sum(counts).cpu().numpy()

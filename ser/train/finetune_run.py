@@ -1,15 +1,15 @@
 """One fine-tuning run: what it is made from, and whether that is all there."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ser.base.errors import SerError
 from ser.base.record import Record, require
+from ser.config.features import require_same_features
 from ser.config.load import load_config
 from ser.config.protocol import ProtocolConfig
 from ser.config.schema import SCRATCH, LabelsConfig, SystemConfig
-from ser.config.systems import load_trained_system, trained_systems
+from ser.config.systems import load_trained_system
 from ser.corpus.fold_lists import read_fold, require_folds
 from ser.data.utterances import check_num_mel_bins, copy_identities
 from ser.text.bpe import Tokenizer
@@ -90,7 +90,11 @@ def finetune_record(run: FinetuneRun) -> tuple[Record, SystemConfig, LabelsConfi
         inputs[str(run.bpe)] = require(run.bpe, 2)["identity"]
     if system.init != SCRATCH:
         source = run.pretrain / system.init
-        inputs[str(source)] = require(source, 3)["identity"]
+        start = require(source, 3)
+        inputs[str(source)] = start["identity"]
+        # Earlier versions did not note the features.
+        trained_on = start["notes"].get("fbank", {})
+        require_same_features(feats["config"], trained_on, run.feats, str(source))
     config = {
         "system": system.model_dump(),
         "labels": labels.model_dump(),
@@ -110,16 +114,6 @@ def _averaged(system: SystemConfig, num_epochs: int, protocol: Path) -> SystemCo
         )
     training = system.training.model_copy(update={"average_epochs": num_epochs})
     return system.model_copy(update={"training": training})
-
-
-def encoders_needed(conf: Path, systems: Sequence[str]) -> list[str]:
-    """The names of the pre-trained encoders that some systems start from, each once.
-
-    Raises:
-        SerError: A system's configuration is missing or wrong.
-    """
-    inits = [system.init for system in trained_systems(conf, systems).values()]
-    return [name for name in dict.fromkeys(inits) if name != SCRATCH]
 
 
 def load_tokenizer(run: FinetuneRun, system: SystemConfig) -> Tokenizer | None:

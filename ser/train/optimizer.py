@@ -1,15 +1,13 @@
 """Adam, what it trains at which rate, and the rate at each step."""
 
 import math
-import re
 
 import torch
 from torch import nn
 
 from ser.base.errors import SerError
 from ser.config.schema import OptimizerConfig
-
-BLOCK = re.compile(r"encoder\.blocks\.(\d+)\.")  # in a parameter's name
+from ser.nn.encoder import Encoder
 
 
 def make_optimizer(model: nn.Module, config: OptimizerConfig) -> torch.optim.Adam:
@@ -23,10 +21,9 @@ def make_optimizer(model: nn.Module, config: OptimizerConfig) -> torch.optim.Ada
     """
     freeze(model, config.frozen)
     shares: dict[float, list[nn.Parameter]] = {}
-    num_blocks = count_blocks(model)
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
-            depth = depth_below_heads(name, num_blocks)
+            depth = depth_below_heads(model, name)
             shares.setdefault(config.layer_lr_decay**depth, []).append(parameter)
     return torch.optim.Adam(
         [{"params": parameters, "rate_share": share} for share, parameters in shares.items()],
@@ -64,20 +61,15 @@ def _begins(name: str, prefix: str) -> bool:
     return name == prefix or name.startswith(f"{prefix}.")
 
 
-def count_blocks(model: nn.Module) -> int:
-    """The encoder's blocks; 0 for a model without."""
-    return len({found[1] for name, _ in model.named_parameters() if (found := BLOCK.match(name))})
+def depth_below_heads(model: nn.Module, name: str) -> int:
+    """How far one of a model's parameters lies below the top block of its encoder, as the heads do.
 
-
-def depth_below_heads(name: str, num_blocks: int) -> int:
-    """How far a parameter lies below the top block, which is 0 as the heads are.
-
-    The front end lies below all blocks.
+    Heads, emotion vector and a model without an encoder lie at 0.
     """
-    if name.startswith("encoder.subsampling."):
-        return num_blocks
-    found = BLOCK.match(name)
-    return num_blocks - 1 - int(found[1]) if found else 0
+    encoder = getattr(model, "encoder", None)
+    if isinstance(encoder, Encoder) and name.startswith("encoder."):
+        return encoder.depth_below_heads(name.removeprefix("encoder."))
+    return 0
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:

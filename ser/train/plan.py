@@ -5,19 +5,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from ser.base.errors import SerError
+from ser.config.features import load_features
 from ser.config.load import load_config, read_yaml
 from ser.config.schema import (
     BpeConfig,
-    FbankConfig,
+    FeaturesConfig,
     LabelsConfig,
     PretrainConfig,
     SystemConfig,
     TrainingConfig,
 )
-from ser.nn.cost import FLOAT_BYTES, NetworkShape, count_parameters
+from ser.nn.cnn_blstm_sa import CnnBlstmSa
+from ser.nn.cost import FLOAT_BYTES, count_parameters
+from ser.nn.emotion import EmotionModel
 from ser.nn.recogniser import Recogniser
 from ser.nn.systems import build_system
 
@@ -46,19 +48,22 @@ class Plan:
 
     Attributes:
         name: For people.
-        shape: The network.
-        num_parameters: Its parameters.
+        model: The network, on the meta device.
         training: Batches and epochs.
         fbank: The features.
         speech: What is trained on.
     """
 
     name: str
-    shape: NetworkShape
-    num_parameters: int
+    model: Recogniser | EmotionModel | CnnBlstmSa
     training: TrainingConfig
-    fbank: FbankConfig
+    fbank: FeaturesConfig
     speech: Speech
+
+    @property
+    def num_parameters(self) -> int:
+        """Of the network."""
+        return count_parameters(self.model)
 
     @property
     def hours_per_epoch(self) -> float:
@@ -104,26 +109,21 @@ def read_plan(path: Path, vocab_size: int | None, hours: float | None, epochs: i
         )
     if vocab_size is None:
         vocab_size = load_config(conf / "bpe.yaml", BpeConfig).num_pieces + 1
-    model: nn.Module
+    model: Recogniser | EmotionModel | CnnBlstmSa
     with torch.device("meta"):
         if "encoder" in values:
             pretrain = load_config(path, PretrainConfig)
             training, speech = pretrain.training, PRETRAINING_SPEECH
-            shape = NetworkShape(pretrain.encoder, vocab_size, None)
             model = Recogniser(pretrain.encoder, vocab_size)
         else:
             system = load_config(path, SystemConfig)
             training, speech = system.training, FINETUNING_SPEECH
             num_emotions = len(load_config(conf / "labels.yaml", LabelsConfig).names)
-            shape = NetworkShape(
-                system.model, vocab_size if system.ctc_alpha else None, num_emotions
-            )
             model = build_system(system, num_emotions, vocab_size)
     return Plan(
         name=str(path),
-        shape=shape,
-        num_parameters=count_parameters(model),
+        model=model,
         training=training.model_copy(update={"max_epochs": epochs or training.max_epochs}),
-        fbank=load_config(conf / "fbank.yaml", FbankConfig),
+        fbank=load_features(conf),
         speech=Speech(hours=hours or speech.hours, mean_seconds=speech.mean_seconds),
     )

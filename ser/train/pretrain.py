@@ -1,16 +1,19 @@
 """Pre-training (section 3.1): the encoder as a CTC speech recogniser."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 
 from ser.base.errors import SerError
 from ser.base.record import Record, require
+from ser.config.features import require_same_features
 from ser.config.load import load_config
-from ser.config.schema import CtcConfig, PretrainConfig
+from ser.config.schema import SCRATCH, CtcConfig, PretrainConfig
 from ser.data.batch import Batch
 from ser.data.loader import load_batches
 from ser.data.sampler import sorted_batches
@@ -26,14 +29,17 @@ from ser.data.utterances import (
 from ser.metrics.wer import word_errors
 from ser.nn.losses import Loss, ctc_sum, pretrain_loss
 from ser.nn.recogniser import Recogniser, greedy_ctc
+from ser.nn.systems import transfer
 from ser.text.bpe import Tokenizer
+from ser.train.checkpoint import load_weights
 from ser.train.ctc_targets import check_ctc_lengths, choose_targets, encode_transcripts
 from ser.train.device import prepare_process
+from ser.train.encoded import Encoding, can_be_encoded, encode_features
 from ser.train.folder import train_in_folder
 from ser.train.loop import Trainer
 from ser.train.selection import Selection
 from ser.train.step import ComputeLoss, autocast
-from ser.train.training_data import TrainingData
+from ser.train.training_data import TrainingData, frame_shift_ms
 from ser.train.world import World, join_world
 
 
@@ -81,7 +87,16 @@ def pretrain(run: PretrainRun) -> None:
         for path, stage in ((run.train_feats, 1), (run.valid_feats, 1), (run.bpe, 2))
     }
     inputs |= copy_identities(run.train_feats, config.training.speed_factors)
-    check_num_mel_bins(require(run.train_feats, 1), config.encoder.num_mel_bins, run.train_feats)
+    feats = require(run.train_feats, 1)
+    check_num_mel_bins(feats, config.encoder.num_mel_bins, run.train_feats)
+    published = None
+    if config.init != SCRATCH:
+        source = run.folder.with_name(config.init)
+        start = require(source, 3)
+        inputs[str(source)] = start["identity"]
+        trained_on = start["notes"].get("fbank", {})  # earlier versions did not note them
+        require_same_features(feats["config"], trained_on, run.train_feats, str(source))
+        published = start["notes"].get("published")
     missing = require(run.train_data, 0)["notes"].get("missing_subsets", [])
     if missing and not config.allow_missing_subsets:
         raise SerError(
@@ -91,40 +106,55 @@ def pretrain(run: PretrainRun) -> None:
     record = Record(run.folder, 3, {**config.model_dump(), "seed": run.seed}, inputs)
     world = join_world(run.num_gpus)
 
-    def train(num_threads: int) -> dict[str, float]:
+    def train(num_threads: int) -> dict[str, Any]:
         prepare_process(num_threads, run.seed)
-        return _train(run, config, world)
+        notes = _train(run, config, world)
+        return {**notes, "fbank": feats["config"], "published": published}
 
     train_in_folder(record, world, run.num_threads, run.force, train)
 
 
 def _train(run: PretrainRun, config: PretrainConfig, world: World) -> dict[str, float]:
     tokenizer = Tokenizer.load(run.bpe / "bpe.model")
-    train = read_with_copies(run.train_feats, config.training.speed_factors)
-    valid = read_feature_dir(run.valid_feats)
+    encoded = can_be_encoded(config)
+    train_feats, valid_feats = run.train_feats, run.valid_feats
+    if encoded:
+        train_feats = _encoded(run, config, train_feats, config.training.speed_factors, world)
+        valid_feats = _encoded(run, config, valid_feats, (), world)
+    train = read_with_copies(train_feats, config.training.speed_factors)
+    valid = read_feature_dir(valid_feats)
     model = Recogniser(config.encoder, tokenizer.vocab_size).to(world.device)
+    if config.init != SCRATCH:
+        weights_path = run.folder.with_name(config.init) / "model.safetensors"
+        transfer(load_weights(weights_path), model, str(weights_path))
     utterances = select(train, train.data.utts, tokens=encode_transcripts(train, tokenizer))
     factors = config.training.speed_factors
     utterances = choose_targets(
         utterances, config.ctc.targets, tokenizer.vocab_size, factors, run.seed
     )
-    report_lengths(utterances, model.encoder.min_frames, str(run.folder))
+    if not encoded:
+        report_lengths(utterances, model.encoder.min_frames, str(run.folder))
     listing = run.folder / "too_short_for_ctc.txt"
     world.on_first(
-        lambda: check_ctc_lengths(utterances, model.encoder, config.ctc, run.train_feats, listing)
+        lambda: check_ctc_lengths(
+            utterances,
+            None if encoded else model.encoder,
+            config.ctc,
+            run.train_feats,
+            listing,
+        )
     )
-    frame_shift_ms = float(require(run.train_feats, 1)["config"]["frame_shift_ms"])
 
     return Trainer(
         model,
-        recogniser_loss(config.ctc),
-        TrainingData(utterances, train.feats, frame_shift_ms),
+        recogniser_loss(config.ctc, encoded),
+        TrainingData(utterances, train.feats, frame_shift_ms(train)),
         config.training,
         config.optimizer,
         run.folder,
         run.seed,
         world,
-        validate=lambda: validate(model, valid, tokenizer, config, world),
+        validate=lambda: validate(model, valid, tokenizer, config, world, encoded),
         selection=Selection(
             "valid_wer", higher_is_better=False, keep_best=config.selection != "last"
         ),
@@ -132,11 +162,37 @@ def _train(run: PretrainRun, config: PretrainConfig, world: World) -> dict[str, 
     ).run()
 
 
-def recogniser_loss(config: CtcConfig) -> ComputeLoss:
-    """The loss of pre-training, from a network and a batch."""
+def _encoded(
+    run: PretrainRun,
+    config: PretrainConfig,
+    feats: Path,
+    speed_factors: Sequence[float],
+    world: World,
+) -> Path:
+    """The folder of what the frozen encoder makes of some features."""
+    encoding = Encoding(
+        config=config.encoder,
+        readout=None,
+        encoder=run.folder.with_name(config.init),
+        feats=feats,
+        speed_factors=speed_factors,
+        out=run.folder.with_name("encoded"),
+    )
+    world.on_first(lambda: encode_features(encoding, world.device))
+    return encoding.folder
+
+
+def recogniser_loss(config: CtcConfig, encoded: bool = False) -> ComputeLoss:
+    """The loss of pre-training, from a network and a batch.
+
+    Args:
+        config: Its normalisation.
+        encoded: Whether the batch holds what a frozen encoder made of the features.
+    """
 
     def compute_loss(network: nn.Module, batch: Batch) -> Loss:
-        logits, frame_lens = network(batch.feats, batch.feat_lens)
+        given = {"encoded": True} if encoded else {}
+        logits, frame_lens = network(batch.feats, batch.feat_lens, **given)
         return pretrain_loss(logits, frame_lens, batch.tokens, batch.token_lens, config)
 
     return compute_loss
@@ -148,6 +204,7 @@ def validate(
     tokenizer: Tokenizer,
     config: PretrainConfig,
     world: World,
+    encoded: bool = False,
 ) -> dict[str, float]:
     """Loss and greedy WER on the validation utterances, shared out to the processes.
 
@@ -159,7 +216,7 @@ def validate(
     for batch in load_batches(utterances, valid.feats, batches[world.rank :: world.size]):
         batch = batch.to(world.device)
         with autocast(world.device, config.training.precision):
-            logits, frame_lens = model(batch.feats, batch.feat_lens)
+            logits, frame_lens = model(batch.feats, batch.feat_lens, encoded)
         loss = ctc_sum(logits, frame_lens, batch.tokens, batch.token_lens, config.ctc)
         total += loss.item()
         for utt, tokens in zip(batch.utts, greedy_ctc(logits, frame_lens), strict=True):

@@ -58,7 +58,7 @@ class Stepper:
         """
         what = f"a part of {len(part.utts)} utterances of up to {part.feats.shape[1]} frames"
         with out_of_memory_told(self._training, what):
-            self._model.train()
+            self._set_training()
             torch.autograd.backward(self._loss(part).total)
         self.optimizer.zero_grad()
 
@@ -82,7 +82,7 @@ class Stepper:
         set_learning_rate(self.optimizer, rate)
         # Each step seeds its own random numbers, so that a checkpoint need not hold any state.
         torch.manual_seed(step_seed(self._seed, number, self._world.rank))
-        self._model.train()
+        self._set_training()
         self.optimizer.zero_grad()
         sums: dict[str, torch.Tensor] = {}
         with out_of_memory_told(self._training, f"the batch of step {number}"):
@@ -103,6 +103,13 @@ class Stepper:
         if math.isfinite(values["loss"]) and math.isfinite(values["gradient_norm"]):
             self.optimizer.step()
         return values, summed[-1] > 0
+
+    def _set_training(self) -> None:
+        """Training mode; an encoder that is frozen as a whole has no dropout."""
+        self._model.train()
+        encoder = getattr(self._model, "encoder", None)
+        if encoder is not None and not any(p.requires_grad for p in encoder.parameters()):
+            encoder.eval()
 
     def _loss(self, part: Batch) -> Loss:
         with autocast(self._world.device, self._training.precision):

@@ -9,9 +9,8 @@ from ser.data.batch import Batch
 from ser.data.loader import load_batches
 from ser.data.sampler import epoch_batches
 from ser.data.share import Step, share_steps
-from ser.data.utterances import Utterance
+from ser.data.utterances import FeatureDir, FeatureReader, Utterance
 from ser.feats.spec_augment import spec_augment_spans
-from ser.kaldi.ark import ArkReader
 
 
 @dataclass(frozen=True)
@@ -25,7 +24,7 @@ class TrainingData:
     """
 
     utterances: Sequence[Utterance]
-    feats: ArkReader
+    feats: FeatureReader
     frame_shift_ms: float
 
     @cached_property
@@ -70,3 +69,9 @@ class TrainingData:
         )
         for step in steps:
             yield step, [next(loader) for _ in step.parts]
+
+
+def frame_shift_ms(features: FeatureDir) -> float:
+    """Milliseconds of speech that a frame of some features stands for, on average."""
+    seconds = sum(map(float, features.data["utt2dur"].values()))
+    return 1000 * seconds / sum(features.num_frames.values())

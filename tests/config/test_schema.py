@@ -17,11 +17,11 @@ from ser.config.protocol import ProtocolConfig
 from ser.config.schema import (
     BpeConfig,
     CountsConfig,
-    EncoderConfig,
     FbankConfig,
     LabelsConfig,
     PretrainConfig,
     SystemConfig,
+    TransformerConfig,
 )
 from ser.config.systems import load_system, load_trained_system
 
@@ -32,7 +32,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "labels.yaml": LabelsConfig,
     "counts.yaml": CountsConfig,
     "cross.yaml": CrossConfig,
-    "encoder.yaml": EncoderConfig,
+    "encoder.yaml": TransformerConfig,
     "protocol/*.yaml": ProtocolConfig,
     "pretrain/*.yaml": PretrainConfig,
     "systems/*.yaml": SystemConfig,

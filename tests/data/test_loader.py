@@ -18,9 +18,9 @@ from ser.base.errors import SerError
 from ser.data import loader as loader_module
 from ser.data.batch import Batch, read_batch
 from ser.data.loader import load_batches
-from ser.data.utterances import Utterance
+from ser.data.utterances import FeatureReader, Utterance
 from ser.feats.spec_augment import Spans, spec_augment_spans
-from ser.kaldi.ark import ArkReader, ArkWriter, Matrix
+from ser.kaldi.ark import ArkWriter, Matrix
 
 NUM_FRAMES = {"s-a": 40, "s-b": 25, "s-c": 60, "s-d": 3}
 TOKENS = {"s-a": [1, 2, 3], "s-b": [4], "s-c": [], "s-d": [5, 5]}
@@ -31,7 +31,7 @@ BATCHES = [[2, 0], [3], [1, 2]]
 
 
 @pytest.fixture(scope="module")
-def reader(tmp_path_factory: pytest.TempPathFactory) -> ArkReader:
+def reader(tmp_path_factory: pytest.TempPathFactory) -> FeatureReader:
     return ark_reader(tmp_path_factory.mktemp("feats"), FEATS)
 
 
@@ -66,7 +66,7 @@ def assert_same(batch: Batch, expected: Batch) -> None:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(indices=st.lists(st.integers(0, 3), min_size=1, max_size=6), masked=st.booleans())
-def test_equals_the_plain_way(reader: ArkReader, indices: list[int], masked: bool) -> None:
+def test_equals_the_plain_way(reader: FeatureReader, indices: list[int], masked: bool) -> None:
     lens = list(NUM_FRAMES.values())
     spans = spec_augment_spans(lens, 80, SPEC_AUGMENT, 1, 0) if masked else None
     batch = read_batch(UTTERANCES, indices, reader, spans)
@@ -90,7 +90,7 @@ def test_known_batch(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("num_workers", [0, 1, 2])
 def test_order_masks_and_random_state_whatever_process_reads(
-    reader: ArkReader, num_workers: int
+    reader: FeatureReader, num_workers: int
 ) -> None:
     spans = spec_augment_spans(list(NUM_FRAMES.values()), 80, SPEC_AUGMENT, 1, 0)
     reader["s-a"]  # an archive that is open already
@@ -131,7 +131,7 @@ def float64(folder: Path, feats: Mapping[str, Matrix]) -> dict[str, str]:
 
 @pytest.mark.parametrize("write", [compressed, float64])
 def test_other_forms_of_storage_are_read_too(tmp_path: Path, write) -> None:
-    reader = ArkReader(write(tmp_path, FEATS), tmp_path / "feats.scp")
+    reader = FeatureReader(write(tmp_path, FEATS), tmp_path / "feats.scp", "utterance_mean")
     batch = read_batch(UTTERANCES, [2, 0], reader)
     for row, utt in enumerate(batch.utts):
         matrix = reader[utt]
@@ -152,7 +152,7 @@ def test_a_cut_archive_names_the_utterance(
     scp = write_feats(tmp_path, {"s-a": FEATS["s-a"], "s-c": FEATS["s-c"]})
     ark = tmp_path / "feats.ark"
     os.truncate(ark, ark.stat().st_size - cut)
-    reader = ArkReader(scp, tmp_path / "feats.scp")
+    reader = FeatureReader(scp, tmp_path / "feats.scp", "utterance_mean")
     batches = load_batches(UTTERANCES, reader, [[0], [2]], num_workers)
     assert next(batches).utts == ("s-a",)
     with pytest.raises(SerError, match=rf"no readable matrix \(s-c in .*{said}") as error:
@@ -161,13 +161,17 @@ def test_a_cut_archive_names_the_utterance(
 
 
 @pytest.mark.parametrize(("frames", "shape"), [(41, "41, 80"), (39, "39, 80")])
-def test_another_number_of_frames_is_an_error(reader: ArkReader, frames: int, shape: str) -> None:
+def test_another_number_of_frames_is_an_error(
+    reader: FeatureReader, frames: int, shape: str
+) -> None:
     wrong = [Utterance("s-a", frames)]
     with pytest.raises(SerError, match=rf"s-a in .*shape \(40, 80\) instead of \({shape}\)"):
         read_batch(wrong, [0], reader)
 
 
-def test_a_worker_that_dies_is_an_error(reader: ArkReader, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_that_dies_is_an_error(
+    reader: FeatureReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def die(utterances: Sequence[Utterance], indices: Sequence[int], *rest: object) -> Batch:
         if indices == [3]:
             os.kill(os.getpid(), signal.SIGKILL)

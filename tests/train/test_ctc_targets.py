@@ -11,6 +11,7 @@ from ser.config.schema import BpeConfig
 from ser.data.utterances import FeatureDir, Utterance
 from ser.kaldi.data_dir import DataDir
 from ser.nn.encoder import Encoder
+from ser.nn.transformer import TransformerEncoder
 from ser.text.bpe import Tokenizer, train_bpe
 from ser.train.ctc_targets import check_ctc_lengths, encode_transcripts
 
@@ -19,7 +20,7 @@ WHERE = Path("dump/fbank/ser")
 
 @pytest.fixture(scope="module")
 def encoder() -> Encoder:
-    return Encoder(encoder_config())
+    return TransformerEncoder(encoder_config())
 
 
 @pytest.fixture(scope="module")

@@ -14,10 +14,10 @@ from benchmarks.row import Row
 from ser.base.files import read_json, write_json
 from ser.config.schema import (
     CtcConfig,
-    EncoderConfig,
     OptimizerConfig,
     SubsamplingConfig,
     TrainingConfig,
+    TransformerConfig,
 )
 from ser.data.batch import Batch
 from ser.nn.recogniser import Recogniser
@@ -27,7 +27,7 @@ from ser.train.world import World, join_world
 
 NUM_UTTS, NUM_FRAMES, NUM_TOKENS, VOCAB_SIZE = 16, 1200, 40, 5001
 ROUNDS = 5
-ENCODER = EncoderConfig(
+ENCODER = TransformerConfig(
     type="transformer",
     num_mel_bins=80,
     subsampling=SubsamplingConfig(num_channels=256, kernel_sizes=[3, 5], strides=[2, 3]),

@@ -32,8 +32,8 @@ from benchmarks.espnet_sides import (
 )
 from ser.data.loader import load_batches
 from ser.data.sampler import epoch_batches
-from ser.data.utterances import Utterance
-from ser.kaldi.ark import ArkReader, ArkWriter
+from ser.data.utterances import FeatureReader, Utterance
+from ser.kaldi.ark import ArkWriter
 
 # ESPnet's collate lies in a module that imports this one, with all its text front ends, for a
 # function that is not used here.
@@ -56,7 +56,7 @@ def read_lengths(path: Path) -> list[int]:
     return frames[step // 2 :: step]
 
 
-def write_data(folder: Path, lens: Sequence[int]) -> tuple[list[Utterance], ArkReader]:
+def write_data(folder: Path, lens: Sequence[int]) -> tuple[list[Utterance], FeatureReader]:
     """Random features and tokens; for ESPnet also its scp, tokens and shapes."""
     random = np.random.default_rng(0)
     names = [f"utt{number:05d}" for number in random.permutation(len(lens))]
@@ -79,11 +79,11 @@ def write_data(folder: Path, lens: Sequence[int]) -> tuple[list[Utterance], ArkR
     utterances = [
         Utterance(name, size, tokens[name].tolist()) for name, size in zip(names, lens, strict=True)
     ]
-    return utterances, ArkReader(scp, folder / "feats.scp")
+    return utterances, FeatureReader(scp, folder / "feats.scp", "utterance_mean")
 
 
 def our_batches(
-    utterances: Sequence[Utterance], feats: ArkReader, batch_size: int
+    utterances: Sequence[Utterance], feats: FeatureReader, batch_size: int
 ) -> Iterator[Batch]:
     """Our sampler and loader."""
     lens = [u.num_frames for u in utterances]

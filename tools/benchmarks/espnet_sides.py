@@ -17,7 +17,7 @@ from espnet2.asr.encoder.transformer_encoder import TransformerEncoder
 from torch import nn
 
 from benchmarks.row import alternate_seconds
-from ser.config.schema import CtcConfig, EncoderConfig
+from ser.config.schema import CtcConfig, TransformerConfig
 from ser.nn.losses import ctc_sum
 from ser.nn.recogniser import Recogniser
 
@@ -52,7 +52,7 @@ class Ours(nn.Module):
 
     def __init__(self, case: Case) -> None:
         super().__init__()
-        config = EncoderConfig(
+        config = TransformerConfig(
             type="transformer",
             num_mel_bins=NUM_MEL_BINS,
             subsampling={

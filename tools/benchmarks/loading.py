@@ -20,9 +20,9 @@ from ser.config.load import load_config
 from ser.config.schema import PretrainConfig, SpecAugmentConfig, SystemConfig, TrainingConfig
 from ser.data.loader import load_batches
 from ser.data.sampler import epoch_batches
-from ser.data.utterances import Utterance
+from ser.data.utterances import FeatureReader, Utterance
 from ser.feats.spec_augment import spec_augment_spans
-from ser.kaldi.ark import ArkReader, ArkWriter
+from ser.kaldi.ark import ArkWriter
 from ser.kaldi.table import write_table
 
 CONF = Path(ser.__file__).parents[1] / "egs" / "iemocap" / "conf"
@@ -83,7 +83,7 @@ class Corpus:
     """An archive of random frames with the lengths of read speech."""
 
     scp: Path
-    feats: ArkReader
+    feats: FeatureReader
     utterances: list[Utterance]
     batches: list[list[int]]
 
@@ -113,7 +113,7 @@ def write_corpus(folder: Path) -> Corpus:
         scp = writer.finish()
     write_table(folder / "feats.scp", scp)
     training = load_config(CONF / "pretrain" / "ctc.yaml", PretrainConfig).training
-    feats = ArkReader(scp, folder / "feats.scp")
+    feats = FeatureReader(scp, folder / "feats.scp", "utterance_mean")
     return Corpus(folder / "feats.scp", feats, utterances, batches_of(lens, training, 0))
 
 

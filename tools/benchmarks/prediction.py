@@ -23,9 +23,9 @@ from ser.base.record import Record
 from ser.config.load import load_config
 from ser.config.protocol import ProtocolConfig
 from ser.config.schema import BpeConfig, FbankConfig, LabelsConfig, SystemConfig
-from ser.data.utterances import Utterance
+from ser.data.utterances import FeatureReader, Utterance
 from ser.infer.run import predict_utterances
-from ser.kaldi.ark import ArkReader, ArkWriter
+from ser.kaldi.ark import ArkWriter
 from ser.nn.cnn_blstm_sa import CnnBlstmSa
 from ser.nn.cost import count_parameters
 from ser.nn.emotion import EmotionModel
@@ -81,7 +81,7 @@ def predict_realtime() -> Row:
             for utt, size in lens.items():
                 matrix = draw.normal(size=(size, trained.fbank.num_mel_bins))
                 writer.write(utt, matrix.astype(np.float32))
-            feats = ArkReader(writer.finish(), Path("feats.scp"))
+            feats = FeatureReader(writer.finish(), Path("feats.scp"), "utterance_mean")
             (seconds,) = alternate_seconds(3, partial(predict_once, trained, lens, feats))
         speech = sum(lens.values()) / 100
         cases[case] = speech / seconds
@@ -107,7 +107,7 @@ def random_lengths(num_utts: int) -> dict[str, int]:
     return {f"utt{i:04}": int(100 * s) for i, s in enumerate(seconds)}
 
 
-def predict_once(trained: RandomSystem, lens: Mapping[str, int], feats: ArkReader) -> None:
+def predict_once(trained: RandomSystem, lens: Mapping[str, int], feats: FeatureReader) -> None:
     """Predicts every utterance, words included."""
     predictions = predict_utterances(
         trained.model,

@@ -1,0 +1,72 @@
+"""``conf/pretrain``: the encoders that systems start from, trained here or published."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ser.base.errors import SerError
+from ser.config.controls import ProbeConfig
+from ser.config.load import load_config, read_yaml
+from ser.config.schema import SCRATCH, ImportConfig, PretrainConfig, SystemConfig
+from ser.config.systems import AnySystem, load_system, trained_systems
+
+
+def load_pretraining(conf: Path, name: str) -> PretrainConfig | ImportConfig:
+    """``<conf>/pretrain/<name>.yaml``.
+
+    Raises:
+        SerError: It is missing or wrong.
+    """
+    path = conf / "pretrain" / f"{name}.yaml"
+    if not path.exists():
+        known = sorted(p.stem for p in path.parent.glob("*.yaml"))
+        raise SerError(
+            f"{path}: no such encoder; expected one of {' '.join(known) or 'some (none is there)'}"
+        )
+    values = read_yaml(path)
+    if isinstance(values, dict) and "published" in values:
+        return load_config(path, ImportConfig)
+    return load_config(path, PretrainConfig)
+
+
+def encoders_needed(conf: Path, systems: Sequence[str]) -> dict[str, PretrainConfig | ImportConfig]:
+    """The encoders that some systems start from, by name; each after the one that it starts from.
+
+    Raises:
+        SerError: A configuration is missing or wrong, or an encoder starts from itself.
+    """
+    ordered: dict[str, PretrainConfig | ImportConfig] = {}
+
+    def add(name: str, above: tuple[str, ...]) -> None:
+        if name in above:
+            raise SerError(
+                f"{conf / 'pretrain'}: init goes round in a circle, {' <- '.join((*above, name))}; "
+                "expected a start from scratch or from published weights; change one init"
+            )
+        config = load_pretraining(conf, name)
+        if isinstance(config, PretrainConfig) and config.init != SCRATCH:
+            add(config.init, (*above, name))
+        ordered.setdefault(name, config)
+
+    for system in systems:
+        name = start_of(load_system(conf, system))
+        if name != SCRATCH:
+            add(name, ())
+    return ordered
+
+
+def start_of(system: AnySystem) -> str:
+    """The encoder that a system starts from, or ``scratch``."""
+    if isinstance(system, SystemConfig):
+        return system.init
+    return system.probe_of if isinstance(system, ProbeConfig) else SCRATCH
+
+
+def needs_read_speech(conf: Path, systems: Sequence[str]) -> bool:
+    """Whether some systems need transcribed speech: for an encoder or for a CTC head's tokens.
+
+    Raises:
+        SerError: A configuration is missing or wrong.
+    """
+    encoders = encoders_needed(conf, systems).values()
+    heads = (system.ctc_alpha > 0 for system in trained_systems(conf, systems).values())
+    return any(isinstance(encoder, PretrainConfig) for encoder in encoders) or any(heads)

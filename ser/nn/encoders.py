@@ -1,0 +1,14 @@
+"""The encoders by the ``type`` of their configuration."""
+
+from ser.config.schema import EncoderConfig
+from ser.nn.encoder import Encoder
+from ser.nn.transformer import TransformerEncoder
+from ser.nn.whisper import WhisperEncoder
+
+ENCODERS = {"transformer": TransformerEncoder, "whisper": WhisperEncoder}
+
+
+def build_encoder(config: EncoderConfig) -> Encoder:
+    """An encoder with new weights."""
+    encoder: Encoder = ENCODERS[config.type](config)
+    return encoder

@@ -1,0 +1,212 @@
+"""How the emotions are read off the layers of an encoder.
+
+The paper reads what comes out at its emotion vector after the last block. The alternatives: a
+learned sum of what comes out at it after every block, since the middle ones may know more of
+emotion than the last (SUPERB, Yang et al., 2021); or statistics of the frames, without the vector.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+from torch.nn.functional import layer_norm
+
+from ser.config.schema import ReadoutName
+from ser.nn.encoder import BlocksConfig
+from ser.nn.mask import length_mask
+
+LEAST_SD = 1e-3
+SCORE_DIM = 64  # hidden units that score a frame
+
+
+class Readout(nn.Module):
+    """From the layers' outputs to one vector.
+
+    Two steps: ``gather`` takes what is needed from the encoder and has no weights, so that where
+    the encoder is frozen its result is computed once; ``forward`` makes the vector of it.
+
+    Attributes:
+        needs_vector: Whether x_e stands in front of the frames.
+        size: Of the vector.
+        products_a_frame: Multiply-adds of each encoder frame.
+        values_a_frame: Values that each encoder frame keeps for the backward pass.
+    """
+
+    needs_vector: bool
+    size: int
+    products_a_frame: int = 0
+    values_a_frame: int = 0
+
+    def gather(
+        self, outputs: Sequence[torch.Tensor], frame_lens: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """What is needed of the encoder.
+
+        Args:
+            outputs: Of ``Encoder.layers``.
+            frame_lens: (B,) lengths of the frames.
+
+        Returns:
+            (B, S', W) and lengths (B,).
+        """
+        raise NotImplementedError
+
+
+class EmotionVector(Readout):
+    """z_e, eq. (5): what comes out at x_e after the last block."""
+
+    needs_vector = True
+
+    def __init__(self, config: BlocksConfig) -> None:
+        super().__init__()
+        self.size = config.d_model
+
+    def gather(
+        self, outputs: Sequence[torch.Tensor], frame_lens: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """(B, 1, D)."""
+        return outputs[-1][:, :1], torch.ones_like(frame_lens)
+
+    def forward(self, hidden: torch.Tensor, lens: torch.Tensor) -> torch.Tensor:
+        """(B, 1, D) -> (B, D)."""
+        return hidden[:, 0]
+
+
+class EmotionVectorOfAllBlocks(Readout):
+    """Each block's z_e, normalised, in a sum with learned weights that add up to 1."""
+
+    needs_vector = True
+
+    def __init__(self, config: BlocksConfig) -> None:
+        super().__init__()
+        self.size = config.d_model
+        self.block_logits = nn.Parameter(torch.zeros(config.num_blocks))
+
+    def gather(
+        self, outputs: Sequence[torch.Tensor], frame_lens: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """(B, blocks, D)."""
+        vectors = [layer_norm(z[:, 0], (self.size,)) for z in outputs[1:]]
+        return torch.stack(vectors, dim=1), torch.full_like(frame_lens, len(vectors))
+
+    def forward(self, hidden: torch.Tensor, lens: torch.Tensor) -> torch.Tensor:
+        """(B, blocks, D) -> (B, D)."""
+        return torch.einsum("l,bld->bd", self.block_logits.softmax(dim=0), hidden)
+
+
+class Pooling(Readout):
+    """Statistics of the frames of every layer, the layers side by side.
+
+    The layers differ widely in scale, and so do their dimensions: each is standardised by mean and
+    standard deviation over the training utterances, which ``standardise`` sets once.
+    """
+
+    needs_vector = False
+    offset: torch.Tensor
+    scale: torch.Tensor
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.register_buffer("offset", torch.zeros(width))
+        self.register_buffer("scale", torch.ones(width))
+
+    def standardise(self, mean: torch.Tensor, sd: torch.Tensor) -> None:
+        """Sets what is taken off and what is divided by, (W,) both."""
+        self.offset.copy_(mean)
+        self.scale.copy_(sd.clamp(min=LEAST_SD))
+
+    def standardised(self, hidden: torch.Tensor) -> torch.Tensor:
+        """(B, S', W), of mean 0 and standard deviation 1 over the training utterances."""
+        return (hidden - self.offset) / self.scale
+
+
+class Mean(Pooling):
+    """The mean of each layer's frames."""
+
+    def __init__(self, config: BlocksConfig) -> None:
+        self.size = self.products_a_frame = (1 + config.num_blocks) * config.d_model
+        super().__init__(self.size)
+
+    def gather(
+        self, outputs: Sequence[torch.Tensor], frame_lens: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """(B, 1, layers * D)."""
+        moments = [self.moments(z, frame_lens) for z in outputs]
+        return torch.cat(moments, dim=1)[:, None], torch.ones_like(frame_lens)
+
+    def moments(self, z: torch.Tensor, frame_lens: torch.Tensor) -> torch.Tensor:
+        """Of a layer (B, S, D): (B, D)."""
+        return weighted_mean(z, frame_weights(z, frame_lens))
+
+    def forward(self, hidden: torch.Tensor, lens: torch.Tensor) -> torch.Tensor:
+        """(B, 1, W) -> (B, W)."""
+        return self.standardised(hidden)[:, 0]
+
+
+class MeanSd(Mean):
+    """Mean and standard deviation of each layer's frames."""
+
+    def __init__(self, config: BlocksConfig) -> None:
+        width = (1 + config.num_blocks) * config.d_model
+        self.size = self.products_a_frame = self.values_a_frame = 2 * width
+        Pooling.__init__(self, self.size)
+
+    def moments(self, z: torch.Tensor, frame_lens: torch.Tensor) -> torch.Tensor:
+        """Of a layer (B, S, D): (B, 2 D)."""
+        weights = frame_weights(z, frame_lens)
+        mean = weighted_mean(z, weights)
+        variance = weighted_mean((z - mean[:, None]).square(), weights)
+        return torch.cat([mean, variance.clamp(min=LEAST_SD**2).sqrt()], dim=1)
+
+
+class Attentive(Pooling):
+    """Mean and standard deviation under learned weights of the frames (Okabe et al., 2018)."""
+
+    def __init__(self, config: BlocksConfig) -> None:
+        width = (1 + config.num_blocks) * config.d_model
+        super().__init__(width)
+        self.size = 2 * width
+        self.products_a_frame = 2 * width + SCORE_DIM * (width + 1)
+        self.values_a_frame = 4 * width + 2 * SCORE_DIM
+        self.scores = nn.Sequential(nn.Linear(width, SCORE_DIM), nn.Tanh(), nn.Linear(SCORE_DIM, 1))
+
+    def gather(
+        self, outputs: Sequence[torch.Tensor], frame_lens: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """(B, S, layers * D)."""
+        return torch.cat(list(outputs), dim=2), frame_lens
+
+    def forward(self, hidden: torch.Tensor, lens: torch.Tensor) -> torch.Tensor:
+        """(B, S, W) -> (B, 2 W)."""
+        x = self.standardised(hidden)
+        padded = ~length_mask(lens, x.shape[1])
+        scores = self.scores(x)[:, :, 0].masked_fill(padded, float("-inf"))  # (B, S)
+        weights = scores.softmax(dim=1)
+        mean = weighted_mean(x, weights)
+        variance = weighted_mean((x - mean[:, None]).square(), weights)
+        return torch.cat([mean, variance.clamp(min=LEAST_SD**2).sqrt()], dim=1)
+
+
+def frame_weights(z: torch.Tensor, frame_lens: torch.Tensor) -> torch.Tensor:
+    """The same weight for each real frame of (B, S, D): (B, S), sums of 1."""
+    return length_mask(frame_lens, z.shape[1]).to(z.dtype) / frame_lens[:, None]
+
+
+def weighted_mean(z: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """(B, S, D) under weights (B, S) -> (B, D)."""
+    return torch.einsum("bs,bsd->bd", weights, z)
+
+
+READOUTS = {
+    "emotion_vector": EmotionVector,
+    "emotion_vector_of_all_blocks": EmotionVectorOfAllBlocks,
+    "mean": Mean,
+    "mean_sd": MeanSd,
+    "attentive": Attentive,
+}
+
+
+def build_readout(name: ReadoutName, config: BlocksConfig) -> Readout:
+    """A readout with new weights."""
+    readout: Readout = READOUTS[name](config)
+    return readout

@@ -1,0 +1,71 @@
+"""The Transformer encoder of the paper (section 2): convolutions, positions, blocks."""
+
+import math
+
+import torch
+from torch import nn
+
+from ser.config.schema import TransformerConfig
+from ser.nn.encoder import Encoder, padded_to
+from ser.nn.subsampling import ConvSubsampling
+
+
+class TransformerEncoder(Encoder):
+    """Log-mel features to encoder frames of 60 ms."""
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__(config)
+        self.subsampling = ConvSubsampling(config.subsampling, config.num_mel_bins, config.d_model)
+        self.min_frames = self.subsampling.min_frames
+        self._make_blocks()
+        initialise(self, config)
+
+    def frame_lens(self, feat_lens: torch.Tensor) -> torch.Tensor:
+        """Encoder frames S of each utterance."""
+        return self.subsampling.output_size(feat_lens.clamp(min=self.min_frames))
+
+    def frames(
+        self, feats: torch.Tensor, feat_lens: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The frames are scaled by the root of D, and the positions added."""
+        x = self.subsampling(padded_to(feats, self.min_frames))  # (B, S, D)
+        x = x * math.sqrt(self.d_model) + sinusoids(x.shape[1], self.d_model, x.device)
+        return x, self.frame_lens(feat_lens)
+
+    def front_products(self, num_frames: int) -> dict[str, int]:
+        """Multiply-adds of the convolutions and the projection."""
+        front = self.subsampling
+        map1, map2 = front.map_sizes(num_frames, self.config.num_mel_bins)
+        k1, k2 = front.kernel_sizes
+        return {
+            "conv1": map1 * k1**2,
+            "conv2": map2 * k2**2 * front.conv2.in_channels,
+            "projection": map2 * self.d_model,
+        }
+
+    def front_values(self, num_frames: int) -> dict[str, float]:
+        """What the convolutions keep; the second once more in the order of the projection."""
+        map1, map2 = self.subsampling.map_sizes(num_frames, self.config.num_mel_bins)
+        return {"conv1": float(map1), "conv2": 2.0 * map2}
+
+
+def sinusoids(size: int, d_model: int, device: torch.device | None = None) -> torch.Tensor:
+    """Fixed position embedding of Vaswani et al. (2017), section 3.5: (size, d_model) float32."""
+    position = torch.arange(size, dtype=torch.float32, device=device)[:, None]
+    exponents = torch.arange(0, d_model, 2, device=device) / d_model
+    rates = torch.exp(exponents * -math.log(10000.0))
+    angles = position * rates
+    return torch.stack([angles.sin(), angles.cos()], dim=2).flatten(1)
+
+
+def initialise(encoder: Encoder, config: TransformerConfig) -> None:
+    """Xavier for the linear layers of the blocks; ``depth_scaled`` divides layer l by sqrt(l).
+
+    Depth-scaled initialisation (Zhang et al., 2019) lets deep post-norm encoders converge.
+    """
+    for depth, block in enumerate(encoder.blocks, start=1):
+        gain = 1.0 / math.sqrt(depth) if config.initialisation == "depth_scaled" else 1.0
+        for module in block.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.xavier_uniform_(module.weight, gain=gain)
+                nn.init.zeros_(module.bias)

@@ -1,0 +1,149 @@
+"""What a frozen encoder makes of the features: computed once, not in every epoch and every run."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+from ser.base.log import logger
+from ser.base.record import Record, require, sole_run
+from ser.config.schema import (
+    SCRATCH,
+    EncoderConfig,
+    OptimizerConfig,
+    PretrainConfig,
+    ReadoutName,
+    SystemConfig,
+)
+from ser.data.loader import load_batches
+from ser.data.sampler import split_by_frames
+from ser.data.utterances import read_feature_dir, select
+from ser.feats.extract import start_or_resume
+from ser.feats.speed import speed_dir
+from ser.kaldi.ark import ArkWriter, encode
+from ser.kaldi.data_dir import write_data_dir
+from ser.nn.emotion import EmotionModel
+from ser.nn.readout import READOUTS
+from ser.nn.recogniser import Recogniser
+from ser.nn.systems import transfer
+from ser.train.checkpoint import load_weights
+
+MAX_FRAMES = 20_000  # padded feature frames that are encoded together
+
+
+def is_frozen(optimizer: OptimizerConfig) -> bool:
+    """Whether no parameter of the encoder is trained."""
+    return "encoder" in optimizer.frozen
+
+
+def can_be_encoded(config: SystemConfig | PretrainConfig) -> bool:
+    """Whether what the encoder gives is the same in every epoch, and all that is needed of it.
+
+    It must be frozen, its input not masked anew, and nothing of the model stand in front of it.
+    """
+    alike = is_frozen(config.optimizer) and config.training.spec_augment is None
+    if isinstance(config, PretrainConfig):
+        return alike and config.init != SCRATCH
+    if config.model.type == "cnn_blstm_sa":
+        return False
+    own = READOUTS[config.readout].needs_vector or config.ctc_alpha > 0
+    return alike and config.init != SCRATCH and not own
+
+
+@dataclass(frozen=True, kw_only=True)
+class Encoding:
+    """What is encoded.
+
+    Attributes:
+        config: Of the encoder.
+        readout: Whose gathered outputs are kept; None for the last block's, which CTC reads.
+        encoder: Its folder, of stage 3.
+        feats: Folder of the features, of stage 1.
+        speed_factors: Of its copies, which are encoded too.
+        out: The folder of all encoded features.
+    """
+
+    config: EncoderConfig
+    readout: ReadoutName | None
+    encoder: Path
+    feats: Path
+    speed_factors: Sequence[float]
+    out: Path
+
+    @property
+    def folder(self) -> Path:
+        """Where the encoded features go; those of the copies lie beside."""
+        return self.out / f"{self.encoder.name}.{self.readout or 'last_block'}" / self.feats.name
+
+
+def encode_features(encoding: Encoding, device: torch.device) -> list[Record]:
+    """Writes a folder like one of stage 1, whose matrices are what the readout gathers.
+
+    A killed run goes on where it stood; another that writes the same folder is waited for.
+
+    Returns:
+        The records of the folders: of the features and of each copy.
+
+    Raises:
+        SerError: An input is missing or stale.
+    """
+    records = []
+    for factor in (1.0, *encoding.speed_factors):
+        source, out = encoding.feats, encoding.folder
+        if factor != 1.0:
+            source, out = speed_dir(source, factor), speed_dir(out, factor)
+        inputs = {
+            str(source): require(source, 1)["identity"],
+            str(encoding.encoder): require(encoding.encoder, 3)["identity"],
+        }
+        settings = {"gathered": encoding.folder.parent.name, "normalisation": "none"}
+        record = Record(out, 4, settings, inputs)
+        with sole_run(out, wait=True):
+            if not record.is_finished():
+                _encode(encoding, source, record, device)
+        records.append(record)
+    return records
+
+
+def _encode(encoding: Encoding, source: Path, record: Record, device: torch.device) -> None:
+    start_or_resume(record)
+    features = read_feature_dir(source)
+    model = _model(encoding).to(device).eval()
+    utterances = select(features, features.data.utts)
+    lens = [u.num_frames for u in utterances]
+    parts = split_by_frames(lens, MAX_FRAMES)
+    with ArkWriter(record.folder, "float32") as writer:
+        parts = [p for p in parts if any(utterances[i].utt not in writer.num_frames for i in p)]
+        batches = load_batches(utterances, features.feats, parts)
+        for batch in tqdm(batches, total=len(parts), desc=str(record.folder), disable=None):
+            batch = batch.to(device)
+            with torch.inference_mode():
+                hidden, sizes = model.encode(batch.feats, batch.feat_lens)
+            for utt, matrix, size in zip(batch.utts, hidden.cpu(), sizes.tolist(), strict=True):
+                if utt not in writer.num_frames:
+                    values = matrix[:size].contiguous().numpy()
+                    writer.append(utt, size, encode(values, "float32"))
+        scp = writer.finish()
+    utts = features.data.utts
+    write_data_dir(
+        record.folder,
+        {
+            **features.data.tables,
+            "utt2num_frames": {utt: str(writer.num_frames[utt]) for utt in utts},
+            "feats.scp": {utt: scp[utt] for utt in utts},
+        },
+    )
+    logger.info("%s: %s utterances through %s", record.folder, len(scp), encoding.encoder)
+    record.finish(num_utts=len(scp))
+
+
+def _model(encoding: Encoding) -> EmotionModel | Recogniser:
+    """The encoder with its weights, and heads that play no part."""
+    model: EmotionModel | Recogniser = Recogniser(encoding.config, vocab_size=2)
+    if encoding.readout is not None:
+        model = EmotionModel(encoding.config, 2, None, encoding.readout)
+    weights_path = encoding.encoder / "model.safetensors"
+    transfer(load_weights(weights_path), model, str(weights_path))
+    return model

@@ -1,0 +1,245 @@
+"""The encoder of a published recogniser, from a folder in Hugging Face's layout."""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import torch
+
+from ser.base.errors import SerError
+from ser.base.files import digest_file, read_json
+from ser.base.log import logger
+from ser.base.record import Record, claim_training_folder, read_record, sole_run
+from ser.config.schema import ImportConfig, PublishedConfig, WhisperConfig
+from ser.nn.whisper import WhisperEncoder, positions
+from ser.train.checkpoint import write_tensors
+
+SIZES = {  # of Whisper's config.json
+    "num_mel_bins": "num_mel_bins",
+    "d_model": "d_model",
+    "num_blocks": "encoder_layers",
+    "num_heads": "encoder_attention_heads",
+    "ffn_dim": "encoder_ffn_dim",
+}
+# Where the encoder stands in Whisper's classes, and what beside it is not ours to read.
+ENCODER = re.compile(r"(model\.)?encoder\.")
+LEFT_OUT = re.compile(r"((model\.)?decoder|proj_out|projector|classifier|layer_weights)\b")
+POSITIONS = "embed_positions.weight"
+NAMES = {  # of a block
+    "self_attn.out_proj": "attention.output",
+    "self_attn_layer_norm": "attention_norm",
+    "fc1": "feed_forward.0",
+    "fc2": "feed_forward.3",
+    "final_layer_norm": "feed_forward_norm",
+}
+POSITIONS_TOLERANCE = 2e-3  # what float16 and another order of rounding make of a sine
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The safetensors files of a folder, one or the shards of its index.
+
+    Raises:
+        SerError: There are none, or not all.
+    """
+    whole, index = folder / "model.safetensors", folder / "model.safetensors.index.json"
+    if whole.exists():
+        return [whole]
+    if not index.exists():
+        pickles = sorted(p.name for p in folder.glob("*") if p.suffix in (".bin", ".pt", ".pth"))
+        found = f"only {', '.join(pickles)}, which may run code when read" if pickles else "none"
+        raise SerError(
+            f"{whole}: no weights in this form ({found}); expected safetensors, the only form that "
+            "is read; fetch model.safetensors of the same model"
+        )
+    shards = read_json(index).get("weight_map", {})
+    files = [folder / name for name in sorted(set(shards.values()))]
+    lacking = [path.name for path in files if not path.exists()]
+    if lacking or not files:
+        raise SerError(
+            f"{index}: names {len(files)} files, {len(lacking)} of them are missing "
+            f"({', '.join(lacking)}); expected all; fetch them"
+        )
+    return files
+
+
+def require_sizes(folder: Path, config: WhisperConfig) -> None:
+    """Holds the configuration of the encoder to the folder's ``config.json``.
+
+    Raises:
+        SerError: It is another kind of model, or of another size.
+    """
+    path = folder / "config.json"
+    if not folder.is_dir() or not path.exists():
+        raise SerError(
+            f"{path if folder.is_dir() else folder}: not there; expected a folder of published "
+            "weights with config.json and model.safetensors; name it in WHISPER (db.sh)"
+        )
+    published: Mapping[str, Any] = read_json(path)
+    kind = published.get("model_type") if isinstance(published, dict) else None
+    if kind != "whisper":
+        raise SerError(f"{path}: model_type is {kind}; expected whisper; name another folder")
+    wrong = [
+        f"{ours} {getattr(config, ours)}, published {published.get(theirs)}"
+        for ours, theirs in SIZES.items()
+        if getattr(config, ours) != published.get(theirs)
+    ]
+    if wrong:
+        raise SerError(
+            f"{path}: another size than encoder.yaml has ({'; '.join(wrong)}); expected the same; "
+            "write the published sizes there, or name another folder in WHISPER (db.sh)"
+        )
+
+
+def read_encoder(folder: Path, config: WhisperConfig) -> dict[str, torch.Tensor]:
+    """The encoder's weights by our names (``encoder.*``), float32; every tensor is accounted for.
+
+    Raises:
+        SerError: The folder is not there, holds another model, or a tensor is missing, spare, of
+            another shape, not finite or unreadable.
+    """
+    require_sizes(folder, config)
+    theirs: dict[str, torch.Tensor] = {}
+    spare = []
+    for path in weight_files(folder):
+        try:
+            with safetensors.safe_open(path, framework="pt") as file:
+                for name in file.keys():  # noqa: SIM118  # it is no mapping
+                    if found := ENCODER.match(name):
+                        theirs[name[found.end() :]] = file.get_tensor(name).float()
+                    elif not LEFT_OUT.match(name):
+                        spare.append(name)
+        except (OSError, safetensors.SafetensorError) as error:
+            raise SerError(
+                f"{path}: no readable weights ({error}); expected safetensors; fetch it again"
+            ) from error
+    _check_positions(folder, theirs.pop(POSITIONS, None))
+    with torch.device("meta"):
+        wanted = {name: t.shape for name, t in WhisperEncoder(config).state_dict().items()}
+    given = dict(_renamed(theirs))
+    wrong = [f"{name} is missing" for name in wanted.keys() - given.keys()]
+    wrong += [f"{name} is spare" for name in [*(given.keys() - wanted.keys()), *spare]]
+    wrong += [
+        f"{name} is {tuple(given[name].shape)}, expected {tuple(wanted[name])}"
+        for name in wanted.keys() & given.keys()
+        if given[name].shape != wanted[name]
+    ]
+    wrong += [f"{name} is not finite" for name, t in given.items() if not t.isfinite().all()]
+    if wrong:
+        shown = "; ".join(sorted(wrong)[:5]) + ("; ..." if len(wrong) > 5 else "")
+        raise SerError(
+            f"{folder}: {len(wrong)} tensors do not fit the encoder: {shown}; expected those of "
+            "Whisper; fetch the model again"
+        )
+    return {f"encoder.{name}": tensor for name, tensor in given.items()}
+
+
+def _check_positions(folder: Path, table: torch.Tensor | None) -> None:
+    """The published positions are the formula's, which goes on where the table ends."""
+    if table is None or table.dim() != 2 or table.shape[1] % 2:
+        return
+    off = (table - positions(*table.shape)).abs().max().item()
+    if not off <= POSITIONS_TOLERANCE:
+        raise SerError(
+            f"{folder}: {POSITIONS} is {off:.3g} off the sinusoids; expected Whisper's fixed "
+            "positions; trained ones cannot be taken over"
+        )
+
+
+def _renamed(theirs: Mapping[str, torch.Tensor]) -> Iterator[tuple[str, torch.Tensor]]:
+    """Our names. Query, key and value become one layer; the key's bias, which it lacks, is zero."""
+    for name, tensor in theirs.items():
+        found = re.fullmatch(r"layers\.(\d+)\.(.+)\.(weight|bias)", name)
+        if found is None:
+            yield name.replace("layer_norm.", "final_norm."), tensor
+            continue
+        block, part, kind = found.groups()
+        if part in NAMES:
+            yield f"blocks.{block}.{NAMES[part]}.{kind}", tensor
+        elif part == "self_attn.q_proj":
+            beside = [theirs.get(f"layers.{block}.self_attn.{x}_proj.{kind}") for x in "kv"]
+            if kind == "bias" and beside[0] is None:
+                beside[0] = torch.zeros_like(tensor)
+            parts = [tensor, *(x for x in beside if x is not None)]
+            yield f"blocks.{block}.attention.qkv.{kind}", torch.cat(parts)
+        elif part not in ("self_attn.k_proj", "self_attn.v_proj"):
+            yield name, tensor
+
+
+def fetch(published: PublishedConfig) -> Path:
+    """Fetches the weights from the Hugging Face hub, at the pinned revision.
+
+    Returns:
+        Their folder.
+
+    Raises:
+        SerError: huggingface_hub is not installed, or the hub does not give them.
+    """
+    try:
+        from huggingface_hub import snapshot_download
+    except ImportError as error:
+        raise SerError(
+            "WHISPER=hub: huggingface_hub is not installed; expected it to fetch weights; "
+            "pip install 'ser[hub]', or name a folder in WHISPER (db.sh)"
+        ) from error
+    try:
+        folder = snapshot_download(
+            published.name,
+            revision=published.revision,
+            allow_patterns=["config.json", "*.safetensors", "*.safetensors.index.json"],
+        )
+    except Exception as error:  # the hub's, httpx's and the system's have no common class but this
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise SerError(
+            f"WHISPER=hub: {published.name} at {published.revision[:12]} was not fetched "
+            f"({type(error).__name__}: {reason}); expected a way to huggingface.co; name a folder "
+            "in WHISPER (db.sh) instead"
+        ) from error
+    return Path(folder)
+
+
+def import_encoder(config: ImportConfig, given: str, folder: Path) -> None:
+    """Stage 3 for published weights: writes ``model.safetensors`` as a pre-training does.
+
+    Other weights that are there are moved aside.
+
+    Args:
+        config: Which weights.
+        given: Their folder; ``hub`` to fetch them; empty where nobody named any.
+        folder: Of the encoder.
+
+    Raises:
+        SerError: No weights are given, or they do not fit.
+    """
+    if not given:
+        finished = (folder / "run.json").exists() and read_record(folder)
+        if finished and finished["config"] == config.model_dump():
+            logger.info("%s: finished already", folder)
+            return
+        raise SerError(
+            f"WHISPER: not set; expected the folder of {config.published.name} (config.json, "
+            "model.safetensors), or the word hub to fetch it; set it in db.sh or the environment"
+        )
+    source = fetch(config.published) if given == "hub" else Path(given)
+    require_sizes(source, config.encoder)
+    digests = {path.name: digest_file(path) for path in weight_files(source)}
+    record = Record(
+        folder, 3, config.model_dump(), {f"published {k}": v for k, v in digests.items()}
+    )
+    with sole_run(folder):
+        if claim_training_folder(record, 1, force=True) is None:
+            return
+        weights = read_encoder(source, config.encoder)
+        write_tensors(folder / "model.safetensors", weights)
+        record.finish(
+            published={**config.published.model_dump(), "sha256": digests},
+            fbank=published_features(config.encoder.num_mel_bins),
+            num_parameters=sum(tensor.numel() for tensor in weights.values()),
+        )
+    logger.info("%s: %s, %s", folder, config.published.name, config.published.licence)
+
+
+def published_features(num_mel_bins: int) -> dict[str, Any]:
+    """What the published encoders were trained on, as far as it matters to the weights."""
+    return {"type": "whisper", "num_mel_bins": num_mel_bins, "normalisation": "none"}
