@@ -59,7 +59,7 @@ def speech(seed: int, emotion: str, num_frames: int) -> npt.NDArray[np.float32]:
     return feats.astype(np.float32)
 
 
-def write_emotion_feats(nan_session: str = "", long_utt: str = "") -> None:
+def write_emotion_feats(nan_session: str = "", long_utt: str = "", seed: int = 0) -> None:
     """Three sessions of two speakers, who say each class once.
 
     One session may be unusable, and one utterance ten minutes long.
@@ -69,7 +69,7 @@ def write_emotion_feats(nan_session: str = "", long_utt: str = "") -> None:
     for i, (spk, emotion) in enumerate((spk, e) for spk in speakers for e in WORDS):
         utt = f"{spk}-{emotion}"
         num_frames = {SHORT_UTT: 7, long_utt: TEN_MINUTES}.get(utt, 80 + 3 * i)
-        feats[utt] = speech(i, emotion, num_frames)
+        feats[utt] = speech(1000 * seed + i, emotion, num_frames)
         if spk[4] == nan_session:
             feats[utt][:] = np.nan
         text = "" if utt == SHORT_UTT else WORDS[emotion]
@@ -79,7 +79,7 @@ def write_emotion_feats(nan_session: str = "", long_utt: str = "") -> None:
     tables["utt2emo_raw"] = tables["utt2orig"] = tables["utt2emo"]
     tables["spk2gender"] = {spk: spk[-1].lower() for spk in speakers}
     shutil.rmtree(FEATS / "ser", ignore_errors=True)
-    write_feature_dir(FEATS / "ser", feats, tables, {})
+    write_feature_dir(FEATS / "ser", feats, tables, {"speech": str(seed)} if seed else {})
 
 
 def write_read_feats(part: str, num_utts: int) -> None:

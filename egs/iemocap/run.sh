@@ -9,8 +9,8 @@
 #                         (all that are there)
 #   --folds "1 2"         held-out folds (all of the protocol)
 #   --seeds "1 2"         seeds of fine-tuning
-#   --conf DIR            configuration (conf); any other is an experiment of its own beside it: of
-#                         conf/whisper in dump/whisper and exp/whisper
+#   --conf DIR            configuration (conf); another one is an experiment of its own beside it:
+#                         conf/whisper in exp/whisper, and with other features in dump/whisper
 #   --protocol FILE       who is held out (<conf>/protocol/paper.yaml)
 #   --exp-dir DIR         folds, systems, predictions and results (exp, or exp/<name of conf>)
 #   --recogniser DIR      recipe whose BPE and encoders are taken (.: this one trains its own);
@@ -56,9 +56,9 @@ dump=dump/fbank
 exp=exp
 published=.
 if [ "$conf" != conf ]; then
-  dump=dump/$(basename "$conf")
   exp=exp/$(basename "$conf")
   published=$conf
+  if ! cmp -s "$conf/fbank.yaml" conf/fbank.yaml; then dump=dump/$(basename "$conf"); fi
 fi
 exp_dir=${exp_dir:-$exp}
 

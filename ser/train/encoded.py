@@ -141,9 +141,12 @@ def _encode(encoding: Encoding, source: Path, record: Record, device: torch.devi
 
 def _model(encoding: Encoding) -> EmotionModel | Recogniser:
     """The encoder with its weights, and heads that play no part."""
-    model: EmotionModel | Recogniser = Recogniser(encoding.config, vocab_size=2)
-    if encoding.readout is not None:
-        model = EmotionModel(encoding.config, 2, None, encoding.readout)
+    model: EmotionModel | Recogniser
+    with torch.random.fork_rng(devices=[]):  # a run draws the same, whether this is done or not
+        if encoding.readout is None:
+            model = Recogniser(encoding.config, vocab_size=2)
+        else:
+            model = EmotionModel(encoding.config, 2, None, encoding.readout)
     weights_path = encoding.encoder / "model.safetensors"
     transfer(load_weights(weights_path), model, str(weights_path))
     return model

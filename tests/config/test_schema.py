@@ -12,7 +12,9 @@ from ser.base.errors import SerError
 from ser.base.record import flatten
 from ser.config.controls import FunctionalsConfig, WordsConfig
 from ser.config.cross import CrossConfig
+from ser.config.features import load_features
 from ser.config.load import NAMED, load_config, read_yaml
+from ser.config.pretraining import encoders_needed, load_pretraining, needs_read_speech
 from ser.config.protocol import ProtocolConfig
 from ser.config.schema import (
     BpeConfig,
@@ -39,6 +41,8 @@ MODELS: dict[str, type[BaseModel]] = {
     "variants/*.yaml": SystemConfig,
 }
 CONFS = sorted([*EGS.glob("*/conf"), *EGS.glob("*/conf/plus")])
+# Those that start from a published encoder.
+PUBLISHED = sorted(EGS.glob("*/conf/whisper*"))
 SHIPPED = [
     (path, model)
     for conf in CONFS
@@ -61,6 +65,7 @@ def test_shipped_file_loads(path: Path, model: type[BaseModel]) -> None:
 def test_no_shipped_file_is_forgotten(conf: Path) -> None:
     known = {path for path, _ in SHIPPED}
     files = {path for path in conf.rglob("*.yaml") if path.name not in ELSEWHERE}
+    files -= {path for path in files if any(other in path.parents for other in PUBLISHED)}
     files -= set(CONTROLS)
     assert files <= known
     absent = {pattern for pattern in MODELS if not any(conf.glob(pattern))}
@@ -78,6 +83,31 @@ def test_the_files_of_a_recipe_fit_together(conf: Path) -> None:
         if system.init != "scratch":
             pretrain = load_config(conf / "pretrain" / f"{system.init}.yaml", PretrainConfig)
             assert system.model == pretrain.encoder
+
+
+@pytest.mark.parametrize("conf", PUBLISHED, ids=lambda path: str(path.relative_to(EGS)))
+def test_what_starts_from_a_published_encoder_fits_together(conf: Path) -> None:
+    """All that is there loads, is of the encoder's size, and is made for Whisper's features."""
+    features = load_features(conf)
+    assert (features.type, features.normalisation) == ("whisper", "none")
+    load_config(conf / "bpe.yaml", BpeConfig)
+    assert load_config(conf / "labels.yaml", LabelsConfig) == load_config(
+        conf.parent / "labels.yaml", LabelsConfig
+    )
+    for path in conf.glob("protocol/*.yaml"):
+        load_config(path, ProtocolConfig)
+    folders = ("systems", "controls", "variants")
+    names = [path.stem for folder in folders for path in (conf / folder).glob("*.yaml")]
+    assert {"transformer", "transformer_tl", "whisper_probe"} <= set(names)
+    for name in names:
+        system = load_system(conf, name)
+        encoders = encoders_needed(conf, [name])
+        if isinstance(system, SystemConfig):
+            assert system.model.num_mel_bins == features.num_mel_bins
+            assert all(encoder.encoder == system.model for encoder in encoders.values())
+    for path in conf.glob("pretrain/*.yaml"):
+        assert load_pretraining(conf, path.stem).encoder.num_mel_bins == features.num_mel_bins
+    assert not needs_read_speech(conf, [path.stem for path in (conf / "systems").glob("*.yaml")])
 
 
 @pytest.mark.parametrize("conf", CONFS, ids=lambda path: str(path.relative_to(EGS)))

@@ -1,6 +1,5 @@
 """The four systems, and the transfer of pre-trained weights with every key accounted for."""
 
-
 import pytest
 import torch
 from tiny import SYSTEMS, encoder_config, system_config

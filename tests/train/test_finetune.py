@@ -22,6 +22,7 @@ from tiny_recipe import (
 )
 
 from ser.base.errors import SerError
+from ser.config.pretraining import encoders_needed
 from ser.data.utterances import read_feature_dir
 from ser.feats.speed import speed_dir, speed_prefix, speed_tables
 from ser.kaldi.table import read_table, write_table
@@ -29,7 +30,6 @@ from ser.nn.losses import Loss, multitask_loss
 from ser.train import finetune as finetune_module
 from ser.train.checkpoint import load_weights
 from ser.train.finetune import finetune
-from ser.train.finetune_run import encoders_needed
 
 pytestmark = pytest.mark.usefixtures("recipe")
 
@@ -228,7 +228,7 @@ def test_order_of_the_classes_is_that_of_the_labels(monkeypatch: pytest.MonkeyPa
 
 
 def test_encoders_needed() -> None:
-    assert encoders_needed(CONF, SYSTEMS) == ["ctc"]
-    assert encoders_needed(CONF, SYSTEMS[:2]) == []
+    assert list(encoders_needed(CONF, SYSTEMS)) == ["ctc"]
+    assert encoders_needed(CONF, SYSTEMS[:2]) == {}
     with pytest.raises(SerError, match=r"systems/nosuch\.yaml"):
         encoders_needed(CONF, ["nosuch"])

@@ -1,0 +1,111 @@
+"""The readouts: what they pool by hand, padding, and what is computed once."""
+
+import numpy as np
+import pytest
+import torch
+from tiny import encoder_config, whisper_config
+
+from ser.config.schema import TransformerConfig, WhisperConfig
+from ser.nn.emotion import EmotionModel
+from ser.nn.mask import length_mask
+from ser.nn.readout import READOUTS, Pooling
+
+CONFIGS = {
+    "transformer": encoder_config(dropout_prob=0.0, attention_dropout_prob=0.0),
+    "whisper": whisper_config(),
+}
+POOLED = ["mean", "mean_sd", "attentive"]
+LENS = torch.tensor([70, 41, 23])
+
+
+def model(config: TransformerConfig | WhisperConfig, readout: str) -> EmotionModel:
+    torch.manual_seed(1)
+    return EmotionModel(config, 4, None, readout).eval()
+
+
+def batch() -> torch.Tensor:
+    torch.manual_seed(2)
+    return torch.randn(3, 70, 80) * length_mask(LENS, 70)[:, :, None]
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("readout", READOUTS)
+@pytest.mark.parametrize("encoder", CONFIGS)
+def test_alone_in_a_batch_and_from_what_was_gathered(encoder: str, readout: str) -> None:
+    network = model(CONFIGS[encoder], readout)
+    if isinstance(network.readout, Pooling):
+        width = network.readout.offset.numel()
+        network.readout.standardise(torch.randn(width), torch.rand(width) + 0.5)
+    feats = batch()
+    together = network(feats, LENS).emotion_logits
+    hidden, lens = network.encode(feats, LENS)
+    assert torch.equal(network(hidden, lens, encoded=True).emotion_logits, together)
+    for i, size in enumerate(LENS.tolist()):
+        alone = network(feats[i : i + 1, :size], LENS[i : i + 1]).emotion_logits
+        assert torch.allclose(alone[0], together[i], atol=1e-5)
+        rows = hidden[i : i + 1, : lens[i]]
+        again = network(rows, lens[i : i + 1], encoded=True).emotion_logits
+        assert torch.allclose(again[0], together[i], atol=1e-5)
+
+
+@pytest.mark.parametrize("readout", READOUTS)
+def test_every_weight_is_trained(readout: str) -> None:
+    network = model(CONFIGS["whisper"], readout).train()
+    network(batch(), LENS).emotion_logits[:, 0].sum().backward()
+    without = {name for name, p in network.named_parameters() if p.grad is None}
+    assert not without
+    vector = readout.startswith("emotion_vector")
+    assert (network.emotion_embedding is not None) == vector
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("readout", ["mean", "mean_sd"])
+def test_moments_of_every_layer_by_hand(readout: str) -> None:
+    network = model(CONFIGS["whisper"], readout)
+    x, frame_lens = network.encoder.frames(batch(), LENS)
+    outputs = network.encoder.layers(x, length_mask(frame_lens, x.shape[1]))
+    hidden, lens = network.encode(batch(), LENS)
+    assert lens.tolist() == [1, 1, 1]
+    for i, size in enumerate(frame_lens.tolist()):
+        wanted = []
+        for z in outputs:
+            frames = z[i, :size].double().numpy()
+            wanted.append(frames.mean(axis=0))
+            if readout == "mean_sd":
+                wanted.append(frames.std(axis=0))
+        assert np.abs(hidden[i, 0].numpy() - np.concatenate(wanted)).max() < 1e-5
+    assert hidden.shape[2] == network.readout.size
+
+
+@torch.no_grad()
+def test_attention_that_does_not_care_is_mean_and_sd() -> None:
+    network = model(CONFIGS["whisper"], "attentive")
+    for parameter in network.readout.parameters():
+        parameter.zero_()
+    hidden, lens = network.encode(batch(), LENS)
+    vectors = network.readout(hidden, lens)
+    for i, size in enumerate(lens.tolist()):
+        frames = hidden[i, :size].double().numpy()
+        wanted = np.concatenate([frames.mean(axis=0), frames.std(axis=0)])
+        assert np.abs(vectors[i].numpy() - wanted).max() < 1e-4
+
+
+@torch.no_grad()
+def test_sum_over_blocks_starts_as_their_mean_and_can_become_the_last_one() -> None:
+    network = model(CONFIGS["transformer"], "emotion_vector_of_all_blocks")
+    hidden, lens = network.encode(batch(), LENS)
+    assert torch.allclose(network.readout(hidden, lens), hidden.mean(dim=1), atol=1e-6)
+    network.readout.block_logits[-1] = 50.0
+    assert torch.allclose(network.readout(hidden, lens), hidden[:, -1], atol=1e-5)
+
+
+@torch.no_grad()
+def test_standardised_vectors_have_mean_0_and_sd_1() -> None:
+    network = model(CONFIGS["whisper"], "mean_sd")
+    hidden, lens = network.encode(torch.randn(50, 60, 80), torch.full((50,), 60))
+    rows = hidden[:, 0]
+    network.readout.standardise(rows.mean(dim=0), rows.std(dim=0, correction=0))
+    vectors = network.readout(hidden, lens)
+    assert vectors.mean(dim=0).abs().max() < 1e-3
+    loose = rows.std(dim=0, correction=0) > 1e-2  # others are held to a least deviation
+    assert torch.allclose(vectors.std(dim=0, correction=0)[loose], torch.ones(()), atol=1e-3)

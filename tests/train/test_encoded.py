@@ -1,0 +1,138 @@
+"""What a frozen encoder makes of the features is computed once, and changes nothing."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tiny_recipe import EXP, FEATS, change_system, epochs, finetune_run, write_emotion_feats
+
+from ser.base.errors import SerError
+from ser.base.record import read_record
+from ser.config.schema import SystemConfig
+from ser.config.systems import load_trained_system
+from ser.data.utterances import read_feature_dir
+from ser.kaldi.ark import ArkWriter
+from ser.train import encoded as encoded_module
+from ser.train import finetune as finetune_module
+from ser.train.checkpoint import load_weights
+from ser.train.encoded import can_be_encoded
+from ser.train.finetune import finetune
+from ser.train.finetune_run import FinetuneRun
+
+pytestmark = pytest.mark.usefixtures("recipe")
+NAME = "transformer_tl"
+
+
+def frozen(readout: str = "mean_sd", **changes: Any) -> FinetuneRun:
+    change_system(NAME, readout=readout, optimizer__frozen=["encoder"], **changes)
+    return finetune_run(NAME)
+
+
+def folder(readout: str) -> Path:
+    return EXP / "encoded" / f"ctc.{readout}" / "ser"
+
+
+def system() -> SystemConfig:
+    return load_trained_system(finetune_run(NAME).conf, NAME)
+
+
+@pytest.mark.parametrize("readout", ["mean", "mean_sd", "attentive"])
+def test_the_weights_are_those_of_training_through_the_encoder(
+    readout: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # In one batch: what is pooled has no length that batches could be sorted by.
+    run = frozen(readout, training__batch_size_utts=64)
+    finetune(run)
+    once = load_weights(run.folder / "model.safetensors")
+    assert (folder(readout) / "run.json").exists()
+    monkeypatch.setattr(finetune_module, "can_be_encoded", lambda system: False)
+    other = finetune_run(NAME, exp_dir=Path("elsewhere"))
+    other.exp_dir.mkdir()
+    (other.exp_dir / "folds").symlink_to((EXP / "folds").resolve())
+    finetune(other)
+    assert not (other.exp_dir / "encoded").exists()
+    through = load_weights(other.folder / "model.safetensors")
+    pretrained = load_weights(EXP / "pretrain" / "ctc" / "model.safetensors")
+    assert once.keys() == through.keys()
+    for name, tensor in once.items():
+        if name.startswith("encoder."):
+            assert torch.equal(tensor, pretrained[name])
+        assert torch.allclose(tensor, through[name], atol=2e-4), name
+
+
+def test_runs_share_what_was_computed(monkeypatch: pytest.MonkeyPatch) -> None:
+    finetune(frozen())
+    monkeypatch.setattr(encoded_module, "_encode", None)  # cannot be called
+    finetune(finetune_run(NAME, fold="2"))
+    record = read_record(folder("mean_sd"))
+    assert record["inputs"].keys() == {str(FEATS / "ser"), str(EXP / "pretrain" / "ctc")}
+
+
+def test_a_killed_encoding_goes_on_to_the_same_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    finetune(frozen())
+    ark = folder("mean_sd") / "feats.ark"
+    whole = ark.read_bytes()
+    (folder("mean_sd") / "run.json").unlink()
+    ark.unlink()
+    monkeypatch.setattr(encoded_module, "MAX_FRAMES", 500)
+    append, calls = ArkWriter.append, 0
+
+    def killed(self: ArkWriter, *given: Any) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 7:
+            raise KeyboardInterrupt
+        append(self, *given)
+
+    monkeypatch.setattr(ArkWriter, "append", killed)
+    with pytest.raises(KeyboardInterrupt):
+        finetune(finetune_run(NAME, fold="2"))
+    monkeypatch.setattr(ArkWriter, "append", append)
+    finetune(finetune_run(NAME, fold="2"))
+    assert len(ark.read_bytes()) == len(whole)
+    read = read_feature_dir(folder("mean_sd"))
+    assert list(read.num_frames) == list(read_feature_dir(FEATS / "ser").num_frames)
+
+
+def test_other_features_are_encoded_anew() -> None:
+    finetune(frozen())
+    before = (folder("mean_sd") / "feats.ark").read_bytes()
+    write_emotion_feats(seed=9)
+    finetune(finetune_run(NAME, fold="2"))
+    assert (folder("mean_sd") / "feats.ark").read_bytes() != before
+
+
+@pytest.mark.parametrize(
+    ("changes", "once"),
+    [
+        ({}, True),
+        ({"optimizer__frozen": ["encoder.subsampling"]}, False),
+        ({"readout": "emotion_vector"}, False),
+        ({"readout": "emotion_vector_of_all_blocks"}, False),
+        ({"ctc_alpha": 0.6}, False),
+        ({"init": "scratch"}, False),
+    ],
+)
+def test_only_what_is_the_same_in_every_epoch(changes: dict[str, Any], once: bool) -> None:
+    frozen()
+    change_system(NAME, **changes)
+    assert can_be_encoded(system()) == once
+
+
+def test_a_frozen_encoder_behind_the_vector_has_no_dropout() -> None:
+    """At no learning rate two epochs have the same loss: nothing is drawn."""
+    run = frozen("emotion_vector", optimizer__learning_rate=1e-20, training__max_epochs=2)
+    finetune(run)
+    first, second = (entry["loss"] for entry in epochs(run))
+    assert first == pytest.approx(second, rel=1e-6)
+
+
+def test_features_of_another_definition_are_refused() -> None:
+    run = frozen()
+    path = EXP / "pretrain" / "ctc" / "run.json"
+    text = path.read_text()
+    assert '"type": "kaldi"' in text
+    path.write_text(text.replace('"type": "kaldi"', '"type": "whisper"'))
+    with pytest.raises(SerError, match=r"features with type kaldi; .*ctc was trained on whisper"):
+        finetune(run)
