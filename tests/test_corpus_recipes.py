@@ -39,7 +39,7 @@ def prepare(recipe: Path, **environment: str) -> subprocess.CompletedProcess[str
     return subprocess.run(
         ["bash", "-c", ". ./db.sh && local/data.sh"],
         cwd=recipe,
-        env={**os.environ, "PATH": python, "recogniser": "none", **environment},
+        env={**os.environ, "PATH": python, "read_speech": "false", **environment},
         capture_output=True,
         text=True,
         check=False,

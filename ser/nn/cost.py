@@ -10,6 +10,7 @@ from typing import Protocol
 from torch import nn
 
 FLOAT_BYTES = 4
+TRAINING_PASSES = 3  # forward and backward pass together, in forward passes
 
 
 class Costed(Protocol):
@@ -41,7 +42,7 @@ def training_flops(forward: dict[str, int]) -> int:
     needs no gradient of its input is left out. Only on the CPU is anything computed twice: the
     first convolution, a hundredth of the whole.
     """
-    return 3 * sum(forward.values())
+    return TRAINING_PASSES * sum(forward.values())
 
 
 def kept_bytes(model: Costed, num_frames: int) -> dict[str, int]:

@@ -3,7 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ser.nn.cost import FLOAT_BYTES, forward_flops, kept_bytes, training_flops
+from ser.nn.cost import (
+    FLOAT_BYTES,
+    TRAINING_PASSES,
+    forward_flops,
+    kept_bytes,
+    training_flops,
+)
 from ser.train.plan import Plan
 
 # NVIDIA's data sheet of the H100 SXM: dense peaks, memory, NVLink in one direction.
@@ -59,8 +65,10 @@ def estimate(plan: Plan, num_gpus: int, precision: str) -> Estimate:
     """The whole run on so many H100s."""
     speech = plan.hours_per_epoch * 3600 * plan.training.max_epochs
     num_utts = speech * 1000 / plan.fbank.frame_shift_ms / plan.num_frames
-    flops = num_utts * training_flops(forward_flops(plan.model, plan.num_frames))
-    moved = num_utts * PASSES * sum(kept_bytes(plan.model, plan.num_frames).values())
+    passes = num_utts / plan.training.max_epochs * plan.passes
+    flops = passes * sum(forward_flops(plan.model, plan.num_frames).values())
+    kept = sum(kept_bytes(plan.model, plan.num_frames).values())
+    moved = passes / TRAINING_PASSES * PASSES * kept
     sent = plan.num_steps * all_reduce_bytes(plan, num_gpus)
     return Estimate(
         flops=flops,

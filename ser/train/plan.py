@@ -18,10 +18,11 @@ from ser.config.schema import (
     TrainingConfig,
 )
 from ser.nn.cnn_blstm_sa import CnnBlstmSa
-from ser.nn.cost import FLOAT_BYTES, count_parameters
+from ser.nn.cost import FLOAT_BYTES, TRAINING_PASSES, count_parameters
 from ser.nn.emotion import EmotionModel
 from ser.nn.recogniser import Recogniser
 from ser.nn.systems import build_system
+from ser.train.encoded import can_be_encoded, is_frozen
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +51,9 @@ class Plan:
         name: For people.
         model: The network, on the meta device.
         training: Batches and epochs.
+        passes: How often speech goes through the whole network in the run, counted in forward
+            passes: three an epoch, with a frozen encoder one, and one in all where what it gives is
+            computed once.
         fbank: The features.
         speech: What is trained on.
     """
@@ -57,6 +61,7 @@ class Plan:
     name: str
     model: Recogniser | EmotionModel | CnnBlstmSa
     training: TrainingConfig
+    passes: int
     fbank: FeaturesConfig
     speech: Speech
 
@@ -102,6 +107,11 @@ def read_plan(path: Path, vocab_size: int | None, hours: float | None, epochs: i
     """
     conf = path.parent.parent
     values = read_yaml(path)
+    if isinstance(values, dict) and "published" in values:
+        raise SerError(
+            f"{path}: the weights are published; expected an encoder that is trained: there is "
+            "nothing to estimate"
+        )
     if not isinstance(values, dict) or not values.keys() & {"encoder", "model"}:
         raise SerError(
             f"{path}: neither 'encoder' nor 'model' stands in it; expected a configuration of "
@@ -110,20 +120,26 @@ def read_plan(path: Path, vocab_size: int | None, hours: float | None, epochs: i
     if vocab_size is None:
         vocab_size = load_config(conf / "bpe.yaml", BpeConfig).num_pieces + 1
     model: Recogniser | EmotionModel | CnnBlstmSa
+    config: PretrainConfig | SystemConfig
     with torch.device("meta"):
         if "encoder" in values:
-            pretrain = load_config(path, PretrainConfig)
+            config = pretrain = load_config(path, PretrainConfig)
             training, speech = pretrain.training, PRETRAINING_SPEECH
             model = Recogniser(pretrain.encoder, vocab_size)
         else:
-            system = load_config(path, SystemConfig)
+            config = system = load_config(path, SystemConfig)
             training, speech = system.training, FINETUNING_SPEECH
             num_emotions = len(load_config(conf / "labels.yaml", LabelsConfig).names)
             model = build_system(system, num_emotions, vocab_size)
+    training = training.model_copy(update={"max_epochs": epochs or training.max_epochs})
+    passes = 1
+    if not can_be_encoded(config):
+        passes = training.max_epochs * (1 if is_frozen(config.optimizer) else TRAINING_PASSES)
     return Plan(
         name=str(path),
         model=model,
-        training=training.model_copy(update={"max_epochs": epochs or training.max_epochs}),
+        training=training,
+        passes=passes,
         fbank=load_features(conf),
         speech=Speech(hours=hours or speech.hours, mean_seconds=speech.mean_seconds),
     )

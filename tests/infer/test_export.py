@@ -11,14 +11,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny import FBANK
+from tiny import FBANK, whisper_mel_config
 from tiny_audio import plant_files, run_folder
 from tiny_recipe import LABELS
 
 from ser.base.errors import SerError
-from ser.feats.fbank import Fbank
+from ser.config.schema import FeaturesConfig
+from ser.feats.definitions import make_extractor
 from ser.infer.engine import pad
-from ser.infer.export import FbankLayer, export_onnx, export_torch
+from ser.infer.export import export_onnx, export_torch
+from ser.infer.feature_layers import make_feature_layer
 from ser.infer.loading import load
 from ser.infer.model import Model, Segment
 from ser.infer.package import FORMAT, OnnxHeader
@@ -167,10 +169,23 @@ def test_int8_without_onnxruntime_is_one_line(
     assert not list(tmp_path.iterdir())
 
 
-def test_the_features_inside_are_those_outside() -> None:
-    samples = segments()[1].samples
-    inside = FbankLayer(FBANK)(torch.from_numpy(samples)[None])[0]
-    np.testing.assert_allclose(inside, Fbank(FBANK)(samples), atol=2e-3)
+@pytest.mark.parametrize(
+    ("config", "tolerance"), [(FBANK, 2e-3), (whisper_mel_config(), 2e-5)], ids=["kaldi", "whisper"]
+)
+def test_the_features_inside_are_those_outside(config: FeaturesConfig, tolerance: float) -> None:
+    """Of utterances alone and together, each held to its own loudest value."""
+    pieces = [segment.samples for segment in segments()[:3]]
+    pieces[1] = pieces[1] / 30  # quieter than its neighbours
+    layer, extract = make_feature_layer(config), make_extractor(config)
+    lens = torch.tensor([len(x) for x in pieces])
+    padded = torch.nn.utils.rnn.pad_sequence([torch.from_numpy(x) for x in pieces], True)
+    together, frame_lens = layer(padded, lens)
+    for i, samples in enumerate(pieces):
+        expected = extract(samples)
+        assert frame_lens[i] == len(expected) == extract.num_frames(len(samples))
+        np.testing.assert_allclose(together[i, : len(expected)], expected, atol=tolerance)
+        alone, _ = layer(torch.from_numpy(samples)[None], lens[i : i + 1])
+        np.testing.assert_allclose(alone[0, : len(expected)], expected, atol=tolerance)
 
 
 def test_neither_torch_nor_another_file_is_needed(exported: Export, tmp_path: Path) -> None:

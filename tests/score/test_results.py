@@ -128,7 +128,7 @@ def test_what_does_not_exist_is_null() -> None:
         {"epoch": 1, "valid_wer": 0.5, "seconds": 2.0},
         {"epoch": 2, "valid_wer": math.nan, "seconds": 3.0},
     ]
-    run = describe_run(record, "./run.sh", {}, ["1"], ["1"], {}, {"full": curve})
+    run = describe_run(record, "./run.sh", {}, ["1"], ["1"], {}, {"full": curve}, {})
     results = assemble_results(predictions, {}, run)
     json.dumps(results, allow_nan=False)
     assert results["systems"]["x"]["wa_fold_sd"] is None

@@ -12,7 +12,10 @@ from ser.train.plan import Plan, read_plan
 
 EGS = Path(ser.__file__).parents[1] / "egs"
 SHIPPED = sorted(
-    path for name in ("pretrain", "systems") for path in EGS.glob(f"*/conf/**/{name}/*.yaml")
+    path
+    for name in ("pretrain", "systems")
+    for path in EGS.glob(f"*/conf/**/{name}/*.yaml")
+    if path.stem != "tiny_en"  # published
 )
 PAPER = EGS / "iemocap" / "conf" / "pretrain" / "ctc.yaml"
 QUICK = ("iemocap", "mini", "ravdess")  # the other recipes have the settings of ravdess
@@ -53,6 +56,24 @@ def test_the_papers_run_by_hand() -> None:
     assert (one.all_reduce, one.bound, one.seconds) == (0, "compute", one.compute)
     assert all_reduce_bytes(plan, 8) == pytest.approx(2 * 7 / 8 * 4 * 69_013_897)
     assert plan.bytes_per_second == 100 * 80 * 4
+
+
+def test_published_weights_take_no_training() -> None:
+    path = EGS / "ravdess" / "conf" / "whisper" / "pretrain" / "tiny_en.yaml"
+    with pytest.raises(
+        SerError, match=r"tiny_en\.yaml: the weights are published"
+    ):
+        read_plan(path, None, None, None)
+
+
+def test_a_frozen_encoder_is_passed_once() -> None:
+    """14 epochs of forward and backward pass without; the same sizes but for the readout."""
+    systems = EGS / "ravdess" / "conf" / "whisper" / "systems"
+    scratch, frozen = (
+        estimate(read_plan(systems / f"{name}.yaml", None, 5.6, None), 1, "float32").flops
+        for name in ("transformer", "transformer_tl")
+    )
+    assert scratch / frozen == pytest.approx(3 * 14, rel=0.02)
 
 
 def test_options_scale_the_run() -> None:
