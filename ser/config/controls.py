@@ -32,9 +32,11 @@ class ProbeConfig(Section):
     """``conf/controls/<name>.yaml`` of what an encoder knows as it is, without any training of it.
 
     Mean and standard deviation of each layer over the frames, standardised on the training part,
-    and logistic regression; its cost is chosen as that of the functionals.
+    and logistic regression; its cost is chosen as that of the functionals. ``least_loudness`` is
+    that of a readout.
     """
 
     probe_of: str
+    least_loudness: Annotated[float, Field(ge=0, lt=1)] = 0.0
     costs: Annotated[list[Positive], Field(min_length=1)]
     num_cost_folds: Annotated[int, Field(ge=2)]

@@ -221,6 +221,27 @@ ReadoutName = Literal[
 ]
 
 
+class ReadoutConfig(Section):
+    """How the emotions are read off the encoder.
+
+    The paper's is ``emotion_vector``. ``least_loudness`` leaves quiet frames out of ``mean`` and
+    ``mean_sd``: those below this share of the way from the quietest frame of the utterance to the
+    loudest.
+    """
+
+    type: ReadoutName = "emotion_vector"
+    least_loudness: Annotated[float, Field(ge=0, lt=1)] = 0.0
+
+    @model_validator(mode="after")
+    def _quiet_frames_are_pooled(self) -> "ReadoutConfig":
+        if self.least_loudness and self.type not in ("mean", "mean_sd"):
+            raise ValueError(
+                f"least_loudness {self.least_loudness} with {self.type}; expected 0.0: it is for "
+                "mean and mean_sd"
+            )
+        return self
+
+
 class CnnBlstmSaConfig(Section):
     """The baseline CNN-BLSTM-SA (section 4.2)."""
 
@@ -368,22 +389,40 @@ class ImportConfig(Section):
     published: PublishedConfig
 
 
+PAPER_READOUT = ReadoutConfig()
+
+
+class HeadConfig(Section):
+    """Training of what is new in a model, with the encoder frozen."""
+
+    optimizer: OptimizerConfig
+    training: TrainingConfig
+
+    @model_validator(mode="after")
+    def _encoder_is_frozen(self) -> "HeadConfig":
+        if self.optimizer.frozen != ["encoder"]:
+            raise ValueError(f"optimizer.frozen {self.optimizer.frozen}; expected [encoder]")
+        return self
+
+
 class SystemConfig(Section):
     """``conf/systems/<system>.yaml``: one row of the table.
 
     ``init`` is ``scratch`` or the name of a ``conf/pretrain/<name>.yaml``; with ``ctc_alpha`` 0
-    there is no CTC head (eq. (8): L = L_ce + alpha * L_ctc).
+    there is no CTC head (eq. (8): L = L_ce + alpha * L_ctc). ``head_first`` trains what is new on
+    the frozen encoder before everything is trained.
     """
 
     model: Annotated[
         TransformerConfig | WhisperConfig | CnnBlstmSaConfig, Field(discriminator="type")
     ]
-    readout: ReadoutName = "emotion_vector"
+    readout: ReadoutConfig = PAPER_READOUT
     init: str
     ctc_alpha: NotNegative
     ctc: CtcConfig
     optimizer: OptimizerConfig
     training: TrainingConfig
+    head_first: HeadConfig | None = None
 
     @model_validator(mode="after")
     def _parts_fit(self) -> "SystemConfig":
@@ -396,5 +435,14 @@ class SystemConfig(Section):
             raise ValueError(
                 f"cnn_blstm_sa with optimizer.layer_lr_decay {self.optimizer.layer_lr_decay}; "
                 "expected 1.0: it has no encoder blocks"
+            )
+        if self.head_first and self.init == SCRATCH:
+            raise ValueError("head_first with init scratch; expected an encoder that has learned")
+        if self.head_first and not set(self.head_first.training.speed_factors) <= set(
+            self.training.speed_factors
+        ):
+            raise ValueError(
+                f"head_first.training.speed_factors {self.head_first.training.speed_factors}; "
+                f"expected some of training.speed_factors {self.training.speed_factors}"
             )
         return self

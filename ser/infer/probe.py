@@ -3,6 +3,7 @@
 from ser.base.record import Record, read_record
 from ser.config.controls import ProbeConfig
 from ser.config.pretraining import load_pretraining
+from ser.config.schema import ReadoutConfig
 from ser.data.utterances import read_feature_dir
 from ser.infer.linear import write_vectors
 from ser.train.encoded import Encoding, encode_features
@@ -18,7 +19,7 @@ def probe_record(run: FinetuneRun, config: ProbeConfig) -> Record:
     """
     encoding = Encoding(
         config=load_pretraining(run.conf, config.probe_of).encoder,
-        readout="mean_sd",
+        readout=ReadoutConfig(type="mean_sd", least_loudness=config.least_loudness),
         encoder=run.pretrain / config.probe_of,
         feats=run.feats,
         speed_factors=(),

@@ -5,11 +5,11 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from ser.config.schema import EncoderConfig, ReadoutName
+from ser.config.schema import PAPER_READOUT, EncoderConfig, ReadoutConfig
 from ser.nn.encoders import build_encoder
 from ser.nn.fast import Linear
 from ser.nn.mask import length_mask
-from ser.nn.readout import build_readout
+from ser.nn.readout import build_readout, loud_frames
 
 
 class EmotionOutput(NamedTuple):
@@ -40,12 +40,13 @@ class EmotionModel(nn.Module):
         config: EncoderConfig,
         num_emotions: int,
         vocab_size: int | None,
-        readout: ReadoutName = "emotion_vector",
+        readout: ReadoutConfig = PAPER_READOUT,
     ) -> None:
         super().__init__()
         self.encoder = build_encoder(config)
         self.min_frames = self.encoder.min_frames
         self.readout = build_readout(readout, config)
+        self._least_loudness = readout.least_loudness
         # Like one scaled input vector; it gets no position.
         self.emotion_embedding = (
             nn.Parameter(torch.randn(config.d_model)) if self.readout.needs_vector else None
@@ -66,7 +67,7 @@ class EmotionModel(nn.Module):
         if encoded:
             return EmotionOutput(self._emotions(feats, feat_lens), None, feat_lens)
         outputs, frame_lens = self._layers(feats, feat_lens)
-        hidden, lens = self.readout.gather(outputs, frame_lens)
+        hidden, lens = self._gather(outputs, feats, feat_lens, frame_lens)
         ctc_logits = None
         if self.ctc_head is not None:
             z = outputs[-1] if self.emotion_embedding is None else outputs[-1][:, 1:]
@@ -77,7 +78,8 @@ class EmotionModel(nn.Module):
         self, feats: torch.Tensor, feat_lens: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """What the encoder alone decides: (B, S', W), and lengths (B,)."""
-        return self.readout.gather(*self._layers(feats, feat_lens))
+        outputs, frame_lens = self._layers(feats, feat_lens)
+        return self._gather(outputs, feats, feat_lens, frame_lens)
 
     def attention_of_vector(self, feats: torch.Tensor, feat_lens: torch.Tensor) -> torch.Tensor:
         """How x_e attends in the last block: one utterance (1, T, F) -> (H, 1 + S), itself first.
@@ -98,6 +100,19 @@ class EmotionModel(nn.Module):
             x = torch.cat([first, x], dim=1)  # (B, 1 + S, D)
             mask = nn.functional.pad(mask, (1, 0), value=True)  # (B, 1 + S)
         return self.encoder.layers(x, mask), frame_lens
+
+    def _gather(
+        self,
+        outputs: list[torch.Tensor],
+        feats: torch.Tensor,
+        feat_lens: torch.Tensor,
+        frame_lens: torch.Tensor,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        pooled = length_mask(frame_lens, outputs[-1].shape[1] - self._num_extra)
+        if self._least_loudness:
+            stride = self.encoder.frame_stride
+            pooled = loud_frames(feats, feat_lens, pooled, stride, self._least_loudness)
+        return self.readout.gather(outputs, pooled)
 
     def _emotions(self, hidden: torch.Tensor, lens: torch.Tensor) -> torch.Tensor:
         logits: torch.Tensor = self.emotion_head(self.readout(hidden, lens))  # (B, C)

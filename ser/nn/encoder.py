@@ -123,10 +123,12 @@ class Encoder(nn.Module):
     Attributes:
         d_model: D.
         min_frames: Shorter utterances are padded with zeros to so many feature frames.
+        frame_stride: Feature frames from one encoder frame to the next.
         blocks: Of ``EncoderBlock``.
     """
 
     min_frames: int
+    frame_stride: int
 
     def __init__(self, config: BlocksConfig) -> None:
         super().__init__()

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn.functional import layer_norm
 
-from ser.config.schema import ReadoutName
+from ser.config.schema import ReadoutConfig
 from ser.nn.encoder import BlocksConfig
 from ser.nn.mask import length_mask
 
@@ -38,13 +38,13 @@ class Readout(nn.Module):
     values_a_frame: int = 0
 
     def gather(
-        self, outputs: Sequence[torch.Tensor], frame_lens: torch.Tensor
+        self, outputs: Sequence[torch.Tensor], pooled: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """What is needed of the encoder.
 
         Args:
             outputs: Of ``Encoder.layers``.
-            frame_lens: (B,) lengths of the frames.
+            pooled: (B, S) bool, True at the frames that may be pooled.
 
         Returns:
             (B, S', W) and lengths (B,).
@@ -62,10 +62,10 @@ class EmotionVector(Readout):
         self.size = config.d_model
 
     def gather(
-        self, outputs: Sequence[torch.Tensor], frame_lens: torch.Tensor
+        self, outputs: Sequence[torch.Tensor], pooled: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """(B, 1, D)."""
-        return outputs[-1][:, :1], torch.ones_like(frame_lens)
+        return outputs[-1][:, :1], torch.ones_like(pooled.sum(dim=1))
 
     def forward(self, hidden: torch.Tensor, lens: torch.Tensor) -> torch.Tensor:
         """(B, 1, D) -> (B, D)."""
@@ -83,11 +83,11 @@ class EmotionVectorOfAllBlocks(Readout):
         self.block_logits = nn.Parameter(torch.zeros(config.num_blocks))
 
     def gather(
-        self, outputs: Sequence[torch.Tensor], frame_lens: torch.Tensor
+        self, outputs: Sequence[torch.Tensor], pooled: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """(B, blocks, D)."""
         vectors = [layer_norm(z[:, 0], (self.size,)) for z in outputs[1:]]
-        return torch.stack(vectors, dim=1), torch.full_like(frame_lens, len(vectors))
+        return torch.stack(vectors, dim=1), torch.full_like(pooled.sum(dim=1), len(vectors))
 
     def forward(self, hidden: torch.Tensor, lens: torch.Tensor) -> torch.Tensor:
         """(B, blocks, D) -> (B, D)."""
@@ -128,15 +128,17 @@ class Mean(Pooling):
         super().__init__(self.size)
 
     def gather(
-        self, outputs: Sequence[torch.Tensor], frame_lens: torch.Tensor
+        self, outputs: Sequence[torch.Tensor], pooled: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """(B, 1, layers * D)."""
-        moments = [self.moments(z, frame_lens) for z in outputs]
-        return torch.cat(moments, dim=1)[:, None], torch.ones_like(frame_lens)
+        size = pooled.sum(dim=1)
+        weights = pooled.to(outputs[0].dtype) / size[:, None]  # (B, S)
+        moments = [self.moments(z, weights) for z in outputs]
+        return torch.cat(moments, dim=1)[:, None], torch.ones_like(size)
 
-    def moments(self, z: torch.Tensor, frame_lens: torch.Tensor) -> torch.Tensor:
-        """Of a layer (B, S, D): (B, D)."""
-        return weighted_mean(z, frame_weights(z, frame_lens))
+    def moments(self, z: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+        """Of a layer (B, S, D) under weights (B, S): (B, D)."""
+        return weighted_mean(z, weights)
 
     def forward(self, hidden: torch.Tensor, lens: torch.Tensor) -> torch.Tensor:
         """(B, 1, W) -> (B, W)."""
@@ -151,9 +153,8 @@ class MeanSd(Mean):
         self.size = self.products_a_frame = self.values_a_frame = 2 * width
         Pooling.__init__(self, self.size)
 
-    def moments(self, z: torch.Tensor, frame_lens: torch.Tensor) -> torch.Tensor:
-        """Of a layer (B, S, D): (B, 2 D)."""
-        weights = frame_weights(z, frame_lens)
+    def moments(self, z: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+        """Of a layer (B, S, D) under weights (B, S): (B, 2 D)."""
         mean = weighted_mean(z, weights)
         variance = weighted_mean((z - mean[:, None]).square(), weights)
         return torch.cat([mean, variance.clamp(min=LEAST_SD**2).sqrt()], dim=1)
@@ -171,10 +172,10 @@ class Attentive(Pooling):
         self.scores = nn.Sequential(nn.Linear(width, SCORE_DIM), nn.Tanh(), nn.Linear(SCORE_DIM, 1))
 
     def gather(
-        self, outputs: Sequence[torch.Tensor], frame_lens: torch.Tensor
+        self, outputs: Sequence[torch.Tensor], pooled: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """(B, S, layers * D)."""
-        return torch.cat(list(outputs), dim=2), frame_lens
+        return torch.cat(list(outputs), dim=2), pooled.sum(dim=1)
 
     def forward(self, hidden: torch.Tensor, lens: torch.Tensor) -> torch.Tensor:
         """(B, S, W) -> (B, 2 W)."""
@@ -187,9 +188,33 @@ class Attentive(Pooling):
         return torch.cat([mean, variance.clamp(min=LEAST_SD**2).sqrt()], dim=1)
 
 
-def frame_weights(z: torch.Tensor, frame_lens: torch.Tensor) -> torch.Tensor:
-    """The same weight for each real frame of (B, S, D): (B, S), sums of 1."""
-    return length_mask(frame_lens, z.shape[1]).to(z.dtype) / frame_lens[:, None]
+def loud_frames(
+    feats: torch.Tensor, feat_lens: torch.Tensor, real: torch.Tensor, stride: int, least: float
+) -> torch.Tensor:
+    """The encoder frames that are not quiet.
+
+    The loudness of a feature frame is the mean of its bands, that of an encoder frame that of the
+    loudest feature frame within it. Only differences within an utterance count.
+
+    Args:
+        feats: (B, T, F).
+        feat_lens: (B,).
+        real: (B, S) bool, True at encoder frames within the utterance.
+        stride: Feature frames from one encoder frame to the next.
+        least: Share of the way from the quietest frame to the loudest.
+
+    Returns:
+        (B, S) bool, True at one frame or more.
+    """
+    silent = float("-inf")
+    loudness = feats.mean(dim=2)  # (B, T)
+    loudness = loudness.masked_fill(~length_mask(feat_lens, feats.shape[1]), silent)
+    loudness = nn.functional.pad(loudness, (0, stride), value=silent)
+    loudness = loudness[:, : real.shape[1] * stride].reshape(len(real), -1, stride).amax(dim=2)
+    loudest = loudness.masked_fill(~real, float("-inf")).amax(dim=1, keepdim=True)
+    quietest = loudness.masked_fill(~real, float("inf")).amin(dim=1, keepdim=True)
+    loud: torch.Tensor = real & (loudness >= quietest + least * (loudest - quietest))
+    return loud
 
 
 def weighted_mean(z: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
@@ -206,7 +231,7 @@ READOUTS = {
 }
 
 
-def build_readout(name: ReadoutName, config: BlocksConfig) -> Readout:
+def build_readout(config: ReadoutConfig, encoder: BlocksConfig) -> Readout:
     """A readout with new weights."""
-    readout: Readout = READOUTS[name](config)
+    readout: Readout = READOUTS[config.type](encoder)
     return readout

@@ -17,6 +17,7 @@ class TransformerEncoder(Encoder):
         super().__init__(config)
         self.subsampling = ConvSubsampling(config.subsampling, config.num_mel_bins, config.d_model)
         self.min_frames = self.subsampling.min_frames
+        self.frame_stride = math.prod(config.subsampling.strides)
         self._make_blocks()
         initialise(self, config)
 

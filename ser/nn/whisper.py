@@ -19,6 +19,7 @@ class WhisperEncoder(Encoder):
     """
 
     min_frames = 1
+    frame_stride = 2
 
     def __init__(self, config: WhisperConfig) -> None:
         super().__init__(config)

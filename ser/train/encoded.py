@@ -14,7 +14,7 @@ from ser.config.schema import (
     EncoderConfig,
     OptimizerConfig,
     PretrainConfig,
-    ReadoutName,
+    ReadoutConfig,
     SystemConfig,
 )
 from ser.data.loader import load_batches
@@ -48,7 +48,7 @@ def can_be_encoded(config: SystemConfig | PretrainConfig) -> bool:
         return alike and config.init != SCRATCH
     if config.model.type == "cnn_blstm_sa":
         return False
-    own = READOUTS[config.readout].needs_vector or config.ctc_alpha > 0
+    own = READOUTS[config.readout.type].needs_vector or config.ctc_alpha > 0
     return alike and config.init != SCRATCH and not own
 
 
@@ -66,7 +66,7 @@ class Encoding:
     """
 
     config: EncoderConfig
-    readout: ReadoutName | None
+    readout: ReadoutConfig | None
     encoder: Path
     feats: Path
     speed_factors: Sequence[float]
@@ -75,7 +75,11 @@ class Encoding:
     @property
     def folder(self) -> Path:
         """Where the encoded features go; those of the copies lie beside."""
-        return self.out / f"{self.encoder.name}.{self.readout or 'last_block'}" / self.feats.name
+        kind = "last_block"
+        if self.readout is not None:
+            least = self.readout.least_loudness
+            kind = f"{self.readout.type}{f'_{least:g}' if least else ''}"
+        return self.out / f"{self.encoder.name}.{kind}" / self.feats.name
 
 
 def encode_features(encoding: Encoding, device: torch.device) -> list[Record]:

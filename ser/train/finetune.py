@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,7 +13,7 @@ from ser.base.errors import SerError
 from ser.base.files import digest_json
 from ser.base.record import read_record, require
 from ser.config.protocol import ProtocolConfig
-from ser.config.schema import SCRATCH, LabelsConfig, SystemConfig
+from ser.config.schema import SCRATCH, HeadConfig, LabelsConfig, SystemConfig
 from ser.corpus.fold_lists import TRAIN, VALID, read_fold
 from ser.data.batch import Batch
 from ser.data.loader import load_batches
@@ -75,6 +76,56 @@ def _train(
     world: World,
     on_step: OnStep | None,
 ) -> dict[str, Any]:
+    tokenizer = load_tokenizer(run, system)
+    model = build_system(system, len(labels.names), tokenizer.vocab_size if tokenizer else None)
+    model.to(world.device)
+    published = None
+    if isinstance(model, EmotionModel) and system.init != SCRATCH:
+        source = run.pretrain / system.init
+        transfer(load_weights(source / "model.safetensors"), model, str(source))
+        published = read_record(source)["notes"].get("published")
+    fold = read_fold(run.exp_dir / "folds", run.fold)
+    fit = partial(_fit, model, run, labels, protocol, fold, tokenizer, world)
+    head = run.folder / "head"
+    if system.head_first:
+        if not (head / "model.safetensors").exists():
+            fit(with_head_alone(system, system.head_first), head, True, None)
+        world.on_first(lambda: None)  # nobody reads before it is written
+        model.load_state_dict(load_weights(head / "model.safetensors"))
+    notes = fit(system, run.folder, system.head_first is None, on_step)
+    if world.is_first:
+        (head / "model.safetensors").unlink(missing_ok=True)
+        if tokenizer:
+            shutil.copyfile(run.bpe / "bpe.model", run.folder / "bpe.model")
+    return {
+        **notes,
+        "published": published,
+        "fold_digest": digest_json(fold),
+        "fbank": require(run.feats, 1)["config"],  # with the weights, all that prediction needs
+    }
+
+
+def with_head_alone(system: SystemConfig, head: HeadConfig) -> SystemConfig:
+    """The system while what is new in it is trained on the frozen encoder."""
+    changes = {"optimizer": head.optimizer, "training": head.training, "head_first": None}
+    return system.model_copy(update=changes)
+
+
+def _fit(
+    model: EmotionModel | CnnBlstmSa,
+    run: FinetuneRun,
+    labels: LabelsConfig,
+    protocol: ProtocolConfig,
+    fold: Table,
+    tokenizer: Tokenizer | None,
+    world: World,
+    system: SystemConfig,
+    folder: Path,
+    is_start: bool,
+    on_step: OnStep | None,
+) -> dict[str, Any]:
+    """Trains the model as the system says, in a folder; ``is_start`` where nothing came before."""
+    factors = system.training.speed_factors
     encoding = None
     if can_be_encoded(system) and system.model.type != "cnn_blstm_sa":
         encoding = Encoding(
@@ -82,20 +133,13 @@ def _train(
             readout=system.readout,
             encoder=run.pretrain / system.init,
             feats=run.feats,
-            speed_factors=system.training.speed_factors,
+            speed_factors=factors,
             out=run.exp_dir / "encoded",
         )
         world.on_first(partial(encode_features, encoding, world.device))
-    feats = encoding.folder if encoding else run.feats
-    features = read_with_copies(feats, system.training.speed_factors)
-    tokenizer = load_tokenizer(run, system)
-    model = build_system(system, len(labels.names), tokenizer.vocab_size if tokenizer else None)
-    model.to(world.device)
-    if isinstance(model, EmotionModel) and system.init != SCRATCH:
-        weights_path = run.pretrain / system.init / "model.safetensors"
-        transfer(load_weights(weights_path), model, str(weights_path))
-    fold = read_fold(run.exp_dir / "folds", run.fold)
-    train = _part(features, fold, TRAIN, labels, tokenizer, system.training.speed_factors)
+    encoded = encoding is not None
+    features = read_with_copies(encoding.folder if encoding else run.feats, factors)
+    train = _part(features, fold, TRAIN, labels, tokenizer, factors)
     if tokenizer:
         if not any(u.tokens for u in train):
             raise SerError(
@@ -103,29 +147,27 @@ def _train(
                 f"ctc_alpha {system.ctc_alpha}; expected transcripts; leave this system out "
                 "(--systems)"
             )
-        factors = system.training.speed_factors
         train = choose_targets(train, system.ctc.targets, tokenizer.vocab_size, factors, run.seed)
-    if not encoding:
+    if not encoded:
         report_lengths(train, model.min_frames, run.name)
     if tokenizer and isinstance(model, EmotionModel):
         listing = run.folder / "too_short_for_ctc.txt"
         encoder = model.encoder
         world.on_first(lambda: check_ctc_lengths(train, encoder, system.ctc, run.feats, listing))
-    if isinstance(model, EmotionModel):
-        standardise(model, train, features.feats, bool(encoding), world)
+    if is_start and isinstance(model, EmotionModel):
+        standardise(model, train, features.feats, encoded, world)
     valid = _part(features, fold, VALID, labels, None) if protocol.validation != "none" else []
     keep_best = protocol.selection != "last"
-
-    notes = Trainer(
+    return Trainer(
         model,
-        emotion_loss(system, encoded=bool(encoding)),
+        emotion_loss(system, encoded),
         TrainingData(train, features.feats, frame_shift_ms(features)),
         system.training,
         system.optimizer,
-        run.folder,
+        folder,
         run.seed,
         world,
-        validate=(lambda: _validate(model, valid, features, labels, system, world, bool(encoding)))
+        validate=(lambda: _validate(model, valid, features, labels, system, world, encoded))
         if valid
         else None,
         selection=Selection("valid_ua", higher_is_better=True, keep_best=keep_best)
@@ -134,17 +176,6 @@ def _train(
         deadline=run.deadline,
         on_step=on_step,
     ).run()
-    if tokenizer and world.is_first:
-        shutil.copyfile(run.bpe / "bpe.model", run.folder / "bpe.model")
-    published = None
-    if system.init != SCRATCH:
-        published = read_record(run.pretrain / system.init)["notes"].get("published")
-    return {
-        **notes,
-        "published": published,
-        "fold_digest": digest_json(fold),
-        "fbank": require(run.feats, 1)["config"],  # with the weights, all that prediction needs
-    }
 
 
 def run_emotion_model(network: nn.Module, batch: Batch, encoded: bool) -> EmotionOutput:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 import torch
@@ -9,7 +10,7 @@ from tiny import cnn_blstm_sa_config, encoder_config, system_config, whisper_con
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from ser.config.schema import CnnBlstmSaConfig, EncoderConfig
+from ser.config.schema import CnnBlstmSaConfig, EncoderConfig, ReadoutConfig
 from ser.nn.cnn_blstm_sa import CnnBlstmSa
 from ser.nn.cost import count_parameters, forward_flops, kept_bytes, training_flops
 from ser.nn.emotion import EmotionModel
@@ -30,7 +31,7 @@ def plain_network(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(f"ser.nn.{module}.use_fast", lambda x: False)
 
 
-def system(name: str, config: EncoderConfig | CnnBlstmSaConfig, **changes: str) -> Build:
+def system(name: str, config: EncoderConfig | CnnBlstmSaConfig, **changes: Any) -> Build:
     vocab_size = VOCAB_SIZE if "mtl" in name else None
     system = system_config(name, model=config, **changes)
     return lambda: build_system(system, NUM_EMOTIONS, vocab_size)
@@ -42,7 +43,9 @@ NETWORKS = {
     "transformer_tl_mtl": system("transformer_tl_mtl", ENCODER),
     "whisper recogniser": lambda: Recogniser(WHISPER, VOCAB_SIZE),
     "whisper": system("transformer_tl", WHISPER),
-    "whisper, frames pooled": system("transformer_tl_mtl", WHISPER, readout="mean_sd"),
+    "whisper, frames pooled": system(
+        "transformer_tl_mtl", WHISPER, readout=ReadoutConfig(type="mean_sd")
+    ),
     "cnn_blstm_sa": system("cnn_blstm_sa", cnn_blstm_sa_config(num_channels=16)),
 }
 

@@ -5,13 +5,13 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from tiny import encoder_config
+from tiny import encoder_config, whisper_config
 from torch import nn
 
-from ser.config.schema import SubsamplingConfig
+from ser.config.schema import SubsamplingConfig, TransformerConfig, WhisperConfig
 from ser.nn import attention, fast, fast_subsampling, subsampling
 from ser.nn.emotion import EmotionModel
-from ser.nn.fast import AddDropout, Keep, ReluDropout, linear
+from ser.nn.fast import AddDropout, GeluDropout, Keep, ReluDropout, linear
 from ser.nn.fast_attention import DroppedAttention
 from ser.nn.subsampling import ConvSubsampling
 
@@ -126,9 +126,10 @@ def test_dropouts(dtype: torch.dtype) -> None:
     scale = keep.mask.view(x.shape).to(dtype) / keep.prob
     for one, other in (
         (lambda: ReluDropout.apply(x, keep), lambda: x.relu() * scale),
+        (lambda: GeluDropout.apply(x, keep), lambda: nn.functional.gelu(x) * scale),
         (lambda: AddDropout.apply(x, y, keep), lambda: x + y * scale),
     ):
-        parameters = [x] if one().grad_fn.name() == "ReluDropoutBackward" else [x, y]
+        parameters = [x, y] if one().grad_fn.name() == "AddDropoutBackward" else [x]
         for a, b in zip(results(one, parameters), results(other, parameters), strict=True):
             assert_close(a, b)
 
@@ -175,12 +176,26 @@ def emotion_results(model: EmotionModel) -> list[torch.Tensor]:
     return results(compute, list(model.parameters()))
 
 
+NO_LOSS = {"dropout_prob": 1e-14, "attention_dropout_prob": 1e-14}
+
+
 @pytest.mark.parametrize("dtype", TOLERANCES, ids=str)
-@pytest.mark.parametrize("layer_norm", ["post", "pre"])
-def test_whole_model(monkeypatch: pytest.MonkeyPatch, layer_norm: str, dtype: torch.dtype) -> None:
+@pytest.mark.parametrize(
+    "config",
+    [
+        encoder_config(layer_norm="post", **NO_LOSS),
+        encoder_config(layer_norm="pre", **NO_LOSS),
+        whisper_config(**NO_LOSS),
+    ],
+    ids=["post", "pre", "whisper"],
+)
+def test_whole_model(
+    monkeypatch: pytest.MonkeyPatch,
+    config: TransformerConfig | WhisperConfig,
+    dtype: torch.dtype,
+) -> None:
     """x_e in front, padding, an odd number of frames; dropout that keeps all but draws masks."""
     torch.manual_seed(0)
-    config = encoder_config(layer_norm=layer_norm, dropout_prob=1e-14, attention_dropout_prob=1e-14)
     model = EmotionModel(config, 4, 20).to(dtype)
     torch.manual_seed(1)
     of_fast = emotion_results(model)

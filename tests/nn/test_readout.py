@@ -5,10 +5,10 @@ import pytest
 import torch
 from tiny import encoder_config, whisper_config
 
-from ser.config.schema import TransformerConfig, WhisperConfig
+from ser.config.schema import ReadoutConfig, TransformerConfig, WhisperConfig
 from ser.nn.emotion import EmotionModel
 from ser.nn.mask import length_mask
-from ser.nn.readout import READOUTS, Pooling
+from ser.nn.readout import READOUTS, Pooling, loud_frames
 
 CONFIGS = {
     "transformer": encoder_config(dropout_prob=0.0, attention_dropout_prob=0.0),
@@ -20,7 +20,7 @@ LENS = torch.tensor([70, 41, 23])
 
 def model(config: TransformerConfig | WhisperConfig, readout: str) -> EmotionModel:
     torch.manual_seed(1)
-    return EmotionModel(config, 4, None, readout).eval()
+    return EmotionModel(config, 4, None, ReadoutConfig(type=readout)).eval()
 
 
 def batch() -> torch.Tensor:
@@ -109,3 +109,40 @@ def test_standardised_vectors_have_mean_0_and_sd_1() -> None:
     assert vectors.mean(dim=0).abs().max() < 1e-3
     loose = rows.std(dim=0, correction=0) > 1e-2  # others are held to a least deviation
     assert torch.allclose(vectors.std(dim=0, correction=0)[loose], torch.ones(()), atol=1e-3)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("encoder", CONFIGS)
+@pytest.mark.parametrize("readout", ["mean", "mean_sd"])
+def test_quiet_frames_are_not_pooled(readout: str, encoder: str) -> None:
+    """As the mean of the loud ones by hand, alone and in a batch; a level says nothing."""
+    torch.manual_seed(1)
+    config = ReadoutConfig(type=readout, least_loudness=0.5)
+    network = EmotionModel(CONFIGS[encoder], 4, None, config).eval()
+    feats = batch()
+    feats[:, ::9] += 3.0
+    feats *= length_mask(LENS, 70)[:, :, None]
+    hidden, _ = network.encode(feats, LENS)
+    x, frame_lens = network.encoder.frames(feats, LENS)
+    outputs = network.encoder.layers(x, length_mask(frame_lens, x.shape[1]))
+    stride = network.encoder.frame_stride
+    for i, size in enumerate(frame_lens.tolist()):
+        real = feats[i, : LENS[i]].mean(dim=1).tolist()
+        loud = np.array([max(real[s * stride : (s + 1) * stride]) for s in range(size)])
+        chosen = loud >= loud.min() + 0.5 * (loud.max() - loud.min())
+        assert 0 < chosen.sum() < size
+        frames = outputs[-1][i, :size][torch.from_numpy(chosen)]
+        width = network.encoder.d_model
+        start = hidden.shape[2] - (1 if readout == "mean" else 2) * width
+        assert torch.allclose(hidden[i, 0, start : start + width], frames.mean(dim=0), atol=1e-5)
+        alone, _ = network.encode(feats[i : i + 1, : LENS[i]], LENS[i : i + 1])
+        assert torch.allclose(alone[0], hidden[i], atol=1e-5)
+
+
+def test_loudness_counts_within_an_utterance() -> None:
+    feats, real = torch.randn(2, 40, 80), torch.ones(2, 20, dtype=torch.bool)
+    lens = torch.tensor([40, 40])
+    once = loud_frames(feats, lens, real, 2, 0.4)
+    assert torch.equal(loud_frames(feats + 7.0, lens, real, 2, 0.4), once)
+    flat = loud_frames(torch.zeros(2, 40, 80), lens, real, 2, 0.4)
+    assert flat.all(), "an utterance without any difference is pooled as a whole"

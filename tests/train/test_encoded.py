@@ -5,11 +5,20 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_recipe import EXP, FEATS, change_system, epochs, finetune_run, write_emotion_feats
+from tiny import optimizer_config, training_config
+from tiny_recipe import (
+    EXP,
+    FEATS,
+    change_system,
+    epochs,
+    finetune_run,
+    weights,
+    write_emotion_feats,
+)
 
 from ser.base.errors import SerError
 from ser.base.record import read_record
-from ser.config.schema import SystemConfig
+from ser.config.schema import HeadConfig, ReadoutConfig, SystemConfig
 from ser.config.systems import load_trained_system
 from ser.data.utterances import read_feature_dir
 from ser.kaldi.ark import ArkWriter
@@ -19,13 +28,16 @@ from ser.train.checkpoint import load_weights
 from ser.train.encoded import can_be_encoded
 from ser.train.finetune import finetune
 from ser.train.finetune_run import FinetuneRun
+from ser.train.step import Stepper
 
 pytestmark = pytest.mark.usefixtures("recipe")
 NAME = "transformer_tl"
 
 
 def frozen(readout: str = "mean_sd", **changes: Any) -> FinetuneRun:
-    change_system(NAME, readout=readout, optimizer__frozen=["encoder"], **changes)
+    change_system(
+        NAME, readout=ReadoutConfig(type=readout), optimizer__frozen=["encoder"], **changes
+    )
     return finetune_run(NAME)
 
 
@@ -108,8 +120,8 @@ def test_other_features_are_encoded_anew() -> None:
     [
         ({}, True),
         ({"optimizer__frozen": ["encoder.subsampling"]}, False),
-        ({"readout": "emotion_vector"}, False),
-        ({"readout": "emotion_vector_of_all_blocks"}, False),
+        ({"readout": ReadoutConfig()}, False),
+        ({"readout": ReadoutConfig(type="emotion_vector_of_all_blocks")}, False),
         ({"ctc_alpha": 0.6}, False),
         ({"init": "scratch"}, False),
     ],
@@ -136,3 +148,76 @@ def test_features_of_another_definition_are_refused() -> None:
     path.write_text(text.replace('"type": "kaldi"', '"type": "whisper"'))
     with pytest.raises(SerError, match=r"features with type kaldi; .*ctc was trained on whisper"):
         finetune(run)
+
+
+HEAD = HeadConfig(
+    optimizer=optimizer_config(frozen=["encoder"]), training=training_config(max_epochs=3)
+)
+
+
+def test_the_head_comes_first() -> None:
+    """At no rate afterwards the head has learned, and the encoder is as it was."""
+    pooled = ReadoutConfig(type="mean_sd")
+    change_system(NAME, readout=pooled, head_first=HEAD, optimizer__learning_rate=1e-20)
+    run = finetune_run(NAME)
+    finetune(run)
+    tuned = load_weights(run.folder / "model.safetensors")
+    pretrained = load_weights(EXP / "pretrain" / "ctc" / "model.safetensors")
+    for name in (name for name in pretrained if name.startswith("encoder.")):
+        assert torch.allclose(tuned[name], pretrained[name], rtol=0, atol=1e-15)
+    change_system(NAME, readout=pooled, head_first=None, optimizer=HEAD.optimizer)
+    change_system(NAME, training=HEAD.training)
+    alone = finetune_run(NAME, fold="1", exp_dir=Path("elsewhere"))
+    alone.exp_dir.mkdir()
+    (alone.exp_dir / "folds").symlink_to((EXP / "folds").resolve())
+    finetune(alone)
+    wanted = load_weights(alone.folder / "model.safetensors")
+    for name in (name for name in wanted if not name.startswith("encoder.")):
+        assert torch.allclose(tuned[name], wanted[name], rtol=0, atol=1e-15), name
+    assert (run.folder / "head" / "train.jsonl").exists()
+    assert not (run.folder / "head" / "model.safetensors").exists()
+
+
+@pytest.mark.parametrize("call", [3, 12])
+def test_a_killed_run_with_the_head_first_goes_on(
+    call: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In either part, to the bits of a run through."""
+    pooled = ReadoutConfig(type="mean_sd")
+    change_system(NAME, readout=pooled, head_first=HEAD, training__checkpoint_steps=1)
+    run = finetune_run(NAME)
+    finetune(run)
+    whole = weights(run)
+    again = finetune_run(NAME, exp_dir=Path("elsewhere"))
+    again.exp_dir.mkdir()
+    (again.exp_dir / "folds").symlink_to((EXP / "folds").resolve())
+    step, calls = Stepper.step, 0
+
+    def killed(self: Stepper, *given: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == call:
+            raise KeyboardInterrupt
+        return step(self, *given)
+
+    monkeypatch.setattr(Stepper, "step", killed)
+    with pytest.raises(KeyboardInterrupt):
+        finetune(again)
+    monkeypatch.setattr(Stepper, "step", step)
+    finetune(again)
+    assert weights(again) == whole
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"init": "scratch", "ctc_alpha": 0.0}, "head_first with init scratch"),
+        ({"training__speed_factors": []}, r"speed_factors \[0\.9\]; expected some of"),
+    ],
+)
+def test_a_head_that_cannot_come_first(changes: dict[str, Any], message: str) -> None:
+    training = training_config(speed_factors=[0.9] if "training__speed_factors" in changes else [])
+    head = HeadConfig(optimizer=HEAD.optimizer, training=training)
+    change_system(NAME, head_first=head, **changes)
+    with pytest.raises(SerError, match=message):
+        system()

@@ -60,9 +60,7 @@ def test_the_papers_run_by_hand() -> None:
 
 def test_published_weights_take_no_training() -> None:
     path = EGS / "ravdess" / "conf" / "whisper" / "pretrain" / "tiny_en.yaml"
-    with pytest.raises(
-        SerError, match=r"tiny_en\.yaml: the weights are published"
-    ):
+    with pytest.raises(SerError, match=r"tiny_en\.yaml: the weights are published"):
         read_plan(path, None, None, None)
 
 
