@@ -11,18 +11,14 @@ import yaml
 from pydantic import BaseModel
 
 from ser.base.record import Record
+from ser.config.features import FbankConfig, WhisperMelConfig
+from ser.config.network import CnnBlstmSaConfig, SubsamplingConfig, TransformerConfig, WhisperConfig
 from ser.config.schema import (
-    CnnBlstmSaConfig,
     CtcConfig,
-    FbankConfig,
     OptimizerConfig,
     SpecAugmentConfig,
-    SubsamplingConfig,
     SystemConfig,
     TrainingConfig,
-    TransformerConfig,
-    WhisperConfig,
-    WhisperMelConfig,
 )
 from ser.data.utterances import FeatureReader
 from ser.kaldi.ark import ArkWriter

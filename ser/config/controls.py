@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ser.config.schema import Positive, Section
+from ser.config.section import Positive, Section
 
 
 class WordsConfig(Section):

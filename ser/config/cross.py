@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from ser.config.schema import Section
+from ser.config.section import Section
 
 
 class CrossConfig(Section):

@@ -2,13 +2,80 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Tag, TypeAdapter
+from pydantic import Discriminator, Field, Tag, TypeAdapter, model_validator
 
 from ser.base.errors import SerError
 from ser.config.load import read_yaml, validate
-from ser.config.schema import FbankConfig, FeaturesConfig, WhisperMelConfig
+from ser.config.section import NotNegative, Positive, Section
+
+Normalisation = Literal["utterance_mean", "none"]  # the mean of each band is taken off, or not
+Storage = Literal["float32", "kaldi_compressed"]
+
+
+class FbankConfig(Section):
+    """``conf/fbank.yaml``: Kaldi's log-mel filterbank, without dither.
+
+    ``normalisation`` is done when features are loaded. Files and packages of earlier versions name
+    neither ``type`` nor ``normalisation``.
+    """
+
+    type: Literal["kaldi"] = "kaldi"
+    sample_rate_hz: Annotated[int, Field(ge=8000)]
+    num_mel_bins: Annotated[int, Field(ge=23)]
+    frame_length_ms: Positive
+    frame_shift_ms: Positive
+    preemphasis: Annotated[float, Field(ge=0, le=1)]
+    low_freq_hz: NotNegative
+    high_freq_hz: Positive
+    normalisation: Normalisation = "utterance_mean"
+    storage: Storage
+
+    @model_validator(mode="after")
+    def _band_fits(self) -> "FbankConfig":
+        if not self.low_freq_hz < self.high_freq_hz <= self.sample_rate_hz / 2:
+            raise ValueError(
+                f"low_freq_hz {self.low_freq_hz} and high_freq_hz {self.high_freq_hz}: expected "
+                f"low < high <= {self.sample_rate_hz / 2}, half the sample rate"
+            )
+        if self.sample_rate_hz * self.frame_shift_ms < 1000:
+            raise ValueError(f"frame_shift_ms {self.frame_shift_ms}: expected a sample or more")
+        return self
+
+
+class WhisperMelConfig(Section):
+    """``conf/fbank.yaml``: the log-mel spectrogram of Whisper.
+
+    ``pad_seconds`` puts silence behind an utterance up to so many seconds, as Whisper does with
+    30; null leaves it as long as it is.
+    """
+
+    type: Literal["whisper"]
+    num_mel_bins: Literal[80, 128]
+    pad_seconds: Annotated[float, Field(gt=0, le=30)] | None
+    normalisation: Normalisation
+    storage: Storage
+
+    # Whisper's, for all its sizes.
+    @property
+    def sample_rate_hz(self) -> int:
+        """Samples a second."""
+        return 16000
+
+    @property
+    def frame_length_ms(self) -> float:
+        """Of a window."""
+        return 25.0
+
+    @property
+    def frame_shift_ms(self) -> float:
+        """Between windows."""
+        return 10.0
+
+
+FeaturesConfig = FbankConfig | WhisperMelConfig
+
 
 DEFINITIONS: dict[str, type[FbankConfig] | type[WhisperMelConfig]] = {
     "kaldi": FbankConfig,

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from ser.config.schema import Count, Section
+from ser.config.section import Count, Section
 
 
 class ProtocolConfig(Section):

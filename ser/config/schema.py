@@ -6,86 +6,19 @@ the YAML. Ranges are checked where a key is declared.
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-Probability = Annotated[float, Field(ge=0, lt=1)]
-Count = Annotated[int, Field(ge=1)]
-Positive = Annotated[float, Field(gt=0)]
-NotNegative = Annotated[float, Field(ge=0)]
-
-Normalisation = Literal["utterance_mean", "none"]  # the mean of each band is taken off, or not
-Storage = Literal["float32", "kaldi_compressed"]
+from ser.config.network import (
+    PAPER_READOUT,
+    CnnBlstmSaConfig,
+    EncoderConfig,
+    ReadoutConfig,
+    TransformerConfig,
+    WhisperConfig,
+)
+from ser.config.section import Count, NotNegative, Positive, Probability, Section
 
 SCRATCH = "scratch"  # the ``init`` of a system that starts from no encoder
-
-
-class Section(BaseModel):
-    """A part of a configuration file: frozen, no unknown keys, no silent conversions."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-
-class FbankConfig(Section):
-    """``conf/fbank.yaml``: Kaldi's log-mel filterbank, without dither.
-
-    ``normalisation`` is done when features are loaded. Files and packages of earlier versions name
-    neither ``type`` nor ``normalisation``.
-    """
-
-    type: Literal["kaldi"] = "kaldi"
-    sample_rate_hz: Annotated[int, Field(ge=8000)]
-    num_mel_bins: Annotated[int, Field(ge=23)]
-    frame_length_ms: Positive
-    frame_shift_ms: Positive
-    preemphasis: Annotated[float, Field(ge=0, le=1)]
-    low_freq_hz: NotNegative
-    high_freq_hz: Positive
-    normalisation: Normalisation = "utterance_mean"
-    storage: Storage
-
-    @model_validator(mode="after")
-    def _band_fits(self) -> "FbankConfig":
-        if not self.low_freq_hz < self.high_freq_hz <= self.sample_rate_hz / 2:
-            raise ValueError(
-                f"low_freq_hz {self.low_freq_hz} and high_freq_hz {self.high_freq_hz}: expected "
-                f"low < high <= {self.sample_rate_hz / 2}, half the sample rate"
-            )
-        if self.sample_rate_hz * self.frame_shift_ms < 1000:
-            raise ValueError(f"frame_shift_ms {self.frame_shift_ms}: expected a sample or more")
-        return self
-
-
-class WhisperMelConfig(Section):
-    """``conf/fbank.yaml``: the log-mel spectrogram of Whisper.
-
-    ``pad_seconds`` puts silence behind an utterance up to so many seconds, as Whisper does with
-    30; null leaves it as long as it is.
-    """
-
-    type: Literal["whisper"]
-    num_mel_bins: Literal[80, 128]
-    pad_seconds: Annotated[float, Field(gt=0, le=30)] | None
-    normalisation: Normalisation
-    storage: Storage
-
-    # Whisper's, for all its sizes.
-    @property
-    def sample_rate_hz(self) -> int:
-        """Samples a second."""
-        return 16000
-
-    @property
-    def frame_length_ms(self) -> float:
-        """Of a window."""
-        return 25.0
-
-    @property
-    def frame_shift_ms(self) -> float:
-        """Between windows."""
-        return 10.0
-
-
-FeaturesConfig = FbankConfig | WhisperMelConfig
 
 
 class BpeConfig(Section):
@@ -133,129 +66,6 @@ class CountsConfig(Section):
     labelled_utterances: Count
 
 
-class SubsamplingConfig(Section):
-    """Two convolutions in front of the encoder (section 4.2)."""
-
-    num_channels: Count
-    kernel_sizes: Annotated[list[Count], Field(min_length=2, max_length=2)]
-    strides: Annotated[list[Count], Field(min_length=2, max_length=2)]
-
-
-class TransformerConfig(Section):
-    """``conf/encoder.yaml``: the paper's front end and encoder, shared by all stages."""
-
-    type: Literal["transformer"]
-    num_mel_bins: Annotated[int, Field(ge=23)]
-    subsampling: SubsamplingConfig
-    d_model: Annotated[int, Field(ge=2, multiple_of=2)]
-    num_blocks: Count
-    num_heads: Count
-    head_dim: Count
-    ffn_dim: Count
-    dropout_prob: Probability
-    attention_dropout_prob: Probability
-    layer_norm: Literal["post", "pre"]
-    initialisation: Literal["xavier", "depth_scaled"]
-
-    @property
-    def activation(self) -> Literal["relu", "gelu"]:
-        """Of the feed-forward layers."""
-        return "relu"
-
-    @model_validator(mode="after")
-    def _bands_are_left(self) -> "TransformerConfig":
-        bands = self.num_mel_bins
-        for kernel, stride in zip(
-            self.subsampling.kernel_sizes, self.subsampling.strides, strict=True
-        ):
-            if bands < kernel:
-                raise ValueError(
-                    f"subsampling.kernel_sizes {self.subsampling.kernel_sizes}: a kernel of "
-                    f"{kernel} over {bands} bands; expected kernels that fit {self.num_mel_bins} "
-                    "num_mel_bins"
-                )
-            bands = (bands - kernel) // stride + 1
-        return self
-
-
-class WhisperConfig(Section):
-    """``conf/encoder.yaml``: the encoder of Whisper, in any of its sizes."""
-
-    type: Literal["whisper"]
-    num_mel_bins: Annotated[int, Field(ge=23)]
-    d_model: Annotated[int, Field(ge=2, multiple_of=2)]
-    num_blocks: Count
-    num_heads: Count
-    ffn_dim: Count
-    dropout_prob: Probability
-    attention_dropout_prob: Probability
-
-    @model_validator(mode="after")
-    def _heads_share_the_width(self) -> "WhisperConfig":
-        if self.d_model % self.num_heads:
-            raise ValueError(
-                f"d_model {self.d_model} over {self.num_heads} num_heads; expected a multiple"
-            )
-        return self
-
-    @property
-    def head_dim(self) -> int:
-        """Width of a head."""
-        return self.d_model // self.num_heads
-
-    @property
-    def layer_norm(self) -> Literal["post", "pre"]:
-        """Before each part of a block."""
-        return "pre"
-
-    @property
-    def activation(self) -> Literal["relu", "gelu"]:
-        """Of the feed-forward layers."""
-        return "gelu"
-
-
-EncoderConfig = Annotated[TransformerConfig | WhisperConfig, Field(discriminator="type")]
-# How the emotions are read off the encoder: ``ser/nn/readout.py``.
-ReadoutName = Literal[
-    "emotion_vector", "emotion_vector_of_all_blocks", "mean", "mean_sd", "attentive"
-]
-
-
-class ReadoutConfig(Section):
-    """How the emotions are read off the encoder.
-
-    The paper's is ``emotion_vector``. ``least_loudness`` leaves quiet frames out of ``mean`` and
-    ``mean_sd``: those below this share of the way from the quietest frame of the utterance to the
-    loudest.
-    """
-
-    type: ReadoutName = "emotion_vector"
-    least_loudness: Annotated[float, Field(ge=0, lt=1)] = 0.0
-
-    @model_validator(mode="after")
-    def _quiet_frames_are_pooled(self) -> "ReadoutConfig":
-        if self.least_loudness and self.type not in ("mean", "mean_sd"):
-            raise ValueError(
-                f"least_loudness {self.least_loudness} with {self.type}; expected 0.0: it is for "
-                "mean and mean_sd"
-            )
-        return self
-
-
-class CnnBlstmSaConfig(Section):
-    """The baseline CNN-BLSTM-SA (section 4.2)."""
-
-    type: Literal["cnn_blstm_sa"]
-    num_mel_bins: Annotated[int, Field(ge=23)]
-    num_channels: Count
-    pool_size: Count
-    lstm_dim: Count
-    num_lstm_layers: Count
-    num_attention_heads: Count
-    attention_dim: Count
-    dropout_prob: Probability
-
-
 class OptimizerConfig(Section):
     """Adam and its schedule: linear warm-up, then ``schedule``; the gradient is clipped.
 
@@ -275,7 +85,7 @@ class OptimizerConfig(Section):
     warmup_steps: Annotated[int, Field(ge=0)]
     max_grad_norm: Positive
     layer_lr_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
-    frozen: list[str] = []
+    frozen: Annotated[list[str], Field(default_factory=list)]
 
     @model_validator(mode="after")
     def _schedule_has_warmup(self) -> "OptimizerConfig":
@@ -326,7 +136,9 @@ class TrainingConfig(Section):
     checkpoint_steps: Count | None = None
     num_loader_workers: Annotated[int, Field(ge=0)]
     spec_augment: SpecAugmentConfig | None
-    speed_factors: list[Annotated[float, Field(ge=0.5, le=2)]] = []
+    speed_factors: Annotated[
+        list[Annotated[float, Field(ge=0.5, le=2)]], Field(default_factory=list)
+    ]
     average_epochs: Count = 1
     patience_epochs: Count | None = None
     compile: bool = False
@@ -387,9 +199,6 @@ class ImportConfig(Section):
 
     encoder: WhisperConfig
     published: PublishedConfig
-
-
-PAPER_READOUT = ReadoutConfig()
 
 
 class HeadConfig(Section):

@@ -8,7 +8,7 @@ from typing import Any
 from ser.base.errors import SerError
 from ser.base.log import logger
 from ser.base.record import read_record, require
-from ser.config.schema import Normalisation
+from ser.config.features import Normalisation
 from ser.feats.definitions import normalise
 from ser.feats.speed import speed_dir
 from ser.kaldi.ark import ArkReader, Matrix

@@ -5,7 +5,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from ser.config.schema import FbankConfig, FeaturesConfig, Normalisation
+from ser.config.features import FbankConfig, FeaturesConfig, Normalisation
 from ser.feats.fbank import Fbank
 from ser.feats.whisper import WhisperMel
 

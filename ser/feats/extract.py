@@ -17,7 +17,7 @@ from ser.base.files import read_json, write_json
 from ser.base.log import logger
 from ser.base.process import end_with_parent
 from ser.base.record import Record, sole_run
-from ser.config.schema import FeaturesConfig
+from ser.config.features import FeaturesConfig
 from ser.feats.definitions import Extractor, make_extractor
 from ser.feats.speed import speed_tables
 from ser.kaldi.ark import ArkWriter, encode

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.fft
 
-from ser.config.schema import FbankConfig
+from ser.config.features import FbankConfig
 
 Floats = npt.NDArray[np.float32]
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.fft
 
-from ser.config.schema import WhisperMelConfig
+from ser.config.features import WhisperMelConfig
 from ser.kaldi.audio import INT16_SCALE
 
 Floats = npt.NDArray[np.float32]

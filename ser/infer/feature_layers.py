@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ser.config.schema import FbankConfig, FeaturesConfig, WhisperMelConfig
+from ser.config.features import FbankConfig, FeaturesConfig, WhisperMelConfig
 from ser.feats.fbank import EPSILON, Fbank, mel_filters
 from ser.feats.whisper import DYNAMIC_RANGE, FFT_SIZE, FRAME_SHIFT, LEAST_ENERGY, WhisperMel
 from ser.kaldi.audio import INT16_SCALE

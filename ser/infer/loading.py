@@ -8,9 +8,9 @@ from pydantic import ValidationError
 
 from ser.base.errors import SerError
 from ser.base.files import read_json
-from ser.config.features import recorded_features
+from ser.config.features import FeaturesConfig, recorded_features
 from ser.config.protocol import ProtocolConfig
-from ser.config.schema import FeaturesConfig, LabelsConfig, SystemConfig
+from ser.config.schema import LabelsConfig, SystemConfig
 from ser.feats.definitions import make_extractor
 from ser.infer.model import Model
 from ser.infer.onnx_engine import OnnxEngine, load_onnx

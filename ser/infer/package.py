@@ -15,7 +15,8 @@ from pydantic import Field, ValidationError
 from ser.base.errors import SerError
 from ser.base.files import digest_file, digest_json
 from ser.config.features import RecordedFeatures
-from ser.config.schema import Positive, Section, SystemConfig
+from ser.config.schema import SystemConfig
+from ser.config.section import Positive, Section
 
 MANIFEST = "package.json"
 CARD = "README.md"

@@ -2,8 +2,8 @@
 
 from ser.base.record import Record, read_record
 from ser.config.controls import ProbeConfig
+from ser.config.network import ReadoutConfig
 from ser.config.pretraining import load_pretraining
-from ser.config.schema import ReadoutConfig
 from ser.data.utterances import read_feature_dir
 from ser.infer.linear import write_vectors
 from ser.train.encoded import Encoding, encode_features

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from ser.config.schema import CnnBlstmSaConfig
+from ser.config.network import CnnBlstmSaConfig
 from ser.nn.emotion import EmotionOutput
 from ser.nn.mask import length_mask
 

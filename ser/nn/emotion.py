@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from ser.config.schema import PAPER_READOUT, EncoderConfig, ReadoutConfig
+from ser.config.network import PAPER_READOUT, EncoderConfig, ReadoutConfig
 from ser.nn.encoders import build_encoder
 from ser.nn.fast import Linear
 from ser.nn.mask import length_mask

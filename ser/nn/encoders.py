@@ -1,6 +1,6 @@
 """The encoders by the ``type`` of their configuration."""
 
-from ser.config.schema import EncoderConfig
+from ser.config.network import EncoderConfig
 from ser.nn.encoder import Encoder
 from ser.nn.transformer import TransformerEncoder
 from ser.nn.whisper import WhisperEncoder

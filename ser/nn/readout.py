@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn.functional import layer_norm
 
-from ser.config.schema import ReadoutConfig
+from ser.config.network import ReadoutConfig
 from ser.nn.encoder import BlocksConfig
 from ser.nn.mask import length_mask
 

@@ -5,7 +5,7 @@ from itertools import groupby
 import torch
 from torch import nn
 
-from ser.config.schema import EncoderConfig
+from ser.config.network import EncoderConfig
 from ser.nn.encoders import build_encoder
 from ser.nn.fast import Linear
 from ser.nn.mask import length_mask

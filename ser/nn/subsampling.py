@@ -6,7 +6,7 @@ from typing import TypeVar
 import torch
 from torch import nn
 
-from ser.config.schema import SubsamplingConfig
+from ser.config.network import SubsamplingConfig
 from ser.nn.fast import Linear, linear, use_fast
 from ser.nn.fast_subsampling import Geometry, PhaseConvolutions
 

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import nn
 
-from ser.config.schema import TransformerConfig
+from ser.config.network import TransformerConfig
 from ser.nn.encoder import Encoder, padded_to
 from ser.nn.subsampling import ConvSubsampling
 

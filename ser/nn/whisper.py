@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn.functional import gelu
 
-from ser.config.schema import WhisperConfig
+from ser.config.network import WhisperConfig
 from ser.nn.encoder import Encoder
 from ser.nn.mask import length_mask
 

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import ConfigDict, Field, RootModel
 
 from ser.config.load import load_config
-from ser.config.schema import Section
+from ser.config.section import Section
 
 PAPER_NAMES = {
     "cnn_blstm_sa": "CNN-BLSTM-SA",

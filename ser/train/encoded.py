@@ -9,14 +9,8 @@ from tqdm import tqdm
 
 from ser.base.log import logger
 from ser.base.record import Record, require, sole_run
-from ser.config.schema import (
-    SCRATCH,
-    EncoderConfig,
-    OptimizerConfig,
-    PretrainConfig,
-    ReadoutConfig,
-    SystemConfig,
-)
+from ser.config.network import EncoderConfig, ReadoutConfig
+from ser.config.schema import SCRATCH, OptimizerConfig, PretrainConfig, SystemConfig
 from ser.data.loader import load_batches
 from ser.data.sampler import split_by_frames
 from ser.data.utterances import read_feature_dir, select

@@ -7,16 +7,9 @@ from pathlib import Path
 import torch
 
 from ser.base.errors import SerError
-from ser.config.features import load_features
+from ser.config.features import FeaturesConfig, load_features
 from ser.config.load import load_config, read_yaml
-from ser.config.schema import (
-    BpeConfig,
-    FeaturesConfig,
-    LabelsConfig,
-    PretrainConfig,
-    SystemConfig,
-    TrainingConfig,
-)
+from ser.config.schema import BpeConfig, LabelsConfig, PretrainConfig, SystemConfig, TrainingConfig
 from ser.nn.cnn_blstm_sa import CnnBlstmSa
 from ser.nn.cost import FLOAT_BYTES, TRAINING_PASSES, count_parameters
 from ser.nn.emotion import EmotionModel

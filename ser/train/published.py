@@ -12,7 +12,8 @@ from ser.base.errors import SerError
 from ser.base.files import digest_file, read_json
 from ser.base.log import logger
 from ser.base.record import Record, claim_training_folder, read_record, sole_run
-from ser.config.schema import ImportConfig, PublishedConfig, WhisperConfig
+from ser.config.network import WhisperConfig
+from ser.config.schema import ImportConfig, PublishedConfig
 from ser.nn.whisper import WhisperEncoder, positions
 from ser.train.checkpoint import write_tensors
 

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from ser.base.errors import SerError
 from ser.config.load import load_config, read_yaml
-from ser.config.schema import Section
+from ser.config.section import Section
 
 
 class Cat(Section):

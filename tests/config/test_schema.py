@@ -12,19 +12,12 @@ from ser.base.errors import SerError
 from ser.base.record import flatten
 from ser.config.controls import FunctionalsConfig, WordsConfig
 from ser.config.cross import CrossConfig
-from ser.config.features import load_features
+from ser.config.features import FbankConfig, load_features
 from ser.config.load import NAMED, load_config, read_yaml
+from ser.config.network import TransformerConfig
 from ser.config.pretraining import encoders_needed, load_pretraining, needs_read_speech
 from ser.config.protocol import ProtocolConfig
-from ser.config.schema import (
-    BpeConfig,
-    CountsConfig,
-    FbankConfig,
-    LabelsConfig,
-    PretrainConfig,
-    SystemConfig,
-    TransformerConfig,
-)
+from ser.config.schema import BpeConfig, CountsConfig, LabelsConfig, PretrainConfig, SystemConfig
 from ser.config.systems import load_system, load_trained_system
 
 EGS = Path(ser.__file__).parents[1] / "egs"

@@ -16,7 +16,7 @@ import soundfile
 
 from ser.base.errors import SerError
 from ser.base.record import Record
-from ser.config.schema import FbankConfig
+from ser.config.features import FbankConfig
 from ser.data.utterances import read_feature_dir
 from ser.feats import extract
 from ser.feats.extract import extract_features

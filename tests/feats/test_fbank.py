@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torchaudio.compliance.kaldi import fbank as reference_fbank
 
-from ser.config.schema import FbankConfig
+from ser.config.features import FbankConfig
 from ser.feats.fbank import BLOCK_FRAMES, Fbank, covered_groups, mel_filters
 
 CONFIG = FbankConfig(

@@ -9,7 +9,8 @@ from programs import call
 from tiny import encoder_config, optimizer_config, system_config, training_config, write_config
 
 from ser.base.record import Record
-from ser.config.schema import FbankConfig, PretrainConfig
+from ser.config.features import FbankConfig
+from ser.config.schema import PretrainConfig
 from ser.data.utterances import read_feature_dir
 from ser.feats.speed import speed_dir, speed_factors, speed_tables
 from ser.kaldi.audio import read_audio

@@ -16,7 +16,7 @@ from tiny_audio import plant_files, run_folder
 from tiny_recipe import LABELS
 
 from ser.base.errors import SerError
-from ser.config.schema import FeaturesConfig
+from ser.config.features import FeaturesConfig
 from ser.feats.definitions import make_extractor
 from ser.infer.engine import pad
 from ser.infer.export import export_onnx, export_torch

@@ -10,7 +10,7 @@ from tiny import cnn_blstm_sa_config, encoder_config, system_config, whisper_con
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from ser.config.schema import CnnBlstmSaConfig, EncoderConfig, ReadoutConfig
+from ser.config.network import CnnBlstmSaConfig, EncoderConfig, ReadoutConfig
 from ser.nn.cnn_blstm_sa import CnnBlstmSa
 from ser.nn.cost import count_parameters, forward_flops, kept_bytes, training_flops
 from ser.nn.emotion import EmotionModel

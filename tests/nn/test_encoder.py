@@ -11,7 +11,8 @@ from torch import nn
 
 import ser
 from ser.config.load import load_config
-from ser.config.schema import PretrainConfig, TransformerConfig
+from ser.config.network import TransformerConfig
+from ser.config.schema import PretrainConfig
 from ser.nn.attention import SelfAttention
 from ser.nn.encoder import Encoder, EncoderBlock
 from ser.nn.mask import length_mask

@@ -8,7 +8,7 @@ import torch
 from tiny import encoder_config, whisper_config
 from torch import nn
 
-from ser.config.schema import SubsamplingConfig, TransformerConfig, WhisperConfig
+from ser.config.network import SubsamplingConfig, TransformerConfig, WhisperConfig
 from ser.nn import attention, fast, fast_subsampling, subsampling
 from ser.nn.emotion import EmotionModel
 from ser.nn.fast import AddDropout, GeluDropout, Keep, ReluDropout, linear

@@ -5,7 +5,7 @@ import pytest
 import torch
 from tiny import encoder_config, whisper_config
 
-from ser.config.schema import ReadoutConfig, TransformerConfig, WhisperConfig
+from ser.config.network import ReadoutConfig, TransformerConfig, WhisperConfig
 from ser.nn.emotion import EmotionModel
 from ser.nn.mask import length_mask
 from ser.nn.readout import READOUTS, Pooling, loud_frames

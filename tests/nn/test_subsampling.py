@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny import encoder_config
 
-from ser.config.schema import SubsamplingConfig
+from ser.config.network import SubsamplingConfig
 from ser.nn.subsampling import ConvSubsampling
 
 PAPER = SubsamplingConfig(num_channels=2, kernel_sizes=[3, 5], strides=[2, 3])

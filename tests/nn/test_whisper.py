@@ -6,7 +6,7 @@ import pytest
 import torch
 from tiny import whisper_config
 
-from ser.config.schema import WhisperConfig
+from ser.config.network import WhisperConfig
 from ser.nn.mask import length_mask
 from ser.nn.whisper import WhisperEncoder, positions
 from ser.train.published import read_encoder

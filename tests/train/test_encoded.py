@@ -18,7 +18,8 @@ from tiny_recipe import (
 
 from ser.base.errors import SerError
 from ser.base.record import read_record
-from ser.config.schema import HeadConfig, ReadoutConfig, SystemConfig
+from ser.config.network import ReadoutConfig
+from ser.config.schema import HeadConfig, SystemConfig
 from ser.config.systems import load_trained_system
 from ser.data.utterances import read_feature_dir
 from ser.kaldi.ark import ArkWriter

@@ -14,7 +14,8 @@ from tiny import whisper_config
 
 from ser.base.errors import SerError
 from ser.base.record import read_record
-from ser.config.schema import ImportConfig, WhisperConfig
+from ser.config.network import WhisperConfig
+from ser.config.schema import ImportConfig
 from ser.nn.whisper import WhisperEncoder, positions
 from ser.train.checkpoint import load_weights
 from ser.train.published import import_encoder, read_encoder

@@ -12,13 +12,8 @@ from torch import distributed, nn
 
 from benchmarks.row import Row
 from ser.base.files import read_json, write_json
-from ser.config.schema import (
-    CtcConfig,
-    OptimizerConfig,
-    SubsamplingConfig,
-    TrainingConfig,
-    TransformerConfig,
-)
+from ser.config.network import SubsamplingConfig, TransformerConfig
+from ser.config.schema import CtcConfig, OptimizerConfig, TrainingConfig
 from ser.data.batch import Batch
 from ser.nn.recogniser import Recogniser
 from ser.train.pretrain import recogniser_loss

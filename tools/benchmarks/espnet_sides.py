@@ -17,7 +17,8 @@ from espnet2.asr.encoder.transformer_encoder import TransformerEncoder
 from torch import nn
 
 from benchmarks.row import alternate_seconds
-from ser.config.schema import CtcConfig, TransformerConfig
+from ser.config.network import TransformerConfig
+from ser.config.schema import CtcConfig
 from ser.nn.losses import ctc_sum
 from ser.nn.recogniser import Recogniser
 

@@ -20,8 +20,8 @@ import ser
 from benchmarks.corpora import RATE_HZ, speech_files
 from benchmarks.row import Row, alternate_seconds
 from ser.base.record import Record
+from ser.config.features import FbankConfig
 from ser.config.load import load_config
-from ser.config.schema import FbankConfig
 from ser.feats.fbank import Fbank
 from ser.kaldi.ark import ArkReader
 from ser.kaldi.audio import audio_seconds, read_audio

@@ -20,9 +20,10 @@ import torch
 from benchmarks.peer_env import measure_beside_peers
 from benchmarks.row import Row, alternate_seconds
 from ser.base.record import Record
+from ser.config.features import FbankConfig
 from ser.config.load import load_config
 from ser.config.protocol import ProtocolConfig
-from ser.config.schema import BpeConfig, FbankConfig, LabelsConfig, SystemConfig
+from ser.config.schema import BpeConfig, LabelsConfig, SystemConfig
 from ser.data.utterances import FeatureReader, Utterance
 from ser.infer.run import predict_utterances
 from ser.kaldi.ark import ArkWriter
