@@ -106,6 +106,11 @@ class ReadoutConfig(Section):
     type: ReadoutName = "emotion_vector"
     least_loudness: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
+    @property
+    def needs_vector(self) -> bool:
+        """Whether the emotion vector x_e stands in front of the frames."""
+        return self.type.startswith("emotion_vector")
+
     @model_validator(mode="after")
     def _quiet_frames_are_pooled(self) -> "ReadoutConfig":
         if self.least_loudness and self.type not in ("mean", "mean_sd"):

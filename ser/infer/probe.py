@@ -6,8 +6,9 @@ from ser.config.network import ReadoutConfig
 from ser.config.pretraining import load_pretraining
 from ser.data.utterances import read_feature_dir
 from ser.infer.linear import write_vectors
-from ser.train.encoded import Encoding, encode_features
+from ser.train.encoded import encode_features
 from ser.train.finetune_run import FinetuneRun
+from ser.train.frozen import Encoding
 from ser.train.world import join_world
 
 

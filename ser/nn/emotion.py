@@ -49,7 +49,7 @@ class EmotionModel(nn.Module):
         self._least_loudness = readout.least_loudness
         # Like one scaled input vector; it gets no position.
         self.emotion_embedding = (
-            nn.Parameter(torch.randn(config.d_model)) if self.readout.needs_vector else None
+            nn.Parameter(torch.randn(config.d_model)) if readout.needs_vector else None
         )
         self.emotion_head = nn.Linear(self.readout.size, num_emotions)
         self.ctc_head = None if vocab_size is None else Linear(config.d_model, vocab_size)

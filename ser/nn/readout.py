@@ -26,13 +26,11 @@ class Readout(nn.Module):
     the encoder is frozen its result is computed once; ``forward`` makes the vector of it.
 
     Attributes:
-        needs_vector: Whether x_e stands in front of the frames.
         size: Of the vector.
         products_a_frame: Multiply-adds of each encoder frame.
         values_a_frame: Values that each encoder frame keeps for the backward pass.
     """
 
-    needs_vector: bool
     size: int
     products_a_frame: int = 0
     values_a_frame: int = 0
@@ -55,8 +53,6 @@ class Readout(nn.Module):
 class EmotionVector(Readout):
     """z_e, eq. (5): what comes out at x_e after the last block."""
 
-    needs_vector = True
-
     def __init__(self, config: BlocksConfig) -> None:
         super().__init__()
         self.size = config.d_model
@@ -74,8 +70,6 @@ class EmotionVector(Readout):
 
 class EmotionVectorOfAllBlocks(Readout):
     """Each block's z_e, normalised, in a sum with learned weights that add up to 1."""
-
-    needs_vector = True
 
     def __init__(self, config: BlocksConfig) -> None:
         super().__init__()
@@ -101,7 +95,6 @@ class Pooling(Readout):
     standard deviation over the training utterances, which ``standardise`` sets once.
     """
 
-    needs_vector = False
     offset: torch.Tensor
     scale: torch.Tensor
 

@@ -1,7 +1,5 @@
 """What a frozen encoder makes of the features: computed once, not in every epoch and every run."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -9,8 +7,6 @@ from tqdm import tqdm
 
 from ser.base.log import logger
 from ser.base.record import Record, require, sole_run
-from ser.config.network import EncoderConfig, ReadoutConfig
-from ser.config.schema import SCRATCH, OptimizerConfig, PretrainConfig, SystemConfig
 from ser.data.loader import load_batches
 from ser.data.sampler import split_by_frames
 from ser.data.utterances import read_feature_dir, select
@@ -19,61 +15,12 @@ from ser.feats.speed import speed_dir
 from ser.kaldi.ark import ArkWriter, encode
 from ser.kaldi.data_dir import write_data_dir
 from ser.nn.emotion import EmotionModel
-from ser.nn.readout import READOUTS
 from ser.nn.recogniser import Recogniser
 from ser.nn.systems import transfer
 from ser.train.checkpoint import load_weights
+from ser.train.frozen import Encoding
 
 MAX_FRAMES = 20_000  # padded feature frames that are encoded together
-
-
-def is_frozen(optimizer: OptimizerConfig) -> bool:
-    """Whether no parameter of the encoder is trained."""
-    return "encoder" in optimizer.frozen
-
-
-def can_be_encoded(config: SystemConfig | PretrainConfig) -> bool:
-    """Whether what the encoder gives is the same in every epoch, and all that is needed of it.
-
-    It must be frozen, its input not masked anew, and nothing of the model stand in front of it.
-    """
-    alike = is_frozen(config.optimizer) and config.training.spec_augment is None
-    if isinstance(config, PretrainConfig):
-        return alike and config.init != SCRATCH
-    if config.model.type == "cnn_blstm_sa":
-        return False
-    own = READOUTS[config.readout.type].needs_vector or config.ctc_alpha > 0
-    return alike and config.init != SCRATCH and not own
-
-
-@dataclass(frozen=True, kw_only=True)
-class Encoding:
-    """What is encoded.
-
-    Attributes:
-        config: Of the encoder.
-        readout: Whose gathered outputs are kept; None for the last block's, which CTC reads.
-        encoder: Its folder, of stage 3.
-        feats: Folder of the features, of stage 1.
-        speed_factors: Of its copies, which are encoded too.
-        out: The folder of all encoded features.
-    """
-
-    config: EncoderConfig
-    readout: ReadoutConfig | None
-    encoder: Path
-    feats: Path
-    speed_factors: Sequence[float]
-    out: Path
-
-    @property
-    def folder(self) -> Path:
-        """Where the encoded features go; those of the copies lie beside."""
-        kind = "last_block"
-        if self.readout is not None:
-            least = self.readout.least_loudness
-            kind = f"{self.readout.type}{f'_{least:g}' if least else ''}"
-        return self.out / f"{self.encoder.name}.{kind}" / self.feats.name
 
 
 def encode_features(encoding: Encoding, device: torch.device) -> list[Record]:

@@ -13,7 +13,7 @@ from ser.base.errors import SerError
 from ser.base.files import digest_json
 from ser.base.record import read_record, require
 from ser.config.protocol import ProtocolConfig
-from ser.config.schema import SCRATCH, HeadConfig, LabelsConfig, SystemConfig
+from ser.config.schema import SCRATCH, LabelsConfig, SystemConfig
 from ser.corpus.fold_lists import TRAIN, VALID, read_fold
 from ser.data.batch import Batch
 from ser.data.loader import load_batches
@@ -36,9 +36,10 @@ from ser.text.bpe import Tokenizer
 from ser.train.checkpoint import load_weights
 from ser.train.ctc_targets import check_ctc_lengths, choose_targets, encode_transcripts
 from ser.train.device import prepare_process
-from ser.train.encoded import Encoding, can_be_encoded, encode_features
+from ser.train.encoded import encode_features
 from ser.train.finetune_run import FinetuneRun, finetune_record, load_tokenizer
 from ser.train.folder import train_in_folder
+from ser.train.frozen import encoding_of, with_head_alone
 from ser.train.loop import OnStep, Trainer
 from ser.train.selection import Selection
 from ser.train.standardise import standardise
@@ -87,9 +88,9 @@ def _train(
     fold = read_fold(run.exp_dir / "folds", run.fold)
     fit = partial(_fit, model, run, labels, protocol, fold, tokenizer, world)
     head = run.folder / "head"
-    if system.head_first:
+    if at_first := with_head_alone(system):
         if not (head / "model.safetensors").exists():
-            fit(with_head_alone(system, system.head_first), head, True, None)
+            fit(at_first, head, True, None)
         world.on_first(lambda: None)  # nobody reads before it is written
         model.load_state_dict(load_weights(head / "model.safetensors"))
     notes = fit(system, run.folder, system.head_first is None, on_step)
@@ -103,12 +104,6 @@ def _train(
         "fold_digest": digest_json(fold),
         "fbank": require(run.feats, 1)["config"],  # with the weights, all that prediction needs
     }
-
-
-def with_head_alone(system: SystemConfig, head: HeadConfig) -> SystemConfig:
-    """The system while what is new in it is trained on the frozen encoder."""
-    changes = {"optimizer": head.optimizer, "training": head.training, "head_first": None}
-    return system.model_copy(update=changes)
 
 
 def _fit(
@@ -126,16 +121,8 @@ def _fit(
 ) -> dict[str, Any]:
     """Trains the model as the system says, in a folder; ``is_start`` where nothing came before."""
     factors = system.training.speed_factors
-    encoding = None
-    if can_be_encoded(system) and system.model.type != "cnn_blstm_sa":
-        encoding = Encoding(
-            config=system.model,
-            readout=system.readout,
-            encoder=run.pretrain / system.init,
-            feats=run.feats,
-            speed_factors=factors,
-            out=run.exp_dir / "encoded",
-        )
+    encoding = encoding_of(run, system)
+    if encoding:
         world.on_first(partial(encode_features, encoding, world.device))
     encoded = encoding is not None
     features = read_with_copies(encoding.folder if encoding else run.feats, factors)

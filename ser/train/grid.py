@@ -15,8 +15,10 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from ser.base.errors import SerError, StoppedError
 from ser.base.jobs import Report, SideBySide
 from ser.base.log import logger
-from ser.base.process import exit_on_sigterm
+from ser.base.process import exit_on_sigterm, num_cores
+from ser.config.systems import load_trained_system
 from ser.train.finetune_run import FinetuneRun, finetune_record
+from ser.train.frozen import Encoding, encoding_of, with_head_alone
 
 NUM_LOG_LINES = 5
 # What takes seconds to import: torch, and what its optimisers import when the first one is made.
@@ -40,6 +42,7 @@ def finetune_all(runs: Sequence[FinetuneRun], num_jobs: int) -> None:
     unfinished = list(unfinished_runs(runs).values())
     deadline = runs[0].deadline
     failures = []
+    encode_first(unfinished)
     with (
         exit_on_sigterm(),
         Display(unfinished) as display,
@@ -65,6 +68,31 @@ def finetune_all(runs: Sequence[FinetuneRun], num_jobs: int) -> None:
             f"stopped with {display.num_finished} of {len(unfinished)} runs finished; rerun the "
             "command to go on"
         )
+
+
+def encode_first(runs: Sequence[FinetuneRun]) -> None:
+    """What frozen encoders give is computed before the runs, on all cores, for all of them.
+
+    Raises:
+        SerError: An input is missing or stale.
+    """
+    systems = {run.system: load_trained_system(run.conf, run.system) for run in runs}
+    wanted: dict[Path, Encoding] = {}
+    for run in runs:
+        system = systems[run.system]
+        for phase in (system, with_head_alone(system)):
+            if phase and (encoding := encoding_of(run, phase)):
+                wanted[encoding.folder] = encoding
+    if not wanted:
+        return
+    from ser.train.device import prepare_process  # torch takes seconds to import
+    from ser.train.encoded import encode_features
+    from ser.train.world import join_world
+
+    prepare_process(num_cores(), runs[0].seed)
+    device = join_world(min(1, runs[0].num_gpus)).device
+    for encoding in wanted.values():
+        encode_features(encoding, device)
 
 
 def _carry_out(devices: Sequence[str], run: FinetuneRun, place: int, report: Report) -> None:

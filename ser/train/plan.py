@@ -15,7 +15,7 @@ from ser.nn.cost import FLOAT_BYTES, TRAINING_PASSES, count_parameters
 from ser.nn.emotion import EmotionModel
 from ser.nn.recogniser import Recogniser
 from ser.nn.systems import build_system
-from ser.train.encoded import can_be_encoded, is_frozen
+from ser.train.frozen import can_be_encoded, is_frozen
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -34,8 +34,9 @@ from ser.text.bpe import Tokenizer
 from ser.train.checkpoint import load_weights
 from ser.train.ctc_targets import check_ctc_lengths, choose_targets, encode_transcripts
 from ser.train.device import prepare_process
-from ser.train.encoded import Encoding, can_be_encoded, encode_features
+from ser.train.encoded import encode_features
 from ser.train.folder import train_in_folder
+from ser.train.frozen import Encoding, can_be_encoded
 from ser.train.loop import Trainer
 from ser.train.selection import Selection
 from ser.train.step import ComputeLoss, autocast

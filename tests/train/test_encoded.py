@@ -26,9 +26,9 @@ from ser.kaldi.ark import ArkWriter
 from ser.train import encoded as encoded_module
 from ser.train import finetune as finetune_module
 from ser.train.checkpoint import load_weights
-from ser.train.encoded import can_be_encoded
 from ser.train.finetune import finetune
 from ser.train.finetune_run import FinetuneRun
+from ser.train.frozen import can_be_encoded
 from ser.train.step import Stepper
 
 pytestmark = pytest.mark.usefixtures("recipe")
@@ -59,7 +59,7 @@ def test_the_weights_are_those_of_training_through_the_encoder(
     finetune(run)
     once = load_weights(run.folder / "model.safetensors")
     assert (folder(readout) / "run.json").exists()
-    monkeypatch.setattr(finetune_module, "can_be_encoded", lambda system: False)
+    monkeypatch.setattr(finetune_module, "encoding_of", lambda run, system: None)
     other = finetune_run(NAME, exp_dir=Path("elsewhere"))
     other.exp_dir.mkdir()
     (other.exp_dir / "folds").symlink_to((EXP / "folds").resolve())

@@ -1,0 +1,83 @@
+"""Where an encoder is frozen, and what of it can be computed once. Needs no torch."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ser.config.network import EncoderConfig, ReadoutConfig
+from ser.config.schema import SCRATCH, OptimizerConfig, PretrainConfig, SystemConfig
+from ser.train.finetune_run import FinetuneRun
+
+
+def is_frozen(optimizer: OptimizerConfig) -> bool:
+    """Whether no parameter of the encoder is trained."""
+    return "encoder" in optimizer.frozen
+
+
+def can_be_encoded(config: SystemConfig | PretrainConfig) -> bool:
+    """Whether what the encoder gives is the same in every epoch, and all that is needed of it.
+
+    It must be frozen, its input not masked anew, and nothing of the model stand in front of it.
+    """
+    alike = is_frozen(config.optimizer) and config.training.spec_augment is None
+    if isinstance(config, PretrainConfig):
+        return alike and config.init != SCRATCH
+    if config.model.type == "cnn_blstm_sa" or config.init == SCRATCH:
+        return False
+    return alike and not config.readout.needs_vector and config.ctc_alpha == 0
+
+
+def with_head_alone(system: SystemConfig) -> SystemConfig | None:
+    """The system while what is new in it is trained on the frozen encoder, if that comes first."""
+    if system.head_first is None:
+        return None
+    changes = {
+        "optimizer": system.head_first.optimizer,
+        "training": system.head_first.training,
+        "head_first": None,
+    }
+    return system.model_copy(update=changes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Encoding:
+    """What is encoded.
+
+    Attributes:
+        config: Of the encoder.
+        readout: Whose gathered outputs are kept; None for the last block's, which CTC reads.
+        encoder: Its folder, of stage 3.
+        feats: Folder of the features, of stage 1.
+        speed_factors: Of its copies, which are encoded too.
+        out: The folder of all encoded features.
+    """
+
+    config: EncoderConfig
+    readout: ReadoutConfig | None
+    encoder: Path
+    feats: Path
+    speed_factors: Sequence[float]
+    out: Path
+
+    @property
+    def folder(self) -> Path:
+        """Where the encoded features go; those of the copies lie beside."""
+        kind = "last_block"
+        if self.readout is not None:
+            least = self.readout.least_loudness
+            kind = f"{self.readout.type}{f'_{least:g}' if least else ''}"
+        return self.out / f"{self.encoder.name}.{kind}" / self.feats.name
+
+
+def encoding_of(run: FinetuneRun, system: SystemConfig) -> Encoding | None:
+    """What a run of a system reads instead of features; None where it reads these."""
+    if not can_be_encoded(system) or system.model.type == "cnn_blstm_sa":
+        return None
+    return Encoding(
+        config=system.model,
+        readout=system.readout,
+        encoder=run.pretrain / system.init,
+        feats=run.feats,
+        speed_factors=system.training.speed_factors,
+        out=run.exp_dir / "encoded",
+    )
