@@ -54,6 +54,16 @@ def one_thread() -> None:
     torch.set_num_threads(1)
 
 
+@pytest.fixture(autouse=True)
+def same_log_level() -> Iterator[None]:
+    """What a program that is called in this process lets through, later tests do not see."""
+    from ser.base.log import logger
+
+    level = logger.level
+    yield
+    logger.setLevel(level)
+
+
 @pytest.fixture(scope="session")
 def pretrained_recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny recipe after stage 3; not to be changed."""

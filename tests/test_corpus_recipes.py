@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 from corpora import PLANTERS, plant_audio
 from programs import call
+from safetensors.torch import save_file
+from tiny import whisper_config
+from tiny_whisper import their_config, their_tensors
 
 import ser
 from ser.config.load import load_config
@@ -20,6 +23,7 @@ from ser.corpus.fold_lists import read_fold
 from ser.kaldi.data_dir import read_data_dir
 
 ROOT = Path(ser.__file__).parents[1]
+WHISPER = whisper_config(d_model=16, num_heads=2, ffn_dim=32)
 
 
 def run(program: Path, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -105,6 +109,62 @@ def shrink(recipe: Path) -> None:
         for key, value in sizes.items():
             text = re.sub(rf"(?m)^( *{key}:) \S+", rf"\1 {value}", text)
         path.write_text(text)
+
+
+def published(folder: Path) -> Path:
+    """Weights as the hub has them, of an encoder of a few thousand parameters."""
+    tensors = their_tensors(WHISPER)
+    folder.mkdir()
+    save_file(tensors, folder / "model.safetensors")
+    (folder / "config.json").write_text(json.dumps(their_config(WHISPER)))
+    return folder
+
+
+@pytest.mark.trains
+def test_from_a_published_encoder(tree: Path) -> None:
+    """The skeleton on a folder of WAV files: the weights alone, beside the first experiment."""
+    assert run(tree / "tools" / "new_recipe.sh", "demo").returncode == 0
+    recipe = tree / "egs" / "demo"
+    wav = plant_speakers(tree / "wavs")[0][0]
+    sizes = WHISPER.model_dump(exclude={"type"}) | {"max_epochs": 1, "num_folds": 3}
+    for path in (recipe / "conf").rglob("*.yaml"):
+        text = path.read_text()
+        for key, value in sizes.items():
+            text = re.sub(rf"(?m)^( *{key}:) \S+", rf"\1 {value}", text)
+        path.write_text(text)
+    weights = published(tree / "whisper-mini")
+    conf = ["--conf", "conf/whisper"]
+    given = {"DEMO": str(tree / "wavs"), "WHISPER": str(weights)}
+    names = "whisper_probe transformer_tl"
+    result = run(recipe / "run.sh", *conf, "--systems", names, **given)
+    assert result.returncode == 0, result.stderr
+    assert "MIT" in (recipe / "exp" / "whisper" / "RESULTS.md").read_text()
+    results = json.loads((recipe / "exp" / "whisper" / "results.json").read_text())
+    assert results["systems"].keys() == set(names.split())
+    assert results["run"]["published"].keys() == set(names.split())
+    assert not (recipe / "exp" / "pretrain").exists(), "nothing of the first experiment is touched"
+    assert not (recipe / "dump" / "fbank").exists()
+    assert not (recipe / "data" / "asr_train").exists()
+    with contextlib.chdir(recipe):
+        verified = call("verify", "exp/whisper")
+        assert verified.status == 0, verified.err
+        packed = call("pack", "exp/whisper/transformer_tl", "--out", "model", "--folds", "1")
+        assert packed.status == 0, packed.err
+        assert "openai/whisper-tiny.en" in (recipe / "model" / "README.md").read_text()
+        exported = call("export", "model", "--out", "model.onnx", "--features-inside")
+        assert exported.status == 0, exported.err
+        told = [call("ser_predict", model, str(wav)) for model in ("model", "model.onnx")]
+        assert told[0].out == told[1].out and str(wav) in told[0].out
+    # The first experiment beside it leaves this one alone.
+    first = ["--recogniser", "none", "--systems", "transformer", "--stop-stage", "1"]
+    assert run(recipe / "run.sh", *first, **given).returncode == 0
+    assert (recipe / "dump" / "fbank" / "ser" / "run.json").exists()
+    again = run(recipe / "run.sh", *conf, "--systems", names, "--stage", "1", **given)
+    assert again.returncode == 0, again.stderr
+    rescored = json.loads((recipe / "exp" / "whisper" / "results.json").read_text())
+    assert rescored["systems"] == results["systems"]
+    kept = run(recipe / "run.sh", *conf, "--stage", "3", "--stop-stage", "3", DEMO=given["DEMO"])
+    assert kept.returncode == 0, "weights that were imported are not asked for again"
 
 
 def choose_settings(recipe: Path, wavs: Path) -> None:

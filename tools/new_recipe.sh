@@ -33,17 +33,21 @@ rm -rf "$new"
 mkdir -p "$new/local" "$new/conf/protocol"
 cp -L egs/ravdess/{run,path,cmd}.sh "$new"
 cp -RL egs/ravdess/conf/{bpe,encoder,fbank}.yaml egs/ravdess/conf/{systems,controls,variants,pretrain,slurm.conf} "$new/conf"
+mkdir "$new/conf/whisper"
+cp -RL egs/ravdess/conf/whisper/{bpe,encoder,fbank}.yaml egs/ravdess/conf/whisper/{systems,controls,variants,pretrain} \
+  "$new/conf/whisper"
 
 cat >"$new/db.sh" <<END
 # shellcheck shell=bash
 # Where the corpora lie; the environment has the last word.
 export $corpus=\${$corpus:-}    # your corpus: a folder of audio files, a table, or a Kaldi data directory
+export WHISPER=\${WHISPER:-}    # a published encoder's folder, or the word hub; for --conf conf/whisper
 export LIBRISPEECH=\${LIBRISPEECH:-}    # the folder of train-clean-5, to train a recogniser
 END
 
 cat >"$new/local/data.sh" <<END
 #!/usr/bin/env bash
-# Stage 0: your corpus -> data/ser, LibriSpeech train-clean-5 -> data/asr_* (not with --recogniser).
+# Stage 0: your corpus -> data/ser, LibriSpeech train-clean-5 -> data/asr_* (where one is trained here).
 set -euo pipefail
 . ../../tools/data.sh
 
@@ -88,6 +92,13 @@ selection: last
 END
 cp -L egs/ravdess/conf/protocol/next_fold.yaml "$new/conf/protocol"
 
+# The classes and who is held out are those of conf.
+printf '!include ../labels.yaml\n' >"$new/conf/whisper/labels.yaml"
+mkdir "$new/conf/whisper/protocol"
+for file in paper next_fold; do
+  printf '!include ../../protocol/%s.yaml\n' "$file" >"$new/conf/whisper/protocol/$file.yaml"
+done
+
 cat >"$new/README.md" <<END
 # $name
 
@@ -95,6 +106,7 @@ How to obtain it, its licence, its classes and counts, its pitfalls:
 
 \`\`\`sh
 export $corpus=/path/to/$name
+WHISPER=/path/to/whisper-tiny.en ./run.sh --conf conf/whisper     # from a published encoder
 ./run.sh --recogniser none --systems "cnn_blstm_sa transformer"     # from scratch, needs nothing else
 ./run.sh --recogniser ../ravdess     # the encoder of a trained egs/ravdess; without it one is trained
 \`\`\`

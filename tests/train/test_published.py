@@ -11,12 +11,13 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from tiny import whisper_config
+from tiny_whisper import their_config, their_tensors
 
 from ser.base.errors import SerError
 from ser.base.record import read_record
 from ser.config.network import WhisperConfig
 from ser.config.schema import ImportConfig
-from ser.nn.whisper import WhisperEncoder, positions
+from ser.nn.whisper import WhisperEncoder
 from ser.train.checkpoint import load_weights
 from ser.train.published import import_encoder, read_encoder
 
@@ -33,52 +34,13 @@ def import_config(config: WhisperConfig = CONFIG) -> ImportConfig:
     return ImportConfig.model_validate({"encoder": config.model_dump(), "published": PUBLISHED})
 
 
-def their_tensors() -> dict[str, torch.Tensor]:
-    """Tensors by their names, of an encoder with random weights, and a decoder's."""
-    torch.manual_seed(1)
-    encoder = WhisperEncoder(CONFIG)
-    own = encoder.state_dict()
-    tensors = {
-        name.replace("final_norm", "layer_norm"): own[name]
-        for name in own
-        if not name.startswith("blocks.")
-    }
-    width = CONFIG.d_model
-    for block in range(CONFIG.num_blocks):
-        ours, theirs = f"blocks.{block}.", f"layers.{block}."
-        for kind in ("weight", "bias"):
-            parts = own[f"{ours}attention.qkv.{kind}"].split(width)
-            for letter, part in zip("qkv", parts, strict=True):
-                if (letter, kind) != ("k", "bias"):
-                    tensors[f"{theirs}self_attn.{letter}_proj.{kind}"] = part.clone()
-            for there, here in (
-                ("self_attn.out_proj", "attention.output"),
-                ("self_attn_layer_norm", "attention_norm"),
-                ("fc1", "feed_forward.0"),
-                ("fc2", "feed_forward.3"),
-                ("final_layer_norm", "feed_forward_norm"),
-            ):
-                tensors[f"{theirs}{there}.{kind}"] = own[f"{ours}{here}.{kind}"]
-    tensors["embed_positions.weight"] = positions(1500, width)
-    named = {f"model.encoder.{name}": tensor for name, tensor in tensors.items()}
-    return named | {"model.decoder.embed_tokens.weight": torch.zeros(3, width)}
-
-
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder as the hub has it."""
     folder = tmp_path / "whisper-mini"
     folder.mkdir()
-    save_file(their_tensors(), folder / "model.safetensors")
-    config = {
-        "model_type": "whisper",
-        "num_mel_bins": CONFIG.num_mel_bins,
-        "d_model": CONFIG.d_model,
-        "encoder_layers": CONFIG.num_blocks,
-        "encoder_attention_heads": CONFIG.num_heads,
-        "encoder_ffn_dim": CONFIG.ffn_dim,
-    }
-    (folder / "config.json").write_text(json.dumps(config))
+    save_file(their_tensors(CONFIG), folder / "model.safetensors")
+    (folder / "config.json").write_text(json.dumps(their_config(CONFIG)))
     return folder
 
 
