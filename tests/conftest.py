@@ -65,6 +65,18 @@ def same_log_level() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Real corpora and published weights, where they are."""
+    import ser
+
+    beside = Path(ser.__file__).parents[2] / "shared" / "data"
+    path = Path(os.environ.get("SER_SHARED_DATA", beside))
+    if not path.is_dir():
+        pytest.skip(f"no real corpora in {path}; SER_SHARED_DATA names another folder")
+    return path
+
+
+@pytest.fixture(scope="session")
 def pretrained_recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny recipe after stage 3; not to be changed."""
     import tiny_recipe

@@ -2,3 +2,4 @@
 # Where the corpora lie; the environment has the last word.
 export SAVEE=${SAVEE:-}    # the folder of AudioData
 export LIBRISPEECH=${LIBRISPEECH:-}    # the folder of train-clean-5
+export WHISPER=${WHISPER:-}    # a published encoder's folder, or the word hub; for --conf conf/whisper

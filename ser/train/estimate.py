@@ -19,8 +19,8 @@ MEMORY_BYTES_PER_SECOND = 3.35e12
 NVLINK_BYTES_PER_SECOND = 450e9
 UTILISATION = 0.4  # share of the peak that a well-kept training step reaches
 
-# Weights, gradients and Adam's two moments.
-STATE_BYTES = 4 * FLOAT_BYTES
+# Of what is trained, beside its weight: gradient and Adam's two moments.
+STATE_BYTES = 3 * FLOAT_BYTES
 # A value kept for the backward pass is written once and read twice; so is its gradient, less one.
 PASSES = 5
 # Bytes of a stored feature; Kaldi's compressed form has one and a header of each band.
@@ -81,7 +81,7 @@ def estimate(plan: Plan, num_gpus: int, precision: str) -> Estimate:
 
 def all_reduce_bytes(plan: Plan, num_gpus: int) -> float:
     """Bytes that each GPU sends a step: a ring passes 2 (n - 1) / n of the gradient."""
-    return 2 * (num_gpus - 1) / num_gpus * FLOAT_BYTES * plan.num_parameters
+    return 2 * (num_gpus - 1) / num_gpus * FLOAT_BYTES * plan.num_trained
 
 
 def describe(plan: Plan, gpu_counts: Sequence[int]) -> str:
@@ -119,10 +119,11 @@ def _sizes(plan: Plan) -> list[str]:
     kept = kept_bytes(plan.model, plan.num_frames)
     part_utts = plan.training.max_frames_in_memory / plan.num_frames
     parts = ", ".join(f"{name} {part_utts * size / 1e9:.2f}" for name, size in kept.items())
+    state = FLOAT_BYTES * plan.num_parameters + STATE_BYTES * plan.num_trained
     stored = plan.bytes_per_second * STORED_BYTES[plan.fbank.storage] / FLOAT_BYTES
     return [
         f"parameters                 {plan.num_parameters:,}",
-        f"weights, gradients, Adam   {STATE_BYTES * plan.num_parameters / 1e9:.2f} GB",
+        f"weights, gradients, Adam   {state / 1e9:.2f} GB",
         f"kept for the backward pass {part_utts * sum(kept.values()) / 1e9:.2f} GB a part of "
         f"{plan.training.max_frames_in_memory} frames ({parts}), in float32",
         f"features                   {plan.bytes_per_second / 1e3:.1f} kB a second of speech",

@@ -16,6 +16,7 @@ from ser.nn.emotion import EmotionModel
 from ser.nn.recogniser import Recogniser
 from ser.nn.systems import build_system
 from ser.train.frozen import can_be_encoded, is_frozen
+from ser.train.optimizer import freeze
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +63,11 @@ class Plan:
     def num_parameters(self) -> int:
         """Of the network."""
         return count_parameters(self.model)
+
+    @property
+    def num_trained(self) -> int:
+        """Parameters that are not frozen."""
+        return sum(p.numel() for p in self.model.parameters() if p.requires_grad)
 
     @property
     def hours_per_epoch(self) -> float:
@@ -124,6 +130,7 @@ def read_plan(path: Path, vocab_size: int | None, hours: float | None, epochs: i
             training, speech = system.training, FINETUNING_SPEECH
             num_emotions = len(load_config(conf / "labels.yaml", LabelsConfig).names)
             model = build_system(system, num_emotions, vocab_size)
+    freeze(model, config.optimizer.frozen)
     training = training.model_copy(update={"max_epochs": epochs or training.max_epochs})
     passes = 1
     if not can_be_encoded(config):

@@ -1,7 +1,6 @@
 """Corpora that the tests of this folder share."""
 
 import logging
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +9,6 @@ import pytest
 import soundfile
 from corpora import RAMP
 
-import ser
 from ser.base.log import logger
 from ser.corpus.synthetic import write_corpora
 
@@ -21,16 +19,6 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("generated") / "corpora"
     write_corpora(root, num_emotion_turns=80, num_read_sentences=60)
     return root
-
-
-@pytest.fixture(scope="session")
-def real_data() -> Path:
-    """Real corpora, where they are."""
-    beside = Path(ser.__file__).parents[2] / "shared" / "data"
-    path = Path(os.environ.get("SER_SHARED_DATA", beside))
-    if not path.is_dir():
-        pytest.skip(f"no real corpora in {path}; SER_SHARED_DATA names another folder")
-    return path
 
 
 @pytest.fixture
