@@ -8,15 +8,24 @@ from ser.config.schema import TrainingConfig
 from ser.corpus.fold_lists import read_fold
 from ser.data.loader import load_batches
 from ser.data.sampler import sorted_batches
-from ser.data.utterances import FeatureDir, FeatureReader, Utterance, report_lengths, select
+from ser.data.utterances import (
+    FeatureDir,
+    FeatureReader,
+    Utterance,
+    read_feature_dir,
+    report_lengths,
+    select,
+)
 from ser.infer.predictor import Prediction, predictions_of
 from ser.nn.cnn_blstm_sa import CnnBlstmSa
 from ser.nn.emotion import EmotionModel
 from ser.nn.systems import build_system
 from ser.text.bpe import Tokenizer
 from ser.train.checkpoint import load_weights
+from ser.train.encoded import encode_features
 from ser.train.finetune_run import FinetuneRun, finetune_record, load_tokenizer
-from ser.train.step import autocast
+from ser.train.frozen import encoding_of
+from ser.train.step import autocast, run_emotion_model
 from ser.train.world import join_world
 
 
@@ -32,9 +41,17 @@ def predict_parts(
     model.load_state_dict(load_weights(run.folder / "model.safetensors"))
     model.to(device).eval()
     fold = read_fold(run.exp_dir / "folds", run.fold)
-    utterances = select(features, [utt for utt, part in fold.items() if part in parts])
-    report_lengths(utterances, model.min_frames, run.name)
-    return predict_utterances(model, utterances, features.feats, tokenizer, system.training)
+    utts = [utt for utt, part in fold.items() if part in parts]
+    if encoding := encoding_of(run, system):
+        encode_features(encoding, device)
+        features = read_feature_dir(encoding.folder)
+    utterances = select(features, utts)
+    if not encoding:
+        report_lengths(utterances, model.min_frames, run.name)
+    encoded = encoding is not None
+    return predict_utterances(
+        model, utterances, features.feats, tokenizer, system.training, encoded
+    )
 
 
 def predict_utterances(
@@ -43,6 +60,7 @@ def predict_utterances(
     feats: FeatureReader,
     tokenizer: Tokenizer | None,
     training: TrainingConfig,
+    encoded: bool = False,
 ) -> Iterator[Prediction]:
     """Predicts utterances in batches, the longest first.
 
@@ -52,11 +70,12 @@ def predict_utterances(
         feats: Their features.
         tokenizer: Gives the words; None for a system without CTC head.
         training: Gives size and precision of the batches.
+        encoded: Whether the features are what the frozen encoder made of them.
     """
     device = next(model.parameters()).device
     batches = sorted_batches([u.num_frames for u in utterances], training.batch_size_utts)
     for batch in load_batches(utterances, feats, batches):
         batch = batch.to(device)
         with torch.inference_mode(), autocast(device, training.precision):
-            output = model(batch.feats, batch.feat_lens)
+            output = run_emotion_model(model, batch, encoded)
         yield from predictions_of(output, batch.utts, tokenizer)

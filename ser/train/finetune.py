@@ -29,7 +29,7 @@ from ser.feats.speed import speed_prefix
 from ser.kaldi.table import Table
 from ser.metrics.classification import unweighted_accuracy, weighted_accuracy
 from ser.nn.cnn_blstm_sa import CnnBlstmSa
-from ser.nn.emotion import EmotionModel, EmotionOutput
+from ser.nn.emotion import EmotionModel
 from ser.nn.losses import Loss, ctc_sum, multitask_loss
 from ser.nn.systems import build_system, transfer
 from ser.text.bpe import Tokenizer
@@ -43,7 +43,7 @@ from ser.train.frozen import encoding_of, with_head_alone
 from ser.train.loop import OnStep, Trainer
 from ser.train.selection import Selection
 from ser.train.standardise import standardise
-from ser.train.step import ComputeLoss, autocast
+from ser.train.step import ComputeLoss, autocast, run_emotion_model
 from ser.train.training_data import TrainingData, frame_shift_ms
 from ser.train.world import World, join_world
 
@@ -163,13 +163,6 @@ def _fit(
         deadline=run.deadline,
         on_step=on_step,
     ).run()
-
-
-def run_emotion_model(network: nn.Module, batch: Batch, encoded: bool) -> EmotionOutput:
-    """The output for a batch of features, or of what a frozen encoder made of them."""
-    given = {"encoded": True} if encoded else {}
-    output: EmotionOutput = network(batch.feats, batch.feat_lens, **given)
-    return output
 
 
 def emotion_loss(system: SystemConfig, encoded: bool = False) -> ComputeLoss:

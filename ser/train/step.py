@@ -11,6 +11,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from ser.config.schema import OptimizerConfig, TrainingConfig
 from ser.data.batch import Batch
+from ser.nn.emotion import EmotionOutput
 from ser.nn.encoder import EncoderBlock
 from ser.nn.losses import Loss
 from ser.train.memory import out_of_memory_told
@@ -138,3 +139,10 @@ def step_seed(seed: int, step: int, rank: int) -> int:
 def autocast(device: torch.device, precision: str) -> torch.autocast:
     """bfloat16 for the operations that bear it, where the configuration asks for it."""
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
+
+
+def run_emotion_model(network: nn.Module, batch: Batch, encoded: bool) -> EmotionOutput:
+    """The output for a batch of features, or of what a frozen encoder made of them."""
+    given = {"encoded": True} if encoded else {}
+    output: EmotionOutput = network(batch.feats, batch.feat_lens, **given)
+    return output

@@ -22,6 +22,8 @@ from ser.config.network import ReadoutConfig
 from ser.config.schema import HeadConfig, SystemConfig
 from ser.config.systems import load_trained_system
 from ser.data.utterances import read_feature_dir
+from ser.infer import run as infer_run_module
+from ser.infer.run import predict_parts
 from ser.kaldi.ark import ArkWriter
 from ser.train import encoded as encoded_module
 from ser.train import finetune as finetune_module
@@ -72,6 +74,20 @@ def test_the_weights_are_those_of_training_through_the_encoder(
         if name.startswith("encoder."):
             assert torch.equal(tensor, pretrained[name])
         assert torch.allclose(tensor, through[name], atol=2e-4), name
+
+
+def test_predictions_from_what_was_computed_are_those_through_the_encoder(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run = frozen()
+    finetune(run)
+    features = read_feature_dir(FEATS / "ser")
+    once = {p.utt: p.posteriors for p in predict_parts(run, features, ("test",))}
+    monkeypatch.setattr(infer_run_module, "encoding_of", lambda run, system: None)
+    through = {p.utt: p.posteriors for p in predict_parts(run, features, ("test",))}
+    assert once.keys() == through.keys() and len(once) == 8
+    for utt, row in once.items():
+        assert row == pytest.approx(through[utt], abs=1e-5)
 
 
 def test_runs_share_what_was_computed(monkeypatch: pytest.MonkeyPatch) -> None:
