@@ -50,6 +50,7 @@ def predict_all(runs: Sequence[FinetuneRun]) -> None:
     features = read_feature_dir(runs[0].feats)
     records = [_source_record(run, features) for run in runs]
     inputs = _still_valid(out)
+    predict = _Predict(features)
     for run, record in tqdm(
         list(zip(runs, records, strict=True)), desc="predictions", unit="run", disable=None
     ):
@@ -57,7 +58,7 @@ def predict_all(runs: Sequence[FinetuneRun]) -> None:
         path = out / run.system / f"seed{run.seed}_fold{run.fold}.tsv"
         if not _is_table_of(path, record):
             labels = load_config(run.conf / "labels.yaml", LabelsConfig)
-            predictions = _predict(run, features, record.folder)
+            predictions = predict(run, record.folder)
             _write_table(path, run, features, labels, predictions)
             digest = table_digest(path, record.folder, record.identity)
             write_text(path.with_suffix(".sha256"), digest)
@@ -76,13 +77,23 @@ def _source_record(run: FinetuneRun, features: FeatureDir) -> Record:
     return _finished_record(source_run(run))
 
 
-def _predict(run: FinetuneRun, features: FeatureDir, source: Path) -> list[Prediction]:
-    system = load_system(run.conf, run.system)
-    if isinstance(system, FunctionalsConfig | ProbeConfig):
-        return predict_from_vectors(run, system, features, source)
-    if isinstance(system, WordsConfig):
-        return predict_from_words(run, features)
-    return list(predict_parts(run, features, (TEST,)))
+class _Predict:
+    """Predictions of runs; what no seed plays a part in is computed once for all seeds."""
+
+    def __init__(self, features: FeatureDir) -> None:
+        self._features = features
+        self._seedless: dict[tuple[str, str], list[Prediction]] = {}
+
+    def __call__(self, run: FinetuneRun, source: Path) -> list[Prediction]:
+        system = load_system(run.conf, run.system)
+        if isinstance(system, FunctionalsConfig | ProbeConfig):
+            key = run.system, run.fold
+            if key not in self._seedless:
+                self._seedless[key] = predict_from_vectors(run, system, self._features, source)
+            return self._seedless[key]
+        if isinstance(system, WordsConfig):
+            return predict_from_words(run, self._features)
+        return list(predict_parts(run, self._features, (TEST,)))
 
 
 def _finished_record(run: FinetuneRun) -> Record:
