@@ -84,7 +84,7 @@ def test_one_step_of_fine_tuning(
         loss = multitask_loss(model(padded, lens).emotion_logits, torch.arange(4), None, 0.0)
         loss.total.backward()
         optimizer.step()
-        losses.append(float(loss.total))
+        losses.append(loss.total.item())
     assert losses[1] < losses[0]
     same = all(torch.equal(model.state_dict()[k], v) for k, v in weights.items())
     assert same == (name == "transformer_tl"), "frozen or not"

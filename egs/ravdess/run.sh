@@ -6,7 +6,7 @@
 #   --stage N             first stage to run (0)
 #   --stop-stage N        last stage to run (6)
 #   --systems "A B"       systems to train, predict and score, each a <conf>/systems/<name>.yaml
-#                         (all that are there)
+#                         (all: those that are there)
 #   --folds "1 2"         held-out folds (all of the protocol)
 #   --seeds "1 2"         seeds of fine-tuning
 #   --conf DIR            configuration (conf); another one is an experiment of its own beside it:
@@ -33,7 +33,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 
 stage=0
 stop_stage=6
-systems=
+systems=all
 folds=
 seeds="1"
 conf=conf
@@ -51,7 +51,7 @@ parse_options "$@"
 . ./path.sh
 . ./db.sh
 protocol=${protocol:-$conf/protocol/paper.yaml}
-systems=${systems:-$(names_in "$conf/systems")}
+if [ "$systems" = all ]; then systems=$(names_in "$conf/systems"); fi
 dump=dump/fbank
 exp=exp
 published=.

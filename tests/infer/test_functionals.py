@@ -13,6 +13,7 @@ from tiny_recipe import CONF, EXP, FEATS, LABELS, finetune_run
 from ser.base.errors import SerError
 from ser.config.controls import FunctionalsConfig
 from ser.infer import functionals
+from ser.infer.linear import MakeModel, best_cost, logistic, svm
 from ser.infer.predict import predict_all
 from ser.kaldi.data_dir import read_data_dir
 from ser.kaldi.table import write_table
@@ -78,26 +79,27 @@ def test_the_test_part_plays_no_part_in_the_fit(monkeypatch: pytest.MonkeyPatch)
     assert {row["ref"] for row in rows_of("1")} == {"ang"}
 
 
-def test_the_cost_is_the_best_on_speakers_held_out() -> None:
+@pytest.mark.parametrize("make", [svm, logistic])
+def test_the_cost_is_the_best_on_speakers_held_out(make: MakeModel) -> None:
     """Many noisy dimensions and few utterances: the small cost; of equals it too."""
     rng = np.random.default_rng(1)
     wanted = np.tile([0, 1], 30)
     speakers = [f"s{i // 10}" for i in range(60)]
     values = rng.normal(size=(60, 300)) + 0.25 * wanted[:, None]
-    chosen = functionals.best_cost(values, wanted, speakers, CONFIG)
+    chosen = best_cost(values, wanted, speakers, CONFIG, make)
     scores = {}
     for cost in CONFIG.costs:
         alone = CONFIG.model_copy(update={"costs": [cost]})
-        assert functionals.best_cost(values, wanted, speakers, alone) == cost
+        assert best_cost(values, wanted, speakers, alone, make) == cost
         right = 0
         for spk in sorted(set(speakers)):
             out = np.array([s == spk for s in speakers])
-            model = functionals._svm(cost).fit(values[~out], wanted[~out])
+            model = make(cost).fit(values[~out], wanted[~out])
             right += int((model.predict(values[out]) == wanted[out]).sum())
         scores[cost] = right
     assert chosen in CONFIG.costs
     assert scores[chosen] >= max(scores.values()) - 6  # two divisions here, six there
-    assert functionals.best_cost(values, wanted, ["one"] * 60, CONFIG) == CONFIG.costs[0]
+    assert best_cost(values, wanted, ["one"] * 60, CONFIG, make) == CONFIG.costs[0]
 
 
 def test_without_opensmile_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
