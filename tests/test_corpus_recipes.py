@@ -159,7 +159,7 @@ def test_from_a_published_encoder(tree: Path) -> None:
     first = ["--recogniser", "none", "--systems", "transformer", "--stop-stage", "1"]
     assert run(recipe / "run.sh", *first, **given).returncode == 0
     assert (recipe / "dump" / "fbank" / "ser" / "run.json").exists()
-    again = run(recipe / "run.sh", *conf, "--systems", names, "--stage", "1", **given)
+    again = run(recipe / "run.sh", *conf, "--systems", names, "--stage", "6", **given)
     assert again.returncode == 0, again.stderr
     rescored = json.loads((recipe / "exp" / "whisper" / "results.json").read_text())
     assert rescored["systems"] == results["systems"]

@@ -228,7 +228,7 @@ def import_encoder(config: ImportConfig, given: str, folder: Path) -> None:
     record = Record(
         folder, 3, config.model_dump(), {f"published {k}": v for k, v in digests.items()}
     )
-    with sole_run(folder):
+    with sole_run(folder, wait=True):  # of several processes one imports, the others find it done
         if claim_training_folder(record, 1, force=True) is None:
             return
         weights = read_encoder(source, config.encoder)

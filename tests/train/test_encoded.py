@@ -31,6 +31,7 @@ from ser.train.checkpoint import load_weights
 from ser.train.finetune import finetune
 from ser.train.finetune_run import FinetuneRun
 from ser.train.frozen import can_be_encoded
+from ser.train.grid import encode_first, finetune_all
 from ser.train.step import Stepper
 
 pytestmark = pytest.mark.usefixtures("recipe")
@@ -238,3 +239,14 @@ def test_a_head_that_cannot_come_first(changes: dict[str, Any], message: str) ->
     change_system(NAME, head_first=head, **changes)
     with pytest.raises(SerError, match=message):
         system()
+
+
+def test_it_is_computed_before_the_runs_side_by_side() -> None:
+    frozen()
+    runs = [finetune_run(NAME, fold=fold) for fold in "12"]
+    encode_first(runs)
+    record = folder("mean_sd") / "run.json"
+    before = record.stat().st_mtime_ns
+    finetune_all(runs, 2)
+    assert record.stat().st_mtime_ns == before
+    assert all((run.folder / "model.safetensors").exists() for run in runs)
