@@ -120,7 +120,7 @@ def published(folder: Path) -> Path:
     return folder
 
 
-@pytest.mark.trains
+@pytest.mark.slow
 def test_from_a_published_encoder(tree: Path) -> None:
     """The skeleton on a folder of WAV files: the weights alone, beside the first experiment."""
     assert run(tree / "tools" / "new_recipe.sh", "demo").returncode == 0
