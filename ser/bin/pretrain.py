@@ -41,7 +41,6 @@ def main() -> None:
     if not encoders:
         logger.info("none of the systems starts from a pre-trained encoder: nothing to do")
         return
-    features = load_features(args.conf)
     # torch takes seconds to import.
     from ser.train.pretrain import PretrainRun, pretrain
     from ser.train.published import import_encoder, published_features
@@ -49,7 +48,8 @@ def main() -> None:
     for name, config in encoders.items():
         if isinstance(config, ImportConfig):
             wanted = published_features(config.encoder.num_mel_bins)
-            require_same_features(features.model_dump(), wanted, args.conf / "fbank.yaml", name)
+            features = load_features(args.conf).model_dump()
+            require_same_features(features, wanted, args.conf / "fbank.yaml", name)
             import_encoder(config, args.weights, args.out / name)
             continue
         pretrain(
