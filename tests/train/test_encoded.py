@@ -5,21 +5,24 @@ from typing import Any
 
 import pytest
 import torch
-from tiny import optimizer_config, training_config
+from tiny import optimizer_config, training_config, write_config
 from tiny_recipe import (
     EXP,
     FEATS,
+    PRETRAIN_PATH,
     change_system,
     epochs,
     finetune_run,
+    pretrain_run,
     weights,
     write_emotion_feats,
 )
 
 from ser.base.errors import SerError
 from ser.base.record import read_record
+from ser.config.load import load_config
 from ser.config.network import ReadoutConfig
-from ser.config.schema import HeadConfig, SystemConfig
+from ser.config.schema import HeadConfig, PretrainConfig, SystemConfig
 from ser.config.systems import load_trained_system
 from ser.data.utterances import read_feature_dir
 from ser.infer import run as infer_run_module
@@ -32,6 +35,7 @@ from ser.train.finetune import finetune
 from ser.train.finetune_run import FinetuneRun
 from ser.train.frozen import can_be_encoded
 from ser.train.grid import encode_first, finetune_all
+from ser.train.pretrain import pretrain
 from ser.train.step import Stepper
 
 pytestmark = pytest.mark.usefixtures("recipe")
@@ -250,3 +254,22 @@ def test_it_is_computed_before_the_runs_side_by_side() -> None:
     finetune_all(runs, 2)
     assert record.stat().st_mtime_ns == before
     assert all((run.folder / "model.safetensors").exists() for run in runs)
+
+
+@pytest.mark.parametrize("frozen_encoder", [True, False])
+def test_a_recogniser_starts_from_another(frozen_encoder: bool) -> None:
+    """The CTC head alone on what the frozen encoder gives, or all of it."""
+    config = load_config(PRETRAIN_PATH, PretrainConfig)
+    optimizer = optimizer_config(frozen=["encoder"] if frozen_encoder else [])
+    path = PRETRAIN_PATH.with_name("again.yaml")
+    write_config(path, config.model_copy(update={"init": "ctc", "optimizer": optimizer}))
+    run = pretrain_run(config_path=path, folder=EXP / "pretrain" / "again")
+    pretrain(run)
+    before = load_weights(EXP / "pretrain" / "ctc" / "model.safetensors")
+    after = load_weights(run.folder / "model.safetensors")
+    kept = all(torch.equal(after[n], before[n]) for n in before if n.startswith("encoder."))
+    assert kept == frozen_encoder
+    assert not torch.equal(after["ctc_head.weight"], before["ctc_head.weight"])
+    encoded = EXP / "pretrain" / "encoded" / "ctc.last_block"
+    assert (encoded / "asr_train" / "run.json").exists() == frozen_encoder
+    assert str(EXP / "pretrain" / "ctc") in read_record(run.folder)["inputs"]
