@@ -12,9 +12,8 @@ from pathlib import Path
 import pytest
 from corpora import PLANTERS, plant_audio
 from programs import call
-from safetensors.torch import save_file
 from tiny import whisper_config
-from tiny_whisper import their_config, their_tensors
+from tiny_whisper import write_published
 
 import ser
 from ser.config.load import load_config
@@ -111,15 +110,6 @@ def shrink(recipe: Path) -> None:
         path.write_text(text)
 
 
-def published(folder: Path) -> Path:
-    """Weights as the hub has them, of an encoder of a few thousand parameters."""
-    tensors = their_tensors(WHISPER)
-    folder.mkdir()
-    save_file(tensors, folder / "model.safetensors")
-    (folder / "config.json").write_text(json.dumps(their_config(WHISPER)))
-    return folder
-
-
 @pytest.mark.slow
 def test_from_a_published_encoder(tree: Path) -> None:
     """The skeleton on a folder of WAV files: the weights alone, beside the first experiment."""
@@ -132,7 +122,7 @@ def test_from_a_published_encoder(tree: Path) -> None:
         for key, value in sizes.items():
             text = re.sub(rf"(?m)^( *{key}:) \S+", rf"\1 {value}", text)
         path.write_text(text)
-    weights = published(tree / "whisper-mini")
+    weights = write_published(tree / "whisper-mini", WHISPER)
     conf = ["--conf", "conf/whisper"]
     given = {"DEMO": str(tree / "wavs"), "WHISPER": str(weights)}
     names = "whisper_probe transformer_tl"

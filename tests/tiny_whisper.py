@@ -1,8 +1,10 @@
 """A published encoder of a few thousand parameters, as the hub would have it."""
 
-from typing import Any
+import json
+from pathlib import Path
 
 import torch
+from safetensors.torch import save_file
 
 from ser.config.network import WhisperConfig
 from ser.nn.whisper import WhisperEncoder, positions
@@ -39,9 +41,11 @@ def their_tensors(config: WhisperConfig) -> dict[str, torch.Tensor]:
     return named | {"model.decoder.embed_tokens.weight": torch.zeros(3, width)}
 
 
-def their_config(config: WhisperConfig) -> dict[str, Any]:
-    """What stands in ``config.json``."""
-    return {
+def write_published(folder: Path, config: WhisperConfig) -> Path:
+    """Writes the weights and what of ``config.json`` is read; returns the folder."""
+    folder.mkdir()
+    save_file(their_tensors(config), folder / "model.safetensors")
+    sizes = {
         "model_type": "whisper",
         "num_mel_bins": config.num_mel_bins,
         "d_model": config.d_model,
@@ -49,3 +53,5 @@ def their_config(config: WhisperConfig) -> dict[str, Any]:
         "encoder_attention_heads": config.num_heads,
         "encoder_ffn_dim": config.ffn_dim,
     }
+    (folder / "config.json").write_text(json.dumps(sizes))
+    return folder

@@ -5,74 +5,21 @@ new encoder is a subclass with its own front end, a section of the configuration
 ``ser/nn/encoders.py``.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Literal, Protocol
 
 import torch
 from torch import nn
 
+from ser.config.network import EncoderConfig
 from ser.nn.attention import SelfAttention
 from ser.nn.fast import Linear, activate_dropout, add_dropout
-
-
-class BlocksConfig(Protocol):
-    """What the configurations of all encoders say of their blocks."""
-
-    @property
-    def num_mel_bins(self) -> int:
-        """F."""
-        ...
-
-    @property
-    def d_model(self) -> int:
-        """D."""
-        ...
-
-    @property
-    def num_blocks(self) -> int:
-        """Their number."""
-        ...
-
-    @property
-    def num_heads(self) -> int:
-        """H."""
-        ...
-
-    @property
-    def head_dim(self) -> int:
-        """Width of a head."""
-        ...
-
-    @property
-    def ffn_dim(self) -> int:
-        """Width of the feed-forward layers."""
-        ...
-
-    @property
-    def dropout_prob(self) -> float:
-        """Behind each part of a block, and within the feed-forward."""
-        ...
-
-    @property
-    def attention_dropout_prob(self) -> float:
-        """Of the attention weights."""
-        ...
-
-    @property
-    def layer_norm(self) -> Literal["post", "pre"]:
-        """After each part of a block, or before it."""
-        ...
-
-    @property
-    def activation(self) -> Literal["relu", "gelu"]:
-        """Of the feed-forward layers."""
-        ...
 
 
 class FeedForward(nn.Sequential):
     """Linear, ReLU or GELU, dropout, linear."""
 
-    def __init__(self, config: BlocksConfig) -> None:
+    def __init__(self, config: EncoderConfig) -> None:
         super().__init__(
             Linear(config.d_model, config.ffn_dim),
             nn.ReLU() if config.activation == "relu" else nn.GELU(),
@@ -91,7 +38,7 @@ class FeedForward(nn.Sequential):
 class EncoderBlock(nn.Module):
     """Attention and feed-forward, each added to its input; layer norm after ("post") or before."""
 
-    def __init__(self, config: BlocksConfig) -> None:
+    def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
         self.post_norm = config.layer_norm == "post"
         self.attention = SelfAttention(
@@ -117,7 +64,7 @@ class EncoderBlock(nn.Module):
         return self.attention.weights_of_first(x if self.post_norm else self.attention_norm(x))
 
 
-class Encoder(nn.Module):
+class Encoder(nn.Module, ABC):
     """The contract of all encoders.
 
     Attributes:
@@ -130,7 +77,7 @@ class Encoder(nn.Module):
     min_frames: int
     frame_stride: int
 
-    def __init__(self, config: BlocksConfig) -> None:
+    def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
         self.config = config
         self.d_model = config.d_model
@@ -144,10 +91,11 @@ class Encoder(nn.Module):
             nn.LayerNorm(config.d_model) if config.layer_norm == "pre" else nn.Identity()
         )
 
+    @abstractmethod
     def frame_lens(self, feat_lens: torch.Tensor) -> torch.Tensor:
         """Encoder frames S of each utterance."""
-        raise NotImplementedError
 
+    @abstractmethod
     def frames(
         self, feats: torch.Tensor, feat_lens: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -160,7 +108,6 @@ class Encoder(nn.Module):
         Returns:
             x_1..x_N with their positions (B, S, D), and their lengths (B,).
         """
-        raise NotImplementedError
 
     def layers(self, x: torch.Tensor, mask: torch.Tensor) -> list[torch.Tensor]:
         """The blocks over any vectors: eq. (4) and (6), with x_e among them eq. (5) and (7).
@@ -202,13 +149,13 @@ class Encoder(nn.Module):
             return len(self.blocks) - 1 - int(rest.partition(".")[0])
         return 0 if part == "final_norm" else len(self.blocks)
 
+    @abstractmethod
     def front_products(self, num_frames: int) -> dict[str, int]:
         """Multiply-adds of the front end over an utterance of T frames, by part."""
-        raise NotImplementedError
 
+    @abstractmethod
     def front_values(self, num_frames: int) -> dict[str, float]:
         """Values that the front end keeps for the backward pass, by part."""
-        raise NotImplementedError
 
     def products(self, num_frames: int, num_extra: int) -> dict[str, int]:
         """Multiply-adds over an utterance of T frames, by part.

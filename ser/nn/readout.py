@@ -5,21 +5,21 @@ learned sum of what comes out at it after every block, since the middle ones may
 emotion than the last (SUPERB, Yang et al., 2021); or statistics of the frames, without the vector.
 """
 
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import nn
 from torch.nn.functional import layer_norm
 
-from ser.config.network import ReadoutConfig
-from ser.nn.encoder import BlocksConfig
+from ser.config.network import EncoderConfig, ReadoutConfig
 from ser.nn.mask import length_mask
 
 LEAST_SD = 1e-3
 SCORE_DIM = 64  # hidden units that score a frame
 
 
-class Readout(nn.Module):
+class Readout(nn.Module, ABC):
     """From the layers' outputs to one vector.
 
     Two steps: ``gather`` takes what is needed from the encoder and has no weights, so that where
@@ -35,6 +35,7 @@ class Readout(nn.Module):
     products_a_frame: int = 0
     values_a_frame: int = 0
 
+    @abstractmethod
     def gather(
         self, outputs: Sequence[torch.Tensor], pooled: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -47,13 +48,12 @@ class Readout(nn.Module):
         Returns:
             (B, S', W) and lengths (B,).
         """
-        raise NotImplementedError
 
 
 class EmotionVector(Readout):
     """z_e, eq. (5): what comes out at x_e after the last block."""
 
-    def __init__(self, config: BlocksConfig) -> None:
+    def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
         self.size = config.d_model
 
@@ -71,7 +71,7 @@ class EmotionVector(Readout):
 class EmotionVectorOfAllBlocks(Readout):
     """Each block's z_e, normalised, in a sum with learned weights that add up to 1."""
 
-    def __init__(self, config: BlocksConfig) -> None:
+    def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
         self.size = config.d_model
         self.block_logits = nn.Parameter(torch.zeros(config.num_blocks))
@@ -116,7 +116,7 @@ class Pooling(Readout):
 class Mean(Pooling):
     """The mean of each layer's frames."""
 
-    def __init__(self, config: BlocksConfig) -> None:
+    def __init__(self, config: EncoderConfig) -> None:
         self.size = self.products_a_frame = (1 + config.num_blocks) * config.d_model
         super().__init__(self.size)
 
@@ -141,7 +141,7 @@ class Mean(Pooling):
 class MeanSd(Mean):
     """Mean and standard deviation of each layer's frames."""
 
-    def __init__(self, config: BlocksConfig) -> None:
+    def __init__(self, config: EncoderConfig) -> None:
         width = (1 + config.num_blocks) * config.d_model
         self.size = self.products_a_frame = self.values_a_frame = 2 * width
         Pooling.__init__(self, self.size)
@@ -156,7 +156,7 @@ class MeanSd(Mean):
 class Attentive(Pooling):
     """Mean and standard deviation under learned weights of the frames (Okabe et al., 2018)."""
 
-    def __init__(self, config: BlocksConfig) -> None:
+    def __init__(self, config: EncoderConfig) -> None:
         width = (1 + config.num_blocks) * config.d_model
         super().__init__(width)
         self.size = 2 * width
@@ -215,7 +215,7 @@ def weighted_mean(z: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
     return torch.einsum("bs,bsd->bd", weights, z)
 
 
-READOUTS = {
+READOUTS: dict[str, Callable[[EncoderConfig], Readout]] = {
     "emotion_vector": EmotionVector,
     "emotion_vector_of_all_blocks": EmotionVectorOfAllBlocks,
     "mean": Mean,
@@ -224,7 +224,6 @@ READOUTS = {
 }
 
 
-def build_readout(config: ReadoutConfig, encoder: BlocksConfig) -> Readout:
+def build_readout(config: ReadoutConfig, encoder: EncoderConfig) -> Readout:
     """A readout with new weights."""
-    readout: Readout = READOUTS[config.type](encoder)
-    return readout
+    return READOUTS[config.type](encoder)

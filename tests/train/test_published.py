@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from tiny import whisper_config
-from tiny_whisper import their_config, their_tensors
+from tiny_whisper import write_published
 
 from ser.base.errors import SerError
 from ser.base.record import read_record
@@ -37,11 +37,7 @@ def import_config(config: WhisperConfig = CONFIG) -> ImportConfig:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder as the hub has it."""
-    folder = tmp_path / "whisper-mini"
-    folder.mkdir()
-    save_file(their_tensors(CONFIG), folder / "model.safetensors")
-    (folder / "config.json").write_text(json.dumps(their_config(CONFIG)))
-    return folder
+    return write_published(tmp_path / "whisper-mini", CONFIG)
 
 
 def edit_tensors(folder: Path, edit: Callable[[dict[str, torch.Tensor]], object]) -> None:
