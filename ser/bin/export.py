@@ -1,4 +1,4 @@
-"""Exports a model to ONNX (.onnx) or torch.export (.pt2).
+"""Exports a model to ONNX (.onnx) or, without an LSTM, torch.export (.pt2).
 
 The ONNX file is a model for ser-predict, which runs it by onnxruntime without torch. Inputs: feats
 (batch, frames, bands), the mean of each band taken off, or with --features-inside samples (batch,

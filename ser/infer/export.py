@@ -75,9 +75,15 @@ def export_torch(model: Model, out: Path, features_inside: bool) -> None:
     """Writes a program of ``torch.export``: ``torch.export.load(out).module()(x, lens)``.
 
     Raises:
-        SerError: The model is an exported one.
+        SerError: The model is an exported one, or holds an LSTM, of which the program would have
+            as many steps as the example.
     """
     module, example, dynamic = _prepare(model, features_inside)
+    if any(isinstance(part, nn.LSTM) for part in module.modules()):
+        raise SerError(
+            f"{out}: torch.export knows no LSTM over utterances of any length; expected a system "
+            "without one, or a path that ends in .onnx"
+        )
     with torch.no_grad():
         program = torch.export.export(module, example, dynamic_shapes=dynamic)
     partial = out.with_name(f".partial.{out.name}")

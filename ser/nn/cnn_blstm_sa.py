@@ -56,13 +56,15 @@ class CnnBlstmSa(nn.Module):
         for conv in (self.conv1, self.conv2):
             h = self.pool(conv(h).relu())  # (B, channels, T / 3, F / 3), then / 9
             lens = lens // self.pool_size
+            mask = length_mask(lens, h.shape[2])  # (B, T / 3), then (B, T / 9)
             # Zero beyond each utterance, as the convolutions' own padding is.
-            h = h * length_mask(lens, h.shape[2])[:, None, :, None]
+            h = h * mask[:, None, :, None]
         h = h.transpose(1, 2).flatten(2)  # (B, T / 9, channels * F / 9)
+        # The mask is not made from what comes out of the BLSTM: an exported one has the example's
+        # length there.
         h = self._recur(h, lens)  # (B, T / 9, 2 lstm)
         scores = self.attention(h)  # (B, T / 9, heads)
-        padded = ~length_mask(lens, h.shape[1])
-        weights = scores.masked_fill(padded[:, :, None], float("-inf")).softmax(dim=1)
+        weights = scores.masked_fill(~mask[:, :, None], float("-inf")).softmax(dim=1)
         vector = torch.einsum("bth,btd->bhd", weights, h).flatten(1)  # (B, heads * 2 lstm)
         return EmotionOutput(self.emotion_head(self.dropout(vector)), None, lens)
 

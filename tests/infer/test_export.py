@@ -108,6 +108,12 @@ def test_an_exported_model_is_drawn(exported: Export, tmp_path: Path) -> None:
     assert "log-mel band" in (tmp_path / "a.html").read_text()
 
 
+def test_a_program_of_torch_has_no_lstm(models: dict[str, Model], tmp_path: Path) -> None:
+    with pytest.raises(SerError, match=r"model.pt2: torch.export knows no LSTM .* \.onnx$"):
+        export_torch(models["baseline"], tmp_path / "model.pt2", features_inside=False)
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("inside", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_a_program_of_torch_says_the_same(
     models: dict[str, Model], tmp_path: Path, inside: bool
