@@ -73,7 +73,8 @@ class CnnBlstmSa(nn.Module):
         if torch.compiler.is_exporting():  # packed sequences cannot be exported
             return unpacked_blstm(self.blstm, h, lens)
         packed = pack_padded_sequence(h, lens.cpu(), batch_first=True, enforce_sorted=False)
-        return pad_packed_sequence(self.blstm(packed)[0], batch_first=True)[0]
+        out = self.blstm(packed)[0]
+        return pad_packed_sequence(out, batch_first=True, total_length=h.shape[1])[0]
 
     def products(self, num_frames: int) -> dict[str, int]:
         """Multiply-adds of one utterance of T frames, by part."""
