@@ -22,6 +22,11 @@ made_from=$(cat setup.py tools/constraints.txt | "$python" -c \
 if [ -f "$venv/.complete" ] && [ "$(cat "$venv/.complete")" = "$made_from" ]; then
   exit 0
 fi
+import_all='
+import importlib, pkgutil, ser
+for module in pkgutil.walk_packages(ser.__path__, "ser."):
+    importlib.import_module(module.name)
+'
 echo "setting up $venv (about 6 GB and a few minutes, once); log: tools/setup.log" >&2
 # A whole environment is brought up to date; what an interrupted set-up left is made anew.
 fresh=()
@@ -29,8 +34,8 @@ if [ -f "$venv/.complete" ]; then rm "$venv/.complete"; else fresh=(--clear); fi
 if ! {
   "$python" -m venv "${fresh[@]}" "$venv" &&
     "$venv/bin/pip" install --no-compile --constraint tools/constraints.txt --editable ".[dev]" &&
-    # Compiled on all cores, not by pip on one; of some packages there are files for other Pythons.
-    { "$venv/bin/python" -m compileall -qq -j 0 "$venv/lib" || true; }
+    # What the programs import is compiled once, even where Python is told to keep nothing compiled.
+    env -u PYTHONDONTWRITEBYTECODE "$venv/bin/python" -c "$import_all"
 } >tools/setup.log 2>&1; then
   echo "error: set-up failed; the end of tools/setup.log:" >&2
   tail -n 5 tools/setup.log >&2
