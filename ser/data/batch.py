@@ -30,16 +30,18 @@ class Batch:
     token_lens: torch.Tensor
     labels: torch.Tensor
 
+    @property
+    def tensors(self) -> tuple[torch.Tensor, ...]:
+        """All but the ids, in their order."""
+        return (self.feats, self.feat_lens, self.tokens, self.token_lens, self.labels)
+
     def to(self, device: torch.device) -> "Batch":
-        """The same batch on a device."""
-        return Batch(
-            self.utts,
-            self.feats.to(device),
-            self.feat_lens.to(device),
-            self.tokens.to(device),
-            self.token_lens.to(device),
-            self.labels.to(device),
-        )
+        """The same batch on a device; from pinned memory the copy is not waited for."""
+        return Batch(self.utts, *(t.to(device, non_blocking=True) for t in self.tensors))
+
+    def pin_memory(self) -> "Batch":
+        """The same batch in memory that a GPU copies from by itself; called by the loader."""
+        return Batch(self.utts, *(t.pin_memory() for t in self.tensors))
 
 
 def read_batch(
@@ -47,6 +49,7 @@ def read_batch(
     indices: Sequence[int],
     feats: FeatureReader,
     spans: Spans | None = None,
+    length_step: int = 1,
 ) -> Batch:
     """Reads some utterances, normalises, masks and pads them.
 
@@ -54,7 +57,8 @@ def read_batch(
         utterances: All utterances.
         indices: Which of them.
         feats: Their features.
-        spans: Masks of all utterances; None masks nothing.
+        spans: Masks of the chosen utterances, row by row; None masks nothing.
+        length_step: T is padded to a multiple of it.
 
     Raises:
         SerError: An archive is missing or cut, or holds another number of frames.
@@ -62,14 +66,15 @@ def read_batch(
     chosen = [utterances[i] for i in indices]
     feat_lens = [u.num_frames for u in chosen]
     token_lens = [len(u.tokens) for u in chosen]
-    padded = np.empty((len(chosen), max(feat_lens), feats.num_bins), np.float32)
+    size = -(-max(feat_lens) // length_step) * length_step
+    padded = np.empty((len(chosen), size, feats.num_bins), np.float32)
     tokens = np.zeros((len(chosen), max(token_lens)), np.int64)
-    for row, (index, utterance) in enumerate(zip(indices, chosen, strict=True)):
+    for row, utterance in enumerate(chosen):
         matrix = padded[row, : utterance.num_frames]
         feats.read_normalised(utterance.utt, matrix)
         if spans:
             centred = feats.normalisation == "utterance_mean"
-            spans.mask(index, matrix, 0.0 if centred else matrix.mean(axis=0))
+            spans.mask(row, matrix, 0.0 if centred else matrix.mean(axis=0))
         padded[row, utterance.num_frames :] = 0
         tokens[row, : len(utterance.tokens)] = utterance.tokens
     return Batch(

@@ -1,6 +1,7 @@
-"""From lists of indices to padded batches, read by worker processes where asked."""
+"""From lists of indices to padded batches on the device, read by worker processes where asked."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 import torch
 from torch.utils.data import DataLoader, Dataset
@@ -10,25 +11,34 @@ from ser.data.batch import Batch, read_batch
 from ser.data.utterances import FeatureReader, Utterance
 from ser.feats.spec_augment import Spans
 
+CPU = torch.device("cpu")
+
+
+class Wanted(NamedTuple):
+    """A batch to read.
+
+    Attributes:
+        indices: Its utterances.
+        spans: Their masks of SpecAugment, row by row; None masks nothing.
+    """
+
+    indices: Sequence[int]
+    spans: Spans | None = None
+
 
 class _Batches(Dataset[Batch | SerError]):
-    """One item is one whole batch, so that a worker reads and pads it alone."""
+    """An index is a whole batch that is wanted, so that a worker reads and pads it alone."""
 
     def __init__(
-        self,
-        utterances: Sequence[Utterance],
-        feats: FeatureReader,
-        batches: Sequence[Sequence[int]],
-        spans: Spans | None,
+        self, utterances: Sequence[Utterance], feats: FeatureReader, length_step: int
     ) -> None:
-        self.utterances, self.feats, self.batches, self.spans = utterances, feats, batches, spans
+        self.utterances, self.feats, self.length_step = utterances, feats, length_step
 
-    def __len__(self) -> int:
-        return len(self.batches)
-
-    def __getitem__(self, index: int) -> Batch | SerError:
+    def __getitem__(self, wanted: Wanted) -> Batch | SerError:
         try:
-            return read_batch(self.utterances, self.batches[index], self.feats, self.spans)
+            return read_batch(
+                self.utterances, wanted.indices, self.feats, wanted.spans, self.length_step
+            )
         except SerError as error:
             return error  # raised in a worker, it would come with the worker's traceback
 
@@ -36,37 +46,76 @@ class _Batches(Dataset[Batch | SerError]):
 def load_batches(
     utterances: Sequence[Utterance],
     feats: FeatureReader,
-    batches: Sequence[Sequence[int]],
-    num_workers: int = 0,
-    spans: Spans | None = None,
+    batches: Iterable[Sequence[int]],
+    device: torch.device = CPU,
 ) -> Iterator[Batch]:
+    """Padded batches in the given order, read by this process.
+
+    Raises:
+        SerError: An archive is missing or cut.
+    """
+    return load_wanted(utterances, feats, map(Wanted, batches), device)
+
+
+def load_wanted(
+    utterances: Sequence[Utterance],
+    feats: FeatureReader,
+    wanted: Iterable[Wanted],
+    device: torch.device = CPU,
+    num_workers: int = 0,
+    length_step: int = 1,
+) -> Generator[Batch, None, None]:
     """Padded batches in the given order.
 
     Args:
         utterances: All utterances.
         feats: Their features.
-        batches: Indices into ``utterances``, by batch.
+        wanted: The batches; worker processes live as long as it does, be it many epochs.
+        device: Where the batches go. A GPU copies each while it computes those before.
         num_workers: Processes that read ahead; 0 reads in this one.
-        spans: Masks of SpecAugment, for all utterances; None masks nothing.
+        length_step: T is padded to a multiple of it.
 
     Raises:
         SerError: An archive is missing or cut, or a worker process died.
     """
     loader = DataLoader(
-        _Batches(utterances, feats, batches, spans),
+        _Batches(utterances, feats, length_step),
+        sampler=wanted,
         batch_size=None,
         num_workers=num_workers,
+        pin_memory=device.type == "cuda",
         # Its own generator: the loader must not move the state that dropout draws from.
         generator=torch.Generator().manual_seed(0),
     )
     try:
-        for batch in loader:
-            if isinstance(batch, SerError):
-                raise batch
-            yield batch
+        yield from _moved(_raised(loader), device)
     except RuntimeError as error:
         reason = str(error).splitlines()[0]
         raise SerError(
             f"training.num_loader_workers {num_workers}: a process that loads features was lost "
             f"({reason}); expected it to live (is the memory full, or /dev/shm?); set fewer, or 0"
         ) from error
+
+
+def _raised(loaded: Iterable[Batch | SerError]) -> Iterator[Batch]:
+    for batch in loaded:
+        if isinstance(batch, SerError):
+            raise batch
+        yield batch
+
+
+def _moved(batches: Iterator[Batch], device: torch.device) -> Iterator[Batch]:
+    """Batches on their device, to a GPU by a stream of their own, beside what it computes."""
+    if device.type != "cuda":
+        for batch in batches:
+            yield batch.to(device)
+        return
+    copying = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]  # PyTorch's
+    for batch in batches:
+        with torch.cuda.stream(copying):
+            moved = batch.to(device)
+        computing = torch.cuda.current_stream(device)
+        computing.wait_stream(copying)
+        for tensor in moved.tensors:
+            tensor.record_stream(computing)  # its memory is not reused before
+        yield moved

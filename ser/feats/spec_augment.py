@@ -28,6 +28,10 @@ class Spans:
     bins: npt.NDArray[np.int32]
     frames: npt.NDArray[np.int32]
 
+    def of(self, indices: Sequence[int]) -> "Spans":
+        """The masks of some of the utterances."""
+        return Spans(self.bins[indices], self.frames[indices])
+
     def mask(
         self,
         index: int,

@@ -74,8 +74,7 @@ def predict_utterances(
     """
     device = next(model.parameters()).device
     batches = sorted_batches([u.num_frames for u in utterances], training.batch_size_utts)
-    for batch in load_batches(utterances, feats, batches):
-        batch = batch.to(device)
+    for batch in load_batches(utterances, feats, batches, device):
         with torch.inference_mode(), autocast(device, training.precision):
             output = run_emotion_model(model, batch, encoded)
         yield from predictions_of(output, batch.utts, tokenizer)

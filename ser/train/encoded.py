@@ -61,9 +61,8 @@ def _encode(encoding: Encoding, source: Path, record: Record, device: torch.devi
     parts = split_by_frames(lens, MAX_FRAMES)
     with ArkWriter(record.folder, "float32") as writer:
         parts = [p for p in parts if any(utterances[i].utt not in writer.num_frames for i in p)]
-        batches = load_batches(utterances, features.feats, parts)
+        batches = load_batches(utterances, features.feats, parts, device)
         for batch in tqdm(batches, total=len(parts), desc=str(record.folder), disable=None):
-            batch = batch.to(device)
             with torch.inference_mode():
                 hidden, sizes = model.encode(batch.feats, batch.feat_lens)
             for utt, matrix, size in zip(batch.utts, hidden.cpu(), sizes.tolist(), strict=True):

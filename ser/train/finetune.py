@@ -243,8 +243,8 @@ def _validate(
     num_labels = len(labels.names)
     counts = torch.zeros(num_labels, num_labels, dtype=torch.int64, device=world.device)
     batches = sorted_batches([u.num_frames for u in valid], system.training.batch_size_utts)
-    for batch in load_batches(valid, features.feats, batches[world.rank :: world.size]):
-        batch = batch.to(world.device)
+    mine = batches[world.rank :: world.size]
+    for batch in load_batches(valid, features.feats, mine, world.device):
         with autocast(world.device, system.training.precision):
             output = run_emotion_model(model, batch, encoded)
         recognised = output.emotion_logits.argmax(dim=1)

@@ -3,6 +3,8 @@
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from itertools import islice
 from pathlib import Path
 
 import torch
@@ -12,6 +14,7 @@ from tqdm import tqdm
 from ser.base.errors import StoppedError
 from ser.base.log import logger
 from ser.config.schema import OptimizerConfig, TrainingConfig
+from ser.data.batch import Batch
 from ser.data.loader import load_batches
 from ser.data.share import Step
 from ser.train.checkpoint import (
@@ -31,6 +34,7 @@ from ser.train.training_data import TrainingData
 from ser.train.world import World
 
 REPORT_EVERY_STEPS = 50
+READ_EVERY_STEPS = 10  # what a GPU's steps gave
 
 Validate = Callable[[], Mapping[str, float]]
 OnStep = Callable[[int, int], None]
@@ -74,9 +78,8 @@ class Trainer:
         self.folder, self.seed, self.world = folder, seed, world
         self.validate, self.selection = validate, selection
         self.deadline, self.on_step = deadline, on_step
-        self.num_steps = training.max_epochs * math.ceil(
-            len(data.utterances) / training.batch_size_utts
-        )
+        self.steps_per_epoch = math.ceil(len(data.utterances) / training.batch_size_utts)
+        self.num_steps = training.max_epochs * self.steps_per_epoch
         self.stepper = Stepper(
             model, compute_loss, training, optimizer, self.num_steps, seed, world
         )
@@ -99,10 +102,14 @@ class Trainer:
         """
         progress = self._resume()
         worst = worst_part(self.data.num_frames, self.training, self.world.size)
-        (part,) = load_batches(self.data.utterances, self.data.feats, [worst])
+        (part,) = load_batches(self.data.utterances, self.data.feats, [worst], self.world.device)
         self.stepper.rehearse(part)
+        steps = self.data.steps(
+            self.training, self.seed, progress.epoch, progress.step_in_epoch, self.world
+        )
         first = self.world.is_first
         with (
+            closing(steps),
             StopRequest(self.deadline) as self.stop,
             Journal(self.folder, progress.log_bytes, progress.step, first) as journal,
             tqdm(
@@ -116,7 +123,7 @@ class Trainer:
         ):
             self.saved = time.monotonic()
             while progress.epoch < self.training.max_epochs and not self._gives_up(progress):
-                for _ in self._epoch(progress, journal):
+                for _ in self._epoch(steps, progress, journal):
                     bar.update()
                     if self.on_step:
                         self.on_step(progress.step, self.num_steps)
@@ -147,53 +154,86 @@ class Trainer:
             progress.num_processes = self.world.size
         return progress
 
-    def _epoch(self, progress: Progress, journal: Journal) -> Iterator[None]:
+    def _epoch(
+        self, steps: Iterator[tuple[Step, list[Batch]]], progress: Progress, journal: Journal
+    ) -> Iterator[None]:
         """The remaining steps of an epoch, each with its checkpoint where one is due.
 
         Raises:
             StoppedError: A process was asked to stop; the checkpoint is written.
         """
         began = time.monotonic()
-        for step, parts in self.data.batches(
-            self.training,
-            self.seed,
-            progress.epoch,
-            progress.step_in_epoch,
-            self.world.rank,
-            self.world.size,
-        ):
+        unread: list[tuple[Step, dict[str, torch.Tensor]]] = []
+        for step, parts in islice(steps, self.steps_per_epoch - progress.step_in_epoch):
             reason = self.stop.reason
-            values, stop = self.stepper.step(
+            values = self.stepper.step(
                 progress.step, parts, step.weight, len(step.batch), reason is not None
             )
-            self._check_finite(values, step, progress)
-            values |= {"utts": len(step.batch), "steps": 1}
-            values["frames"] = sum(self.data.num_frames[i] for i in step.batch)
-            now = time.monotonic()
-            for name, value in {**values, "seconds": now - began}.items():
-                progress.sums[name] = progress.sums.get(name, 0.0) + value
-            began = now
+            unread.append((step, values))
             progress.step += 1
             progress.step_in_epoch += 1
-            if progress.step % REPORT_EVERY_STEPS == 0:
-                journal.report("step", progress.epoch + 1, progress.step, averages(values))
-            if stop:
-                self.world.on_first(lambda: self._save(progress, journal))
-                raise StoppedError(
-                    f"{self.folder}: stopped after step {progress.step} of {self.num_steps} "
-                    f"({reason or 'another process was asked to'}); its checkpoint is written; "
-                    "rerun the command to go on"
-                )
-            if self._checkpoint_is_due(progress):
-                self._save(progress, journal)
+            if self._is_read(progress.step):
+                stop = self._read(unread, progress, journal)
+                unread.clear()
+                now = time.monotonic()
+                progress.sums["seconds"] = progress.sums.get("seconds", 0.0) + now - began
+                began = now
+                if stop:
+                    self.world.on_first(lambda: self._save(progress, journal))
+                    raise StoppedError(
+                        f"{self.folder}: stopped after step {progress.step} of {self.num_steps} "
+                        f"({reason or 'another process was asked to'}); its checkpoint is written; "
+                        "rerun the command to go on"
+                    )
+                if self._checkpoint_is_due(progress):
+                    self._save(progress, journal)
             yield
 
-    def _check_finite(self, values: Mapping[str, float], step: Step, progress: Progress) -> None:
+    def _is_read(self, num_steps: int) -> bool:
+        """Whether what the steps gave is read now; a GPU must be waited for, so not after each."""
+        every = self.training.checkpoint_steps
+        return (
+            self.world.device.type == "cpu"
+            or num_steps % READ_EVERY_STEPS == 0
+            or num_steps % self.steps_per_epoch == 0
+            or (every is not None and num_steps % every == 0)
+        )
+
+    def _read(
+        self,
+        unread: Sequence[tuple[Step, dict[str, torch.Tensor]]],
+        progress: Progress,
+        journal: Journal,
+    ) -> bool:
+        """Adds up what the last steps gave, and whether any process was asked to stop in them.
+
+        Raises:
+            SerError: A loss or gradient is not finite.
+        """
+        names = list(unread[0][1])
+        rows = torch.stack([torch.stack(list(values.values())) for _, values in unread]).tolist()
+        asked = False
+        for number, ((step, _), row) in enumerate(
+            zip(unread, rows, strict=True), start=progress.step - len(unread)
+        ):
+            values = dict(zip(names, row, strict=True))
+            asked |= values.pop("stop") > 0
+            self._check_finite(values, step, number)
+            values |= {"learning_rate": self.stepper.learning_rate(number)}
+            values |= {"utts": len(step.batch), "steps": 1}
+            values["frames"] = sum(self.data.num_frames[i] for i in step.batch)
+            for name, value in values.items():
+                progress.sums[name] = progress.sums.get(name, 0.0) + value
+            if (number + 1) % REPORT_EVERY_STEPS == 0:
+                journal.report("step", progress.epoch + 1, number + 1, averages(values))
+        return asked
+
+    def _check_finite(self, values: Mapping[str, float], step: Step, number: int) -> None:
         loss, norm = values["loss"], values["gradient_norm"]
         if not (math.isfinite(loss) and math.isfinite(norm)):
             utts = " ".join(self.data.utterances[i].utt for i in step.batch)
             raise self.world.error(
-                f"{self.folder}: loss {loss:g}, gradient norm {norm:g} at step {progress.step}; "
+                f"{self.folder}: loss {loss:g}, gradient norm {norm:g} at step {number}; "
                 "expected finite numbers; lower the learning rate or lengthen the warm-up (the "
                 f"last checkpoint is kept); the utterances: {utts}"
             )

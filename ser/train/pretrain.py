@@ -214,8 +214,8 @@ def validate(
     utterances = select(valid, valid.data.utts, tokens=encode_transcripts(valid, tokenizer))
     batches = sorted_batches([u.num_frames for u in utterances], config.training.batch_size_utts)
     total, words = 0.0, {}
-    for batch in load_batches(utterances, valid.feats, batches[world.rank :: world.size]):
-        batch = batch.to(world.device)
+    mine = batches[world.rank :: world.size]
+    for batch in load_batches(utterances, valid.feats, mine, world.device):
         with autocast(world.device, config.training.precision):
             logits, frame_lens = model(batch.feats, batch.feat_lens, encoded)
         loss = ctc_sum(logits, frame_lens, batch.tokens, batch.token_lens, config.ctc)

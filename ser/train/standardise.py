@@ -40,8 +40,8 @@ def standardise(
     count = torch.zeros(1, dtype=torch.float64, device=world.device)
     model.eval()
     parts = split_by_frames([u.num_frames for u in utterances], MAX_FRAMES)
-    for batch in load_batches(utterances, feats, parts[world.rank :: world.size]):
-        batch = batch.to(world.device)
+    mine = parts[world.rank :: world.size]
+    for batch in load_batches(utterances, feats, mine, world.device):
         with torch.inference_mode():
             hidden, lens = batch.feats, batch.feat_lens
             if not encoded:

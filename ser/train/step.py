@@ -1,6 +1,5 @@
 """One optimiser step: the parts of a batch accumulated, over one process or several."""
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
@@ -52,7 +51,7 @@ class Stepper:
             self._network = DistributedDataParallel(model, gradient_as_bucket_view=True)
 
     def rehearse(self, part: Batch) -> None:
-        """Goes forward and back over a batch and forgets the gradient.
+        """Goes forward and back over a batch on the device and forgets the gradient.
 
         Raises:
             SerError: It does not fit into memory.
@@ -65,22 +64,23 @@ class Stepper:
 
     def step(
         self, number: int, parts: Sequence[Batch], weight: int, num_utts: int, stop: bool
-    ) -> tuple[dict[str, float], bool]:
-        """One step of the optimiser, unless loss or gradient are not finite.
+    ) -> dict[str, torch.Tensor]:
+        """One step of the optimiser; where loss or gradient are not finite, no weight changes.
+
+        Nothing here waits for a GPU.
 
         Args:
             number: Steps done so far.
-            parts: This process's parts of the batch.
+            parts: This process's parts of the batch, on its device.
             weight: 0 where the parts only keep step with the other processes, else 1.
             num_utts: Utterances of the whole batch, over all processes.
             stop: Whether this process was asked to stop.
 
         Returns:
-            Sums of the losses over the whole batch, learning rate and gradient norm; and whether
-            any process was asked to stop.
+            Numbers on the device: sums of the losses over the whole batch, how many processes were
+            asked to stop, and the gradient norm.
         """
-        rate = learning_rate(self._config, number, self._num_steps)
-        set_learning_rate(self.optimizer, rate)
+        set_learning_rate(self.optimizer, self.learning_rate(number))
         # Each step seeds its own random numbers, so that a checkpoint need not hold any state.
         torch.manual_seed(step_seed(self._seed, number, self._world.rank))
         self._set_training()
@@ -97,13 +97,18 @@ class Stepper:
                 for name, value in named_losses(loss).items():
                     sums[name] = sums.get(name, 0.0) + weight * value.detach().double()
         norm = nn.utils.clip_grad_norm_(self._model.parameters(), self._config.max_grad_norm)
-        flag = torch.tensor(float(stop), dtype=torch.float64, device=self._world.device)
-        summed = self._world.sum(torch.stack([*sums.values(), flag])).tolist()
-        values = dict(zip(sums, summed[:-1], strict=True))
-        values |= {"gradient_norm": norm.item(), "learning_rate": rate}
-        if math.isfinite(values["loss"]) and math.isfinite(values["gradient_norm"]):
-            self.optimizer.step()
-        return values, summed[-1] > 0
+        sums["stop"] = sums["loss"].new_full((), float(stop))
+        summed = self._world.sum(torch.stack([*sums.values()]))
+        values = dict(zip(sums, summed, strict=True)) | {"gradient_norm": norm.double()}
+        finite = values["loss"].isfinite() & norm.isfinite()
+        # Where it is not 0, the fused Adam leaves weights and moments as they were.
+        self.optimizer.found_inf = (~finite).float()  # type: ignore[attr-defined]  # GradScaler's
+        self.optimizer.step()
+        return values
+
+    def learning_rate(self, number: int) -> float:
+        """The rate of a step, counted from 0."""
+        return learning_rate(self._config, number, self._num_steps)
 
     def _set_training(self) -> None:
         """Training mode; an encoder that is frozen as a whole has no dropout."""
@@ -114,7 +119,7 @@ class Stepper:
 
     def _loss(self, part: Batch) -> Loss:
         with autocast(self._world.device, self._training.precision):
-            return self._compute_loss(self._network, part.to(self._world.device))
+            return self._compute_loss(self._network, part)
 
     def _accumulate(self, last: bool) -> AbstractContextManager[None]:
         """Gradients are exchanged with the last part alone."""

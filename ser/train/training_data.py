@@ -1,16 +1,21 @@
 """The utterances of a run, and their batches epoch by epoch."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import tee
 
 from ser.config.schema import TrainingConfig
 from ser.data.batch import Batch
-from ser.data.loader import load_batches
+from ser.data.loader import Wanted, load_wanted
 from ser.data.sampler import epoch_batches
 from ser.data.share import Step, share_steps
 from ser.data.utterances import FeatureDir, FeatureReader, Utterance
 from ser.feats.spec_augment import spec_augment_spans
+from ser.train.world import World
+
+COMPILED_LENGTH_STEP = 48  # frames: few lengths, for which a compiled network has its kernels
 
 
 @dataclass(frozen=True)
@@ -32,43 +37,57 @@ class TrainingData:
         """T of each utterance."""
         return [u.num_frames for u in self.utterances]
 
-    def batches(
-        self,
-        training: TrainingConfig,
-        seed: int,
-        epoch: int,
-        first_step: int,
-        rank: int,
-        num_processes: int,
-    ) -> Iterator[tuple[Step, list[Batch]]]:
-        """The steps of an epoch from ``first_step`` on, each with one process's parts of its batch.
+    def steps(
+        self, training: TrainingConfig, seed: int, epoch: int, step_in_epoch: int, world: World
+    ) -> Generator[tuple[Step, list[Batch]], None, None]:
+        """The steps from one on to the end of the last epoch, each with this process's parts.
 
-        Order, members and masks of the batches follow from the seed and the epoch alone.
+        Order, members and masks of the batches follow from the seed and the epoch alone. The
+        processes that read ahead live through all epochs.
+
+        Args:
+            training: Batches, epochs, masks.
+            seed: The run's seed.
+            epoch: Where it begins.
+            step_in_epoch: Its first step.
+            world: The processes that train together.
         """
-        batches = epoch_batches(
-            self.num_frames, training.batch_size_utts, training.length_jitter_prob, seed, epoch
-        )
-        steps = share_steps(
-            batches[first_step:],
-            self.num_frames,
-            training.max_frames_in_memory,
-            rank,
-            num_processes,
-        )
-        spans = None
-        if training.spec_augment:
-            spans = spec_augment_spans(
-                self.num_frames, self.feats.num_bins, training.spec_augment, seed, epoch
-            )
-        loader = load_batches(
+        planned = self._plan(training, seed, epoch, step_in_epoch, world)
+        planned, ahead = tee(planned)
+        batches = load_wanted(
             self.utterances,
             self.feats,
-            [part for step in steps for part in step.parts],
+            (wanted for _, parts in ahead for wanted in parts),
+            world.device,
             training.num_loader_workers,
-            spans,
+            COMPILED_LENGTH_STEP if training.compile else 1,
         )
-        for step in steps:
-            yield step, [next(loader) for _ in step.parts]
+        with closing(batches):
+            for step, parts in planned:
+                yield step, [next(batches) for _ in parts]
+
+    def _plan(
+        self, training: TrainingConfig, seed: int, first_epoch: int, first_step: int, world: World
+    ) -> Iterator[tuple[Step, list[Wanted]]]:
+        for epoch in range(first_epoch, training.max_epochs):
+            batches = epoch_batches(
+                self.num_frames, training.batch_size_utts, training.length_jitter_prob, seed, epoch
+            )
+            steps = share_steps(
+                batches[first_step:],
+                self.num_frames,
+                training.max_frames_in_memory,
+                world.rank,
+                world.size,
+            )
+            first_step = 0
+            spans = None
+            if training.spec_augment:
+                spans = spec_augment_spans(
+                    self.num_frames, self.feats.num_bins, training.spec_augment, seed, epoch
+                )
+            for step in steps:
+                yield step, [Wanted(part, spans and spans.of(part)) for part in step.parts]
 
 
 def frame_shift_ms(features: FeatureDir) -> float:

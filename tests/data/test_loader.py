@@ -1,8 +1,9 @@
 """Padded batches: equal to the plain way, in any process, and clear errors."""
 
+import dataclasses
 import os
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import kaldiio
@@ -17,7 +18,7 @@ from torch.nn.utils.rnn import pad_sequence
 from ser.base.errors import SerError
 from ser.data import loader as loader_module
 from ser.data.batch import Batch, read_batch
-from ser.data.loader import load_batches
+from ser.data.loader import Wanted, load_batches, load_wanted
 from ser.data.utterances import FeatureReader, Utterance
 from ser.feats.spec_augment import Spans, spec_augment_spans
 from ser.kaldi.ark import ArkWriter, Matrix
@@ -69,7 +70,7 @@ def assert_same(batch: Batch, expected: Batch) -> None:
 def test_equals_the_plain_way(reader: FeatureReader, indices: list[int], masked: bool) -> None:
     lens = list(NUM_FRAMES.values())
     spans = spec_augment_spans(lens, 80, SPEC_AUGMENT, 1, 0) if masked else None
-    batch = read_batch(UTTERANCES, indices, reader, spans)
+    batch = read_batch(UTTERANCES, indices, reader, spans and spans.of(indices))
     assert_same(batch, plain_batch(indices, spans))
 
 
@@ -95,10 +96,45 @@ def test_order_masks_and_random_state_whatever_process_reads(
     spans = spec_augment_spans(list(NUM_FRAMES.values()), 80, SPEC_AUGMENT, 1, 0)
     reader["s-a"]  # an archive that is open already
     state = torch.get_rng_state()
-    batches = list(load_batches(UTTERANCES, reader, BATCHES, num_workers, spans))
+    wanted = (Wanted(batch, spans.of(batch)) for batch in BATCHES)
+    batches = list(load_wanted(UTTERANCES, reader, wanted, num_workers=num_workers))
     assert torch.equal(torch.get_rng_state(), state)
     for batch, indices in zip(batches, BATCHES, strict=True):
         assert_same(batch, plain_batch(indices, spans))
+
+
+def test_lengths_are_rounded_up_where_asked(reader: FeatureReader) -> None:
+    (plain,) = load_batches(UTTERANCES, reader, [[0, 3]])
+    (rounded,) = load_wanted(UTTERANCES, reader, [Wanted([0, 3])], length_step=48)
+    assert (plain.feats.shape[1], rounded.feats.shape[1]) == (40, 48)
+    assert torch.equal(rounded.feats[:, :40], plain.feats)
+    assert not rounded.feats[:, 40:].any()
+    assert torch.equal(rounded.feat_lens, plain.feat_lens)
+
+
+def test_workers_live_as_long_as_batches_are_wanted(
+    reader: FeatureReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One process reads all, and reads ahead."""
+
+    def tell(utterances: Sequence[Utterance], indices: Sequence[int], *rest: object) -> Batch:
+        return dataclasses.replace(
+            read_batch(utterances, indices, reader), utts=(str(os.getpid()),)
+        )
+
+    monkeypatch.setattr(loader_module, "read_batch", tell)
+    asked: list[int] = []
+
+    def wanted() -> Iterator[Wanted]:
+        for number in range(12):
+            asked.append(number)
+            yield Wanted([number % 4])
+
+    batches = load_wanted(UTTERANCES, reader, wanted(), num_workers=1)
+    first = next(batches).utts
+    assert 1 < len(asked) < 12
+    assert {batch.utts for batch in batches} == {first}
+    assert first != (str(os.getpid()),)
 
 
 def test_two_workers_do_not_share_a_position(tmp_path: Path) -> None:
@@ -109,7 +145,7 @@ def test_two_workers_do_not_share_a_position(tmp_path: Path) -> None:
     reader["u000"]
     utterances = [Utterance(utt, t) for utt, t in num_frames.items()]
     batches = [[i] for i in range(600)]
-    for batch in load_batches(utterances, reader, batches, num_workers=2):
+    for batch in load_wanted(utterances, reader, map(Wanted, batches), num_workers=2):
         (utt,) = batch.utts
         matrix = feats[utt]
         assert np.array_equal(batch.feats[0].numpy(), matrix - matrix.mean(axis=0, keepdims=True))
@@ -153,7 +189,8 @@ def test_a_cut_archive_names_the_utterance(
     ark = tmp_path / "feats.ark"
     os.truncate(ark, ark.stat().st_size - cut)
     reader = FeatureReader(scp, tmp_path / "feats.scp", "utterance_mean")
-    batches = load_batches(UTTERANCES, reader, [[0], [2]], num_workers)
+    wanted = map(Wanted, [[0], [2]])
+    batches = load_wanted(UTTERANCES, reader, wanted, num_workers=num_workers)
     assert next(batches).utts == ("s-a",)
     with pytest.raises(SerError, match=rf"no readable matrix \(s-c in .*{said}") as error:
         next(batches)
@@ -179,5 +216,5 @@ def test_a_worker_that_dies_is_an_error(
 
     monkeypatch.setattr(loader_module, "read_batch", die)
     with pytest.raises(SerError, match=r"num_loader_workers 1: .* was lost .*set fewer") as error:
-        list(load_batches(UTTERANCES, reader, BATCHES, num_workers=1))
+        list(load_wanted(UTTERANCES, reader, map(Wanted, BATCHES), num_workers=1))
     assert "\n" not in str(error.value)
