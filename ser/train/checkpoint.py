@@ -58,7 +58,8 @@ def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
     """
     partial = path.with_name(f".{path.name}.partial")
     try:
-        safetensors.torch.save_file(dict(tensors), partial)
+        whole = {name: tensor.contiguous() for name, tensor in tensors.items()}
+        safetensors.torch.save_file(whole, partial)
     except safetensors.SafetensorError as error:
         raise _not_written(path, error) from error
     sync(partial)

@@ -38,6 +38,9 @@ class Stepper:
         world: World,
     ) -> None:
         """``compute_loss`` gets the network to call and a batch on its device."""
+        if world.device.type == "cuda" and training.precision == "bfloat16":
+            # The layout in which a GPU's convolutions of 16 bits are fast.
+            model.to(memory_format=torch.channels_last)
         self.optimizer = make_optimizer(model, config)
         self._model, self._compute_loss = model, compute_loss
         self._training, self._config = training, config

@@ -59,6 +59,28 @@ def test_restores_weights_optimiser_and_progress(tmp_path: Path) -> None:
     assert all(torch.equal(old[name], new[name]) for name in ("step", "exp_avg", "exp_avg_sq"))
 
 
+def test_a_layout_in_memory_is_no_matter(tmp_path: Path) -> None:
+    """A GPU's convolutions have their weights with the channels last."""
+
+    def convolution(seed: int) -> tuple[nn.Module, torch.optim.Adam]:
+        torch.manual_seed(seed)
+        model = nn.Conv2d(3, 4, 3).to(memory_format=torch.channels_last)
+        optimizer = torch.optim.Adam(model.parameters())
+        model(torch.randn(1, 3, 5, 5)).square().sum().backward()
+        optimizer.step()
+        return model, optimizer
+
+    model, optimizer = convolution(1)
+    assert not model.weight.is_contiguous()
+    save_checkpoint(tmp_path / "checkpoint", model, optimizer, PROGRESS)
+    other, other_optimizer = convolution(2)
+    load_checkpoint(tmp_path / "checkpoint", other, other_optimizer)
+    assert torch.equal(other.weight, model.weight)
+    assert other.weight.is_contiguous(memory_format=torch.channels_last)
+    old, new = (o.state_dict()["state"][0]["exp_avg"] for o in (optimizer, other_optimizer))
+    assert torch.equal(old, new)
+
+
 def test_without_a_checkpoint_nothing_changes(tmp_path: Path) -> None:
     model, optimizer = parts(1, steps=0)
     before = model.weight.clone()
