@@ -69,6 +69,7 @@ def make_trainer(
 
     options = {"seed": 1, "world": ALONE, **options}
     seed, world = options.pop("seed"), options.pop("world")
+    model.to(world.device)
     optimizer = optimizer or optimizer_config()
     return Trainer(model, compute_loss, data, training, optimizer, folder, seed, world, **options)
 
