@@ -13,6 +13,7 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/activate.sh"
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
+export SER_GPU_TESTS=${SER_GPU_TESTS:-rehearse} # without a GPU the CPU takes its place
 unset PYTHONDONTWRITEBYTECODE # the tests start some hundred Pythons: what they import is kept compiled
 
 chosen="not slow"

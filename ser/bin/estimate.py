@@ -1,4 +1,4 @@
-"""Estimates a full training run by arithmetic on its configuration; nothing is measured.
+"""Estimates a full training run by arithmetic on its configuration.
 
 Without --hours a run of pre-training has LibriSpeech's 960 h an epoch, fine-tuning four fifths of
 IEMOCAP.
@@ -8,7 +8,7 @@ import argparse
 from pathlib import Path
 
 from ser.base.errors import SerError, run_program
-from ser.train.estimate import describe
+from ser.train.estimate import H100, describe, read_card
 from ser.train.plan import read_plan
 
 
@@ -22,6 +22,12 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, help="instead of the configuration's")
     parser.add_argument("--vocab-size", type=int, help="instead of what conf/bpe.yaml gives")
     parser.add_argument("--num-gpus", type=int, nargs="+", default=[1, 8])
+    parser.add_argument(
+        "--measured",
+        type=Path,
+        metavar="gpu.json",
+        help="what tools/gpu.sh measured on a card (an H100 by its data sheet)",
+    )
     return parser.parse_args()
 
 
@@ -32,12 +38,9 @@ def main() -> None:
         value = getattr(args, option)
         if value is not None and min(value if isinstance(value, list) else [value]) <= 0:
             raise SerError(f"--{option.replace('_', '-')} {value}: expected more than 0")
-    print(
-        "\n\n".join(
-            describe(read_plan(conf, args.vocab_size, args.hours, args.epochs), args.num_gpus)
-            for conf in args.confs
-        )
-    )
+    card = read_card(args.measured) if args.measured else H100
+    plans = [read_plan(conf, args.vocab_size, args.hours, args.epochs) for conf in args.confs]
+    print("\n\n".join(describe(plan, args.num_gpus, card) for plan in plans))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,15 @@
-"""What a full training run would take, by arithmetic on its configuration; nothing is measured."""
+"""What a full training run would take, by arithmetic on its configuration.
 
-from collections.abc import Sequence
+The rate of the card is its data sheet's, of which a share is assumed; or both are what
+``tools/gpu.sh`` measured on a card.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+from ser.base.errors import SerError
+from ser.base.files import read_json
 from ser.nn.cost import (
     FLOAT_BYTES,
     TRAINING_PASSES,
@@ -12,12 +19,8 @@ from ser.nn.cost import (
 )
 from ser.train.plan import Plan
 
-# NVIDIA's data sheet of the H100 SXM: dense peaks, memory, NVLink in one direction.
-PEAK_FLOPS = {"bfloat16": 989e12, "float32": 495e12}
-PEAK_NAMES = {"bfloat16": "bfloat16", "float32": "TF32"}
-MEMORY_BYTES_PER_SECOND = 3.35e12
-NVLINK_BYTES_PER_SECOND = 450e9
-UTILISATION = 0.4  # share of the peak that a well-kept training step reaches
+PEAK_NAMES = {"bfloat16": "bfloat16", "float32": "TF32"}  # by the configuration's precision
+NVLINK_BYTES_PER_SECOND = 450e9  # NVIDIA's data sheet of the H100 SXM, in one direction
 
 # Of what is trained, beside its weight: gradient and Adam's two moments.
 STATE_BYTES = 3 * FLOAT_BYTES
@@ -28,12 +31,67 @@ STORED_BYTES = {"float32": 4, "kaldi_compressed": 1}
 
 
 @dataclass(frozen=True, kw_only=True)
+class Card:
+    """What a GPU does.
+
+    Attributes:
+        name: For people.
+        peaks: Operations a second of large matrix products, by precision.
+        shares: Share of the peak that a training step reaches, by precision.
+        bytes_per_second: Of its memory, read and written.
+        source: Where this is from.
+    """
+
+    name: str
+    peaks: Mapping[str, float]
+    shares: Mapping[str, float]
+    bytes_per_second: float
+    source: str
+
+
+H100 = Card(
+    name="H100",
+    peaks={"bfloat16": 989e12, "float32": 495e12},
+    shares={"bfloat16": 0.4, "float32": 0.4},
+    bytes_per_second=3.35e12,
+    source="NVIDIA's data sheet of the H100 SXM; the share of its peak is assumed",
+)
+
+
+def read_card(path: Path) -> Card:
+    """A card as ``tools/gpu.sh`` measured it, in ``gpu.json``.
+
+    Raises:
+        SerError: The file is missing or malformed, or lacks the figures of the card's ceiling or
+            of pre-training.
+    """
+    measured = read_json(path)
+    try:
+        figures = {part: entry["figures"] for part, entry in measured["parts"].items()}
+        ceiling, step = figures["ceiling"], figures["pretraining"]
+        products = {name.partition(" product")[0]: rate for name, rate in ceiling.items()}
+        peaks = {p: 1e12 * products[f"TFLOP/s, {name}"] for p, name in PEAK_NAMES.items()}
+        return Card(
+            name=measured["card"],
+            peaks=peaks,
+            shares={p: 1e12 * step[f"TFLOP/s, {PEAK_NAMES[p]}"] / peaks[p] for p in peaks},
+            bytes_per_second=1e12 * ceiling["TB/s, read and written, copy"],
+            source=f"{path}: measured, at the paper's size",
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise SerError(
+            f"{path}: no figure {error}; expected what tools/gpu.sh writes, with the parts "
+            "ceiling and pretraining; measure these again"
+        ) from error
+
+
+@dataclass(frozen=True, kw_only=True)
 class Estimate:
     """A run on so many GPUs at a precision; all times in seconds of the whole run.
 
     Attributes:
         flops: Operations of the whole run.
-        compute: At ``UTILISATION`` of the peak.
+        compute: At the card's share of its peak.
         memory: For moving what a step keeps and its gradients, at the memory's whole rate.
         all_reduce: For the ring all-reduce of the gradients; it may hide behind the backward pass.
         speech: Seconds of speech of all epochs.
@@ -61,8 +119,8 @@ class Estimate:
         return max(self.compute, self.memory, self.all_reduce)
 
 
-def estimate(plan: Plan, num_gpus: int, precision: str) -> Estimate:
-    """The whole run on so many H100s."""
+def estimate(plan: Plan, num_gpus: int, precision: str, card: Card = H100) -> Estimate:
+    """The whole run on so many cards."""
     speech = plan.hours_per_epoch * 3600 * plan.training.max_epochs
     num_utts = speech * 1000 / plan.fbank.frame_shift_ms / plan.num_frames
     passes = num_utts / plan.training.max_epochs * plan.passes
@@ -72,8 +130,8 @@ def estimate(plan: Plan, num_gpus: int, precision: str) -> Estimate:
     sent = plan.num_steps * all_reduce_bytes(plan, num_gpus)
     return Estimate(
         flops=flops,
-        compute=flops / (num_gpus * UTILISATION * PEAK_FLOPS[precision]),
-        memory=moved / (num_gpus * MEMORY_BYTES_PER_SECOND),
+        compute=flops / (num_gpus * card.shares[precision] * card.peaks[precision]),
+        memory=moved / (num_gpus * card.bytes_per_second),
         all_reduce=sent / NVLINK_BYTES_PER_SECOND,
         speech=speech,
     )
@@ -84,17 +142,18 @@ def all_reduce_bytes(plan: Plan, num_gpus: int) -> float:
     return 2 * (num_gpus - 1) / num_gpus * FLOAT_BYTES * plan.num_trained
 
 
-def describe(plan: Plan, gpu_counts: Sequence[int]) -> str:
-    """The estimate for people: costs by part, memory, disk, then the run on so many H100s."""
+def describe(plan: Plan, gpu_counts: Sequence[int], card: Card = H100) -> str:
+    """The estimate for people: costs by part, memory, disk, then the run on so many cards."""
     return "\n".join(
         [
-            f"{plan.name}: arithmetic on the configuration; nothing here was measured",
+            f"{plan.name}: arithmetic on the configuration",
+            f"the card: {card.source}",
             "",
             *_operations(plan),
             "",
             *_sizes(plan),
             "",
-            *(line for count in gpu_counts for line in _run(plan, count)),
+            *(line for count in gpu_counts for line in _run(plan, count, card)),
         ]
     )
 
@@ -132,20 +191,20 @@ def _sizes(plan: Plan) -> list[str]:
     ]
 
 
-def _run(plan: Plan, num_gpus: int) -> list[str]:
+def _run(plan: Plan, num_gpus: int, card: Card) -> list[str]:
     epochs = plan.training.max_epochs
     lines = [
         f"{plan.hours_per_epoch:g} h x {epochs} epochs, {plan.num_steps:,} steps of "
-        f"{plan.training.batch_size_utts} utterances, on {num_gpus} H100"
+        f"{plan.training.batch_size_utts} utterances, on {num_gpus} {card.name}"
     ]
-    for precision, peak in PEAK_FLOPS.items():
-        run = estimate(plan, num_gpus, precision)
+    for precision, peak in card.peaks.items():
+        run = estimate(plan, num_gpus, precision, card)
         per_gpu = run.speech / run.seconds / num_gpus
         asked = ", as the configuration has it" if precision == plan.training.precision else ""
         lines += [
-            f"  {PEAK_NAMES[precision]}{asked}: {run.flops:.3g} FLOP at {UTILISATION:g} x "
-            f"{peak / 1e12:g} TFLOP/s = {_duration(run.compute)}",
-            f"    GPU memory {_duration(run.memory)} at {MEMORY_BYTES_PER_SECOND / 1e12:g} TB/s in "
+            f"  {PEAK_NAMES[precision]}{asked}: {run.flops:.3g} FLOP at "
+            f"{card.shares[precision]:.2g} x {peak / 1e12:g} TFLOP/s = {_duration(run.compute)}",
+            f"    GPU memory {_duration(run.memory)} at {card.bytes_per_second / 1e12:g} TB/s in "
             f"float32, all-reduce {_duration(run.all_reduce)}: bound by {run.bound}",
             f"    the loader must deliver {per_gpu:,.0f} h of speech an hour and GPU, "
             f"{per_gpu * plan.bytes_per_second / 1e6:,.0f} MB/s",

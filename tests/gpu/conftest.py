@@ -1,7 +1,7 @@
 """Tests of what only a GPU can show.
 
-They are skipped where there is none; ``SER_GPU_TESTS=cpu`` has the CPU take its place, so that the
-tests themselves are tried.
+They are skipped where there is none; ``SER_GPU_TESTS=rehearse`` has the CPU take its place, so that
+the tests themselves are tried.
 """
 
 import os
@@ -16,11 +16,11 @@ os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # for deterministic
 @pytest.fixture(scope="session")
 def device() -> torch.device:
     """The GPU, or what stands for it."""
-    if os.environ.get("SER_GPU_TESTS") == "cpu":
+    if torch.cuda.is_available():
+        return torch.device("cuda", 0)
+    if os.environ.get("SER_GPU_TESTS") == "rehearse":
         return torch.device("cpu")
-    if not torch.cuda.is_available():
-        pytest.skip("no GPU; SER_GPU_TESTS=cpu tries these tests on the CPU")
-    return torch.device("cuda", 0)
+    pytest.skip("no GPU; SER_GPU_TESTS=rehearse tries these tests on the CPU")
 
 
 @pytest.fixture(autouse=True)

@@ -24,6 +24,8 @@ from ser.train.pretrain import pretrain
 from ser.train.training_data import TrainingData
 from ser.train.world import World
 
+pytestmark = [pytest.mark.slow, pytest.mark.trains]
+
 NUM_UTTS = 11
 
 

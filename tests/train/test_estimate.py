@@ -1,13 +1,15 @@
 """The estimate of a full run: for every shipped configuration, and by hand for the paper's."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from programs import call
 
 import ser
 from ser.base.errors import SerError
-from ser.train.estimate import all_reduce_bytes, describe, estimate
+from ser.train.estimate import all_reduce_bytes, describe, estimate, read_card
 from ser.train.plan import Plan, read_plan
 
 EGS = Path(ser.__file__).parents[1] / "egs"
@@ -39,7 +41,9 @@ def paper(**changes: float) -> Plan:
 )
 def test_every_shipped_configuration_is_estimated(path: Path) -> None:
     text = describe(read_plan(path, None, None, None), [1, 8])
-    assert text.startswith(f"{path}: arithmetic on the configuration; nothing here was measured")
+    assert text.startswith(
+        f"{path}: arithmetic on the configuration\nthe card: NVIDIA's data sheet"
+    )
     assert "on 1 H100" in text and "on 8 H100" in text
 
 
@@ -72,6 +76,36 @@ def test_a_frozen_encoder_is_passed_once() -> None:
         for name in ("transformer", "transformer_tl")
     )
     assert scratch / frozen == pytest.approx(3 * 14, rel=0.02)
+
+
+def test_a_card_that_was_measured_takes_the_place_of_the_data_sheet(tmp_path: Path) -> None:
+    figures = {
+        "ceiling": {
+            "TFLOP/s, float32 product of 8192": 50.0,
+            "TFLOP/s, TF32 product of 8192": 400.0,
+            "TFLOP/s, bfloat16 product of 8192": 800.0,
+            "TB/s, read and written, copy": 3.0,
+        },
+        "pretraining": {"TFLOP/s, TF32": 100.0, "TFLOP/s, bfloat16": 320.0},
+    }
+    path = tmp_path / "gpu.json"
+
+    def write(parts: dict[str, Any]) -> None:
+        told = {name: {"seconds": 1.0, "figures": given} for name, given in parts.items()}
+        path.write_text(json.dumps({"card": "Some Card", "parts": told}))
+
+    write(figures)
+    card = read_card(path)
+    run = estimate(paper(), 1, "bfloat16", card)
+    assert run.compute == pytest.approx(run.flops / 320e12)
+    said = call("estimate", PAPER, "--measured", path).out
+    assert f"the card: {path}: measured" in said
+    assert "on 8 Some Card" in said
+    assert "at 0.4 x 800 TFLOP/s" in said and "at 0.25 x 400 TFLOP/s" in said
+    for lacking in ("ceiling", "pretraining"):
+        write({name: given for name, given in figures.items() if name != lacking})
+        with pytest.raises(SerError, match=rf"gpu\.json: no figure '{lacking}'; expected what"):
+            read_card(path)
 
 
 def test_options_scale_the_run() -> None:

@@ -1,0 +1,83 @@
+"""``tools/gpu.sh`` without a GPU: its parts measure; what fails is one line beside the others."""
+
+import json
+import os
+import subprocess
+import sys
+from argparse import Namespace
+from pathlib import Path
+
+import pytest
+import torch
+
+TOOLS = Path(__file__).parents[1] / "tools"
+pytestmark = pytest.mark.trains
+
+
+@pytest.fixture(autouse=True)
+def tools_on_the_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(TOOLS))
+
+
+@pytest.mark.parametrize(
+    ("part", "figure"),
+    [
+        ("ceiling", "TFLOP/s, bfloat16 product of 128"),
+        ("pretraining", "hours of speech an hour, bfloat16"),
+        ("loader", "hours of speech an hour, 1 processes"),
+        pytest.param(
+            "finetuning", "runs an hour, transformer_tl_mtl, 1 side by side", marks=pytest.mark.slow
+        ),
+    ],
+)
+def test_a_part_measures(part: str, figure: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from benchmarks.gpu import PARTS, SIZES
+
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(TOOLS), str(TOOLS.parent)]))
+    figures: dict[str, float] = {}
+    PARTS[part](torch.device("cpu"), SIZES["cpu"], figures.__setitem__)
+    assert figures[figure] > 0
+    assert all(value > 0 for value in figures.values())
+
+
+def test_what_fails_is_one_line_and_the_rest_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import gpu
+
+    monkeypatch.setitem(gpu.LIMITS, "loader", 0.1)
+    parts = ["loader", "espnet", "mini", "ceiling"]
+    measured = gpu.measure(Namespace(cpu=True, out=tmp_path, parts=parts))
+    assert measured == json.loads((tmp_path / "gpu.json").read_text())
+    failed = {part: entry.get("failed", "") for part, entry in measured["parts"].items()}
+    assert failed["loader"] == "took longer than 0.1 s"
+    assert failed["espnet"] == "exit 1: ModuleNotFoundError: No module named 'espnet2'"
+    assert failed["mini"].startswith("only on a GPU")
+    assert not failed["ceiling"] and len(measured["parts"]["ceiling"]["figures"]) == 4
+    told = gpu.table(measured)
+    assert "loader: took longer than 0.1 s" in told
+    assert "ceiling: TFLOP/s, TF32 product of 128: " in told
+    assert capsys.readouterr().out.startswith("loader: ")
+
+
+def test_rows_of_the_table_that_mini_is_compared_with() -> None:
+    import gpu
+
+    rows = gpu.rows_of(TOOLS.parent / "egs" / "mini" / "RESULTS.md")
+    assert rows.keys() == set(gpu.MINI_SYSTEMS.split())
+    assert all(float(row.partition(" ")[0]) > 25 for row in rows.values())
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_without_a_gpu_it_says_so(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, str(TOOLS / "gpu.py"), "--out", str(tmp_path / "out")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr == (
+        "error: no GPU: PyTorch sees none; expected one; --cpu rehearses on the CPU\n"
+    )
+    assert not (tmp_path / "out").exists()
