@@ -1,0 +1,103 @@
+"""An optimiser step asks nothing of the device; compiled, a network says what it said before."""
+
+import copy
+
+import pytest
+import torch
+from tiny import (
+    ALONE,
+    ctc_config,
+    encoder_config,
+    optimizer_config,
+    system_config,
+    training_config,
+    whisper_config,
+)
+from torch import nn
+from torch._subclasses.fake_tensor import DynamicOutputShapeException, FakeTensorMode
+
+from ser.config.network import ReadoutConfig
+from ser.data.batch import Batch
+from ser.nn.recogniser import Recogniser
+from ser.nn.systems import build_system
+from ser.train.finetune import emotion_loss
+from ser.train.pretrain import recogniser_loss
+from ser.train.step import Stepper
+
+pytestmark = pytest.mark.trains
+
+NUM_UTTS, VOCAB_SIZE = 4, 12
+NO_DROPOUT = {"dropout_prob": 0.0, "attention_dropout_prob": 0.0}
+ENCODERS = {
+    "transformer": encoder_config(**NO_DROPOUT),
+    "whisper": whisper_config(**NO_DROPOUT),
+}
+
+
+def make_batch() -> Batch:
+    return Batch(
+        utts=tuple(f"u{i}" for i in range(NUM_UTTS)),
+        feats=torch.randn(NUM_UTTS, 96, 80),
+        feat_lens=torch.tensor([96, 80, 70, 40]),
+        tokens=torch.ones(NUM_UTTS, 3, dtype=torch.int64),
+        token_lens=torch.full((NUM_UTTS,), 3),
+        labels=torch.arange(NUM_UTTS),
+    )
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("readout", ["emotion_vector", "mean_sd", "attentive"])
+@pytest.mark.parametrize("encoder", ENCODERS)
+def test_a_step_reads_nothing_back(encoder: str, readout: str, precision: str) -> None:
+    """Tensors without values refuse to be read: a step that does would make a GPU wait."""
+    system = system_config(
+        "transformer_tl", model=ENCODERS[encoder], readout=ReadoutConfig(type=readout)
+    )
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        model = build_system(system, 4, None)
+        stepper = Stepper(
+            model,
+            emotion_loss(system),
+            training_config(precision=precision),
+            optimizer_config(),
+            num_steps=10,
+            seed=1,
+            world=ALONE,
+        )
+        values = stepper.step(0, [make_batch()], 1, NUM_UTTS, stop=False)
+    assert values.keys() == {"loss", "emotion_loss", "stop", "gradient_norm"}
+
+
+def test_only_ctc_wants_lengths_on_the_host() -> None:
+    """PyTorch's kernel does; this test is there to be removed when that ends."""
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        model = Recogniser(ENCODERS["transformer"], VOCAB_SIZE)
+        compute_loss = recogniser_loss(ctc_config())
+        with pytest.raises(DynamicOutputShapeException, match="_ctc_loss"):
+            compute_loss(model, make_batch())
+
+
+@pytest.mark.parametrize("encoder", ENCODERS)
+def test_a_compiled_network_says_the_same(encoder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loss and gradient, at two lengths; no kernels are made, which takes a minute."""
+    original = nn.Module.compile
+    monkeypatch.setattr(
+        nn.Module, "compile", lambda self, **o: original(self, backend="aot_eager", **o)
+    )
+    torch.manual_seed(1)
+    plain = Recogniser(ENCODERS[encoder], VOCAB_SIZE)
+    compiled = copy.deepcopy(plain)
+    training = training_config(compile=True)
+    compute_loss = recogniser_loss(ctc_config())
+    stepper = Stepper(compiled, compute_loss, training, optimizer_config(), 10, 1, ALONE)
+    whole = make_batch()
+    cut = Batch(whole.utts, whole.feats[:, :60], whole.feat_lens.clamp(max=60), *whole.tensors[2:])
+    for batch in (whole, cut):
+        for model in (plain, compiled):
+            model.zero_grad()
+            torch.autograd.backward(compute_loss(model, batch).total)
+        for (name, mine), theirs in zip(
+            plain.named_parameters(), compiled.parameters(), strict=True
+        ):
+            torch.testing.assert_close(theirs.grad, mine.grad, rtol=1e-3, atol=1e-4, msg=name)
+    assert stepper.optimizer.param_groups
