@@ -45,9 +45,11 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def run(command: Sequence[str], limit: float, log: Path, **environ: str) -> str | None:
+def run(
+    command: Sequence[str], limit: float, log: Path, root: Path = ROOT, **environ: str
+) -> str | None:
     """Runs a command with its output in a file; what went wrong, in one line, or None."""
-    paths = [str(ROOT), str(ROOT / "tools"), os.environ.get("PYTHONPATH", "")]
+    paths = [str(root), str(root / "tools"), os.environ.get("PYTHONPATH", "")]
     given = os.environ | environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
     with log.open("w") as out:
         process = subprocess.Popen(
@@ -100,7 +102,7 @@ def run_mini(out: Path, cpu: bool) -> tuple[dict[str, Any], str | None]:
             ["bash", str(recipe / "run.sh"), "--ngpu", "1", "--systems", MINI_SYSTEMS],
             LIMITS["mini"],
             out / "mini.log",
-            PYTHONPATH=str(copy),
+            copy,
         )
         results = recipe / "exp" / "RESULTS.md"
         if not results.exists():

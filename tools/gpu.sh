@@ -29,7 +29,8 @@ while [ $# -gt 0 ]; do
         --platform manylinux_2_17_x86_64 --platform manylinux2014_x86_64 --dest "$2" \
         --constraint "$tools/constraints.txt" pydantic pydantic-core annotated-types \
         typing-inspection kaldiio soundfile cffi pycparser soxr jiwer rapidfuzz click \
-        espeakng-loader markdown-it-py mdurl
+        espeakng-loader markdown-it-py mdurl \
+        espnet==202511 typeguard==2.13.3 torch_complex humanfriendly configargparse h5py # the peer
       exit
       ;;
     *) arguments+=("$1") && shift ;;
