@@ -4,7 +4,8 @@ What the paper states, or what we decided where it is silent, has no default her
 the YAML. Ranges are checked where a key is declared.
 """
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -43,6 +44,21 @@ class LabelsConfig(Section):
         if len(self.classes) < 2:
             raise ValueError(f"{len(self.classes)} classes; expected two or more")
         return self
+
+    def __eq__(self, other: object) -> bool:
+        """Another order of the classes, which is that of the outputs, is another mapping."""
+        return isinstance(other, LabelsConfig) and self.record() == other.record()
+
+    __hash__ = None  # type: ignore[assignment]  # as any configuration's
+
+    def record(self) -> dict[str, Any]:
+        """For a folder's record, whose digest knows no order of keys: with the order as a list."""
+        return self.model_dump() | {"order": list(self.names)}
+
+    @classmethod
+    def of_record(cls, record: Mapping[str, Any]) -> "LabelsConfig":
+        """From what ``record`` gave."""
+        return cls.model_validate({key: record[key] for key in cls.model_fields})
 
     @property
     def names(self) -> tuple[str, ...]:

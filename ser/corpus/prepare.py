@@ -92,7 +92,7 @@ def prepare_iemocap(
     excluded = corpus.left_out | corpus.incomplete
     write_recorded(
         out,
-        {"labels": labels.model_dump(), "partial": partial},
+        {"labels": labels.record(), "partial": partial},
         lambda folder: write_emotion_dir(folder, utterances, labels, excluded),
         differences=differences,
     )
@@ -135,7 +135,7 @@ def _write_corpus(
         logger.warning("warning: no words; systems with a CTC head will be left out")
     digests = write_recorded(
         out,
-        {"labels": labels.model_dump()},
+        {"labels": labels.record()},
         lambda folder: write_emotion_dir(folder, kept.values(), labels, reasons),
         {**made_from, **(inputs or {})},
     )

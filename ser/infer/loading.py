@@ -131,7 +131,7 @@ def read_run(folder: Path) -> Run:
         return Run(
             folder=folder,
             system=SystemConfig.model_validate(record["config"]["system"]),
-            labels=LabelsConfig.model_validate(record["config"]["labels"]),
+            labels=LabelsConfig.of_record(record["config"]["labels"]),
             fbank=recorded_features(record["notes"]["fbank"]),
             protocol=ProtocolConfig.model_validate(record["config"]["protocol"]),
             fold=record["config"]["fold"],

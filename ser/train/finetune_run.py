@@ -97,7 +97,7 @@ def finetune_record(run: FinetuneRun) -> tuple[Record, SystemConfig, LabelsConfi
         require_same_features(feats["config"], trained_on, run.feats, str(source))
     config = {
         "system": system.model_dump(),
-        "labels": labels.model_dump(),
+        "labels": labels.record(),
         "protocol": protocol.model_dump(),
         "seed": run.seed,
         "fold": run.fold,
