@@ -2,7 +2,8 @@
 
 MODEL is a package of ser.bin.pack, an ONNX file of ser.bin.export, or the folder of a run of stage
 4 (exp/<system>/seed<s>/fold<k>). INPUT is any number of audio files, folders of them, wav.scp
-files, or - for raw 16-bit mono PCM on standard input, which is predicted as it comes in.
+files, or - for standard input, which is predicted as it comes in: WAV of 16 bits, or without a
+header mono PCM of 16 bits.
 
 A file that cannot be read is named on standard error; the others go on, and the exit status is 1.
 
@@ -22,6 +23,7 @@ from ser.infer.inputs import AudioInput, audio_inputs
 from ser.infer.listening import listen
 from ser.infer.loading import load
 from ser.infer.model import Model
+from ser.infer.pcm import read_pcm
 from ser.infer.printing import FORMATS, printer
 from ser.infer.result import Result
 
@@ -35,7 +37,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--threshold", type=float, default=0.0, help="no label below (0)")
     parser.add_argument("--window", type=float, help="seconds; a line for each window of a file")
     parser.add_argument("--hop", type=float, help="seconds between windows (a window)")
-    parser.add_argument("--rate", type=int, help="Hz, of standard input (16000)")
+    parser.add_argument("--rate", type=int, help="Hz, of raw standard input (16000)")
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:1 (cpu)")
     parser.add_argument("--batch", type=int, default=16, help="most utterances at a time (16)")
     parser.add_argument("--html", type=Path, help="draw the one INPUT into this page instead")
@@ -133,14 +135,14 @@ def _listen(model: Model, args: argparse.Namespace) -> None:
     """A line every hop, with its latency in milliseconds."""
     window = _or(args.window, 3.0)
     hop = _or(args.hop, min(1.0, window))
-    rate = 16000 if args.rate is None else args.rate
-    if rate < 1:
-        raise SerError(f"--rate {rate}: expected Hz")
+    if args.rate is not None and args.rate < 1:
+        raise SerError(f"--rate {args.rate}: expected Hz")
     if sys.stdin is None:
-        raise SerError("-: standard input is closed; expected raw 16-bit PCM on it")
+        raise SerError("-: standard input is closed; expected 16-bit PCM on it, raw or as WAV")
+    pcm = read_pcm(sys.stdin.buffer, args.rate)
     form = args.format or FORMATS[0]
     with printer(form, model, sys.stdout, timed=True, latency=True) as show:
-        for result, seconds in listen(model, sys.stdin.buffer, rate, window, hop):
+        for result, seconds in listen(model, *pcm, window, hop):
             show(result, latency_ms=1000 * seconds)
 
 
