@@ -1,7 +1,9 @@
 """Puts this folder on the path, so that tests in all folders can import ``tiny``."""
 
 import gc
+import logging
 import os
+import re
 import shutil
 import signal
 import tempfile
@@ -61,6 +63,34 @@ def same_log_level() -> Iterator[None]:
 
     level = logger.level
     yield
+    logger.setLevel(level)
+
+
+class Log(logging.Handler):
+    """Keeps what was said."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(record.getMessage())
+
+    def find(self, pattern: str) -> list[str]:
+        """The lines that match."""
+        return [line for line in self.lines if re.search(pattern, line)]
+
+
+@pytest.fixture
+def log() -> Iterator[Log]:
+    """What is said to the user while a test runs."""
+    from ser.base.log import logger
+
+    handler, level = Log(), logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    yield handler
+    logger.removeHandler(handler)
     logger.setLevel(level)
 
 

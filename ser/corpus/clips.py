@@ -138,7 +138,7 @@ def _cut(samples: Any, rate: int, clip: Clip, utt: str) -> tuple[Any, float]:
         raise SerError(
             f"{clip.source}: the piece from {clip.start} to {end} s ({utt}) of {seconds:.2f} s at "
             f"{rate} Hz has {len(piece)} samples; expected some, and an end at most "
-            f"{MAX_OVERSHOOT_S} s beyond the recording's; mend segments"
+            f"{MAX_OVERSHOOT_S} s beyond the recording's; mend its start and end"
         )
     return piece, end - seconds
 
@@ -147,8 +147,7 @@ def _tell(overshoots: Mapping[str, float]) -> None:
     late = [utt for utt, seconds in overshoots.items() if seconds > ROUNDING_S]
     if late:
         logger.warning(
-            "warning: segments: %s pieces (%s the first) end up to %.3f s beyond their recordings; "
-            "cut there",
+            "warning: %s pieces (%s the first) end up to %.3f s beyond their recordings; cut there",
             len(late),
             late[0],
             max(overshoots.values()),

@@ -5,7 +5,7 @@ import io
 import os
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from ser.base.errors import SerError
@@ -101,9 +101,18 @@ def match_name(scheme: re.Pattern[str], path: Path, expected: str) -> dict[str, 
 
 
 def read_rows(
-    path: Path, columns: Sequence[str], delimiter: str = ","
+    path: Path,
+    columns: Sequence[str],
+    delimiter: str = ",",
+    rename: Callable[[list[str]], list[str]] = list,
 ) -> Iterator[tuple[int, dict[str, str]]]:
     """The rows of a CSV with a header, each with its line number and its cells by column.
+
+    Args:
+        path: The file.
+        columns: Those that must be there.
+        delimiter: What stands between the cells.
+        rename: Gives the columns the names that they are known by here.
 
     Raises:
         SerError: The file is missing or no table, a column is missing or stands twice, or a row
@@ -119,7 +128,7 @@ def read_rows(
     )
     first = 1  # line of a row, which may go over several
     try:
-        header = [name.strip() for name in next(rows, [])]
+        header = rename([name.strip() for name in next(rows, [])])
         missing = [name for name in columns if name not in header]
         if missing:
             other = next((c for c in ",;\t|" if len(header) == 1 and c in header[0]), None)

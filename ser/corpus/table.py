@@ -1,24 +1,43 @@
 """Any corpus that is listed in a table: CSV or TSV with a row for each utterance.
 
 Columns: ``path``, ``label`` and ``speaker``; as far as there are any ``text``, ``session``,
-``gender`` and ``id``. Each further column becomes a table of the data directory (``scene`` ->
-``utt2scene``).
+``gender``, ``id``, and ``start`` with ``end`` or ``duration`` where an utterance is a piece of its
+file. Usual other names of these are read too. Each further column becomes a table of the data
+directory (``scene`` -> ``utt2scene``), which is told.
 """
 
+import math
 import os
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 
 from ser.base.errors import SerError
+from ser.base.log import logger
+from ser.corpus.clips import Clip
 from ser.corpus.emotion import EmotionUtterance
 from ser.corpus.fold_lists import is_fold_name
 from ser.corpus.layout import GENDERS, one_word, read_rows, speaker_word
 from ser.text.normalise import normalise_transcript
 
 REQUIRED = ("path", "label", "speaker")
-OPTIONAL = ("text", "session", "gender", "id")
+OPTIONAL = ("text", "session", "gender", "id", "start", "end")
+SYNONYMS = {
+    "path": "file filename file_name filepath file_path wav wav_path audio audio_path audio_file",
+    "label": "emotion emo class emotion_label",
+    "speaker": "spk speaker_id spk_id spkid actor participant subject",
+    "text": "transcript transcription",
+    "gender": "sex",
+    "id": "utt utt_id utterance_id",
+    "start": "start_time starttime begin onset start_s start_sec start_seconds xmin",
+    "end": "end_time endtime stop offset end_s end_sec end_seconds xmax",
+    "duration": "dur duration_s duration_sec length_s",
+}
+MEANT = {word: name for name, words in SYNONYMS.items() for word in (name, *words.split())}
+# A place in the file, in a unit that is not known here.
+PLACE = re.compile(r"(start|begin|onset|end|stop|offset)(_?(ms|msec|frames?|samples?|us|ns)|)")
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 NAME = re.compile(r"[A-Za-z]\w*")
 
@@ -33,9 +52,9 @@ def read_table_corpus(path: Path) -> list[EmotionUtterance]:
 
     Raises:
         SerError: The file is no CSV or TSV, a column is missing, double or unnamed, a row has
-            another number of cells or lacks a value, an audio file does not exist, a gender is
-            none, two speakers differ in case, blanks and marks alone, or two utterances are
-            one as words.
+            another number of cells or lacks a value, an audio file does not exist, a time or a
+            gender is none, two speakers differ in case, blanks and marks alone, or two utterances
+            are one as words.
     """
     if not path.exists():
         raise SerError(
@@ -48,7 +67,7 @@ def read_table_corpus(path: Path) -> list[EmotionUtterance]:
     utterances = []
     written: dict[str, str] = {}
     line_of: dict[str, int] = {}
-    rows = list(read_rows(path, REQUIRED, delimiter))
+    rows = list(read_rows(path, REQUIRED, delimiter, partial(_named, path)))
     shared = _shared_folder(row["path"] for _, row in rows)
     for line, row in rows:
         utterance = _utterance(path, line, row, shared)
@@ -69,6 +88,9 @@ def read_table_corpus(path: Path) -> list[EmotionUtterance]:
         utterances.append(utterance)
     if not utterances:
         raise SerError(f"{path}: 0 rows below the header; expected one for each file; write them")
+    kept = sorted(name for name in rows[0][1] if name not in (*REQUIRED, *OPTIONAL))
+    if kept:
+        logger.info("%s: kept as they are: the columns %s", path, ", ".join(kept))
     return utterances
 
 
@@ -109,7 +131,11 @@ def _utterance(path: Path, line: int, row: Mapping[str, str], shared: Path) -> E
     source = _slashed(row["path"])
     if source.is_absolute():
         source = source.relative_to(shared)
+    clip = _piece(path, line, row, wav)
     name = row.get("id") or str(source.with_suffix(""))
+    if clip and not row.get("id"):
+        end = "end" if clip.end is None else f"{round(1000 * clip.end):07}"
+        name = f"{name}-{round(1000 * clip.start):07}-{end}"
     return EmotionUtterance(
         utt=f"{speaker}-{one_word(name)}",
         utt_orig=one_word(name),
@@ -124,7 +150,71 @@ def _utterance(path: Path, line: int, row: Mapping[str, str], shared: Path) -> E
             for name, value in row.items()
             if name not in (*REQUIRED, *OPTIONAL)
         },
+        clip=clip,
     )
+
+
+def _named(path: Path, header: list[str]) -> list[str]:
+    """The columns by the names that they are known by here; what is merely kept is told.
+
+    Raises:
+        SerError: Two columns mean one thing, or one means a place in the file in another unit.
+    """
+    known = [MEANT.get(re.sub(r"[ -]+", "_", name.casefold()), name) for name in header]
+    # Where a column has the very name, another that could mean the same keeps its own.
+    found = [
+        original if name in header and original != name else name
+        for name, original in zip(known, header, strict=True)
+    ]
+    for name in SYNONYMS:
+        same = [original for original, one in zip(header, found, strict=True) if one == name]
+        if len(set(same)) > 1:
+            raise SerError(
+                f"{path}: the columns {' and '.join(map(repr, same))} both mean '{name}'; expected "
+                f"one; rename one to '{name}'"
+            )
+    places = [one for one in found if one not in MEANT and PLACE.fullmatch(one.casefold())]
+    if places:
+        raise SerError(
+            f"{path}: the column '{places[0]}' is a place in the file in another unit; expected "
+            "'start' and 'end' in seconds; convert and rename it, or give it a name of its own"
+        )
+    return found
+
+
+def _piece(path: Path, line: int, row: Mapping[str, str], wav: Path) -> Clip | None:
+    """The piece of its file that a row means; None where it means all of it."""
+    if "end" not in row and "start" not in row:
+        return None
+    start = _seconds(path, line, "start", row.get("start", "")) or 0.0
+    end = _seconds(path, line, "end", row.get("end", ""))
+    if "end" not in row:
+        duration = _seconds(path, line, "duration", row.get("duration", ""))
+        end = None if duration is None else start + duration
+    if end is not None and not 0 <= start < end:
+        raise SerError(
+            f"{path}:{line}: from {start:g} to {end:g} s; expected an end behind the start; mend "
+            "the row"
+        )
+    return None if start == 0 and end is None else Clip(str(wav), start, end)
+
+
+def _seconds(path: Path, line: int, column: str, text: str) -> float | None:
+    """Seconds of ``1.5``, ``0:01.5`` or pandas' ``0 days 00:00:01.500000``; None of no time."""
+    if text.lower() in ("", "nat", "nan", "none"):
+        return None
+    days, _, clock = text.rpartition(" days ")
+    try:
+        parts = [float(part) for part in reversed(clock.split(":"))]
+        total = 86400 * float(days or 0) + sum(part * 60.0**power for power, part in enumerate(parts))
+    except ValueError:
+        total = math.nan
+    if not math.isfinite(total) or total < 0 or clock.count(":") > 2:
+        raise SerError(
+            f"{path}:{line}: the {column} '{text}'; expected seconds, as 1.5, or a time, as "
+            "0:00:01.5; mend it"
+        )
+    return total
 
 
 def _audio(table: Path, line: int, text: str) -> Path:

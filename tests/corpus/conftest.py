@@ -1,15 +1,11 @@
 """Corpora that the tests of this folder share."""
 
-import logging
-import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import soundfile
 from corpora import RAMP
 
-from ser.base.log import logger
 from ser.corpus.synthetic import write_corpora
 
 
@@ -27,29 +23,3 @@ def recording(tmp_path: Path) -> Path:
     path = tmp_path / "long recording.wav"
     soundfile.write(path, RAMP, 16000)
     return path
-
-
-class Log(logging.Handler):
-    """Keeps what was said."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.lines: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.lines.append(record.getMessage())
-
-    def find(self, pattern: str) -> list[str]:
-        """The lines that match."""
-        return [line for line in self.lines if re.search(pattern, line)]
-
-
-@pytest.fixture
-def log() -> Iterator[Log]:
-    """What is said to the user while a test runs."""
-    handler, level = Log(), logger.level
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    yield handler
-    logger.removeHandler(handler)
-    logger.setLevel(level)

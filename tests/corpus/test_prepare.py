@@ -217,4 +217,4 @@ def test_ravdess(tmp_path: Path, log: Any) -> None:
     )
     assert len(log.find("the same audio")) == 1
     assert log.find("left out 2: label calm")
-    assert require(out, 0)["config"] == {"labels": labels.model_dump()}
+    assert require(out, 0)["config"] == {"labels": labels.record()}

@@ -1,0 +1,117 @@
+"""Columns of a table that mean something are not taken for mere attributes."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from ser.base.errors import SerError
+from ser.config.schema import LabelsConfig
+from ser.corpus.prepare import prepare_table
+from ser.corpus.table import read_table_corpus
+from ser.kaldi.audio import read_audio
+from ser.kaldi.data_dir import read_data_dir
+
+LABELS = LabelsConfig(classes={"ang": ["angry"], "sad": ["sad"]}, exclude=[])
+RATE = 16000
+
+
+@pytest.fixture
+def recordings(tmp_path: Path) -> Path:
+    """Two files of 8 s whose samples tell their place."""
+    for name in ("a", "b"):
+        samples = np.linspace(-0.5, 0.5, 8 * RATE) + (name == "b") / 100
+        soundfile.write(tmp_path / f"{name}.wav", samples, RATE, subtype="FLOAT")
+    return tmp_path
+
+
+def write(folder: Path, *lines: str) -> Path:
+    (folder / "t.csv").write_text("".join(f"{line}\n" for line in lines))
+    return folder / "t.csv"
+
+
+@pytest.mark.parametrize(
+    ("header", "two", "three_and_a_half"),
+    [
+        ("path,start,end,label,speaker", "2.0", "3.5"),
+        ("file,start,end,emotion,speaker", "0 days 00:00:02", "0 days 00:00:03.500000"),
+        ("File Name,Start,End,Label,Speaker", "0:02", "0:00:03.5"),
+        ("wav,onset,offset,label,spk", "2", "3.5"),
+        ("path,start,duration,label,speaker", "2.0", "1.5"),
+    ],
+)
+def test_pieces_are_cut(recordings: Path, header: str, two: str, three_and_a_half: str) -> None:
+    table = write(
+        recordings,
+        header,
+        f"a.wav,{two},{three_and_a_half},angry,s1",
+        f"a.wav,0,{'1' if 'duration' in header else '1.0'},sad,s1",
+        f"b.wav,{two},{three_and_a_half},sad,s2",
+    )
+    prepare_table(table, recordings / "data", LABELS)
+    data = read_data_dir(recordings / "data")
+    assert set(data.utts) == {
+        "s1-a-0002000-0003500",
+        "s1-a-0000000-0001000",
+        "s2-b-0002000-0003500",
+    }
+    assert float(data["utt2dur"]["s1-a-0002000-0003500"]) == 1.5
+    piece = read_audio(Path(data["wav.scp"]["s1-a-0002000-0003500"]), "u", RATE)
+    whole, _ = soundfile.read(recordings / "a.wav", dtype="float32")
+    assert np.abs(piece / 32768 - whole[2 * RATE : round(3.5 * RATE)]).max() < 1e-5
+
+
+def test_no_time_is_the_whole_file_or_its_end(recordings: Path) -> None:
+    table = write(
+        recordings,
+        "path,start,end,label,speaker",
+        "a.wav,0.0,NaT,angry,s1",
+        "b.wav,6,,sad,s2",
+    )
+    whole, rest = read_table_corpus(table)
+    assert whole.clip is None and whole.utt == "s1-a"
+    assert rest.clip is not None and rest.clip.end is None and rest.utt == "s2-b-0006000-end"
+    prepare_table(table, recordings / "data", LABELS)
+    assert float(read_data_dir(recordings / "data")["utt2dur"]["s2-b-0006000-end"]) == 2
+
+
+def test_words_by_their_other_names_and_what_is_kept(recordings: Path, log: Any) -> None:
+    table = write(
+        recordings, "path,label,speaker,Transcript,Sex,room", "a.wav,angry,s1,Go away,F,kitchen"
+    )
+    (only,) = read_table_corpus(table)
+    assert (only.transcript, only.gender) == ("GO AWAY", "f")
+    assert only.attributes == {"utt2room": "kitchen"}
+    assert log.find(f"{table}: kept as they are: the columns room")
+
+
+def test_a_column_of_the_very_name_goes_first(recordings: Path) -> None:
+    table = write(recordings, "path,label,emotion,speaker", "a.wav,angry,very,s1")
+    (only,) = read_table_corpus(table)
+    assert only.label == "angry" and only.attributes == {"utt2emotion": "very"}
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "said"),
+    [
+        ("file,wav,label,speaker", "a.wav,a.wav,sad,s", "'file' and 'wav' both mean 'path'"),
+        ("path,start_ms,end_ms,label,speaker", "a.wav,1,2,sad,s", "the column 'start_ms' is a pl"),
+        ("path,start,end,label,speaker", "a.wav,3,2,sad,s", "t.csv:2: from 3 to 2 s; expected an"),
+        ("path,start,end,label,speaker", "a.wav,x,2,sad,s", "t.csv:2: the start 'x'; expected sec"),
+        ("path,start,end,label,speaker", "a.wav,-1,2,sad,s", "t.csv:2: the start '-1'"),
+        (
+            "path,start,end,label,speaker",
+            "b.wav,7,9.5,sad,s\na.wav,,,angry,t",
+            "the piece from 7.0 to 9.5 s",
+        ),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(
+    recordings: Path, header: str, row: str, said: str
+) -> None:
+    with pytest.raises(SerError) as caught:
+        prepare_table(write(recordings, header, row), recordings / "data", LABELS)
+    assert said in str(caught.value) and "\n" not in str(caught.value)
+    assert not (recordings / "data").exists()
