@@ -2,8 +2,9 @@
 
 Speakers 0001 to 0010 speak Mandarin, 0011 to 0020 English; each reads the same 350 sentences of
 the language in five emotions. Some copies part each emotion into ``train``, ``evaluation`` and
-``test``, by sentence: their speakers are the same. The text files come in several encodings, and
-their label column is not to be trusted: the folder tells the emotion.
+``test``, by sentence: their speakers are the same. The text files come in several encodings, some
+lines of the release have blanks where the others have tabs, and the label column is not to be
+trusted: the folder tells the emotion.
 """
 
 import codecs
@@ -22,6 +23,7 @@ EMOTIONS = {
     "Sad": "sad",
     "Surprise": "surprised",
 }
+LABELS = (*EMOTIONS, *"中立 愤怒 生气 快乐 开心 高兴 悲伤 伤心 惊喜 惊讶".split())  # as lines end
 SPLITS = ("train", "evaluation", "test")
 NUM_SENTENCES = 350
 NAME = re.compile(r"(?P<speaker>00\d\d)_(?P<number>\d{6})")
@@ -34,11 +36,12 @@ def read_esd(root: Path) -> EmotionCorpus:
     """All utterances. Every speaker is a session of its own.
 
     Raises:
-        SerError: The path holds no audio, a name or folder is not of the scheme, or a transcript
-            is missing or of no encoding that ESD uses.
+        SerError: The path holds no audio, a name or folder is not of the scheme, or a speaker's
+            transcripts are missing or of no encoding that ESD uses.
     """
     texts: dict[str, dict[str, str]] = {}
     utterances = []
+    excluded = {}
     for path in audio_files(root, "00??/**/*", EXPECTED):
         name = match_name(NAME, path, EXPECTED)
         speaker = name["speaker"]
@@ -51,10 +54,8 @@ def read_esd(root: Path) -> EmotionCorpus:
         if speaker not in texts:
             texts[speaker] = _read_texts(root / speaker / f"{speaker}.txt")
         if path.stem not in texts[speaker]:
-            raise SerError(
-                f"{root / speaker / f'{speaker}.txt'}: no line for {path.stem}; expected one for "
-                "each file; fetch the table again"
-            )
+            excluded[f"{speaker}-{path.stem}"] = f"no line in {speaker}.txt"
+            continue
         sentence = (int(name["number"]) - 1) % NUM_SENTENCES + 1
         utterances.append(
             EmotionUtterance(
@@ -74,11 +75,17 @@ def read_esd(root: Path) -> EmotionCorpus:
                 },
             )
         )
-    return EmotionCorpus(utterances)
+    for speaker, table in texts.items():
+        if not any(u.spk == speaker for u in utterances):
+            raise SerError(
+                f"{root / speaker / f'{speaker}.txt'}: {len(table)} lines, none for an audio file "
+                f"of {speaker}; expected one for each; fetch the table again"
+            )
+    return EmotionCorpus(utterances, excluded)
 
 
 def _read_texts(path: Path) -> dict[str, str]:
-    """The sentence of each utterance: ``id<TAB>sentence<TAB>emotion``."""
+    """The sentence of each utterance: ``id<TAB>sentence<TAB>emotion``, or with blanks between."""
     try:
         content = path.read_bytes()
     except FileNotFoundError as error:
@@ -88,6 +95,17 @@ def _read_texts(path: Path) -> dict[str, str]:
             text = content.decode(encoding)
         except UnicodeError:
             continue
-        rows = (re.split(r"\t+", line.strip()) for line in text.splitlines())
-        return {row[0]: row[1] for row in rows if len(row) > 1}
+        rows = map(_row, text.splitlines())
+        return dict(row for row in rows if row)
     raise SerError(f"{path}: not text in UTF-8, UTF-16 or GB18030; convert it to UTF-8")
+
+
+def _row(line: str) -> tuple[str, str] | None:
+    """Id and sentence of a line, its label left out; None of a line without a sentence."""
+    name, _, rest = line.strip().replace("\t", " \t ").partition(" ")
+    sentence, tab, _ = rest.lstrip().partition("\t")
+    sentence = " ".join(sentence.split())
+    words = sentence.split(" ")
+    if not tab and words[-1] in LABELS:
+        sentence = " ".join(words[:-1])
+    return (name, sentence) if sentence else None

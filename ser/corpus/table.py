@@ -206,7 +206,9 @@ def _seconds(path: Path, line: int, column: str, text: str) -> float | None:
     days, _, clock = text.rpartition(" days ")
     try:
         parts = [float(part) for part in reversed(clock.split(":"))]
-        total = 86400 * float(days or 0) + sum(part * 60.0**power for power, part in enumerate(parts))
+        total = 86400 * float(days or 0) + sum(
+            part * 60.0**power for power, part in enumerate(parts)
+        )
     except ValueError:
         total = math.nan
     if not math.isfinite(total) or total < 0 or clock.count(":") > 2:

@@ -39,8 +39,9 @@ def test_encodings_of_esd(tmp_path: Path, encoding: str, end: str) -> None:
 def test_esd_without_its_texts(tmp_path: Path) -> None:
     plant_esd(tmp_path)
     table = tmp_path / "0012" / "0012.txt"
-    table.write_text("0012_000001\tA line.\tNeutral\n")
-    with pytest.raises(SerError, match=r"0012.txt: no line for 0012_000351"):
+    table.write_text("0012_000099\tA line.\tNeutral\n")
+    said = r"0012.txt: 1 lines, none for an audio file of 0012; expected one for each"
+    with pytest.raises(SerError, match=said):
         read_esd(tmp_path)
     table.write_bytes(b"\xff")
     with pytest.raises(SerError, match=r"0012.txt: not text in UTF-8, UTF-16 or GB18030"):
@@ -48,3 +49,31 @@ def test_esd_without_its_texts(tmp_path: Path) -> None:
     table.unlink()
     with pytest.raises(SerError, match=r"0012.txt: no such file"):
         read_esd(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "0011_000351\tHe walked home.\tAngry",
+        "0011_000351\tHe walked home.",
+        "0011_000351\tHe walked home. Angry",
+        "0011_000351 He walked home.\tAngry",
+        "0011_000351 He walked  home. Angry ",
+        "0011_000351 \t He walked home. \t\tAngry",
+    ],
+)
+def test_blanks_where_there_should_be_tabs(tmp_path: Path, line: str) -> None:
+    """Some lines of the release are so."""
+    plant_audio(tmp_path / "0011" / "Angry" / "0011_000351.wav")
+    (tmp_path / "0011" / "0011.txt").write_text(f"{line}\r\n")
+    (only,) = read_esd(tmp_path).utterances
+    assert only.transcript == "HE WALKED HOME"
+
+
+def test_an_utterance_without_a_line_is_left_out(tmp_path: Path) -> None:
+    for number in ("351", "352"):
+        plant_audio(tmp_path / "0011" / "Angry" / f"0011_000{number}.wav")
+    (tmp_path / "0011" / "0011.txt").write_text("0011_000351 A line. Angry\n0011_000352\n")
+    corpus = read_esd(tmp_path)
+    assert [u.utt_orig for u in corpus.utterances] == ["0011_000351"]
+    assert corpus.excluded == {"0011-0011_000352": "no line in 0011.txt"}
