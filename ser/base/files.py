@@ -21,6 +21,16 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
+@contextlib.contextmanager
+def readable_by_umask(path: Path) -> Iterator[None]:
+    """Gives a file that a library writes for its owner alone the mode that the umask asks for."""
+    path.unlink(missing_ok=True)
+    path.touch()
+    mode = path.stat().st_mode
+    yield
+    path.chmod(mode)
+
+
 def write_text(path: Path, text: str) -> None:
     """Writes a text file that is never seen half-written."""
     partial = path.with_name(f".{path.name}.partial")

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from safetensors.numpy import load_file, save_file
 from threadpoolctl import threadpool_limits
 
-from ser.base.files import whole_folder
+from ser.base.files import readable_by_umask, whole_folder
 from ser.base.record import Record
 from ser.config.controls import FunctionalsConfig, ProbeConfig
 from ser.config.load import load_config
@@ -32,7 +32,8 @@ def write_vectors(
 ) -> None:
     """Writes a vector for each utterance, whole or not at all, with notes for the record."""
     with whole_folder(record.folder) as folder:
-        save_file(dict(values), folder / FILE)
+        with readable_by_umask(folder / FILE):
+            save_file(dict(values), folder / FILE)
         Record(folder, record.stage, record.config, record.inputs).finish(**notes)
 
 

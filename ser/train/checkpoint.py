@@ -11,7 +11,14 @@ import torch
 from torch import nn
 
 from ser.base.errors import SerError
-from ser.base.files import digest_file, read_json, sync, whole_folder, write_json
+from ser.base.files import (
+    digest_file,
+    read_json,
+    readable_by_umask,
+    sync,
+    whole_folder,
+    write_json,
+)
 
 STATE_FILES = ("model.safetensors", "optimizer.pt")
 
@@ -57,9 +64,10 @@ def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
         SerError: The disk is full, or is not writable.
     """
     partial = path.with_name(f".{path.name}.partial")
+    whole = {name: tensor.contiguous() for name, tensor in tensors.items()}
     try:
-        whole = {name: tensor.contiguous() for name, tensor in tensors.items()}
-        safetensors.torch.save_file(whole, partial)
+        with readable_by_umask(partial):
+            safetensors.torch.save_file(whole, partial)
     except safetensors.SafetensorError as error:
         raise _not_written(path, error) from error
     sync(partial)

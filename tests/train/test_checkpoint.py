@@ -2,6 +2,7 @@
 
 import json
 import multiprocessing
+import os
 import resource
 import signal
 from functools import partial
@@ -18,6 +19,7 @@ from ser.train.checkpoint import (
     load_weights,
     save_checkpoint,
     save_weights,
+    write_tensors,
 )
 
 PROGRESS = Progress(
@@ -57,6 +59,16 @@ def test_restores_weights_optimiser_and_progress(tmp_path: Path) -> None:
     assert torch.equal(other.weight, model.weight)
     old, new = (o.state_dict()["state"][0] for o in (optimizer, other_optimizer))
     assert all(torch.equal(old[name], new[name]) for name in ("step", "exp_avg", "exp_avg_sq"))
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o007, 0o660), (0o077, 0o600)])
+def test_the_umask_says_who_reads_weights(tmp_path: Path, umask: int, mode: int) -> None:
+    before = os.umask(umask)
+    try:
+        write_tensors(tmp_path / "model.safetensors", {"a": torch.ones(1)})
+    finally:
+        os.umask(before)
+    assert (tmp_path / "model.safetensors").stat().st_mode & 0o777 == mode
 
 
 def test_a_layout_in_memory_is_no_matter(tmp_path: Path) -> None:
