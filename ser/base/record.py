@@ -25,6 +25,7 @@ import ser
 from ser.base.errors import SerError
 from ser.base.files import digest_json, read_json, write_json
 from ser.base.log import logger
+from ser.base.process import usable_cores
 
 PACKAGES = ("torch", "torchaudio", "sentencepiece", "kaldiio", "numpy", "soundfile", "soxr")
 
@@ -65,7 +66,7 @@ def processor() -> str:
         lines = cpuinfo.read_text(encoding="utf-8").splitlines()
         names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
         name = next(names, name)
-    return f"{name}, {len(os.sched_getaffinity(0))} cores"
+    return f"{name}, {usable_cores()} cores"
 
 
 def git_commit() -> str:

@@ -40,6 +40,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--rate", type=int, help="Hz, of raw standard input (16000)")
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:1 (cpu)")
     parser.add_argument("--batch", type=int, default=16, help="most utterances at a time (16)")
+    parser.add_argument("--threads", type=int, help="that compute (the libraries' choice)")
     parser.add_argument("--html", type=Path, help="draw the one INPUT into this page instead")
     return parser.parse_args()
 
@@ -65,7 +66,7 @@ def main() -> None:
     """Prints what the model says, as soon as it says it."""
     args = parse_args()
     check_options(args)
-    model = load(args.model, args.device, args.threshold, args.batch)
+    model = load(args.model, args.device, args.threshold, args.batch, args.threads)
     if args.inputs == ["-"]:
         _listen(model, args)
         return

@@ -33,7 +33,8 @@ def load(
         device: ``cpu``, ``cuda`` or ``cuda:1``.
         threshold: Below this probability no label is given.
         batch_size: Most utterances of a batch.
-        num_threads: Of the ONNX session; all cores by default.
+        num_threads: That compute, of the whole process for a model that PyTorch runs; as many as
+            the libraries take by default.
 
     Raises:
         SerError: There is no such model, it is damaged or newer than this version, or the device
@@ -43,13 +44,18 @@ def load(
         raise SerError(f"--threshold {threshold:g}: expected a probability, 0 to 1")
     if batch_size < 1:
         raise SerError(f"--batch {batch_size}: expected 1 or more")
+    if num_threads is not None and num_threads < 1:
+        raise SerError(f"--threads {num_threads}: expected 1 or more")
     path = Path(path)
     if path.suffix == ".onnx":
         model = _load_onnx(path, device, num_threads)
-    elif (path / "run.json").is_file() and not (path / MANIFEST).exists():
-        model = _load_run(path, device)
     else:
-        model = _load_package(path, device)
+        is_run = (path / "run.json").is_file() and not (path / MANIFEST).exists()
+        model = _load_run(path, device) if is_run else _load_package(path, device)
+        if num_threads:
+            import torch
+
+            torch.set_num_threads(num_threads)
     return replace(model, threshold=threshold, batch_size=batch_size)
 
 

@@ -62,6 +62,8 @@ def load_onnx(path: Path, device: str, num_threads: int | None) -> tuple[OnnxHea
         raise SerError(f"{path}: no such file; expected an ONNX file of ser.bin.export")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
+    # Threads that wait do not spin: others may want their cores.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     if num_threads:
         options.intra_op_num_threads = num_threads
     provider, place = "CPUExecutionProvider", {}

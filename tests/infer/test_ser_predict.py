@@ -121,6 +121,7 @@ def test_odd_audio_is_predicted(run: Path, tmp_path: Path) -> None:
         (["{audio}", "--device", "toaster"], "--device toaster: no device; expected cpu, cuda"),
         (["{audio}", "--device", "meta"], "--device meta: no device; expected cpu, cuda"),
         (["-", "--rate", "0"], "--rate 0: expected Hz"),
+        (["{audio}", "--threads", "0"], "--threads 0: expected 1 or more"),
         (["{audio}", "--window", "0.001"], "--window 0.001 --hop 0.001: expected seconds"),
         (["{audio}", "--window", "0"], "--window 0 --hop 0: expected seconds"),
         (["{audio}", "--window", "1", "--hop", "0"], "--window 1 --hop 0: expected seconds"),
