@@ -16,6 +16,7 @@ setup(
     },
     entry_points={"console_scripts": ["ser-predict=ser.bin.ser_predict:program"]},
     install_requires=[
+        "filelock>=3.15",
         "jinja2>=3.1",
         "jiwer>=4.0",
         "kaldiio>=2.18",

@@ -8,7 +8,6 @@ identity is no longer the one it was made from. The git commit never makes a fol
 
 import contextlib
 import datetime
-import fcntl
 import importlib.metadata
 import os
 import platform
@@ -20,6 +19,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 import ser
 from ser.base.errors import SerError
@@ -203,14 +204,12 @@ def require(folder: Path, stage: int) -> dict[str, Any]:
 def sole_run(folder: Path, wait: bool = False) -> Iterator[None]:
     """Holds a folder for this process; a second run in the same folder is refused, or waits."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with folder.with_name(f".{folder.name}.lock").open("w") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError as error:
-            raise SerError(
-                f"{folder}: another run is writing here; wait for it, or end it"
-            ) from error
-        yield
+    lock = FileLock(folder.with_name(f".{folder.name}.lock"), mode=0o666)  # less the umask
+    try:
+        with lock.acquire(timeout=-1 if wait else 0):
+            yield
+    except Timeout as error:
+        raise SerError(f"{folder}: another run is writing here; wait for it, or end it") from error
 
 
 def claim_training_folder(record: Record, num_threads: int, force: bool) -> int | None:
