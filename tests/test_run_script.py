@@ -1,6 +1,8 @@
 """``run.sh``: the same in every recipe, its options, and their errors."""
 
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -71,6 +73,26 @@ def test_help_prints_the_header() -> None:
 
 
 @pytest.mark.parametrize("recipe", [r for r in RECIPES if r.name != "mini"], ids=lambda p: p.name)
+@pytest.mark.parametrize("missing", ["nproc", "flock"])
+def test_what_the_machine_lacks_is_named(missing: str, tmp_path: Path) -> None:
+    for name in ("bash", "dirname", "basename", "nproc", "flock"):
+        found = shutil.which(name)
+        assert found is not None
+        if name != missing:
+            (tmp_path / name).symlink_to(found)
+    done = subprocess.run(
+        [str(tmp_path / "bash"), str(RECIPES[0] / "run.sh"), "--help"],
+        env={"PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert re.fullmatch(
+        r"error: bash .*: expected bash 4 or later, nproc and flock.*\n", done.stderr
+    )
+
+
 def test_unset_corpora_are_named(recipe: Path) -> None:
     names = re.findall(r"export (\w+)=", (recipe / "db.sh").read_text())
     result = run(recipe, "--stop-stage", "0", **dict.fromkeys(names, ""))

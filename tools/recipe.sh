@@ -4,6 +4,12 @@
 # "--name this|that" one of these words, "--name" alone is a switch. Each is a variable of run.sh;
 # nothing else can be set.
 
+if [ "${BASH_VERSINFO[0]}" -lt 4 ] || ! command -v nproc >/dev/null || ! command -v flock >/dev/null; then
+  echo "error: bash $BASH_VERSION: expected bash 4 or later, nproc and flock, as Linux has them" \
+    "(macOS: brew install bash coreutils flock)" >&2
+  exit 1
+fi
+
 recipe=./$(basename "$0")
 last_stage=6
 
