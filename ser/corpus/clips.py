@@ -19,6 +19,7 @@ from ser.base.log import logger
 from ser.base.record import Record
 from ser.corpus.pipes import is_pipe, output_of
 from ser.kaldi.audio import is_audio, reason_of, require_file
+from ser.kaldi.films import decode_film
 
 MAX_OVERSHOOT_S = 0.5  # how far a piece may end beyond its recording, as Kaldi's extract-segments
 ROUNDING_S = 1e-3  # what is not worth a word
@@ -112,7 +113,7 @@ def _stem(utt: str) -> str:
 def _decode(source: str, utt: str) -> tuple[Any, int]:
     """Samples (N,) of a source, +-1, its channels averaged, and their rate in Hz."""
     if not is_pipe(source) and not is_audio(Path(source)):
-        return _decode_film(Path(source))
+        return decode_film(Path(source), source)
     output = output_of(source) if is_pipe(source) else None
     try:
         stream = source if output is None else io.BytesIO(output)
@@ -152,27 +153,3 @@ def _tell(overshoots: Mapping[str, float]) -> None:
             late[0],
             max(overshoots.values()),
         )
-
-
-def _decode_film(path: Path) -> tuple[Any, int]:
-    """The first sound track of a film, mono."""
-    try:
-        import av  # of the extra "films"; nothing else needs it
-    except ImportError as error:
-        raise SerError(
-            f"{path}: soundfile does not read it; PyAV reads the sound of films: pip install "
-            "'ser[films]'; or convert the file to WAV"
-        ) from error
-    try:
-        with av.open(str(path)) as container:
-            track = container.streams.audio[0]
-            resampler = av.AudioResampler(format="flt", layout="mono", rate=track.rate)
-            frames = [
-                frame.to_ndarray()[0]
-                for decoded in (*container.decode(track), None)
-                for frame in resampler.resample(decoded)
-            ]
-            rate = int(track.rate)
-    except (av.FFmpegError, IndexError, OSError) as error:
-        raise SerError(f"{path}: no sound to read ({error}); replace or remove it") from error
-    return np.concatenate([np.zeros(0, np.float32), *frames]), rate

@@ -1,18 +1,21 @@
-"""Audio that comes as an array."""
+"""Audio that comes as an array, or as the bytes of a file."""
 
+import io
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from numbers import Real
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
+import soundfile
 import soxr
 
 from ser.base.errors import SerError
 from ser.infer.windows import READ_SECONDS, Floats, resampled
-from ser.kaldi.audio import INT16_SCALE
+from ser.kaldi.audio import INT16_SCALE, UNREADABLE, reason_of
+from ser.kaldi.films import can_be_read, decode_film
 
 MOST_CHANNELS = 64  # more are samples of an array that lies the other way round
 
@@ -87,6 +90,27 @@ def recording(audio: npt.NDArray[Any], sample_rate: float | None) -> Recording:
             f"expected (N, channels), {MOST_CHANNELS} channels at most; transpose the array"
         )
     return Recording(array, int(sample_rate))
+
+
+def read_stream(stream: BinaryIO) -> Recording:
+    """The audio of an open file, of any format that a path may have.
+
+    Raises:
+        SerError: It holds none that can be read.
+    """
+    held = io.BytesIO(stream.read())
+    try:
+        samples, rate = soundfile.read(held, dtype="float32", always_2d=True)
+    except UNREADABLE as error:
+        if not can_be_read() or not held.getbuffer().nbytes:
+            size = held.getbuffer().nbytes
+            raise SerError(
+                f"audio of {size} bytes: not readable ({reason_of(error)}); expected the bytes of "
+                "an audio file; raw samples are given as an array with sample_rate"
+            ) from error
+        held.seek(0)
+        samples, rate = decode_film(held, f"audio of {held.getbuffer().nbytes} bytes")
+    return recording(samples, rate)
 
 
 def _block(array: npt.NDArray[Any]) -> Floats:

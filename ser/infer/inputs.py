@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ser.base.errors import SerError, describe
+from ser.base.log import logger
 from ser.kaldi.audio import EXTENSIONS
+from ser.kaldi.films import HINT, can_be_read, is_film
 
-# What a folder is searched for: soundfile's formats by all their usual names, if they have headers.
+# What a folder is searched for: soundfile's formats by all their usual names, if they have headers;
+# and where PyAV is there, the sound of films.
 SEARCHED = (EXTENSIONS | {".aif", ".aifc", ".sph", ".snd"}) - {".raw"}
 
 
@@ -65,12 +68,25 @@ def _is_folder(path: Path) -> bool:
 def _search(folder: Path) -> tuple[list[Path], list[SerError]]:
     """The audio files below a folder, and the folders that may not be looked into."""
     errors: list[OSError] = []
-    paths = [
+    files = [
         path
         for place, _, names in os.walk(folder, onerror=errors.append)
         for path in (Path(place, name) for name in names)
-        if path.suffix.lower() in SEARCHED and not path.name.startswith("._")
+        if not path.name.startswith("._")
     ]
+    films = [path for path in files if is_film(path)]
+    paths = [path for path in files if path.suffix.lower() in SEARCHED]
+    if can_be_read():
+        paths += films
+    elif films:
+        kinds = sorted({path.suffix.lower() for path in films})
+        logger.warning(
+            "warning: %s: passed over %s files (%s); PyAV reads them: %s",
+            folder,
+            len(films),
+            " ".join(kinds),
+            HINT,
+        )
     faults = [
         SerError(
             f"{error.filename}: not searched ({error.strerror}); expected a folder that you may "

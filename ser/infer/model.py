@@ -6,12 +6,13 @@
 >>> result.label, result.posteriors, result.words
 """
 
+import io
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,7 @@ import numpy.typing as npt
 from ser.base.errors import SerError
 from ser.data.sampler import split_by_frames
 from ser.feats.definitions import Extractor, normalise
-from ser.infer.arrays import recording
+from ser.infer.arrays import Recording, read_stream, recording
 from ser.infer.engine import Engine, Floats, Output
 from ser.infer.result import Posteriors, Result
 from ser.infer.windows import file_seconds, read_file, stream_file, windows
@@ -67,14 +68,17 @@ class Model:
         return self.fbank.config.sample_rate_hz
 
     def predict(
-        self, audio: str | Path | npt.NDArray[Any], sample_rate: int | None = None
+        self,
+        audio: str | Path | bytes | BinaryIO | npt.NDArray[Any],
+        sample_rate: int | None = None,
     ) -> Result:
         """Predicts a file, or an array of samples.
 
         More than a minute is heard in windows of half a minute, whose posteriors are averaged.
 
         Args:
-            audio: A path, or samples (N,) or (N, channels): floats within +-1, or 16-bit integers.
+            audio: A path, the bytes of a file or one that is open, or samples (N,) or (N,
+                channels): floats within +-1, or 16-bit integers.
             sample_rate: Hz, a whole number; of an array alone.
 
         Raises:
@@ -87,7 +91,7 @@ class Model:
             if isinstance(result, SerError):
                 raise result
             return result
-        heard = recording(audio, sample_rate)
+        heard = _recording(audio, sample_rate)
         if heard.seconds > LONG_SECONDS:
             return self._long("", heard.stream(self.sample_rate_hz))
         return self.predict_segments([Segment("", heard.whole(self.sample_rate_hz))])[0]
@@ -124,7 +128,7 @@ class Model:
 
     def predict_windows(
         self,
-        audio: str | Path | npt.NDArray[Any] | Iterable[Floats],
+        audio: str | Path | bytes | BinaryIO | npt.NDArray[Any] | Iterable[Floats],
         window: float,
         hop: float,
         sample_rate: int | None = None,
@@ -132,9 +136,9 @@ class Model:
         """Predicts a recording window by window, in memory that its length does not change.
 
         Args:
-            audio: A path; an array with its rate, as ``predict`` takes it; or pieces of mono
-                samples at the model's rate in 16-bit scale; those of an iterator are heard as they
-                come, else windows are predicted in batches.
+            audio: A path, bytes, an open file, or an array with its rate, as ``predict`` takes
+                them; or pieces of mono samples at the model's rate in 16-bit scale; those of an
+                iterator are heard as they come, else windows are predicted in batches.
             window: Seconds.
             hop: Seconds from one window to the next, at most a window.
             sample_rate: Hz, a whole number; of an array alone.
@@ -152,8 +156,8 @@ class Model:
             _refuse_rate(sample_rate, "a file, which tells its own")
             pieces = stream_file(Path(audio), self.sample_rate_hz)
             yield from self._windows(str(audio), pieces, window, hop, self.batch_size)
-        elif isinstance(audio, np.ndarray):
-            pieces = recording(audio, sample_rate).stream(self.sample_rate_hz)
+        elif isinstance(audio, np.ndarray | bytes | bytearray) or hasattr(audio, "read"):
+            pieces = _recording(audio, sample_rate).stream(self.sample_rate_hz)
             yield from self._windows("", pieces, window, hop, self.batch_size)
         else:
             _refuse_rate(sample_rate, f"pieces of samples, whose rate is {self.sample_rate_hz}")
@@ -225,6 +229,21 @@ class Model:
         label = self.labels[best] if shares[best] >= self.threshold else None
         named = Posteriors(self.labels, tuple(map(float, shares)))
         return Result(path, label, named, words, start, end)
+
+
+def _recording(audio: Any, sample_rate: int | None) -> Recording:
+    """What is no path: bytes, an open file, or an array."""
+    if isinstance(audio, bytes | bytearray):
+        audio = io.BytesIO(audio)
+    if hasattr(audio, "read"):
+        _refuse_rate(sample_rate, "the bytes of a file, which tell their own")
+        return read_stream(audio)
+    if isinstance(audio, list | tuple) and any(isinstance(one, str | Path) for one in audio):
+        raise SerError(
+            f"a {type(audio).__name__} of {len(audio)} paths; expected one; predict_files takes "
+            "several"
+        )
+    return recording(audio, sample_rate)
 
 
 def _refuse_rate(sample_rate: float | None, of: str) -> None:

@@ -11,10 +11,19 @@ import soundfile
 import soxr
 
 from ser.base.errors import SerError
-from ser.kaldi.audio import INT16_SCALE, UNREADABLE, audio_seconds, read_audio, unreadable
+from ser.kaldi.audio import (
+    INT16_SCALE,
+    UNREADABLE,
+    audio_seconds,
+    read_audio,
+    require_file,
+    unreadable,
+)
+from ser.kaldi.films import decode_film, is_film
 
 Floats = npt.NDArray[np.float32]
 
+FILM_RATE_HZ = 16000  # at which its length is told
 READ_SECONDS = 1.0  # of a recording at a time
 
 
@@ -27,11 +36,13 @@ class Readable(Protocol):
 
 
 def file_seconds(path: Path) -> float:
-    """Length of an audio file by its header.
+    """Length of an audio file by its header; of a film by all that it holds.
 
     Raises:
         SerError: The file is missing, unreadable, empty or cut.
     """
+    if is_film(path):
+        return len(_film(path, FILM_RATE_HZ)) / FILM_RATE_HZ
     seconds = audio_seconds(path, path.name)
     if not seconds:
         raise SerError(f"{path}: 0 samples; expected audio; remove or replace the file")
@@ -45,6 +56,8 @@ def read_file(path: Path, sample_rate_hz: int) -> Floats:
         SerError: The file is missing or unreadable, holds values that are not finite, or less
             than a sample at this rate.
     """
+    if is_film(path):
+        return _film(path, sample_rate_hz)
     samples = read_audio(path, path.name, sample_rate_hz)
     if not len(samples):
         raise _too_short(path, sample_rate_hz)
@@ -57,6 +70,9 @@ def stream_file(path: Path, sample_rate_hz: int) -> Iterator[Floats]:
     Raises:
         SerError: As for ``file_seconds`` and ``read_file``.
     """
+    if is_film(path):
+        yield _film(path, sample_rate_hz)
+        return
     file_seconds(path)
     empty = True
     try:
@@ -69,6 +85,17 @@ def stream_file(path: Path, sample_rate_hz: int) -> Iterator[Floats]:
         raise unreadable(path, path.name, error) from error
     if empty:
         raise _too_short(path, sample_rate_hz)
+
+
+def _film(path: Path, sample_rate_hz: int) -> Floats:
+    require_file(path, path.name)
+    samples, rate = decode_film(path, str(path))
+    (mono,) = _finite([samples], path)
+    if rate != sample_rate_hz:
+        mono = soxr.resample(mono, rate, sample_rate_hz)
+    if not len(mono):
+        raise _too_short(path, sample_rate_hz)
+    return np.asarray(mono * INT16_SCALE, np.float32)
 
 
 def _finite(blocks: Iterable[Floats], path: Path) -> Iterator[Floats]:
