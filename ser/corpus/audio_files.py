@@ -12,7 +12,7 @@ from ser.kaldi.audio import is_audio, require_file
 
 def with_audio_files(
     utterances: Mapping[str, EmotionUtterance], folder: Path, allow_pipes: bool
-) -> tuple[dict[str, EmotionUtterance], dict[str, str]]:
+) -> tuple[dict[str, EmotionUtterance], dict[str, str], dict[str, str]]:
     """Utterances whose audio is in files.
 
     Args:
@@ -21,10 +21,11 @@ def with_audio_files(
         allow_pipes: Whether commands may be run.
 
     Returns:
-        The utterances, and the identity of the folder by its path where it was needed.
+        The utterances; the identity of the folder by its path where it was needed; and those that
+        are left out because their films have no sound, with the reasons.
 
     Raises:
-        SerError: A file is missing, or a piece, pipe or film cannot be had.
+        SerError: A file is missing, a piece or pipe cannot be had, or most films cannot.
     """
     clips = {}
     for utt, u in utterances.items():
@@ -33,7 +34,9 @@ def with_audio_files(
         if u.clip or not is_audio(u.wav):
             clips[utt] = u.clip or Clip(str(u.wav.absolute()))
     if not clips:
-        return dict(utterances), {}
-    files = write_clips(clips, folder, allow_pipes)
-    made = {utt: replace(utterances[utt], wav=wav, clip=None) for utt, wav in files.items()}
-    return {**utterances, **made}, {str(folder.absolute()): str(require(folder, 0)["identity"])}
+        return dict(utterances), {}, {}
+    written = write_clips(clips, folder, allow_pipes)
+    made = {utt: replace(utterances[utt], wav=wav, clip=None) for utt, wav in written.files.items()}
+    kept = {u: made.get(u, o) for u, o in utterances.items() if u not in written.unreadable}
+    identity = str(require(folder, 0)["identity"])
+    return kept, {str(folder.absolute()): identity}, written.unreadable

@@ -2,8 +2,9 @@
 
 import hashlib
 import io
+import shutil
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,15 @@ import soundfile
 from tqdm import tqdm
 
 from ser.base.errors import SerError
-from ser.base.files import whole_folder
+from ser.base.files import digest_json, require_replaceable, whole_folder, write_text
 from ser.base.log import logger
-from ser.base.record import Record
+from ser.base.record import Record, read_record
 from ser.corpus.pipes import is_pipe, output_of
 from ser.kaldi.audio import is_audio, reason_of, require_file
-from ser.kaldi.films import decode_film
+from ser.kaldi.films import can_be_read, decode_film, without_pyav
 
 MAX_OVERSHOOT_S = 0.5  # how far a piece may end beyond its recording, as Kaldi's extract-segments
+MOST_TOLD = 5  # faults in one line
 ROUNDING_S = 1e-3  # what is not worth a word
 # A WAV file of floating point holds the time, and would be another one each time.
 FORMATS = {".flac": "PCM_24", ".au": "FLOAT"}
@@ -43,25 +45,38 @@ class Clip:
     end: float | None = None
 
 
-def write_clips(clips: Mapping[str, Clip], out: Path, allow_pipes: bool) -> dict[str, Path]:
+@dataclass(frozen=True)
+class Written:
+    """What became of some clips.
+
+    Attributes:
+        files: The file of each utterance.
+        unreadable: Utterances whose films have no sound that can be read, with the reasons.
+    """
+
+    files: dict[str, Path]
+    unreadable: dict[str, str]
+
+
+def write_clips(clips: Mapping[str, Clip], out: Path, allow_pipes: bool) -> Written:
     """Writes an audio file for each utterance, its channels averaged.
 
     It is FLAC of 24 bits, but AU of floating point where samples are beyond +-1: none is clipped.
-    Files that are there of the same clips are kept, unless a source has another size or time than
-    it had then. What a command reads is not known: its clips are kept while it reads the same.
+    A file that is there of the same clip is kept, unless its source has another size or time than
+    it had then. What a command reads is not known: its clips are kept while it reads the same. A
+    call that fails or is killed loses no clip that it has made: the next one begins with these.
 
     Args:
         clips: By utterance.
         out: The folder of the files.
         allow_pipes: Whether commands may be run.
 
-    Returns:
-        The file of each utterance.
-
     Raises:
         SerError: A command is not allowed, fails or needs a shell, a source is missing or no audio,
-            a piece is not in its source, or the folder holds something else.
+            a piece is not in its source, most films have no sound, or the folder holds something
+            else. All that is wrong with sources is told at once.
     """
+    require_replaceable(out)
     by_source: dict[str, list[str]] = defaultdict(list)
     for utt, clip in clips.items():
         by_source[clip.source].append(utt)
@@ -71,26 +86,105 @@ def write_clips(clips: Mapping[str, Clip], out: Path, allow_pipes: bool) -> dict
             f"wav.scp: a command, '{pipe}'; commands are run only where that is allowed; read "
             "them, then pass --allow-pipes"
         )
-    config = {
-        "formats": FORMATS,
-        "clips": {utt: asdict(clip) for utt, clip in clips.items()},
-        "sources": {source: _version(source, utts[0]) for source, utts in by_source.items()},
-    }
-    record = Record(out, 0, config, {})
-    if not record.is_finished():
-        overshoots: dict[str, float] = {}
-        with whole_folder(out) as folder:
-            for source, utts in tqdm(by_source.items(), desc=str(out), unit="file", disable=None):
-                samples, rate = _decode(source, utts[0])
-                for utt in utts:
-                    piece, overshoots[utt] = _cut(samples, rate, clips[utt], utt)
-                    suffix = ".flac" if (np.abs(piece) <= 1).all() else ".au"
-                    path = folder / f"{_stem(utt)}{suffix}"
-                    soundfile.write(path, piece, rate, FORMATS[suffix])
-            Record(folder, record.stage, record.config, record.inputs).finish()
-        _tell(overshoots)
+    versions = {source: _version(source, utts[0]) for source, utts in by_source.items()}
+    wanted = {utt: asdict(clip) | {"version": versions[clip.source]} for utt, clip in clips.items()}
+    record = Record(out, 0, {"formats": FORMATS, "clips": wanted}, {})
+    if record.is_finished():
+        return Written(_files(out, wanted), {})
+    films = {source for source in by_source if not is_pipe(source) and not is_audio(Path(source))}
+    if films and not can_be_read():
+        raise without_pyav(min(films))
+    made = out.with_name(f".{out.name}.made")  # so far, each named after what it was made from
+    found = _already(out, made, wanted)
+    faults: dict[str, SerError] = {}
+    overshoots: dict[str, float] = {}
+    for source, utts in tqdm(by_source.items(), desc=str(out), unit="file", disable=None):
+        lacking = [utt for utt in utts if utt not in found]
+        if not lacking:
+            continue
+        try:
+            samples, rate = _decode(source, lacking[0])
+        except SerError as error:
+            faults |= dict.fromkeys(lacking, error)
+            continue
+        for utt in lacking:
+            try:
+                piece, overshoots[utt] = _cut(samples, rate, clips[utt], utt)
+            except SerError as error:
+                faults[utt] = error
+                continue
+            found[utt] = _write(piece, rate, made / _name(wanted[utt]))
+    unreadable = {utt: str(error) for utt, error in faults.items() if clips[utt].source in films}
+    _raise_all({utt: e for utt, e in faults.items() if utt not in unreadable}, out)
+    if len(unreadable) > len(clips) / 2:
+        _raise_all(faults, out)
+    kept = {utt: entry for utt, entry in wanted.items() if utt in found}
+    with whole_folder(out) as folder:
+        for utt, path in found.items():
+            _link(path, folder / f"{_stem(utt)}{path.suffix}")
+        Record(folder, 0, {"formats": FORMATS, "clips": kept}, {}).finish()
+    shutil.rmtree(made, ignore_errors=True)
+    _tell(overshoots)
+    return Written(_files(out, kept), unreadable)
+
+
+def _files(out: Path, utts: Iterable[str]) -> dict[str, Path]:
+    """The file of each utterance in a finished folder."""
     loud = {path.stem: path for path in out.absolute().glob("*.au")}
-    return {utt: loud.get(_stem(utt), out.absolute() / f"{_stem(utt)}.flac") for utt in clips}
+    return {utt: loud.get(_stem(utt), out.absolute() / f"{_stem(utt)}.flac") for utt in utts}
+
+
+def _name(entry: Mapping[str, Any]) -> str:
+    """What a file is called before it is known to be needed: by its clip and its source's time."""
+    return digest_json(entry)
+
+
+def _already(out: Path, made: Path, wanted: Mapping[str, Mapping[str, Any]]) -> dict[str, Path]:
+    """The files of the same clips that an earlier call made, finished or not."""
+    made.mkdir(parents=True, exist_ok=True)
+    begun = {path.stem: path for path in made.iterdir() if path.suffix in FORMATS}
+    found = {utt: begun[_name(e)] for utt, e in wanted.items() if _name(e) in begun}
+    if (out / "run.json").exists():
+        before = read_record(out)["config"].get("clips", {})
+        same = [utt for utt, entry in wanted.items() if before.get(utt) == entry]
+        found |= {utt: path for utt, path in _files(out, same).items() if path.exists()}
+    return found
+
+
+def _write(piece: Any, rate: int, place: Path) -> Path:
+    """A file that is never seen half-written; its suffix says its format."""
+    suffix = ".flac" if (np.abs(piece) <= 1).all() else ".au"
+    partial = place.with_name(f"{place.name}.partial{suffix}")
+    soundfile.write(partial, piece, rate, FORMATS[suffix])
+    return partial.replace(place.with_name(f"{place.name}{suffix}"))
+
+
+def _link(path: Path, new: Path) -> None:
+    """The same file under another name, without a copy where the file system can."""
+    try:
+        new.hardlink_to(path)
+    except OSError:
+        shutil.copyfile(path, new)
+
+
+def _raise_all(faults: Mapping[str, SerError], out: Path) -> None:
+    """Tells what is wrong with the sources, each once; more than a few in a file.
+
+    Raises:
+        SerError: There are faults.
+    """
+    said = list(dict.fromkeys(map(str, faults.values())))
+    if not said:
+        return
+    if len(said) == 1:
+        raise SerError(said[0])
+    report = out.with_name(f"{out.name}_faults.txt")
+    write_text(report, "".join(f"{line}\n" for line in said))
+    raise SerError(
+        f"{out}: {len(said)} sources cannot be had: {'; '.join(said[:MOST_TOLD])}"
+        f"{'; ...' if len(said) > MOST_TOLD else ''}; all are in {report}; what was made of the "
+        "others is kept"
+    )
 
 
 def _version(source: str, utt: str) -> str:

@@ -130,7 +130,18 @@ def _write_corpus(
     if inside:
         raise SerError(f"{out}: holds {inside}, which would be lost; name another folder to write")
     chosen, reasons = choose(corpus.utterances, labels, corpus.excluded)
-    kept, made_from = with_audio_files(chosen, out.with_name(f"{out.name}_audio"), allow_pipes)
+    kept, made_from, unreadable = with_audio_files(
+        chosen, out.with_name(f"{out.name}_audio"), allow_pipes
+    )
+    if unreadable:
+        first = next(iter(unreadable))
+        logger.warning(
+            "warning: left out %s films without sound, %s the first: %s",
+            len(unreadable),
+            first,
+            unreadable[first],
+        )
+        reasons = {**reasons, **unreadable}
     if not any(u.transcript for u in kept.values()):
         logger.warning("warning: no words; systems with a CTC head will be left out")
     digests = write_recorded(

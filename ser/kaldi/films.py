@@ -27,6 +27,14 @@ def is_film(path: Path) -> bool:
     return path.suffix.lower() in EXTENSIONS
 
 
+def without_pyav(name: str) -> SerError:
+    """What to tell of a film where PyAV is not installed."""
+    return SerError(
+        f"{name}: soundfile does not read it; PyAV reads the sound of films: {HINT}; or convert "
+        "the file to WAV"
+    )
+
+
 def decode_film(source: Path | BinaryIO, name: str) -> tuple[npt.NDArray[np.float32], int]:
     """The first sound track of a film, its channels averaged: samples (N,) +-1, and their rate.
 
@@ -40,10 +48,7 @@ def decode_film(source: Path | BinaryIO, name: str) -> tuple[npt.NDArray[np.floa
     try:
         import av  # of the extra "films"; nothing else needs it
     except ImportError as error:
-        raise SerError(
-            f"{name}: soundfile does not read it; PyAV reads the sound of films: {HINT}; or "
-            "convert the file to WAV"
-        ) from error
+        raise without_pyav(name) from error
     try:
         with av.open(os.fspath(source) if isinstance(source, Path) else source, "r") as container:
             if not container.streams.audio:

@@ -44,13 +44,13 @@ def test_commands_that_cannot_be(tmp_path: Path, command: str, message: str) -> 
 def test_names_with_a_number_sign(tmp_path: Path, recording: Path) -> None:
     recording.rename(tmp_path / "take#1.wav")
     clips = {"a": Clip(f"cat {tmp_path}/take#1.wav |")}
-    path = write_clips(clips, tmp_path / "audio", True)["a"]
+    path = write_clips(clips, tmp_path / "audio", True).files["a"]
     assert samples_of(str(path)) == RAMP.tolist()
 
 
 @pytest.mark.parametrize("utt", ["../a/1", "音" * 40])
 def test_an_id_that_is_no_file_name(tmp_path: Path, recording: Path, utt: str) -> None:
-    paths = write_clips({utt: Clip(str(recording))}, tmp_path / "audio", False)
+    paths = write_clips({utt: Clip(str(recording))}, tmp_path / "audio", False).files
     assert paths[utt].parent == tmp_path / "audio"
     assert paths[utt].is_file()
 
@@ -70,7 +70,7 @@ def test_samples_beyond_full_scale_are_not_clipped(tmp_path: Path) -> None:
         if anew:
             shutil.rmtree(tmp_path / "audio")
             time.sleep(1.1)  # no time of the clock is in the files
-        paths = write_clips(clips, tmp_path / "audio", False)
+        paths = write_clips(clips, tmp_path / "audio", False).files
         assert soundfile.read(paths["a.1"], dtype="float32")[0].tolist() == loud.tolist()
         digests.add(digest_file(paths["a.1"]))
         assert [path.name for path in paths.values()] == ["a.1.au", "b.au"]

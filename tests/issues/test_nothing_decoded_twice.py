@@ -1,0 +1,115 @@
+"""One bad film or a failing command throws no work away, and all faults are told at once."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import soundfile
+from corpora import RAMP, plant_film, plant_meld
+
+from ser.base.errors import SerError
+from ser.config.schema import LabelsConfig
+from ser.corpus import clips as clips_module
+from ser.corpus.clips import Clip, write_clips
+from ser.corpus.prepare import prepare_corpus
+from ser.kaldi.data_dir import read_data_dir
+
+LABELS = LabelsConfig(
+    classes={"ang": ["angry"], "hap": ["happy"], "neu": ["neutral"], "sad": ["sad"]},
+    exclude=["disgust", "fearful", "surprised"],
+)
+
+
+@pytest.fixture
+def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The sources that are decoded, in turn."""
+    seen: list[str] = []
+    original = clips_module._decode
+
+    def decode(source: str, utt: str) -> Any:
+        seen.append(source)
+        return original(source, utt)
+
+    monkeypatch.setattr(clips_module, "_decode", decode)
+    return seen
+
+
+def test_a_film_without_sound_is_left_out_with_its_reason(
+    tmp_path: Path, decoded: list[str], log: Any
+) -> None:
+    plant_meld(tmp_path / "MELD.Raw", plant_film, ".mp4", speakers=["Joey"])
+    out = tmp_path / "data" / "ser"
+    prepare_corpus("meld", tmp_path / "MELD.Raw", out, LABELS)
+    whole = read_data_dir(out).utts
+    used = list(decoded)
+    bad = Path(used[0])
+    bad.write_bytes(bad.read_bytes()[:40])
+    decoded.clear()
+    prepare_corpus("meld", tmp_path / "MELD.Raw", out, LABELS)
+    assert decoded == [str(bad)], "the others are there"
+    assert len(whole) == len(read_data_dir(out).utts) + 1
+    assert log.find(r"warning: left out 1 films without sound, .*: .*\.mp4: no sound to read")
+    assert "no sound to read" in (out / "excluded.tsv").read_text()
+
+
+def test_what_a_failing_command_did_not_break_is_kept(tmp_path: Path, decoded: list[str]) -> None:
+    for name in "abc":
+        soundfile.write(tmp_path / f"{name}.wav", RAMP, 16000)
+    sources = {name: f"cat {tmp_path}/{name}.wav |" for name in "abc"}
+    clips = {
+        **{name: Clip(source) for name, source in sources.items()},
+        "bad1": Clip(f"cat {tmp_path}/none1.wav |"),
+        "bad2": Clip(f"cat {tmp_path}/none2.wav |"),
+    }
+    with pytest.raises(SerError) as caught:
+        write_clips(clips, tmp_path / "audio", allow_pipes=True)
+    said = str(caught.value)
+    assert "2 sources cannot be had" in said and "none1.wav" in said and "none2.wav" in said
+    assert "\n" not in said
+    assert (tmp_path / "audio_faults.txt").read_text().count("\n") == 2
+    assert not (tmp_path / "audio").exists()
+    decoded.clear()
+    for name in ("none1", "none2"):
+        soundfile.write(tmp_path / f"{name}.wav", RAMP, 16000)
+    written = write_clips(clips, tmp_path / "audio", allow_pipes=True)
+    assert decoded == [clips["bad1"].source, clips["bad2"].source]
+    assert written.files.keys() == clips.keys() and not written.unreadable
+    assert {path.name for path in (tmp_path / "audio").iterdir()} == {
+        "run.json",
+        *(f"{name}.flac" for name in clips),
+    }
+    assert not (tmp_path / ".audio.made").exists()
+
+
+def test_a_row_fewer_or_more_decodes_no_other(tmp_path: Path, decoded: list[str]) -> None:
+    for name in "abc":
+        soundfile.write(tmp_path / f"{name}.wav", RAMP, 16000)
+    clips = {name: Clip(str(tmp_path / f"{name}.wav"), 0.1, 0.3) for name in "abc"}
+    write_clips(clips, tmp_path / "audio", False)
+    decoded.clear()
+    fewer = {name: clips[name] for name in "ab"}
+    assert write_clips(fewer, tmp_path / "audio", False).files.keys() == {"a", "b"}
+    assert not decoded
+    write_clips({**clips, "b": Clip(clips["b"].source, 0.1, 0.4)}, tmp_path / "audio", False)
+    assert decoded == [clips["b"].source, clips["c"].source]
+
+
+def test_a_killed_call_goes_on(
+    tmp_path: Path, decoded: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in "abc":
+        soundfile.write(tmp_path / f"{name}.wav", RAMP, 16000)
+    clips = {name: Clip(str(tmp_path / f"{name}.wav"), 0.1) for name in "abc"}
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        counted = clips_module._decode
+
+        def die(source: str, utt: str) -> Any:
+            if utt == "c":
+                raise KeyboardInterrupt
+            return counted(source, utt)
+
+        patch.setattr(clips_module, "_decode", die)
+        write_clips(clips, tmp_path / "audio", False)
+    decoded.clear()
+    assert write_clips(clips, tmp_path / "audio", False).files.keys() == set("abc")
+    assert decoded == [clips["c"].source]
