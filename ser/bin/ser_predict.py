@@ -6,6 +6,8 @@ files, or - for standard input, which is predicted as it comes in: WAV of 16 bit
 header mono PCM of 16 bits.
 
 A file that cannot be read is named on standard error; the others go on, and the exit status is 1.
+Audio that cannot be speech (silence, less than 25 ms, clipped) is named there too and gets
+no label.
 
 The latency of a line from standard input counts from the time that the last sample of its window
 came in, queued or not; where samples come faster than they were spoken, from their reading.
@@ -40,6 +42,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--rate", type=int, help="Hz, of raw standard input (16000)")
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:1 (cpu)")
     parser.add_argument("--batch", type=int, default=16, help="most utterances at a time (16)")
+    parser.add_argument(
+        "--any-audio", action="store_true", help="a label for silence and clipped audio too"
+    )
     parser.add_argument("--threads", type=int, help="that compute (the libraries' choice)")
     parser.add_argument("--html", type=Path, help="draw the one INPUT into this page instead")
     return parser.parse_args()
@@ -66,7 +71,7 @@ def main() -> None:
     """Prints what the model says, as soon as it says it."""
     args = parse_args()
     check_options(args)
-    model = load(args.model, args.device, args.threshold, args.batch, args.threads)
+    model = load(args.model, args.device, args.threshold, args.batch, args.threads, args.any_audio)
     if args.inputs == ["-"]:
         _listen(model, args)
         return
@@ -90,8 +95,16 @@ def main() -> None:
                 print(f"error: {result}", file=sys.stderr)
                 failed = True
             else:
+                if result.flag and not timed:
+                    print(f"warning: {one.path}: {_told(result.flag, args)}", file=sys.stderr)
                 show(result, one.utt)
     sys.exit(failed)
+
+
+def _told(flag: str, args: argparse.Namespace) -> str:
+    if args.any_audio:
+        return f"{flag}; its label means nothing"
+    return f"{flag}; no label (--any-audio gives one)"
 
 
 def _or(value: float | None, default: float) -> float:

@@ -1,7 +1,7 @@
 """Stage 1: the features of a data directory, in its own order, by several processes."""
 
 import multiprocessing
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -13,19 +13,21 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from ser.base.errors import SerError
-from ser.base.files import read_json, write_json
+from ser.base.files import read_json, write_json, write_text
 from ser.base.log import logger
 from ser.base.process import end_with_parent
 from ser.base.record import Record, sole_run
 from ser.config.features import FeaturesConfig
 from ser.feats.definitions import Extractor, make_extractor
 from ser.feats.speed import speed_tables
+from ser.kaldi.activity import why_no_speech
 from ser.kaldi.ark import ArkWriter, encode
 from ser.kaldi.audio import read_audio
 from ser.kaldi.data_dir import read_data_dir, require_data_dir, write_data_dir
 
 Item = tuple[str, str]  # utterance, audio file
-Encoded = tuple[str, int, bytes]  # utterance, frames, the matrix as it stands in the archive
+# Utterance, frames, the matrix as it stands in the archive, why it cannot be speech.
+Encoded = tuple[str, int, bytes, str | None]
 CHUNK_UTTS = 8  # utterances that a process takes at a time
 CHUNKS_AHEAD = 4  # for each process, so that none waits for another
 
@@ -64,6 +66,7 @@ def extract_features(
         data = read_data_dir(data_path)
         tables = speed_tables(data.tables, speed_factor) if speed_factor != 1.0 else data.tables
         wavs = tables["wav.scp"]
+        flagged = out / ".feats.flagged.partial"  # of a killed run too
         with ArkWriter(out, config.storage) as writer:
             items = [item for item in wavs.items() if item[0] not in writer.num_frames]
             progress = tqdm(
@@ -75,14 +78,38 @@ def extract_features(
                 disable=None,
             )
             with threadpool_limits(1):  # the processes share out the cores
-                for encoded in progress:
-                    writer.append(*encoded)
+                for utt, count, encoded, flag in progress:
+                    writer.append(utt, count, encoded)
+                    if flag:
+                        with flagged.open("a", encoding="utf-8") as stream:
+                            stream.write(f"{utt}\t{flag}\n")
             scp = writer.finish()
         num_frames = {utt: str(count) for utt, count in writer.num_frames.items()}
         write_data_dir(out, {**tables, "utt2num_frames": num_frames, "feats.scp": scp})
+        _tell_no_speech(flagged, out / "no_speech.tsv", len(scp))
         hours = sum(map(float, tables["utt2dur"].values())) / 3600
         logger.info("%s: %s utterances, %.2f h", out, len(scp), hours)
         record.finish(num_utts=len(scp), hours=round(hours, 3))
+
+
+def _tell_no_speech(flagged: Path, listed: Path, num_utts: int) -> None:
+    """Lists what cannot be speech, and says how much it is."""
+    lines = flagged.read_text(encoding="utf-8").splitlines() if flagged.exists() else []
+    reasons = dict(line.split("\t") for line in lines)
+    listed.unlink(missing_ok=True)
+    if reasons:
+        counts = ", ".join(f"{n} {why}" for why, n in sorted(Counter(reasons.values()).items()))
+        write_text(listed, "".join(f"{utt}\t{why}\n" for utt, why in reasons.items()))
+        logger.warning(
+            "warning: %s: %s of %s utterances cannot be speech (%s), %s the first; look at them: "
+            "they train and are tested as labelled",
+            listed,
+            len(reasons),
+            num_utts,
+            counts,
+            next(iter(reasons)),
+        )
+    flagged.unlink(missing_ok=True)
 
 
 def start_or_resume(record: Record) -> None:
@@ -142,4 +169,5 @@ def _extract(item: Item, config: FeaturesConfig, speed_factor: float) -> Encoded
     utt, wav = item
     samples = read_audio(Path(wav), utt, config.sample_rate_hz, speed_factor)
     feats = _extractor(config)(samples)
-    return utt, len(feats), encode(feats, config.storage)
+    flag = why_no_speech(samples, config.sample_rate_hz)
+    return utt, len(feats), encode(feats, config.storage), flag

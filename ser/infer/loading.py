@@ -24,6 +24,7 @@ def load(
     threshold: float = 0.0,
     batch_size: int = 16,
     num_threads: int | None = None,
+    any_audio: bool = False,
 ) -> Model:
     """Loads a model.
 
@@ -35,6 +36,7 @@ def load(
         batch_size: Most utterances of a batch.
         num_threads: That compute, of the whole process for a model that PyTorch runs; as many as
             the libraries take by default.
+        any_audio: Whether what cannot be speech, as silence, gets a label too.
 
     Raises:
         SerError: There is no such model, it is damaged or newer than this version, or the device
@@ -56,7 +58,7 @@ def load(
             import torch
 
             torch.set_num_threads(num_threads)
-    return replace(model, threshold=threshold, batch_size=batch_size)
+    return replace(model, threshold=threshold, batch_size=batch_size, any_audio=any_audio)
 
 
 def _load_onnx(path: Path, device: str, num_threads: int | None) -> Model:

@@ -24,6 +24,7 @@ from ser.infer.arrays import Recording, read_stream, recording
 from ser.infer.engine import Engine, Floats, Output
 from ser.infer.result import Posteriors, Result
 from ser.infer.windows import file_seconds, read_file, stream_file, windows
+from ser.kaldi.activity import why_no_speech
 from ser.text.bpe import Tokenizer
 
 AHEAD = 64  # files that are read before they are predicted, or a batch where it is larger
@@ -52,6 +53,7 @@ class Model:
         features_inside: Whether the engine computes the features itself.
         threshold: Below this probability no label is given.
         batch_size: Most utterances of a batch.
+        any_audio: Whether what cannot be speech, which is flagged, gets a label too.
     """
 
     engine: Engine
@@ -61,6 +63,7 @@ class Model:
     features_inside: bool = False
     threshold: float = 0.0
     batch_size: int = 16
+    any_audio: bool = False
 
     @property
     def sample_rate_hz(self) -> int:
@@ -176,12 +179,14 @@ class Model:
     def _long(self, path: str, pieces: Iterable[Floats]) -> Result:
         """One result for a long recording: the mean of its windows, by their length."""
         half = LONG_SECONDS / 2
-        parts = list(self._windows(path, pieces, half, half, self.batch_size))
+        windows = list(self._windows(path, pieces, half, half, self.batch_size))
+        # What cannot be speech counts only where there is nothing else.
+        parts = [window for window in windows if window.flag is None] or windows
         weights = np.array([part.end - part.start for part in parts])
         rows = np.array([list(part.posteriors.values()) for part in parts])
         posteriors = (weights[:, None] * rows).sum(axis=0) / weights.sum()
         words = None if parts[0].words is None else " ".join(p.words for p in parts if p.words)
-        return self._result(path, posteriors, words, 0.0, parts[-1].end)
+        return self._result(path, posteriors, words, 0.0, windows[-1].end, parts[0].flag)
 
     def predict_segments(self, segments: Sequence[Segment]) -> list[Result]:
         """The results of some segments, in their order; alike in batches and alone."""
@@ -204,6 +209,7 @@ class Model:
                 self.tokenizer.decode(outputs[i].tokens) if self.tokenizer else None,
                 segment.start,
                 segment.start + len(segment.samples) / self.sample_rate_hz,
+                why_no_speech(segment.samples, self.sample_rate_hz),
             )
             for i, segment in enumerate(segments)
         ]
@@ -221,14 +227,21 @@ class Model:
         return np.pad(samples, (0, max(0, self.fbank.min_samples - len(samples))))
 
     def _result(
-        self, path: str, posteriors: Any, words: str | None, start: float, end: float
+        self,
+        path: str,
+        posteriors: Any,
+        words: str | None,
+        start: float,
+        end: float,
+        flag: str | None,
     ) -> Result:
         shares = np.asarray(posteriors, np.float64)
         shares /= shares.sum()
         best = int(shares.argmax())
-        label = self.labels[best] if shares[best] >= self.threshold else None
+        told = shares[best] >= self.threshold and (flag is None or self.any_audio)
+        label = self.labels[best] if told else None
         named = Posteriors(self.labels, tuple(map(float, shares)))
-        return Result(path, label, named, words, start, end)
+        return Result(path, label, named, words, start, end, flag)
 
 
 def _recording(audio: Any, sample_rate: int | None) -> Recording:

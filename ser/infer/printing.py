@@ -99,7 +99,7 @@ def _json_text(value: Any, out: TextIO, indent: int | None = None) -> str:
 def as_json(
     result: Result, timed: bool, utt: str | None, latency_ms: float | None
 ) -> dict[str, Any]:
-    """``{"path", "label", "posteriors": {label: p}, "words"}``.
+    """``{"path", "label", "posteriors": {label: p}, "words", "flag"}``.
 
     In front of them the ``id`` of a ``wav.scp``; times and latency where they are asked.
     """
@@ -107,7 +107,7 @@ def as_json(
     value |= {"path": result.path, "label": result.label}
     if timed:
         value |= {"start": round(result.start, 4), "end": round(result.end, 4)}
-    value |= {"posteriors": dict(result.posteriors), "words": result.words}
+    value |= {"posteriors": dict(result.posteriors), "words": result.words, "flag": result.flag}
     if latency_ms is not None:
         value["latency_ms"] = round(latency_ms, 1)
     return value

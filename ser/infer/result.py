@@ -43,11 +43,14 @@ class Result:
 
     Attributes:
         path: The file; empty for an array.
-        label: The most probable class; None where its probability is below the threshold.
+        label: The most probable class; None where its probability is below the threshold, or where
+            there is a flag.
         posteriors: Probability of each class, in the model's order; they sum to 1.
         words: What the recogniser heard; None for a model without CTC head.
         start: Seconds into the file.
         end: Seconds into the file.
+        flag: Why the audio cannot be speech: ``silence``, ``too short`` or ``clipped``
+            (``ser.kaldi.activity``); None where it may be.
     """
 
     path: str
@@ -56,6 +59,7 @@ class Result:
     words: str | None
     start: float
     end: float
+    flag: str | None = None
 
     @property
     def confidence(self) -> float:

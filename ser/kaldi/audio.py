@@ -13,9 +13,11 @@ import soxr
 from tqdm import tqdm
 
 from ser.base.errors import SerError
+from ser.base.log import logger
 from ser.kaldi.table import Table
 
 INT16_SCALE = 32768.0
+FRAME_SECONDS = 0.025  # of features; less is no audio to speak of
 # soundfile's names of formats, and what else their files are called. A .raw file has no header that
 # would tell what it holds.
 EXTENSIONS = {f".{name.lower()}" for name in soundfile.available_formats()} - {".raw"} | {
@@ -108,6 +110,14 @@ def measure_durations(wavs: Mapping[str, Path]) -> Table:
                 f"{wavs[utt]}: holds {value} s of audio ({utt}); expected more than 0; remove or "
                 "replace the file"
             )
+    short = [utt for utt, value in table.items() if float(value) < FRAME_SECONDS]
+    if short:
+        logger.warning(
+            "warning: %s utterances shorter than %g ms, %s the first; a frame does not fit in them",
+            len(short),
+            1000 * FRAME_SECONDS,
+            short[0],
+        )
     return table
 
 

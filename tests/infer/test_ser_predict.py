@@ -39,14 +39,17 @@ def rows_of(out: str) -> list[dict[str, str]]:
 
 def test_a_line_for_each_file(run: Path, audio: list[Path]) -> None:
     result = start("ser_predict", run, *audio, "--format", "tsv")
-    assert (result.status, result.err) == (0, "")
+    assert result.status == 0
+    short = audio[-1]
+    assert result.err == f"warning: {short}: too short; no label (--any-audio gives one)\n"
     rows = rows_of(result.out)
     assert list(rows[0]) == ["path", "label", *(f"post_{name}" for name in WORDS), "words"]
     assert [row["path"] for row in rows] == [str(path) for path in audio]
     for row in rows:
         posteriors = {name: float(row[f"post_{name}"]) for name in WORDS}
         assert sum(posteriors.values()) == pytest.approx(1, abs=5e-6)
-        assert row["label"] == max(posteriors, key=lambda name: posteriors[name])
+        best = max(posteriors, key=lambda name: posteriors[name])
+        assert row["label"] == ("-" if row["path"] == str(short) else best)
 
 
 def test_the_formats_say_the_same(run: Path, audio: list[Path]) -> None:
@@ -56,12 +59,13 @@ def test_the_formats_say_the_same(run: Path, audio: list[Path]) -> None:
     )
     found = json.loads(whole)
     assert [json.loads(line) for line in lines.splitlines()] == found
-    assert [set(item) for item in found] == [{"path", "label", "posteriors", "words"}] * len(audio)
+    keys = {"path", "label", "posteriors", "words", "flag"}
+    assert [set(item) for item in found] == [keys] * len(audio)
     assert [item["path"] for item in found] == [str(path) for path in audio]
     for item, row, line in zip(found, rows_of(tsv), table.splitlines()[1:], strict=True):
         assert list(item["posteriors"]) == list(WORDS)
-        assert (item["label"], item["words"]) == (row["label"], row["words"])
-        assert line.split()[:2] == [item["path"], item["label"]]
+        assert (item["label"] or "-", item["words"]) == (row["label"], row["words"])
+        assert line.split()[:2] == [item["path"], row["label"]]
 
 
 def test_folders_lists_and_a_threshold(run: Path, audio: list[Path], tmp_path: Path) -> None:
@@ -103,9 +107,26 @@ def test_odd_audio_is_predicted(run: Path, tmp_path: Path) -> None:
     for name, (samples, rate) in odd.items():
         soundfile.write(tmp_path / f"{name}.wav", samples, rate)
     result = call("ser_predict", run, *(tmp_path / f"{n}.wav" for n in odd), "--format", "jsonl")
-    assert (result.status, result.err) == (0, "")
-    for line in result.out.splitlines():
-        assert all(np.isfinite(list(json.loads(line)["posteriors"].values())))
+    assert result.status == 0
+    told = {Path(line["path"]).stem: line for line in map(json.loads, result.out.splitlines())}
+    assert told.keys() == odd.keys()
+    assert all(np.isfinite(list(line["posteriors"].values())).all() for line in told.values())
+    flags = {name: line["flag"] for name, line in told.items()}
+    assert flags == {
+        "silence": "silence",
+        "short": "clipped",
+        "clipped": "clipped",
+        "192k": None,
+        "twelve": None,
+    }
+    assert {name for name, line in told.items() if line["label"] is None} == {
+        name for name, flag in flags.items() if flag
+    }
+    assert result.err.count("\n") == 3
+    assert f"warning: {tmp_path}/silence.wav: silence; no label (--any-audio gives" in result.err
+    anyway = call("ser_predict", run, tmp_path / "silence.wav", "--any-audio", "--format", "jsonl")
+    assert json.loads(anyway.out)["label"] and json.loads(anyway.out)["flag"] == "silence"
+    assert "silence; its label means nothing" in anyway.err
 
 
 @pytest.mark.parametrize(
