@@ -3,7 +3,7 @@
 from setuptools import find_packages, setup
 
 setup(
-    name="ser",
+    name="ser-from-asr",  # the import is `ser`; that name is another project's on the public index
     version="0.1.0",
     description="Speech emotion recognition that starts from speech recognition",
     license="Apache-2.0",

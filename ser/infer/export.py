@@ -112,7 +112,7 @@ def export_onnx(model: Model, out: Path, features_inside: bool, int8: bool) -> N
     except ImportError as error:
         raise SerError(
             f"{out}: {error.name} is not installed; expected onnx and onnxscript for an export, "
-            "and onnxruntime for --int8; pip install 'ser[onnx]'"
+            "and onnxruntime for --int8; pip install onnx onnxruntime onnxscript"
         ) from error
     module, example, dynamic = _prepare(model, features_inside)
     networks = module.networks

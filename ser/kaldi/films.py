@@ -14,7 +14,7 @@ EXTENSIONS = frozenset(
     ".3gp .aac .ac3 .amr .avi .flv .m4a .m4b .m4v .mka .mkv .mov .mp4 .mpeg .mpg .ts .webm .wma "
     ".wmv".split()
 )
-HINT = "pip install 'ser[films]'"
+HINT = "pip install av"
 
 
 def can_be_read() -> bool:

@@ -182,7 +182,7 @@ def fetch(published: PublishedConfig) -> Path:
     except ImportError as error:
         raise SerError(
             "WHISPER=hub: huggingface_hub is not installed; expected it to fetch weights; "
-            "pip install 'ser[hub]', or name a folder in WHISPER (db.sh)"
+            "pip install huggingface_hub, or name a folder in WHISPER (db.sh)"
         ) from error
     try:
         folder = snapshot_download(

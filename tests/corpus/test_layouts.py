@@ -234,7 +234,7 @@ def test_a_film_without_pyav_is_one_true_line(
         prepare_corpus("meld", tmp_path / "MELD.Raw", tmp_path / "data" / "ser", LABELS)
     assert str(error.value).endswith(
         ".mp4: soundfile does not read it; PyAV reads the sound of films: pip install "
-        "'ser[films]'; or convert the file to WAV"
+        "av; or convert the file to WAV"
     )
     assert not (tmp_path / "data" / "ser").exists()
 
