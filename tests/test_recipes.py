@@ -255,7 +255,9 @@ def use_as_the_readme_says(tree: Path) -> None:
     script = "set -e\n"
     for kind, text in blocks:
         script += text if kind == "sh" else f"{links}python - <<'END'\n{text}END\n"
-    script = script.replace("pip install onnx onnxruntime onnxscript\n", "")  # which needs a network
+    script = script.replace(
+        "pip install onnx onnxruntime onnxscript\n", ""
+    )  # which needs a network
     recipe = tree / "egs" / "mini"
     wav = next((recipe / "corpus").rglob("Ses01F_impro*.wav"))
     result = subprocess.run(

@@ -21,6 +21,7 @@ from ser.train.finetune_run import FinetuneRun, finetune_record
 from ser.train.frozen import Encoding, encoding_of, with_head_alone
 
 NUM_LOG_LINES = 5
+TELL_EVERY_SECONDS = 60  # without a terminal
 # What takes seconds to import: torch, and what its optimisers import when the first one is made.
 PRELOAD = ("ser.train.finetune", "torch._dynamo")
 RERUN = "rerun the command to do those alone"
@@ -161,10 +162,14 @@ def failure_report(failures: Sequence[str], num_runs: int) -> str:
 
 
 class Display:
-    """What a person sees meanwhile: a bar on a terminal, and a line for each run that ended."""
+    """What a person sees meanwhile: a line for each run that ended, and a bar on a terminal.
+
+    Where there is no terminal, a line every minute stands for the bar.
+    """
 
     def __init__(self, runs: Sequence[FinetuneRun]) -> None:
         self.num_finished = self._num_failed = 0
+        self._began = self._told = time.monotonic()
         self._redirection = logging_redirect_tqdm([logger])
         self._bar = tqdm(
             total=len(runs),
@@ -203,8 +208,14 @@ class Display:
             done: How much is done, in runs.
             note: What else is known, before the counts.
         """
+        counts = f"{note}{self.num_finished} finished, {self._num_failed} failed"
         self._bar.n = done
-        self._bar.set_postfix_str(
-            f"{note}{self.num_finished} finished, {self._num_failed} failed", refresh=False
-        )
+        self._bar.set_postfix_str(counts, refresh=False)
         self._bar.refresh()
+        now = time.monotonic()
+        if self._bar.disable and done and now - self._told >= TELL_EVERY_SECONDS:
+            minutes = (now - self._began) / 60 * (self._bar.total - done) / done
+            logger.info(
+                "%.1f of %s runs (%s), about %.0f min left", done, self._bar.total, counts, minutes
+            )
+            self._told = now

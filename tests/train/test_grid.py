@@ -8,15 +8,17 @@ import threading
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from tiny_recipe import EXP, FEATS, change_system, finetune_run
 
 from ser.base.errors import SerError, StoppedError
+from ser.train import grid
 from ser.train.finetune import finetune
 from ser.train.finetune_run import FinetuneRun
-from ser.train.grid import finetune_all, is_finished, visible_gpus
+from ser.train.grid import Display, finetune_all, is_finished, visible_gpus
 
 pytestmark = pytest.mark.usefixtures("recipe")
 SYSTEM = "transformer_tl_mtl"
@@ -142,6 +144,7 @@ def test_time_that_is_up_stops_what_is_at_work_and_begins_no_more() -> None:
 
 PROGRAM = """
 from pathlib import Path
+from typing import Any
 from ser.base.errors import run_program
 from ser.base.log import log_to_console
 from ser.train.grid import finetune_all
@@ -186,3 +189,18 @@ def test_each_run_gets_a_gpu_that_the_program_may_use(monkeypatch: pytest.Monkey
     assert visible_gpus(2) == ["4", "GPU-8932f937"]
     with pytest.raises(SerError, match="--ngpu 4: PyTorch sees 3 GPUs; expected 4"):
         visible_gpus(4)
+
+
+def test_without_a_terminal_a_line_a_minute_tells_how_far_it_is(
+    monkeypatch: pytest.MonkeyPatch, log: Any
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr(grid.time, "monotonic", lambda: now)
+    with Display([finetune_run("transformer", fold=fold) for fold in "1234"]) as display:
+        for seconds, done in ((1, 0.0), (59, 0.9), (60, 1.0), (90, 1.5), (121, 2.0)):
+            now = 1000.0 + seconds
+            display.show(done, "2 running, ")
+    assert log.lines == [
+        "1.0 of 4 runs (2 running, 0 finished, 0 failed), about 3 min left",
+        "2.0 of 4 runs (2 running, 0 finished, 0 failed), about 2 min left",
+    ]
