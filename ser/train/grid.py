@@ -169,6 +169,7 @@ class Display:
 
     def __init__(self, runs: Sequence[FinetuneRun]) -> None:
         self.num_finished = self._num_failed = 0
+        self._num_runs = len(runs)
         self._began = self._told = time.monotonic()
         self._redirection = logging_redirect_tqdm([logger])
         self._bar = tqdm(
@@ -194,7 +195,7 @@ class Display:
     def finished(self, run: FinetuneRun) -> None:
         """Tells of a run that finished."""
         self.num_finished += 1
-        logger.info("%s: finished (%s of %s)", run.name, self.num_finished, self._bar.total)
+        logger.info("%s: finished (%s of %s)", run.name, self.num_finished, self._num_runs)
 
     def failed(self, run: FinetuneRun, reason: str) -> None:
         """Tells of a run that failed."""
@@ -214,8 +215,8 @@ class Display:
         self._bar.refresh()
         now = time.monotonic()
         if self._bar.disable and done and now - self._told >= TELL_EVERY_SECONDS:
-            minutes = (now - self._began) / 60 * (self._bar.total - done) / done
+            minutes = (now - self._began) / 60 * (self._num_runs - done) / done
             logger.info(
-                "%.1f of %s runs (%s), about %.0f min left", done, self._bar.total, counts, minutes
+                "%.1f of %s runs (%s), about %.0f min left", done, self._num_runs, counts, minutes
             )
             self._told = now

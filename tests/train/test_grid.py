@@ -144,7 +144,6 @@ def test_time_that_is_up_stops_what_is_at_work_and_begins_no_more() -> None:
 
 PROGRAM = """
 from pathlib import Path
-from typing import Any
 from ser.base.errors import run_program
 from ser.base.log import log_to_console
 from ser.train.grid import finetune_all
