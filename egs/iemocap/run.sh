@@ -77,11 +77,11 @@ if [ "$cmd" = slurm ]; then
   launcher=(python -m ser.bin.submit --conf conf/slurm.conf --out "$exp/slurm" pretrain
     "${launcher[@]}")
 fi
-# Whether local/data.sh prepares transcribed speech: for a recogniser that is trained here.
-read_speech=false
-if [ "$recogniser" = . ]; then
-  read_speech=$(python -m ser.bin.needs_read_speech --conf "$conf" --systems "$systems")
-fi
+# What is asked for is looked at before a stage runs. Whether local/data.sh prepares transcribed
+# speech: for a recogniser that is trained here.
+read_speech=$(python -m ser.bin.check_run --conf "$conf" --systems "$systems" \
+  --protocol "$protocol" --folds "$folds" --exp-dir "$exp_dir" --recogniser "$recogniser" \
+  --pretrain "$recogniser/$exp/pretrain" --stop-stage "$stop_stage")
 export read_speech
 parts=(data/ser)
 if $read_speech; then parts+=(data/asr_train data/asr_valid); fi
@@ -90,7 +90,7 @@ if $publish; then scoring+=(--publish "$published"); fi
 
 if stage 0 "data preparation: corpora -> data/{asr_train,asr_valid,ser}, folds, their audit"; then
   local/data.sh
-  python -m ser.bin.make_folds data/ser "$exp_dir/folds" --protocol "$protocol"
+  python -m ser.bin.make_folds data/ser "$exp_dir/folds" --protocol "$protocol" --folds "$folds"
   python -m ser.bin.audit data/ser "$exp_dir" --protocol "$protocol"
 fi
 

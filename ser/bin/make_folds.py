@@ -7,6 +7,7 @@ from ser.base.errors import run_program
 from ser.base.log import log_to_console
 from ser.config.load import load_config
 from ser.config.protocol import ProtocolConfig
+from ser.corpus.fold_lists import choose_folds
 from ser.corpus.prepare import prepare_folds
 
 
@@ -16,14 +17,16 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("data", type=Path, help="data/ser")
     parser.add_argument("out", type=Path, help="folder of the fold lists")
     parser.add_argument("--protocol", type=Path, required=True)
+    parser.add_argument("--folds", default="", help="that later stages are asked for")
     return parser.parse_args()
 
 
 def main() -> None:
-    """Writes the fold lists."""
+    """Writes the fold lists, and holds those that are asked for to them."""
     args = parse_args()
     log_to_console()
     prepare_folds(args.data, args.out, load_config(args.protocol, ProtocolConfig))
+    choose_folds(args.out, args.folds)
 
 
 if __name__ == "__main__":

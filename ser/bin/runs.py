@@ -1,15 +1,12 @@
 """The arguments that stages 4 and 5 share: which systems, seeds and folds, made from what."""
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 
 from ser.base.errors import SerError
 from ser.base.options import distinct_words
 from ser.base.process import num_cores, threads_per_job
-from ser.config.pretraining import start_of
-from ser.config.schema import SCRATCH
-from ser.config.systems import load_system, trained_systems
+from ser.config.pretraining import refuse_without_recogniser
 from ser.corpus.fold_lists import choose_folds
 from ser.data.wordless import trainable_systems
 from ser.train.finetune_run import FinetuneRun
@@ -61,7 +58,8 @@ def runs_of(args: argparse.Namespace) -> list[FinetuneRun]:
     """
     asked = distinct_words("--systems", args.systems)
     systems = trainable_systems(args.conf, asked, args.feats)
-    _check_recogniser(args, systems)
+    if args.pretrain.parts[0] == "none":  # run.sh --recogniser none
+        refuse_without_recogniser(args.conf, systems, systems)
     seeds = distinct_words("--seeds", args.seeds)
     folds = choose_folds(args.exp_dir / "folds", args.folds)
     if not all(seed.isdecimal() for seed in seeds):
@@ -88,20 +86,3 @@ def runs_of(args: argparse.Namespace) -> list[FinetuneRun]:
         for seed in seeds
         for fold in folds
     ]
-
-
-def _check_recogniser(args: argparse.Namespace, names: Sequence[str]) -> None:
-    """``run.sh --recogniser none`` names folders in ``none``: no system may ask for them."""
-    with_heads = {n for n, system in trained_systems(args.conf, names).items() if system.ctc_alpha}
-    asking = [
-        name
-        for name in names
-        if name in with_heads or start_of(load_system(args.conf, name)) != SCRATCH
-    ]
-    if args.pretrain.parts[0] == "none" and asking:
-        others = [name for name in names if name not in asking] or ["transformer"]
-        raise SerError(
-            f"--recogniser none: {' '.join(asking)} cannot be without a recogniser; expected "
-            f"systems from scratch alone; pass --systems '{' '.join(others)}', or a recipe that "
-            "has trained one (--recogniser ../ravdess)"
-        )

@@ -61,6 +61,28 @@ def start_of(system: AnySystem) -> str:
     return system.probe_of if isinstance(system, ProbeConfig) else SCRATCH
 
 
+def refuse_without_recogniser(conf: Path, systems: Sequence[str], asked: Sequence[str]) -> None:
+    """Holds systems to ``run.sh --recogniser none``.
+
+    Args:
+        conf: The recipe's configuration.
+        systems: All that are to be trained.
+        asked: Those of them that are looked at.
+
+    Raises:
+        SerError: One of these starts from an encoder or has a CTC head.
+    """
+    heads = {n for n, system in trained_systems(conf, asked).items() if system.ctc_alpha}
+    asking = [n for n in asked if n in heads or start_of(load_system(conf, n)) != SCRATCH]
+    if asking:
+        others = [name for name in systems if name not in asking] or ["transformer"]
+        raise SerError(
+            f"--recogniser none: {' '.join(asking)} cannot be without a recogniser; expected "
+            f"systems from scratch alone; pass --systems '{' '.join(others)}', or a recipe that "
+            "has trained one (--recogniser ../ravdess)"
+        )
+
+
 def needs_read_speech(conf: Path, systems: Sequence[str]) -> bool:
     """Whether some systems need transcribed speech: for an encoder or for a CTC head's tokens.
 

@@ -58,16 +58,23 @@ def choose_folds(folder: Path, asked: str) -> list[str]:
     """The folds that ``--folds`` names; with an empty text all that the folder holds.
 
     Raises:
-        SerError: The folder has none, or one is named twice.
+        SerError: The folder has none, or lacks one that is named, or one is named twice.
     """
-    if asked.strip():
-        return distinct_words("--folds", asked)
     names = fold_names(folder)
     if not names:
         raise SerError(
             f"{folder}: no fold lists; expected those of a protocol; run {rerun_hint(0)}"
         )
-    return names
+    if not asked.strip():
+        return names
+    wanted = distinct_words("--folds", asked)
+    unknown = [name for name in wanted if name not in names]
+    if unknown:
+        raise SerError(
+            f"--folds '{asked}': no fold {unknown[0]} in {folder}; expected some of "
+            f"{' '.join(names)}"
+        )
+    return wanted
 
 
 def require_folds(folder: Path, protocol: Mapping[str, Any], path: Path) -> dict[str, Any]:
