@@ -72,10 +72,11 @@ def refuse_without_recogniser(conf: Path, systems: Sequence[str], asked: Sequenc
     Raises:
         SerError: One of these starts from an encoder or has a CTC head.
     """
-    heads = {n for n, system in trained_systems(conf, asked).items() if system.ctc_alpha}
-    asking = [n for n in asked if n in heads or start_of(load_system(conf, n)) != SCRATCH]
+    heads = {n for n, system in trained_systems(conf, systems).items() if system.ctc_alpha}
+    unfit = [n for n in systems if n in heads or start_of(load_system(conf, n)) != SCRATCH]
+    asking = [name for name in asked if name in unfit]
     if asking:
-        others = [name for name in systems if name not in asking] or ["transformer"]
+        others = [name for name in systems if name not in unfit] or ["transformer"]
         raise SerError(
             f"--recogniser none: {' '.join(asking)} cannot be without a recogniser; expected "
             f"systems from scratch alone; pass --systems '{' '.join(others)}', or a recipe that "

@@ -71,8 +71,7 @@ def choose_folds(folder: Path, asked: str) -> list[str]:
     unknown = [name for name in wanted if name not in names]
     if unknown:
         raise SerError(
-            f"--folds '{asked}': no fold {unknown[0]} in {folder}; expected some of "
-            f"{' '.join(names)}"
+            f"--folds {' '.join(unknown)}: no such fold; expected some of: {' '.join(names)}"
         )
     return wanted
 

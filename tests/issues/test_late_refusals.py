@@ -87,4 +87,4 @@ def test_a_fold_that_is_not_there() -> None:
     assert check(folds="1 3").status == 0
     said = check(folds="1 99")
     assert said.status == 1
-    assert "--folds '1 99': no fold 99 in exp/folds; expected some of 1 2 3" in said.err
+    assert "--folds 99: no such fold; expected some of: 1 2 3" in said.err
