@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 import sys
 from argparse import Namespace
 from pathlib import Path
@@ -84,3 +85,15 @@ def test_what_a_part_says_when_it_fails(tmp_path: Path) -> None:
     code = "import sys; print('some words'); sys.exit(3)"
     said = gpu.run([sys.executable, "-c", code], 60, tmp_path / "log")
     assert said == "exit 3: some words"
+
+
+@pytest.mark.slow
+def test_the_script_is_rehearsed_on_the_cpu(tmp_path: Path) -> None:
+    out = tmp_path / "a folder" / "gpu"
+    words = [str(TOOLS / "gpu.sh"), "--cpu", "--out", str(out), "--parts", "ceiling loader"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.rstrip().endswith(f"written to {out}/gpu.json")
+    parts = json.loads((out / "gpu.json").read_text())["parts"]
+    assert parts.keys() == {"ceiling", "loader"}
+    assert not any("failed" in entry for entry in parts.values())
