@@ -241,5 +241,7 @@ def test_the_hub_is_asked_for_the_pinned_revision(
     with pytest.raises(SerError, match=r"WHISPER=hub: somebody/.* was not fetched .*no route"):
         import_encoder(import_config(), "hub", tmp_path / "other")
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    with pytest.raises(SerError, match=r"huggingface_hub is not installed; .*pip install huggingface_hub"):
+    with pytest.raises(
+        SerError, match=r"huggingface_hub is not installed; .*pip install huggingface_hub"
+    ):
         import_encoder(import_config(), "hub", tmp_path / "other")
