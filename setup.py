@@ -19,6 +19,7 @@ setup(
         "filelock>=3.15",
         "jinja2>=3.1",
         "jiwer>=4.0",
+        "joblib>=1.4",
         "kaldiio>=2.18",
         "markdown-it-py>=3.0",
         "matplotlib>=3.9",

@@ -69,10 +69,10 @@ def test_rows_of_the_table_that_mini_is_compared_with() -> None:
     assert all(float(row.partition(" ")[0]) > 25 for row in rows.values())
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_without_a_gpu_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import gpu
 
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(sys, "argv", ["gpu.py", "--out", str(tmp_path / "out")])
     with pytest.raises(SerError, match="no GPU: PyTorch sees none; expected one; --cpu rehearses"):
         gpu.main()

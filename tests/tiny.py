@@ -20,6 +20,7 @@ from ser.config.schema import (
     SystemConfig,
     TrainingConfig,
 )
+from ser.data.batch import Batch
 from ser.data.utterances import FeatureReader
 from ser.kaldi.ark import ArkWriter
 from ser.kaldi.data_dir import write_data_dir
@@ -122,6 +123,26 @@ def optimizer_config(**changes: Any) -> OptimizerConfig:
         "max_grad_norm": 5.0,
     }
     return OptimizerConfig(**(values | changes))
+
+
+def random_batch(seed: int, num_mel_bins: int = 80, vocab_size: int = 12) -> Batch:
+    """Four utterances of random lengths, with a few tokens and one of four labels each.
+
+    The golden losses depend on every draw and on their order.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    lens = torch.randint(60, 120, (4,), generator=generator)
+    feats = torch.randn(4, int(lens.max()), num_mel_bins, generator=generator)
+    for row, size in zip(feats, lens.tolist(), strict=True):
+        row[size:] = 0
+    return Batch(
+        utts=("u0", "u1", "u2", "u3"),
+        feats=feats,
+        feat_lens=lens,
+        tokens=torch.randint(1, vocab_size, (4, 5), generator=generator),
+        token_lens=torch.randint(2, 5, (4,), generator=generator),
+        labels=torch.randint(0, 4, (4,), generator=generator),
+    )
 
 
 def training_config(**changes: Any) -> TrainingConfig:

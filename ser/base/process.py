@@ -1,14 +1,12 @@
 """Worker processes that do not outlive the program that started them, and what they may use."""
 
 import contextlib
-import math
 import multiprocessing
 import os
 import signal
 import sys
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from types import FrameType
 
 
@@ -53,54 +51,16 @@ def sigterm_held() -> Iterator[None]:
 
 
 def num_cores() -> int:
-    """The cores that this process may use, at least one.
+    """The cores that this process may use: what Slurm granted to its task, or what joblib counts.
 
-    What Slurm granted to its task, else its affinity, or less where a container has a smaller share
-    (the CPU quota of its cgroup).
+    joblib knows affinity and a container's share of the CPUs.
     """
     granted = os.environ.get("SLURM_CPUS_PER_TASK")
     if granted:
         return int(granted)
-    cores = usable_cores()
-    quota = _cgroup_quota(Path("/proc/self/cgroup"), Path("/sys/fs/cgroup"))
-    return cores if quota is None else max(1, min(cores, math.floor(quota)))
+    from joblib import cpu_count  # takes a quarter of a second to import
 
-
-def usable_cores() -> int:
-    """The cores that the system schedules this process on."""
-    if hasattr(os, "sched_getaffinity"):  # neither on macOS nor on Windows
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def _cgroup_quota(own: Path, root: Path) -> float | None:
-    """The smallest CPU quota of this process's cgroups, in cores; None where there is none."""
-    if not own.exists():
-        return None
-    quotas = []
-    for line in own.read_text().splitlines():
-        _, controllers, name = line.split(":", 2)
-        if controllers and "cpu" not in controllers.split(","):
-            continue
-        # A container may see its own cgroup as the root, whatever it is called outside.
-        folder = root / controllers / name.lstrip("/")
-        for place in (folder, *folder.parents):
-            quotas.append(_quota(place))
-            if place in (root, root / controllers):
-                break
-    return min((quota for quota in quotas if quota is not None), default=None)
-
-
-def _quota(folder: Path) -> float | None:
-    """Of one cgroup, of version 2 or 1."""
-    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-        quota, period = (folder / "cpu.max").read_text().split()
-        return None if quota == "max" else int(quota) / int(period)
-    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-        quota = (folder / "cpu.cfs_quota_us").read_text()
-        period = (folder / "cpu.cfs_period_us").read_text()
-        return None if int(quota) < 0 else int(quota) / int(period)
-    return None
+    return int(cpu_count())
 
 
 def threads_per_job(num_jobs: int) -> int:

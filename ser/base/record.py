@@ -26,7 +26,7 @@ import ser
 from ser.base.errors import SerError
 from ser.base.files import digest_json, read_json, write_json
 from ser.base.log import logger
-from ser.base.process import usable_cores
+from ser.base.process import num_cores
 
 PACKAGES = ("torch", "torchaudio", "sentencepiece", "kaldiio", "numpy", "soundfile", "soxr")
 
@@ -67,7 +67,7 @@ def processor() -> str:
         lines = cpuinfo.read_text(encoding="utf-8").splitlines()
         names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
         name = next(names, name)
-    return f"{name}, {usable_cores()} cores"
+    return f"{name}, {num_cores()} cores"
 
 
 def git_commit() -> str:

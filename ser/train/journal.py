@@ -61,3 +61,13 @@ class Journal:
     def log_bytes(self) -> int:
         """Length of ``train.jsonl`` now."""
         return self._stream.tell()
+
+
+def averages(sums: Mapping[str, float]) -> dict[str, float]:
+    """Losses an utterance; learning rate and gradient norm a step."""
+    by_step = ("gradient_norm", "learning_rate")
+    return {
+        name: value / sums["steps" if name in by_step else "utts"]
+        for name, value in sums.items()
+        if name not in ("utts", "frames", "steps", "seconds")
+    }

@@ -15,7 +15,6 @@ from ser.base.errors import StoppedError
 from ser.base.log import logger
 from ser.config.schema import OptimizerConfig, TrainingConfig
 from ser.data.batch import Batch
-from ser.data.loader import load_batches
 from ser.data.share import Step
 from ser.train.checkpoint import (
     Progress,
@@ -24,7 +23,7 @@ from ser.train.checkpoint import (
     save_checkpoint,
     write_tensors,
 )
-from ser.train.journal import Journal
+from ser.train.journal import Journal, averages
 from ser.train.kept import KeptEpochs
 from ser.train.memory import worst_part
 from ser.train.selection import Selection, out_of_patience
@@ -102,8 +101,7 @@ class Trainer:
         """
         progress = self._resume()
         worst = worst_part(self.data.num_frames, self.training, self.world.size)
-        (part,) = load_batches(self.data.utterances, self.data.feats, [worst], self.world.device)
-        self.stepper.rehearse(part)
+        self.stepper.rehearse(self.data.batch(worst, self.training, self.world.device))
         steps = self.data.steps(
             self.training, self.seed, progress.epoch, progress.step_in_epoch, self.world
         )
@@ -291,13 +289,3 @@ class Trainer:
         if self.kept:
             weights = self.kept.average(self._ranking(progress))
         write_tensors(self.folder / "model.safetensors", weights)
-
-
-def averages(sums: Mapping[str, float]) -> dict[str, float]:
-    """Losses an utterance; learning rate and gradient norm a step."""
-    by_step = ("gradient_norm", "learning_rate")
-    return {
-        name: value / sums["steps" if name in by_step else "utts"]
-        for name, value in sums.items()
-        if name not in ("utts", "frames", "steps", "seconds")
-    }

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import tee
 
+import torch
+
 from ser.config.schema import TrainingConfig
 from ser.data.batch import Batch
 from ser.data.loader import Wanted, load_wanted
@@ -37,6 +39,19 @@ class TrainingData:
         """T of each utterance."""
         return [u.num_frames for u in self.utterances]
 
+    def batch(
+        self, indices: Sequence[int], training: TrainingConfig, device: torch.device
+    ) -> Batch:
+        """Some utterances as a batch of training on its device, without masks."""
+        (batch,) = load_wanted(
+            self.utterances,
+            self.feats,
+            [Wanted(indices)],
+            device,
+            length_step=length_step(training),
+        )
+        return batch
+
     def steps(
         self, training: TrainingConfig, seed: int, epoch: int, step_in_epoch: int, world: World
     ) -> Generator[tuple[Step, list[Batch]], None, None]:
@@ -52,15 +67,14 @@ class TrainingData:
             step_in_epoch: Its first step.
             world: The processes that train together.
         """
-        planned = self._plan(training, seed, epoch, step_in_epoch, world)
-        planned, ahead = tee(planned)
+        planned, ahead = tee(self._plan(training, seed, epoch, step_in_epoch, world))
         batches = load_wanted(
             self.utterances,
             self.feats,
             (wanted for _, parts in ahead for wanted in parts),
             world.device,
             training.num_loader_workers,
-            COMPILED_LENGTH_STEP if training.compile else 1,
+            length_step(training),
         )
         with closing(batches):
             for step, parts in planned:
@@ -88,6 +102,11 @@ class TrainingData:
                 )
             for step in steps:
                 yield step, [Wanted(part, spans and spans.of(part)) for part in step.parts]
+
+
+def length_step(training: TrainingConfig) -> int:
+    """What the padded lengths are multiples of."""
+    return COMPILED_LENGTH_STEP if training.compile else 1
 
 
 def frame_shift_ms(features: FeatureDir) -> float:

@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
@@ -48,40 +47,10 @@ def test_a_worker_does_not_outlive_a_killed_parent() -> None:
     parent.stdout.close()
 
 
-@pytest.mark.parametrize(
-    ("files", "line", "expected"),
-    [
-        ({"cpu.max": "150000 100000"}, "0::/outside/name", 1.5),
-        ({"cpu.max": "max 100000"}, "0::/", None),
-        ({"a/b/cpu.max": "max 100000", "a/cpu.max": "50000 100000"}, "0::/a/b", 0.5),
-        ({"cpu,cpuacct/a/cpu.cfs_quota_us": "200000"}, "4:cpu,cpuacct:/a", 2.0),
-        ({"cpu,cpuacct/a/cpu.cfs_quota_us": "-1"}, "4:cpu,cpuacct:/a", None),
-        ({"memory/cpu.max": "100000 100000"}, "5:memory:/", None),
-        ({}, "0::/", None),
-    ],
-)
-def test_the_share_of_a_container(
-    tmp_path: Path, files: dict[str, str], line: str, expected: float | None
-) -> None:
-    root = tmp_path / "cgroup"
-    for name, text in files.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"{text}\n")
-        if name.endswith("quota_us"):
-            path.with_name("cpu.cfs_period_us").write_text("100000\n")
-    own = tmp_path / "self"
-    assert process._cgroup_quota(own, root) is None, "no Linux"
-    own.write_text(f"{line}\n")
-    assert process._cgroup_quota(own, root) == expected
-
-
-def test_cores_are_those_of_the_smallest_share(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_slurm_granted_goes_before_what_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SLURM_CPUS_PER_TASK", raising=False)
-    monkeypatch.setattr(process, "usable_cores", lambda: 8)
-    for quota, cores in ((None, 8), (2.9, 2), (0.5, 1), (64.0, 8)):
-        monkeypatch.setattr(process, "_cgroup_quota", lambda *_, quota=quota: quota)
-        assert process.num_cores() == cores
+    monkeypatch.setattr("joblib.cpu_count", lambda: 7)
+    assert process.num_cores() == 7
     monkeypatch.setenv("SLURM_CPUS_PER_TASK", "3")
     assert process.num_cores() == 3
 

@@ -4,7 +4,8 @@ import copy
 import sys
 
 import torch
-from test_networks import make_batch, system
+from test_networks import system
+from tiny import random_batch
 from torch import distributed
 from torch.nn.parallel import DistributedDataParallel
 
@@ -14,7 +15,7 @@ torch.manual_seed(1)
 case = system("transformer_tl")
 alone = case.model.to(device)
 wrapped = DistributedDataParallel(copy.deepcopy(alone), gradient_as_bucket_view=True)
-batch = make_batch().to(device)
+batch = random_batch(1).to(device)
 for model in (alone, wrapped):
     torch.autograd.backward(case.compute_loss(model, batch).total)
 for mine, theirs in zip(alone.parameters(), wrapped.parameters(), strict=True):

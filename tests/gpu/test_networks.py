@@ -10,13 +10,13 @@ from tiny import (
     cnn_blstm_sa_config,
     ctc_config,
     encoder_config,
+    random_batch,
     system_config,
     whisper_config,
 )
 from torch import nn
 
 from ser.config.network import ReadoutConfig
-from ser.data.batch import Batch
 from ser.nn.losses import Loss
 from ser.nn.recogniser import Recogniser
 from ser.nn.systems import build_system
@@ -24,7 +24,7 @@ from ser.train.finetune import emotion_loss
 from ser.train.pretrain import recogniser_loss
 from ser.train.step import ComputeLoss, autocast
 
-NUM_UTTS, NUM_CLASSES, VOCAB_SIZE = 6, 4, 12
+NUM_CLASSES, VOCAB_SIZE = 4, 12
 FLOAT32_BOUND, BFLOAT16_BOUND = 1e-4, 5e-2
 NO_DROPOUT = {"dropout_prob": 0.0, "attention_dropout_prob": 0.0}
 ENCODERS = {
@@ -67,22 +67,6 @@ CASES: dict[str, Callable[[], Case]] = {
 }
 
 
-def make_batch() -> Batch:
-    generator = torch.Generator().manual_seed(1)
-    lens = torch.randint(40, 160, (NUM_UTTS,), generator=generator)
-    feats = torch.randn(NUM_UTTS, int(lens.max()), 80, generator=generator)
-    for row, size in zip(feats, lens.tolist(), strict=True):
-        row[size:] = 0
-    return Batch(
-        utts=tuple(f"u{i}" for i in range(NUM_UTTS)),
-        feats=feats,
-        feat_lens=lens,
-        tokens=torch.randint(1, VOCAB_SIZE, (NUM_UTTS, 4), generator=generator),
-        token_lens=torch.randint(1, 5, (NUM_UTTS,), generator=generator),
-        labels=torch.randint(0, NUM_CLASSES, (NUM_UTTS,), generator=generator),
-    )
-
-
 class Seen(NamedTuple):
     """What a network says of a batch, on the CPU."""
 
@@ -100,7 +84,7 @@ def look(case: Case, device: torch.device, precision: str) -> Seen:
         lambda module, given, out: logits.extend(t for t in out[:2] if t is not None)
     )
     with autocast(device, precision):
-        loss: Loss = case.compute_loss(model, make_batch().to(device))
+        loss: Loss = case.compute_loss(model, random_batch(1, vocab_size=VOCAB_SIZE).to(device))
     torch.autograd.backward(loss.total)
     gradients = [p.grad.flatten() for p in model.parameters() if p.grad is not None]
     return Seen(

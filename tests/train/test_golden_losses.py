@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from tiny import random_batch
 from torch import nn
 
 import ser
 from ser.config.load import load_config
 from ser.config.schema import OptimizerConfig, PretrainConfig, SystemConfig
-from ser.data.batch import Batch
 from ser.nn.recogniser import Recogniser
 from ser.nn.systems import build_system
 from ser.train.finetune import emotion_loss
@@ -24,7 +24,7 @@ from ser.train.step import ComputeLoss
 pytestmark = pytest.mark.trains
 
 EGS = Path(ser.__file__).parents[1] / "egs"
-VOCAB_SIZE, NUM_CLASSES, NUM_UTTS, NUM_STEPS = 120, 4, 4, 3
+VOCAB_SIZE, NUM_CLASSES, NUM_STEPS = 120, 4, 3
 
 GOLDEN: dict[str, list[float]] = {
     "mini/conf/pretrain/ctc": [102.424515, 40.335979, 26.225979],
@@ -38,23 +38,6 @@ GOLDEN: dict[str, list[float]] = {
 }
 
 
-def make_batch(seed: int, num_mel_bins: int) -> Batch:
-    """Random features of random lengths, with a few tokens and a label each."""
-    generator = torch.Generator().manual_seed(seed)
-    lens = torch.randint(60, 120, (NUM_UTTS,), generator=generator)
-    feats = torch.randn(NUM_UTTS, int(lens.max()), num_mel_bins, generator=generator)
-    for row, size in zip(feats, lens.tolist(), strict=True):
-        row[size:] = 0
-    return Batch(
-        utts=tuple(f"u{i}" for i in range(NUM_UTTS)),
-        feats=feats,
-        feat_lens=lens,
-        tokens=torch.randint(1, VOCAB_SIZE, (NUM_UTTS, 5), generator=generator),
-        token_lens=torch.randint(2, 5, (NUM_UTTS,), generator=generator),
-        labels=torch.randint(0, NUM_CLASSES, (NUM_UTTS,), generator=generator),
-    )
-
-
 def losses(
     model: nn.Module, compute_loss: ComputeLoss, config: OptimizerConfig, num_mel_bins: int
 ) -> list[float]:
@@ -65,7 +48,7 @@ def losses(
         torch.manual_seed(100 + step)
         model.train()
         optimizer.zero_grad()
-        loss = compute_loss(model, make_batch(step, num_mel_bins)).total
+        loss = compute_loss(model, random_batch(step, num_mel_bins, VOCAB_SIZE)).total
         torch.autograd.backward(loss)
         optimizer.step()
         found.append(loss.item())

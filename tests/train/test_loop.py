@@ -34,7 +34,8 @@ from ser.nn.losses import Loss, multitask_loss
 from ser.nn.systems import build_system
 from ser.train import loop
 from ser.train.checkpoint import load_weights
-from ser.train.loop import Trainer, averages
+from ser.train.journal import averages
+from ser.train.loop import Trainer
 from ser.train.optimizer import learning_rate
 from ser.train.training_data import TrainingData
 
@@ -185,39 +186,6 @@ def test_gradient_that_is_not_finite_stops(data: TrainingData, tmp_path: Path) -
         trainer.run()
     after = trainer.model.state_dict()
     assert all(torch.equal(before[name], after[name]) for name in before)
-
-
-def test_steps_that_are_read_late_are_the_same(
-    data: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """On a GPU what several steps gave is read at once."""
-    make_trainer(data, tmp_path / "each").run()
-    at_the_end = lambda self, number: number % self.steps_per_epoch == 0  # noqa: E731
-    monkeypatch.setattr(Trainer, "_is_read", at_the_end)
-    make_trainer(data, tmp_path / "late").run()
-    assert weights(tmp_path / "late") == weights(tmp_path / "each")
-    assert journal(tmp_path / "late") == journal(tmp_path / "each")
-
-
-def test_a_loss_that_is_not_finite_and_read_late_is_that_of_its_own_step(
-    data: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The step before and those after it are taken, it is not."""
-    training = training_config(batch_size_utts=4, max_epochs=2)
-
-    def spoil(call: int, loss: Loss) -> Loss:
-        return loss._replace(total=loss.total * math.nan) if call == 3 else loss
-
-    monkeypatch.setattr(Trainer, "_is_read", lambda self, number: number == 3)
-    batch = epoch_batches([u.num_frames for u in data.utterances], 4, 0.05, 1, 0)[1]
-    trainer = make_trainer(data, tmp_path, training, change=spoil)
-    with pytest.raises(SerError, match=r"loss nan, gradient norm nan at step 1;") as caught:
-        trainer.run()
-    named = str(caught.value).partition("the utterances: ")[2].split()
-    assert sorted(named) == sorted(data.utterances[i].utt for i in batch)
-    states = trainer.stepper.optimizer.state.values()
-    assert {float(state["step"]) for state in states} == {2.0}
-    assert all(p.isfinite().all() for p in trainer.model.parameters())
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from tiny import ALONE, training_config
 from tiny_training import make_trainer
 
 from ser.base.errors import SerError
 from ser.nn.losses import Loss
-from ser.train import loop
 from ser.train.training_data import TrainingData
 
 pytestmark = pytest.mark.trains
@@ -31,7 +31,15 @@ def test_a_full_memory_is_found_before_the_first_step(data: TrainingData, tmp_pa
 def test_rehearsal_leaves_no_trace(data: TrainingData, tmp_path: Path) -> None:
     trainer = make_trainer(data, tmp_path)
     before = {name: tensor.clone() for name, tensor in trainer.model.state_dict().items()}
-    trainer.stepper.rehearse(next(iter(loop.load_batches(data.utterances, data.feats, [[0, 1]]))))
+    trainer.stepper.rehearse(data.batch([0, 1], trainer.training, trainer.world.device))
     after = trainer.model.state_dict()
     assert all(torch.equal(before[name], after[name]) for name in before)
     assert all(p.grad is None for p in trainer.model.parameters())
+
+
+def test_what_is_rehearsed_is_as_long_as_what_is_trained(data: TrainingData) -> None:
+    """A compiled network sees lengths that are rounded up."""
+    longest = [len(data.utterances) - 1]
+    for compiled, size in ((False, 110), (True, 144)):
+        training = training_config(compile=compiled)
+        assert data.batch(longest, training, ALONE.device).feats.shape[1] == size

@@ -1,6 +1,7 @@
 """An optimiser step asks nothing of the device; compiled, a network says what it said before."""
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from tiny import (
     ctc_config,
     encoder_config,
     optimizer_config,
+    random_batch,
     system_config,
     training_config,
     whisper_config,
@@ -26,7 +28,7 @@ from ser.train.step import Stepper
 
 pytestmark = pytest.mark.trains
 
-NUM_UTTS, VOCAB_SIZE = 4, 12
+VOCAB_SIZE = 12
 NO_DROPOUT = {"dropout_prob": 0.0, "attention_dropout_prob": 0.0}
 ENCODERS = {
     "transformer": encoder_config(**NO_DROPOUT),
@@ -34,15 +36,8 @@ ENCODERS = {
 }
 
 
-def make_batch() -> Batch:
-    return Batch(
-        utts=tuple(f"u{i}" for i in range(NUM_UTTS)),
-        feats=torch.randn(NUM_UTTS, 96, 80),
-        feat_lens=torch.tensor([96, 80, 70, 40]),
-        tokens=torch.ones(NUM_UTTS, 3, dtype=torch.int64),
-        token_lens=torch.full((NUM_UTTS,), 3),
-        labels=torch.arange(NUM_UTTS),
-    )
+def as_fake(mode: FakeTensorMode, batch: Batch) -> Batch:
+    return Batch(batch.utts, *map(mode.from_tensor, batch.tensors))
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
@@ -53,7 +48,8 @@ def test_a_step_reads_nothing_back(encoder: str, readout: str, precision: str) -
     system = system_config(
         "transformer_tl", model=ENCODERS[encoder], readout=ReadoutConfig(type=readout)
     )
-    with FakeTensorMode(allow_non_fake_inputs=True):
+    batch = random_batch(1)
+    with FakeTensorMode(allow_non_fake_inputs=True) as fake:
         model = build_system(system, 4, None)
         stepper = Stepper(
             model,
@@ -64,17 +60,18 @@ def test_a_step_reads_nothing_back(encoder: str, readout: str, precision: str) -
             seed=1,
             world=ALONE,
         )
-        values = stepper.step(0, [make_batch()], 1, NUM_UTTS, stop=False)
+        values = stepper.step(0, [as_fake(fake, batch)], 1, 4, stop=False)
     assert values.keys() == {"loss", "emotion_loss", "stop", "gradient_norm"}
 
 
 def test_only_ctc_wants_lengths_on_the_host() -> None:
     """PyTorch's kernel does; this test is there to be removed when that ends."""
-    with FakeTensorMode(allow_non_fake_inputs=True):
+    batch = random_batch(1)
+    with FakeTensorMode(allow_non_fake_inputs=True) as fake:
         model = Recogniser(ENCODERS["transformer"], VOCAB_SIZE)
         compute_loss = recogniser_loss(ctc_config())
         with pytest.raises(DynamicOutputShapeException, match="_ctc_loss"):
-            compute_loss(model, make_batch())
+            compute_loss(model, as_fake(fake, batch))
 
 
 @pytest.mark.parametrize("encoder", ENCODERS)
@@ -90,8 +87,8 @@ def test_a_compiled_network_says_the_same(encoder: str, monkeypatch: pytest.Monk
     training = training_config(compile=True)
     compute_loss = recogniser_loss(ctc_config())
     stepper = Stepper(compiled, compute_loss, training, optimizer_config(), 10, 1, ALONE)
-    whole = make_batch()
-    cut = Batch(whole.utts, whole.feats[:, :60], whole.feat_lens.clamp(max=60), *whole.tensors[2:])
+    whole = random_batch(1)
+    cut = replace(whole, feats=whole.feats[:, :60], feat_lens=whole.feat_lens.clamp(max=60))
     for batch in (whole, cut):
         for model in (plain, compiled):
             model.zero_grad()
