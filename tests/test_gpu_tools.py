@@ -33,7 +33,8 @@ def tools_on_the_path(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_a_part_measures(part: str, figure: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from benchmarks.gpu import PARTS, SIZES
+    from benchmarks.gpu import PARTS
+    from benchmarks.gpu_training import SIZES
 
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(TOOLS), str(TOOLS.parent)]))
     figures: dict[str, float] = {}
@@ -59,6 +60,28 @@ def test_what_fails_is_one_line_and_the_rest_goes_on(
     assert "loader: took longer than 0.1 s" in told
     assert "ceiling: TFLOP/s, TF32 product of 128: " in told
     assert capsys.readouterr().out.startswith("loader: ")
+
+
+def test_shares_of_the_cards_own_ceiling_and_what_the_loader_is_to_it() -> None:
+    import gpu
+
+    ceiling = {"TFLOP/s, bfloat16 product of 8192": 800.0, "TFLOP/s, TF32 product of 8192": 400.0}
+    step = {
+        "TFLOP/s, TF32": 100.0,
+        "TFLOP/s, bfloat16 compiled": 320.0,
+        "hours of speech an hour, TF32": 9000.0,
+        "hours of speech an hour, bfloat16 compiled": 20000.0,
+        "share of the time, a kernel": 0.5,
+    }
+    loader = {f"hours of speech an hour, {n} processes": 15000.0 * n for n in (1, 2)}
+    parts = {"ceiling": ceiling, "pretraining": step, "loader": loader}
+    measured = {"parts": {part: {"figures": figures} for part, figures in parts.items()}}
+    assert gpu.compared(measured) == {
+        "share of the measured peak, TF32": 0.25,
+        "share of the measured peak, bfloat16 compiled": 0.4,
+        "times as fast as the fastest training, the loader": 1.5,
+    }
+    assert gpu.compared({"parts": {}}) == {}
 
 
 def test_rows_of_the_table_that_mini_is_compared_with() -> None:

@@ -20,11 +20,11 @@ from ser.base.errors import SerError, run_program
 from ser.base.files import read_json, write_json
 
 ROOT = Path(__file__).parents[1]
-# Seconds that each part may take: 8 minutes in all.
+# Seconds that each part may take: with what lies between them 8 minutes in all.
 LIMITS = {
     "tests": 80,
     "ceiling": 20,
-    "pretraining": 130,
+    "pretraining": 125,
     "espnet": 40,
     "finetuning": 80,
     "loader": 40,
@@ -109,10 +109,13 @@ def run_mini(out: Path, cpu: bool) -> tuple[dict[str, Any], str | None]:
             return {}, failure
         shutil.copy(results, out / "mini_RESULTS.md")
         here, there = rows_of(results), rows_of(recipe / "RESULTS.md")
-    return {
-        f"WA of {system}": f"{here[system]}; on the CPU {there.get(system, 'not there')}"
-        for system in here
-    }, failure
+    figures = {}
+    for system, row in here.items():
+        wa = float(row.split()[0])
+        low, high = map(float, re.findall(r"-?[\d.]+", there[system])[1:])
+        where = "within" if low <= wa <= high else "OUTSIDE"
+        figures[f"WA of {system}"] = f"{row}; {where} the CPU's {there[system]}"
+    return figures, failure
 
 
 def rows_of(results: Path) -> dict[str, str]:
@@ -130,6 +133,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
         "torch": torch.__version__,
         "cuda": torch.version.cuda,
         "parts": {},
+        "compared": {},
     }
     runners = {"tests": run_tests, "mini": run_mini}
     for part in args.parts:
@@ -142,17 +146,36 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
         if failure:
             entry["failed"] = failure
         measured["parts"][part] = entry
+        measured["compared"] = compared(measured)
         write_json(args.out / "gpu.json", measured)
         print(f"{part}: {entry['seconds']} s{'; ' + failure if failure else ''}", flush=True)
     return measured
 
 
+def compared(measured: dict[str, Any]) -> dict[str, float]:
+    """Shares of the card's own ceiling, and how far the loader is ahead of the training."""
+    figures = {part: entry["figures"] for part, entry in measured["parts"].items()}
+    ceiling, step = figures.get("ceiling", {}), figures.get("pretraining", {})
+    found = {}
+    for name, rate in step.items():
+        kind, _, precision = name.partition(", ")
+        peaks = [v for k, v in ceiling.items() if k.startswith(f"{kind}, {precision.split()[0]} p")]
+        if kind == "TFLOP/s" and peaks:
+            found[f"share of the measured peak, {precision}"] = rate / peaks[0]
+    trained = [rate for name, rate in step.items() if name.startswith("hours of speech an hour")]
+    loaded = figures.get("loader", {}).values()
+    if trained and loaded:
+        found["times as fast as the fastest training, the loader"] = max(loaded) / max(trained)
+    return {name: float(f"{value:.4g}") for name, value in found.items()}
+
+
 def table(measured: dict[str, Any]) -> str:
-    """All figures, a line each, with the share of the card's own ceiling where one was measured."""
+    """All figures, a line each."""
     lines = [f"{measured['card']}, torch {measured['torch']}"]
     for part, entry in measured["parts"].items():
         lines += [f"{part}: {entry['failed']}"] if "failed" in entry else []
         lines += [f"{part}: {name}: {json.dumps(v)}" for name, v in entry["figures"].items()]
+    lines += [f"compared: {name}: {value}" for name, value in measured["compared"].items()]
     return "\n".join(lines)
 
 

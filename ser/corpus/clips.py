@@ -4,7 +4,7 @@ import hashlib
 import io
 import shutil
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -99,20 +99,8 @@ def write_clips(clips: Mapping[str, Clip], out: Path, allow_pipes: bool) -> Writ
     faults: dict[str, SerError] = {}
     overshoots: dict[str, float] = {}
     for source, utts in tqdm(by_source.items(), desc=str(out), unit="file", disable=None):
-        lacking = [utt for utt in utts if utt not in found]
-        if not lacking:
-            continue
-        try:
-            samples, rate = _decode(source, lacking[0])
-        except SerError as error:
-            faults |= dict.fromkeys(lacking, error)
-            continue
-        for utt in lacking:
-            try:
-                piece, overshoots[utt] = _cut(samples, rate, clips[utt], utt)
-            except SerError as error:
-                faults[utt] = error
-                continue
+        lacking = {utt: clips[utt] for utt in utts if utt not in found}
+        for utt, piece, rate in _pieces(source, lacking, faults, overshoots):
             found[utt] = _write(piece, rate, made / _name(wanted[utt]))
     unreadable = {utt: str(error) for utt, error in faults.items() if clips[utt].source in films}
     _raise_all({utt: e for utt, e in faults.items() if utt not in unreadable}, out)
@@ -126,6 +114,29 @@ def write_clips(clips: Mapping[str, Clip], out: Path, allow_pipes: bool) -> Writ
     shutil.rmtree(made, ignore_errors=True)
     _tell(overshoots)
     return Written(_files(out, kept), unreadable)
+
+
+def _pieces(
+    source: str,
+    clips: Mapping[str, Clip],
+    faults: dict[str, SerError],
+    overshoots: dict[str, float],
+) -> Iterator[tuple[str, Any, int]]:
+    """Utterance, samples and rate of each clip of a source; what fails is noted in ``faults``."""
+    if not clips:
+        return
+    try:
+        samples, rate = _decode(source, next(iter(clips)))
+    except SerError as error:
+        faults |= dict.fromkeys(clips, error)
+        return
+    for utt, clip in clips.items():
+        try:
+            piece, overshoots[utt] = _cut(samples, rate, clip, utt)
+        except SerError as error:
+            faults[utt] = error
+        else:
+            yield utt, piece, rate
 
 
 def _files(out: Path, utts: Iterable[str]) -> dict[str, Path]:
