@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pytest
 from pydantic import BaseModel
 from tiny import (
+    FBANK,
     SYSTEMS,
     cnn_blstm_sa_config,
     encoder_config,
@@ -109,6 +110,7 @@ def build(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bpe = BpeConfig(num_pieces=24, character_coverage=1.0)
     write_bpe(Record(BPE, 2, bpe.model_dump(), {}), WORDS.values(), bpe, Path("text"))
     write_config(CONF / "labels.yaml", LABELS)
+    write_config(CONF / "fbank.yaml", FBANK)
     write_folds_of(PROTOCOL)
     training = training_config(batch_size_utts=6, max_epochs=3)
     encoder = encoder_config(num_blocks=1)

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from ser.base.errors import STOPPED_STATUS, SerError, StoppedError
 from ser.base.files import read_text, write_text
@@ -97,7 +98,7 @@ def submit_and_wait(
         assert sbatch.stdout is not None
         number = ""
         try:
-            number = sbatch.stdout.readline().strip().partition(";")[0]
+            number = _job_number(sbatch.stdout)
             if not number:
                 raise SerError(
                     f"sbatch: refused the job (its words stand above); expected a job's number; "
@@ -109,10 +110,16 @@ def submit_and_wait(
             return number, status
         finally:
             if sbatch.poll() is None:
+                number = number or _job_number(sbatch.stdout)  # submitted, and not told yet
                 sbatch.kill()
                 if number:
                     logger.info("cancelling job %s", number)
                     subprocess.run(["scancel", number], check=False)
+
+
+def _job_number(parsable: IO[str]) -> str:
+    """Reads the answer of ``sbatch --parsable``: "number" or "number;cluster"; "" if refused."""
+    return parsable.readline().strip().partition(";")[0]
 
 
 def _wait(process: subprocess.Popen[str]) -> int | None:

@@ -35,10 +35,23 @@ check() {
   fi
 }
 
+# Waits until a command succeeds, two minutes at most.
+wait_until() {
+  local end=$((SECONDS + 120))
+  until "$@"; do
+    if [ "$SECONDS" -ge "$end" ]; then
+      echo "error: two minutes were waited for: $*" >&2
+      squeue --all --states=all >&2
+      return 1
+    fi
+    sleep 0.05
+  done
+}
+
 # The process that has a file open, once there is one that has written to it.
 writer_of() {
   local descriptor
-  until [ -s "$1" ]; do sleep 0.05; done
+  wait_until [ -s "$1" ]
   for descriptor in /proc/[0-9]*/fd/*; do
     if [ "$descriptor" -ef "$1" ]; then
       descriptor=${descriptor#/proc/}
@@ -49,16 +62,18 @@ writer_of() {
   return 1
 }
 
-# Calls the recipe; what it says goes to the file "said", its status to the variable.
+# Calls the recipe, five minutes at most; what it says goes to the file "said", its status to the
+# variable.
 recipe() {
   status=0
-  ./run.sh "$@" >said 2>&1 || status=$?
+  timeout 300 ./run.sh "$@" >said 2>&1 || status=$?
   sed 's/^/    /' said
 }
 
 says() { grep --quiet --fixed-strings -- "$1" said; }
 is_finished() { [ -f "$1/run.json" ]; }
 is_queue_empty() { [ -z "$(squeue --noheader)" ]; }
+is_queue_filled() { ! is_queue_empty; }
 
 # A recipe after stage 3, whose shell side is that of egs/mini.
 mkdir "$folder/egs"
@@ -117,14 +132,10 @@ done
 echo "== an interrupted wait"
 mv "$refused" aside
 setsid ./run.sh "${options[@]}" --cmd slurm >said 2>&1 &
-while is_queue_empty; do sleep 0.1; done
+wait_until is_queue_filled
 kill -TERM -- "-$!"
 wait $! || true
-for _ in {1..100}; do
-  if is_queue_empty; then break; fi
-  sleep 0.2
-done
-check "cancels the array" is_queue_empty
+check "cancels the array" wait_until is_queue_empty
 
 echo "== the rerun"
 before=$(stat --format %y "$whole/run.json")

@@ -25,12 +25,15 @@ ARGUMENTS = shlex.split(
 )
 # Runs all tasks but those that the file "lost" names, and notes how it was called.
 SBATCH = """#!/usr/bin/env python3
-import os, pathlib, subprocess, sys
+import os, pathlib, subprocess, sys, time
 options = dict(word.partition("=")[::2] for word in sys.argv[1:-1])
 with open("calls", "a") as stream:
     print(*sys.argv[1:], file=stream)
 if "--refuse" in options:
     sys.exit("sbatch: error: invalid partition")
+if os.path.exists("late"):
+    pathlib.Path("late").unlink()
+    time.sleep(1)
 print("42;cluster", flush=True)
 lost = pathlib.Path("lost").read_text().split() if os.path.exists("lost") else []
 started = []
@@ -136,7 +139,12 @@ def test_what_is_wrong_with_slurm_is_one_line(slurm: Path, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_an_interrupted_wait_cancels_the_job(number: signal.Signals, slurm: Path) -> None:
+@pytest.mark.parametrize("late", [False, True], ids=["", "before its number is told"])
+def test_an_interrupted_wait_cancels_the_job(
+    number: signal.Signals, late: bool, slurm: Path
+) -> None:
+    if late:
+        Path("late").touch()
     call = ["--conf", slurm, "--out", EXP / "slurm", "one", "sleep", "60"]
     program = subprocess.Popen(
         [sys.executable, "-m", "ser.bin.submit", *map(str, call)],
@@ -145,7 +153,10 @@ def test_an_interrupted_wait_cancels_the_job(number: signal.Signals, slurm: Path
         text=True,
     )
     assert program.stderr is not None
-    assert "submitted as job 42" in program.stderr.readline()
+    while Path("late").exists():
+        time.sleep(0.01)
+    if not late:
+        assert "submitted as job 42" in program.stderr.readline()
     os.killpg(program.pid, number)
     _, said = program.communicate(timeout=30)
     assert program.returncode == 128 + number
