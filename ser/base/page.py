@@ -16,7 +16,7 @@ POLICY = (
     "default-src 'none'; img-src data:; media-src 'self' file:; style-src 'unsafe-inline'; "
     "script-src {}; base-uri 'none'; form-action 'none'"
 )
-NAMES_AS_TEXT = {"text.parse_math": False, "text.usetex": False}
+NAMES_AS_TEXT: dict[Any, Any] = {"text.parse_math": False, "text.usetex": False}
 """Of matplotlib: a class called ``$x_1$`` is no formula."""
 
 

@@ -136,7 +136,7 @@ def _draw(
     num_rows = 3 + (attention is not None) + bool(words)
     heights = [1.0, 1.6, 1.6] + [0.9] * (attention is not None) + [0.5] * bool(words)
     style = {"svg.fonttype": "none", "svg.hashsalt": "ser", "font.size": 10}
-    with rc_context({**style, **NAMES_AS_TEXT}):
+    with rc_context(NAMES_AS_TEXT | style):
         figure = Figure(figsize=(11, 1.6 * sum(heights)), layout="constrained")
         axes = figure.subplots(num_rows, 1, sharex=True, height_ratios=heights)
         _draw_waveform(axes[0], samples, seconds)

@@ -118,6 +118,15 @@ def test_a_model_without_attention_is_drawn_without(baseline: Model, tmp_path: P
     assert 'aria-label="Waveform, log-mel energies, posteriors over time"' in text
 
 
+def test_a_class_may_be_called_anything(model: Model, tmp_path: Path) -> None:
+    """It is shown as it is: neither a formula nor markup."""
+    names = (r"$\bad$", "<script>alert(1)</script>", '<img src="http://x.invalid/y">', "a&lt;b")
+    write_page(replace(model, labels=names), audio(tmp_path), tmp_path / "page.html", 1.0, 0.5)
+    text = (tmp_path / "page.html").read_text()
+    assert r"$\bad$" in text and "a&amp;lt;b" in text
+    assert text.count("<script") == 2 and "<img src" not in text
+
+
 def test_a_long_file_is_no_page(model: Model, tmp_path: Path) -> None:
     """Its header says so; it is not read."""
     path = audio(tmp_path, 61)
