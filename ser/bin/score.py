@@ -9,6 +9,8 @@ from ser.base.options import distinct_words
 from ser.base.record import require
 from ser.corpus.fold_lists import choose_folds
 from ser.data.wordless import trainable_systems
+from ser.kaldi.table import read_table
+from ser.score.audio import Audio, audio_of
 from ser.score.figures import write_figures
 from ser.score.held_out import check_held_out
 from ser.score.page import page
@@ -39,7 +41,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--systems", required=True, help="rows of the table")
     parser.add_argument("--seeds", required=True)
     parser.add_argument("--folds", default="", help="all of the protocol's by default")
-    parser.add_argument("--feats", type=Path, help="whose text tells whether there are words")
+    parser.add_argument("--feats", type=Path, help="its text and wav.scp are read")
     parser.add_argument("--command", required=True, help="what the user typed, for the report")
     parser.add_argument("--publish", type=Path, help="folder that gets a copy of RESULTS.md")
     return parser.parse_args()
@@ -73,11 +75,18 @@ def main() -> None:
     results["figures"] = figure_digests(figures, drawn)
     write_json(args.exp_dir / "results.json", results)
     write_text(args.exp_dir / "RESULTS.md", report(results, with_figures=True))
-    text = page(results, predictions, figures)
-    write_text(args.exp_dir / "report.html", text)
+    path = args.exp_dir / "report.html"
+    write_text(path, page(results, predictions, figures, _audio(args.feats, path)))
     if args.publish:
         write_text(args.publish / "RESULTS.md", report(results))
     print(terminal_table(results))
+
+
+def _audio(feats: Path | None, page_path: Path) -> Audio | None:
+    """What the page plays, where the features say what they were made of."""
+    if feats is None or not (feats / "wav.scp").exists():
+        return None
+    return audio_of(read_table(feats / "wav.scp"), page_path)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from ser.base.files import digest_file, read_json, read_text
 from ser.base.record import read_record
 from ser.config.load import validate
 from ser.score.held_out import check_held_out
-from ser.score.page import page
+from ser.score.page import page, stated_audio
 from ser.score.paper import PaperResult, read_paper_results
 from ser.score.predictions import Predictions, read_predictions
 from ser.score.report import report
@@ -147,6 +147,7 @@ def _stated_paper(stated: StatedResults) -> dict[str, PaperResult]:
 
 def _unchecked(exp_dir: Path, stated: StatedResults, conf: Path | None) -> Iterator[str]:
     yield f"the command, {stated.run.command}"
+    yield "where the audio that report.html plays lies"
     if _stated_paper(stated) and not conf:
         yield "the paper's columns; --conf names the folder of paper_results.yaml"
     for folder, what in (("figures", "figures and report.html"), ("pretrain", "pre-training")):
@@ -208,5 +209,6 @@ def _different_page(exp_dir: Path, rebuilt: Results, predictions: Predictions) -
         return []
     if not path.exists():
         return [f"{path}: missing; expected the page"]
-    same = read_text(path) == page(rebuilt, predictions, figures)
+    text = read_text(path)
+    same = text == page(rebuilt, predictions, figures, stated_audio(text))
     return [] if same else [f"{path}: is not the page that the predictions and figures give"]
