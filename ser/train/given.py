@@ -1,0 +1,65 @@
+"""Whether the corpora and the published weights that a call of ``run.sh`` reads are there."""
+
+import re
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from ser.base.errors import SerError
+from ser.config.features import load_features, require_same_features
+from ser.config.schema import ImportConfig
+from ser.train.asked import HERE, Asked, Check
+from ser.train.weights_folder import (
+    published_features,
+    require_imported,
+    require_sizes,
+    weight_files,
+)
+
+
+def given(asked: Asked) -> Iterator[Check]:
+    """Those that ``local/data.sh`` requires, and the published weights of stage 3."""
+    script = Path("local/data.sh")
+    if asked.runs(0) and script.exists():
+        text = re.sub("(?m)^ *#.*", "", script.read_text(encoding="utf-8"))
+        for name, option in re.findall(r"require_corpus (\w+)( -e)?", text):
+            if name != "LIBRISPEECH":
+                yield partial(_corpus, asked, name, bool(option))
+        if asked.read_speech and re.search("prepare_read_speech|require_corpus LIBRI", text):
+            yield partial(_corpus, asked, "LIBRISPEECH", False)
+    if asked.runs(3) and asked.recogniser == HERE:
+        for name, encoder in asked.encoders.items():
+            if isinstance(encoder, ImportConfig):
+                yield partial(_published, asked, name, encoder)
+
+
+def _corpus(asked: Asked, name: str, may_be_file: bool) -> None:
+    """As ``require_corpus`` of ``tools/data.sh``."""
+    value = asked.corpora.get(name, "")
+    without = (
+        "; a recogniser is trained on it: to start without, ./run.sh --recogniser none --systems "
+        "'cnn_blstm_sa transformer', or ./run.sh --conf conf/whisper (a published encoder)"
+        if name == "LIBRISPEECH"
+        else " (egs/mini needs no corpus)"
+    )
+    if not value:
+        raise SerError(
+            f"{name} is not set; set it in db.sh or the environment to the corpus's folder{without}"
+        )
+    if not (Path(value).is_dir() or (may_be_file and Path(value).exists())):
+        raise SerError(
+            f"{name} is '{value}': no such folder, seen from {Path.cwd()}; expected the corpus's; "
+            "give its full path"
+        )
+
+
+def _published(asked: Asked, name: str, encoder: ImportConfig) -> None:
+    wanted = published_features(encoder.encoder.num_mel_bins)
+    features = load_features(asked.conf).model_dump()
+    require_same_features(features, wanted, asked.conf / "fbank.yaml", name)
+    given = asked.corpora.get("WHISPER", "")
+    if not given:
+        require_imported(encoder, asked.pretrain / name)
+    elif given != "hub":
+        require_sizes(Path(given), encoder.encoder)
+        weight_files(Path(given))
