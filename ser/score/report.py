@@ -15,18 +15,29 @@ from ser.score.section import NONE, Section, Table, markdown, plain_table
 
 def terminal_table(results: Results) -> str:
     """The main table and the sentences under it, as plain text."""
-    lines = [plain_table(main_table(results), num_text_columns=2)]
+    partial = partly(results)
+    lines = [f"partial: {partial}"] if partial else []
+    lines.append(plain_table(main_table(results), num_text_columns=2))
     if results["run"]["protocol"].get("speaker_dependent"):
         lines.append("speaker-dependent: test speakers are heard in training")
     return "\n".join([*lines, *results["sentences"]])
 
 
-def report(results: Results, with_figures: bool = False) -> str:
-    """The report in Markdown; with its figures only where they lie beside it."""
+def partly(results: Results) -> str:
+    """Which folds a report of some of them is of, ``folds 1, 2 of 5``; empty where it is of all."""
+    run = results["run"]
+    if "all_folds" not in run:
+        return ""
+    return f"folds {', '.join(run['folds'])} of {len(run['all_folds'])}"
+
+
+def report(results: Results, figures: str = "") -> str:
+    """The report in Markdown; with its figures only where their folder, beside it, is named."""
     parts = sections(results)
-    if with_figures:
+    if figures:
         links = "\n\n".join(
-            f"![{Path(name).stem.replace('_', ' ')}](figures/{name})" for name in results["figures"]
+            f"![{Path(name).stem.replace('_', ' ')}]({figures}/{name})"
+            for name in results["figures"]
         )
         parts.append(Section("Figures", 2, links))
     return markdown(parts)
@@ -87,7 +98,9 @@ def _main(results: Results) -> Section:
     )
     sentences = [f"- {sentence}" for sentence in results["sentences"]]
     note = "\n".join([*sentences, *_legend(results)])
-    return Section("Results", 1, said, main_table(results), note, num_text_columns=2)
+    partial = partly(results)
+    title = f"Partial results ({partial})" if partial else "Results"
+    return Section(title, 1, said, main_table(results), note, num_text_columns=2)
 
 
 def _legend(results: Results) -> list[str]:

@@ -16,6 +16,12 @@ from ser.train.weights_folder import (
     weight_files,
 )
 
+# As tools/data.sh has it.
+WITHOUT_READ_SPEECH = (
+    "; without LibriSpeech: ./run.sh --recogniser none --systems 'cnn_blstm_sa transformer', or "
+    "WHISPER=/path/to/whisper-tiny.en ./run.sh --conf conf/whisper --systems transformer_tl"
+)
+
 
 def given(asked: Asked) -> Iterator[Check]:
     """Those that ``local/data.sh`` requires, and the published weights of stage 3."""
@@ -36,15 +42,10 @@ def given(asked: Asked) -> Iterator[Check]:
 def _corpus(asked: Asked, name: str, may_be_file: bool) -> None:
     """As ``require_corpus`` of ``tools/data.sh``."""
     value = asked.corpora.get(name, "")
-    without = (
-        "; a recogniser is trained on it: to start without, ./run.sh --recogniser none --systems "
-        "'cnn_blstm_sa transformer', or ./run.sh --conf conf/whisper (a published encoder)"
-        if name == "LIBRISPEECH"
-        else " (egs/mini needs no corpus)"
-    )
     if not value:
         raise SerError(
-            f"{name} is not set; set it in db.sh or the environment to the corpus's folder{without}"
+            f"{name} is not set; set it in db.sh or the environment to the corpus's folder "
+            f"(egs/mini needs no corpus){WITHOUT_READ_SPEECH if name == 'LIBRISPEECH' else ''}"
         )
     if not (Path(value).is_dir() or (may_be_file and Path(value).exists())):
         raise SerError(

@@ -25,6 +25,7 @@ from ser.data.utterances import (
     read_with_copies,
     report_lengths,
     select,
+    short_enough,
 )
 from ser.metrics.wer import word_errors
 from ser.nn.losses import Loss, ctc_sum, pretrain_loss
@@ -123,11 +124,8 @@ def _train(run: PretrainRun, config: PretrainConfig, world: World) -> dict[str, 
     if config.init != SCRATCH:
         weights_path = run.folder.with_name(config.init) / "model.safetensors"
         transfer(load_weights(weights_path), model, str(weights_path))
-    utterances = select(
-        train,
-        train.data.utts,
-        tokens=encode_transcripts(train, tokenizer),
-    )
+    utts = short_enough(train, train.data.utts, config.training.max_seconds, train_feats)
+    utterances = select(train, utts, tokens=encode_transcripts(train, tokenizer))
     factors = config.training.speed_factors
     utterances = choose_targets(
         utterances, config.ctc.targets, tokenizer.vocab_size, factors, run.seed

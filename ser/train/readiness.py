@@ -97,18 +97,24 @@ def _configuration(asked: Asked) -> Iterator[Check]:
     if asked.cmd == "slurm" and not Path("conf/slurm.conf").exists():
         yield partial(_refuse, "conf/slurm.conf: no such file; expected sbatch's options; write it")
     for name in asked.systems:
-        yield partial(_system, asked, name)
+        yield partial(load_system, asked.conf, name)
+        yield partial(_fits_features, asked, name)
+        yield partial(_fits_protocol, asked, name)
     if asked.read_speech:
         yield partial(load_config, asked.conf / "bpe.yaml", BpeConfig)
     for name, encoder in asked.encoders.items():
         yield partial(_bands, asked, f"pretrain/{name}.yaml", encoder.encoder.num_mel_bins)
 
 
-def _system(asked: Asked, name: str) -> None:
-    """Loads a system, and holds it to protocol and features."""
+def _fits_features(asked: Asked, name: str) -> None:
     system = load_system(asked.conf, name)
     if isinstance(system, SystemConfig):
         _bands(asked, f"{name}.yaml", system.model.num_mel_bins)
+
+
+def _fits_protocol(asked: Asked, name: str) -> None:
+    system = load_system(asked.conf, name)
+    if isinstance(system, SystemConfig):
         protocol = load_config(asked.protocol, ProtocolConfig)
         under_protocol(name, system, protocol, asked.protocol)
 
@@ -193,7 +199,9 @@ def _script(asked: Asked) -> None:
 
 
 def _disk(asked: Asked) -> Iterator[Check]:
-    if asked.runs(1) and asked.stage > 0:
+    if asked.stage == 0:  # what there is to write is not known, and is asked again after it
+        return
+    if asked.runs(1):
         yield partial(room_for_features, asked)
     if asked.runs(4):
         yield partial(room_for_models, asked)

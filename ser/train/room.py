@@ -63,7 +63,7 @@ def _require_room(folder: Path, needed: float, what: str, advice: str) -> None:
     free = shutil.disk_usage(there).free
     if needed > free:
         raise SerError(
-            f"{folder}: {needed / 1e9:.1f} GB of {what} to write, and {free / 1e9:.1f} GB are "
+            f"{folder}: {needed / 1e9:.2f} GB of {what} to write, and {free / 1e9:.2f} GB are "
             f"free; expected room for all; make room, or let {folder} be a link to another disk "
             f"({advice})"
         )
