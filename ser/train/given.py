@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 
 from ser.base.errors import SerError
@@ -39,18 +40,29 @@ def given(asked: Asked) -> Iterator[Check]:
                 yield partial(_published, asked, name, encoder)
 
 
+def require_package(name: str, why: str) -> None:
+    """Holds the environment to a package that only some calls need.
+
+    Raises:
+        SerError: It is not installed.
+    """
+    if find_spec(name) is None:
+        raise SerError(f"{name}: not installed; {why}; pip install {name}, or go without it")
+
+
 def _corpus(asked: Asked, name: str, may_be_file: bool) -> None:
     """As ``require_corpus`` of ``tools/data.sh``."""
     value = asked.corpora.get(name, "")
+    without = WITHOUT_READ_SPEECH if name == "LIBRISPEECH" else ""
     if not value:
         raise SerError(
             f"{name} is not set; set it in db.sh or the environment to the corpus's folder "
-            f"(egs/mini needs no corpus){WITHOUT_READ_SPEECH if name == 'LIBRISPEECH' else ''}"
+            f"(egs/mini needs no corpus){without}"
         )
     if not (Path(value).is_dir() or (may_be_file and Path(value).exists())):
         raise SerError(
             f"{name} is '{value}': no such folder, seen from {Path.cwd()}; expected the corpus's; "
-            "give its full path"
+            f"give its full path{without}"
         )
 
 
@@ -59,8 +71,10 @@ def _published(asked: Asked, name: str, encoder: ImportConfig) -> None:
     features = load_features(asked.conf).model_dump()
     require_same_features(features, wanted, asked.conf / "fbank.yaml", name)
     given = asked.corpora.get("WHISPER", "")
-    if not given:
+    if given == "hub":
+        require_package("huggingface_hub", "WHISPER=hub fetches weights by it")
+    elif not given:
         require_imported(encoder, asked.pretrain / name)
-    elif given != "hub":
+    else:
         require_sizes(Path(given), encoder.encoder)
         weight_files(Path(given))

@@ -11,6 +11,7 @@ from pathlib import Path
 from ser.base.errors import SerError
 from ser.base.options import whole_numbers
 from ser.base.record import read_record, require
+from ser.config.controls import FunctionalsConfig
 from ser.config.features import load_features, require_same_features
 from ser.config.load import load_config
 from ser.config.pretraining import refuse_without_recogniser
@@ -23,7 +24,7 @@ from ser.kaldi.table import read_table
 from ser.text.bpe import Tokenizer, check_num_pieces
 from ser.train.asked import HERE, NONE, READ, SER, Asked, Check
 from ser.train.earlier_stages import earlier_stages
-from ser.train.given import given
+from ser.train.given import given, require_package
 from ser.train.room import room_for_features, room_for_models
 from ser.train.stop import deadline_after
 
@@ -108,6 +109,8 @@ def _configuration(asked: Asked) -> Iterator[Check]:
 
 def _fits_features(asked: Asked, name: str) -> None:
     system = load_system(asked.conf, name)
+    if isinstance(system, FunctionalsConfig) and asked.runs(5):
+        require_package("opensmile", f"{name} needs it (its licence allows research only)")
     if isinstance(system, SystemConfig):
         _bands(asked, f"{name}.yaml", system.model.num_mel_bins)
 
