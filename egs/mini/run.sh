@@ -7,7 +7,8 @@
 #   --stop-stage N        last stage to run (6)
 #   --systems "A B"       systems to train, predict and score, each a <conf>/systems/<name>.yaml
 #                         (all: those that are there)
-#   --folds "1 2"         held-out folds (all of the protocol)
+#   --folds "1 2"         held-out folds (all of the protocol); of some, stage 6 writes
+#                         RESULTS.partial.md, ... and leaves what is of all
 #   --seeds "1 2"         seeds of fine-tuning
 #   --conf DIR            configuration (conf); another one is an experiment of its own beside it:
 #                         conf/whisper in exp/whisper, and with other features in dump/whisper
@@ -81,9 +82,8 @@ fi
 # speech: for a recogniser that is trained here.
 doctor=(python -m ser.bin.doctor --conf "$conf" --systems "$systems" --protocol "$protocol"
   --folds "$folds" --seeds "$seeds" --exp-dir "$exp_dir" --recogniser "$recogniser" --nj "$nj"
-  --ngpu "$ngpu" --cmd "$cmd" --stop-stage "$stop_stage")
+  --ngpu "$ngpu" --cmd "$cmd" --stop-stage "$stop_stage" "${training[@]}")
 if [ -n "$jobs" ]; then doctor+=(--jobs "$jobs"); fi
-if [ -n "$max_minutes" ]; then doctor+=(--max-minutes "$max_minutes"); fi
 read_speech=$("${doctor[@]}" --stage "$stage" --read-speech)
 export read_speech
 parts=(data/ser)

@@ -55,6 +55,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--jobs", type=int)
     parser.add_argument("--ngpu", type=int, default=0)
     parser.add_argument("--max-minutes", type=float)
+    parser.add_argument("--force", action="store_true")
     parser.add_argument("--cmd", choices=["local", "slurm"], default="local")
     said = parser.add_mutually_exclusive_group()
     said.add_argument("--json", action="store_true", help="findings as JSON")
@@ -165,6 +166,7 @@ def asked_for(args: argparse.Namespace) -> "Asked":
         jobs=args.jobs,
         ngpu=args.ngpu,
         max_minutes=args.max_minutes,
+        force=args.force,
         cmd=args.cmd,
         corpora=variables(Path("db.sh")),
     )

@@ -33,6 +33,7 @@ class Asked:
         jobs: Fine-tuning runs side by side; None for as many as fit.
         ngpu: GPUs.
         max_minutes: After which training leaves; None for no limit.
+        force: Whether runs of another configuration are moved aside.
         cmd: ``local`` or ``slurm``.
         corpora: The variables of ``db.sh``.
     """
@@ -50,6 +51,7 @@ class Asked:
     jobs: int | None
     ngpu: int
     max_minutes: float | None
+    force: bool
     cmd: str
     corpora: Mapping[str, str]
 

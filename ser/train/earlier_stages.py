@@ -4,11 +4,14 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+from ser.base.errors import SerError
+from ser.base.files import digest_json, read_json
 from ser.base.log import logger
 from ser.base.record import first_difference, read_record, require, rerun_hint
 from ser.config.features import load_features
 from ser.config.load import load_config
 from ser.config.pretraining import start_of
+from ser.config.protocol import ProtocolConfig, under_protocol
 from ser.config.schema import SCRATCH, BpeConfig, LabelsConfig, PretrainConfig
 from ser.config.systems import load_system
 from ser.corpus.librispeech import require_subsets
@@ -46,8 +49,39 @@ def earlier_stages(asked: Asked) -> Iterator[Check]:
         if reads(3, 4, 5):
             starts = {start_of(load_system(asked.conf, name)) for name in asked.systems} - {SCRATCH}
             yield from (partial(require, asked.pretrain / name, 3) for name in sorted(starts))
+    if asked.runs(4) and not asked.force:
+        yield partial(_runs_of_another_configuration, asked)
     if reads(5, 6):
         yield partial(require, asked.exp_dir / "predictions", 5)
+
+
+def _runs_of_another_configuration(asked: Asked) -> None:
+    """As ``claim_training_folder`` finds them in stage 4, as far as the system's YAML tells."""
+    protocol = load_config(asked.protocol, ProtocolConfig)
+    others = []
+    for name, system in asked.networks.items():
+        now = {"system": under_protocol(name, system, protocol, asked.protocol).model_dump()}
+        for folder in _begun(asked, name):
+            then = {"system": read_json(folder / "started.json")["config"].get("system")}
+            if digest_json(then) != digest_json(now):
+                others.append((folder, first_difference(then, now)))
+    if others:
+        folder, difference = others[0]
+        more = f", and so do {len(others) - 1} more folders" if len(others) > 1 else ""
+        raise SerError(
+            f"{folder}: holds another run ({difference}){more}; --force moves them aside and "
+            "starts anew"
+        )
+
+
+def _begun(asked: Asked, system: str) -> Iterator[Path]:
+    """The folders in which runs that are asked for have trained."""
+    wanted = [f"fold{name}" for name in asked.folds.split()]
+    for seed in asked.seeds.split():
+        for folder in sorted((asked.exp_dir / system / f"seed{seed}").glob("fold*")):
+            is_asked = folder.name in wanted if wanted else "." not in folder.name
+            if is_asked and all((folder / n).exists() for n in ("started.json", "train.jsonl")):
+                yield folder
 
 
 def _same(folder: Path, path: Path, stage: int) -> None:
