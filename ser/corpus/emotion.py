@@ -17,6 +17,7 @@ from ser.corpus.clips import Clip
 from ser.kaldi.audio import measure_durations
 from ser.kaldi.data_dir import write_data_dir
 
+SHOWN_LABELS = 20  # of those that a map does not know
 NO_AUDIO = "no audio"  # a reason to leave an utterance out
 
 
@@ -86,14 +87,19 @@ def check_labels(utterances: Iterable[EmotionUtterance], labels: LabelsConfig) -
         SerError: A label is neither in a class nor excluded.
     """
     known = {*labels.class_of, *labels.exclude}
-    for u in utterances:
-        if u.label not in known:
-            near = difflib.get_close_matches(u.label.casefold(), known, n=1)
-            raise SerError(
-                f"labels.yaml: the label '{u.label}' of {u.utt} is neither in a class nor in "
-                "'exclude'; expected every label of the corpus; add it to one of them"
-                f"{f', or is it {near[0]!r}?' if near else ''}"
-            )
+    unknown = [u for u in utterances if u.label not in known]
+    if unknown:
+        first = unknown[0]
+        others = Counter(u.label for u in unknown if u.label != first.label)
+        shown = ", ".join(f"'{label}' ({n})" for label, n in others.most_common(SHOWN_LABELS))
+        more = f" and {len(others) - SHOWN_LABELS} more" if len(others) > SHOWN_LABELS else ""
+        near = difflib.get_close_matches(first.label.casefold(), known, n=1)
+        raise SerError(
+            f"labels.yaml: the label '{first.label}' of {first.utt} is neither in a class nor in "
+            f"'exclude'{f', nor are {shown}{more}' if others else ''}; expected every label of the "
+            f"corpus; add {'them' if others else 'it'} to one of them"
+            f"{f', or is it {near[0]!r}?' if near and not others else ''}"
+        )
 
 
 def choose(

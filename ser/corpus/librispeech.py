@@ -10,6 +10,8 @@ from pathlib import Path
 from ser.base.errors import SerError
 from ser.base.files import read_text
 from ser.base.log import logger
+from ser.base.record import require
+from ser.config.schema import PretrainConfig
 from ser.corpus.recorded import write_recorded
 from ser.kaldi.audio import EXTENSIONS, measure_durations
 from ser.kaldi.data_dir import write_data_dir
@@ -42,6 +44,25 @@ def missing_subsets(root: Path, subsets: Sequence[str]) -> list[str]:
             "set LIBRISPEECH to the folder of the subsets"
         )
     return missing
+
+
+def require_subsets(data: Path, config: PretrainConfig, path: Path) -> None:
+    """Holds ``data/asr_train`` to the subsets that a pre-training expects.
+
+    Args:
+        data: The data directory.
+        config: The pre-training.
+        path: Its ``conf/pretrain/<name>.yaml``.
+
+    Raises:
+        SerError: Some are missing, and the configuration does not allow it.
+    """
+    missing = require(data, 0)["notes"].get("missing_subsets", [])
+    if missing and not config.allow_missing_subsets:
+        raise SerError(
+            f"{data}: LibriSpeech's {', '.join(missing)} are missing; {path} expects all; restore "
+            "them and rerun from stage 0, or set allow_missing_subsets: true"
+        )
 
 
 def read_librispeech(root: Path, subsets: Iterable[str]) -> list[ReadUtterance]:

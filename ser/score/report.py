@@ -18,19 +18,29 @@ IN_THE_CODE = "in the code"  # the configuration's name, beside the paper's
 
 def terminal_table(results: Results) -> str:
     """The main table and the sentences under it, as plain text."""
+    partial = partly(results)
+    lines = [f"partial: {partial}"] if partial else []
     table = main_table(results)
-    lines = [plain_table(table, _num_text_columns(table))]
+    lines.append(plain_table(table, _num_text_columns(table)))
     if results["run"]["protocol"].get("speaker_dependent"):
         lines.append("speaker-dependent: test speakers are heard in training")
     return "\n".join([*lines, *results["sentences"]])
 
 
-def report(results: Results, with_figures: bool = False) -> str:
-    """The report in Markdown; with its figures only where they lie beside it."""
+def partly(results: Results) -> str:
+    """Which folds a report of some of them is of, ``folds 1, 2 of 5``; empty where it is of all."""
+    run = results["run"]
+    if "all_folds" not in run:
+        return ""
+    return f"folds {', '.join(run['folds'])} of {len(run['all_folds'])}"
+
+
+def report(results: Results, figures: str = "") -> str:
+    """The report in Markdown; with its figures only where their folder, beside it, is named."""
     parts = sections(results)
-    if with_figures:
+    if figures:
         links = "\n\n".join(
-            f"![{escape(title)}](figures/{quote(name)})"
+            f"![{escape(title)}]({figures}/{quote(name)})"
             for name, title in figure_titles(results).items()
         )
         parts.append(Section("Figures", 2, links))
@@ -109,8 +119,10 @@ def _main(results: Results) -> Section:
     )
     sentences = [f"- {escape(sentence)}" for sentence in results["sentences"]]
     note = "\n".join([*sentences, *_legend(results)])
+    partial = partly(results)
+    title = f"Partial results ({partial})" if partial else "Results"
     table = main_table(results)
-    return Section("Results", 1, said, table, note, _num_text_columns(table))
+    return Section(title, 1, said, table, note, _num_text_columns(table))
 
 
 def _legend(results: Results) -> list[str]:
