@@ -1,7 +1,7 @@
 """Emotional utterances of any corpus -> a Kaldi data directory, no utterance lost in silence."""
 
 import difflib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from ser.base.errors import SerError
+from ser.base.errors import SerError, told
 from ser.base.files import digest_file, write_text
 from ser.base.log import logger
 from ser.config.schema import LabelsConfig
@@ -86,14 +86,22 @@ def check_labels(utterances: Iterable[EmotionUtterance], labels: LabelsConfig) -
         SerError: A label is neither in a class nor excluded.
     """
     known = {*labels.class_of, *labels.exclude}
+    utts_of: dict[str, list[str]] = defaultdict(list)
     for u in utterances:
         if u.label not in known:
-            near = difflib.get_close_matches(u.label.casefold(), known, n=1)
-            raise SerError(
-                f"labels.yaml: the label '{u.label}' of {u.utt} is neither in a class nor in "
-                "'exclude'; expected every label of the corpus; add it to one of them"
-                f"{f', or is it {near[0]!r}?' if near else ''}"
-            )
+            utts_of[u.label].append(u.utt)
+    said = []
+    for label, utts in utts_of.items():
+        near = difflib.get_close_matches(label.casefold(), known, n=1)
+        more = f" and {len(utts) - 1} more" if len(utts) > 1 else ""
+        said.append(
+            f"the label '{label}' of {utts[0]}{more}{f' (or is it {near[0]!r}?)' if near else ''}"
+        )
+    if said:
+        raise SerError(
+            f"labels.yaml: {told(said)}: neither in a class nor in 'exclude'; expected every label "
+            "of the corpus; add each to one of them, or mend it in the corpus"
+        )
 
 
 def choose(
