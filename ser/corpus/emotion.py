@@ -79,6 +79,36 @@ def unique(utterances: Iterable[EmotionUtterance]) -> dict[str, EmotionUtterance
     return found
 
 
+def without_copies(utterances: Iterable[EmotionUtterance]) -> list[EmotionUtterance]:
+    """Each utterance once: files that are the same to the byte, as of a nested copy, are told.
+
+    The one in the fewest folders is kept.
+
+    Raises:
+        SerError: An id has files that differ.
+    """
+    found: dict[str, EmotionUtterance] = {}
+    copies, faults = [], []
+    for u in sorted(utterances, key=lambda u: len(u.wav.parts)):
+        first = found.setdefault(u.utt, u).wav
+        if first == u.wav:
+            continue
+        copies.append(u.wav)
+        if first.stat().st_size != u.wav.stat().st_size or digest_file(first) != digest_file(u.wav):
+            faults.append(f"{first} and {u.wav}")
+    if faults:
+        raise SerError(
+            f"{len(faults)} utterances have two files that differ: {told(faults)}; expected one of "
+            "each; remove the wrong ones"
+        )
+    if copies:
+        logger.warning(
+            "warning: %s files are copies of others to the byte (%s the first); each is read once",
+            *(len(copies), copies[0]),
+        )
+    return list(found.values())
+
+
 def check_labels(utterances: Iterable[EmotionUtterance], labels: LabelsConfig) -> None:
     """Holds a corpus to the label map.
 

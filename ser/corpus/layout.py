@@ -11,6 +11,7 @@ from pathlib import Path
 from ser.base.errors import SerError
 from ser.base.files import read_text
 from ser.base.log import logger
+from ser.corpus.roots import is_of_the_system, refuse_archives
 from ser.kaldi.audio import EXTENSIONS
 
 GENDERS = {
@@ -26,7 +27,7 @@ GENDERS = {
 
 
 def audio_files(root: Path, pattern: str, expected: str) -> list[Path]:
-    """The audio files of a corpus, sorted; AppleDouble files (``._name``) are none.
+    """The audio files of a corpus, sorted; those that macOS adds (``._name``) are none.
 
     Args:
         root: The corpus.
@@ -41,7 +42,7 @@ def audio_files(root: Path, pattern: str, expected: str) -> list[Path]:
     found = [
         path
         for path in sorted(root.glob(pattern))
-        if path.suffix.lower() in EXTENSIONS and not path.name.startswith("._")
+        if path.suffix.lower() in EXTENSIONS and not is_of_the_system(path)
     ]
     if not found:
         raise SerError(
@@ -69,6 +70,7 @@ def list_audio(root: Path) -> list[Path]:
     except OSError as error:
         raise SerError(f"{error.filename}: {error.strerror}; expected a folder to read") from error
     if not audio:
+        refuse_archives(root, "audio files")
         raise SerError(f"{root}: 0 audio files in it; mend the path, or local/data.sh")
     broken = next((path for path in audio if len(str(path).splitlines()) > 1), None)
     if broken:
