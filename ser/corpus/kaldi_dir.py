@@ -10,7 +10,7 @@ from ser.base.log import logger
 from ser.corpus.clips import Clip
 from ser.corpus.emotion import EmotionCorpus, EmotionUtterance
 from ser.corpus.fold_lists import is_fold_name
-from ser.corpus.layout import GENDERS
+from ser.corpus.layout import GENDERS, likeness
 from ser.corpus.pipes import is_pipe
 from ser.kaldi.audio_ark import place_in_ark
 from ser.kaldi.data_dir import check_speakers, speaker_fault
@@ -145,11 +145,12 @@ def _check_names(path: Path, names: Table) -> None:
 def _check_case(path: Path, spk_of: Table) -> None:
     written: dict[str, str] = {}
     for spk in spk_of.values():
-        first = written.setdefault(spk.casefold(), spk)
+        first = written.setdefault(likeness(spk), spk)
         if first != spk:
             raise SerError(
                 f"{path}: the speakers {first} and {spk}; expected names that differ in more than "
-                "case: else one person stands on both sides of a fold; rename one"
+                "case and zeros in front: else one person stands on both sides of a fold; rename "
+                "one"
             )
 
 

@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from ser.base.errors import SerError
+from ser.base.errors import SerError, told
 from ser.base.files import read_text
 from ser.base.log import logger
 from ser.corpus.roots import is_of_the_system, refuse_archives
@@ -128,6 +128,7 @@ def read_rows(
         quoting=csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL,
         strict=True,
     )
+    uneven = []
     first = 1  # line of a row, which may go over several
     try:
         header = rename([name.strip() for name in next(rows, [])])
@@ -146,15 +147,19 @@ def read_rows(
             )
         first = rows.line_num + 1
         for row in rows:
-            if row and len(row) != len(header):
+            if not any(map(str.strip, row)):
+                pass  # Excel writes delimiters to the end of what was ever filled
+            elif len(row) != len(header):
                 lost = f" in lines {first} to {rows.line_num}" if first < rows.line_num else ""
-                raise SerError(
-                    f"{path}:{first}: {len(row)} cells{lost}; expected {len(header)}, as the "
-                    f"header has; mend the row{', or its quotes' if lost else ''}"
-                )
-            if row:
+                uneven.append(f"{path}:{first}: {len(row)} cells{lost}")
+            else:
                 yield first, dict(zip(header, map(str.strip, row), strict=True))
             first = rows.line_num + 1
+        if uneven:
+            raise SerError(
+                f"{told(uneven)}; expected {len(header)}, as the header has; mend the rows, or the "
+                "quotes in them"
+            )
     except csv.Error as error:
         raise SerError(
             f"{path}:{first}: not a table ({error}); expected quotes in pairs around a cell, and "
@@ -168,6 +173,11 @@ def one_word(text: str) -> str:
     Letters with marks are composed (Unicode NFC): some systems write them so, others in parts.
     """
     return re.sub(r"[\s/\\]+", "_", unicodedata.normalize("NFC", text).strip("/\\ "))
+
+
+def likeness(word: str) -> str:
+    """What the names of one person have in common: ``anna`` and ``Anna``, ``1`` and ``01``."""
+    return str(int(word)) if word.isdecimal() else word.casefold()
 
 
 def speaker_word(text: str) -> str:
