@@ -4,7 +4,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 
 class SerError(Exception):
@@ -24,6 +24,25 @@ class StoppedError(SerError):
 
 
 STOPPED_STATUS = 75  # EX_TEMPFAIL of sysexits.h
+MOST_TOLD = 5  # faults in one line
+
+
+def told(faults: Iterable[object]) -> str:
+    """Faults of a kind as one line, each once: the first few, and how many more there are."""
+    said = list(dict.fromkeys(map(str, faults)))
+    more = [f"and {len(said) - MOST_TOLD} more"] if len(said) > MOST_TOLD else []
+    return "; ".join([*said[:MOST_TOLD], *more])
+
+
+def raise_all(faults: Iterable[object]) -> None:
+    """Raises what is wrong, at once.
+
+    Raises:
+        SerError: There are faults.
+    """
+    said = told(faults)
+    if said:
+        raise SerError(said)
 
 
 def is_first_process() -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from ser.base.errors import SerError, raise_all
 from ser.base.record import require
 from ser.corpus.clips import Clip, write_clips
 from ser.corpus.emotion import EmotionUtterance
@@ -27,12 +28,16 @@ def with_audio_files(
     Raises:
         SerError: A file is missing, a piece or pipe cannot be had, or most films cannot.
     """
-    clips = {}
+    clips, faults = {}, []
     for utt, u in utterances.items():
-        if u.clip is None:
-            require_file(u.wav, utt)
-        if u.clip or not is_audio(u.wav):
-            clips[utt] = u.clip or Clip(str(u.wav.absolute()))
+        try:
+            if u.clip is None:
+                require_file(u.wav, utt)
+            if u.clip or not is_audio(u.wav):
+                clips[utt] = u.clip or Clip(str(u.wav.absolute()))
+        except SerError as error:
+            faults.append(error)
+    raise_all(faults)
     if not clips:
         return dict(utterances), {}, {}
     written = write_clips(clips, folder, allow_pipes)

@@ -14,16 +14,16 @@ import numpy as np
 import soundfile
 from tqdm import tqdm
 
-from ser.base.errors import SerError
+from ser.base.errors import SerError, raise_all, told
 from ser.base.files import digest_json, require_replaceable, whole_folder, write_text
 from ser.base.log import logger
 from ser.base.record import Record, read_record
 from ser.corpus.pipes import is_pipe, output_of
 from ser.kaldi.audio import is_audio, reason_of, require_file
+from ser.kaldi.audio_ark import place_in_ark
 from ser.kaldi.films import can_be_read, decode_film, without_pyav
 
 MAX_OVERSHOOT_S = 0.5  # how far a piece may end beyond its recording, as Kaldi's extract-segments
-MOST_TOLD = 5  # faults in one line
 ROUNDING_S = 1e-3  # what is not worth a word
 # A WAV file of floating point holds the time, and would be another one each time.
 FORMATS = {".flac": "PCM_24", ".au": "FLOAT"}
@@ -35,7 +35,8 @@ class Clip:
     """Where the audio of an utterance is.
 
     Attributes:
-        source: An audio file, a film, or a command that ends in ``|`` and writes audio.
+        source: An audio file, a film, ``<ark>:<offset>`` of audio in an archive, or a command that
+            ends in ``|`` and writes audio.
         start: Seconds.
         end: Seconds; None for all of the source.
     """
@@ -86,12 +87,12 @@ def write_clips(clips: Mapping[str, Clip], out: Path, allow_pipes: bool) -> Writ
             f"wav.scp: a command, '{pipe}'; commands are run only where that is allowed; read "
             "them, then pass --allow-pipes"
         )
-    versions = {source: _version(source, utts[0]) for source, utts in by_source.items()}
+    versions = _versions({source: utts[0] for source, utts in by_source.items()})
     wanted = {utt: asdict(clip) | {"version": versions[clip.source]} for utt, clip in clips.items()}
     record = Record(out, 0, {"formats": FORMATS, "clips": wanted}, {})
     if record.is_finished():
         return Written(_files(out, wanted), {})
-    films = {source for source in by_source if not is_pipe(source) and not is_audio(Path(source))}
+    films = {source for source in by_source if _is_film(source)}
     if films and not can_be_read():
         raise without_pyav(min(films))
     made = out.with_name(f".{out.name}.made")  # so far, each named after what it was made from
@@ -185,25 +186,46 @@ def _raise_all(faults: Mapping[str, SerError], out: Path) -> None:
         SerError: There are faults.
     """
     said = list(dict.fromkeys(map(str, faults.values())))
-    if not said:
+    if len(said) < 2:
+        raise_all(said)
         return
-    if len(said) == 1:
-        raise SerError(said[0])
     report = out.with_name(f"{out.name}_faults.txt")
     write_text(report, "".join(f"{line}\n" for line in said))
     raise SerError(
-        f"{out}: {len(said)} sources cannot be had: {'; '.join(said[:MOST_TOLD])}"
-        f"{'; ...' if len(said) > MOST_TOLD else ''}; all are in {report}; what was made of the "
-        "others is kept"
+        f"{out}: {len(said)} sources cannot be had: {told(said)}; all are in {report}; what was "
+        "made of the others is kept"
     )
+
+
+def _is_film(source: str) -> bool:
+    """Whether PyAV is to read a source: no command, no place in an archive, no audio file."""
+    return not (is_pipe(source) or place_in_ark(source) or is_audio(Path(source)))
+
+
+def _versions(utt_of: Mapping[str, str]) -> dict[str, str]:
+    """What tells each source from one that takes its place, given an utterance of each.
+
+    Raises:
+        SerError: Files are missing, or entries mean no piece of an archive.
+    """
+    versions, faults = {}, []
+    for source, utt in utt_of.items():
+        try:
+            versions[source] = _version(source, utt)
+        except SerError as error:
+            faults.append(error)
+    raise_all(faults)
+    return versions
 
 
 def _version(source: str, utt: str) -> str:
     """What tells a file from one that takes its place; nothing does for what a command writes."""
     if is_pipe(source):
         return "unknown"
-    require_file(Path(source), utt)
-    status = Path(source).stat()
+    place = place_in_ark(source)
+    path = place.ark if place else Path(source)
+    require_file(path, utt)
+    status = path.stat()
     return f"{status.st_size} bytes, {status.st_mtime_ns} ns"
 
 
@@ -217,7 +239,10 @@ def _stem(utt: str) -> str:
 
 def _decode(source: str, utt: str) -> tuple[Any, int]:
     """Samples (N,) of a source, +-1, its channels averaged, and their rate in Hz."""
-    if not is_pipe(source) and not is_audio(Path(source)):
+    place = place_in_ark(source)
+    if place:
+        return place.read(utt)
+    if _is_film(source):
         return decode_film(Path(source), source)
     output = output_of(source) if is_pipe(source) else None
     try:

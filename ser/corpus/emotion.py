@@ -1,7 +1,7 @@
 """Emotional utterances of any corpus -> a Kaldi data directory, no utterance lost in silence."""
 
 import difflib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from ser.base.errors import SerError
+from ser.base.errors import SerError, told
 from ser.base.files import digest_file, write_text
 from ser.base.log import logger
 from ser.config.schema import LabelsConfig
@@ -17,7 +17,6 @@ from ser.corpus.clips import Clip
 from ser.kaldi.audio import measure_durations
 from ser.kaldi.data_dir import write_data_dir
 
-SHOWN_LABELS = 20  # of those that a map does not know
 NO_AUDIO = "no audio"  # a reason to leave an utterance out
 
 
@@ -80,6 +79,36 @@ def unique(utterances: Iterable[EmotionUtterance]) -> dict[str, EmotionUtterance
     return found
 
 
+def without_copies(utterances: Iterable[EmotionUtterance]) -> list[EmotionUtterance]:
+    """Each utterance once: files that are the same to the byte, as of a nested copy, are told.
+
+    The one in the fewest folders is kept.
+
+    Raises:
+        SerError: An id has files that differ.
+    """
+    found: dict[str, EmotionUtterance] = {}
+    copies, faults = [], []
+    for u in sorted(utterances, key=lambda u: len(u.wav.parts)):
+        first = found.setdefault(u.utt, u).wav
+        if first == u.wav:
+            continue
+        copies.append(u.wav)
+        if first.stat().st_size != u.wav.stat().st_size or digest_file(first) != digest_file(u.wav):
+            faults.append(f"{first} and {u.wav}")
+    if faults:
+        raise SerError(
+            f"{len(faults)} utterances have two files that differ: {told(faults)}; expected one of "
+            "each; remove the wrong ones"
+        )
+    if copies:
+        logger.warning(
+            "warning: %s files are copies of others to the byte (%s the first); each is read once",
+            *(len(copies), copies[0]),
+        )
+    return list(found.values())
+
+
 def check_labels(utterances: Iterable[EmotionUtterance], labels: LabelsConfig) -> None:
     """Holds a corpus to the label map.
 
@@ -87,18 +116,21 @@ def check_labels(utterances: Iterable[EmotionUtterance], labels: LabelsConfig) -
         SerError: A label is neither in a class nor excluded.
     """
     known = {*labels.class_of, *labels.exclude}
-    unknown = [u for u in utterances if u.label not in known]
-    if unknown:
-        first = unknown[0]
-        others = Counter(u.label for u in unknown if u.label != first.label)
-        shown = ", ".join(f"'{label}' ({n})" for label, n in others.most_common(SHOWN_LABELS))
-        more = f" and {len(others) - SHOWN_LABELS} more" if len(others) > SHOWN_LABELS else ""
-        near = difflib.get_close_matches(first.label.casefold(), known, n=1)
+    utts_of: dict[str, list[str]] = defaultdict(list)
+    for u in utterances:
+        if u.label not in known:
+            utts_of[u.label].append(u.utt)
+    said = []
+    for label, utts in utts_of.items():
+        near = difflib.get_close_matches(label.casefold(), known, n=1)
+        more = f" and {len(utts) - 1} more" if len(utts) > 1 else ""
+        said.append(
+            f"the label '{label}' of {utts[0]}{more}{f' (or is it {near[0]!r}?)' if near else ''}"
+        )
+    if said:
         raise SerError(
-            f"labels.yaml: the label '{first.label}' of {first.utt} is neither in a class nor in "
-            f"'exclude'{f', nor are {shown}{more}' if others else ''}; expected every label of the "
-            f"corpus; add {'them' if others else 'it'} to one of them"
-            f"{f', or is it {near[0]!r}?' if near and not others else ''}"
+            f"labels.yaml: {told(said)}: neither in a class nor in 'exclude'; expected every label "
+            "of the corpus; add each to one of them, or mend it in the corpus"
         )
 
 

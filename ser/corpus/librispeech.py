@@ -13,6 +13,7 @@ from ser.base.log import logger
 from ser.base.record import require
 from ser.config.schema import PretrainConfig
 from ser.corpus.recorded import write_recorded
+from ser.corpus.roots import find_root, holds, is_of_the_system
 from ser.kaldi.audio import EXTENSIONS, measure_durations
 from ser.kaldi.data_dir import write_data_dir
 from ser.kaldi.table import Table
@@ -90,7 +91,7 @@ def read_librispeech(root: Path, subsets: Iterable[str]) -> list[ReadUtterance]:
 
 
 def _refuse_audio(path: Path) -> None:
-    if path.suffix.lower() in EXTENSIONS and not path.name.startswith("._"):
+    if path.suffix.lower() in EXTENSIONS and not is_of_the_system(path):
         raise SerError(
             f"{path}: audio beside the chapters, without a transcript; expected "
             "<subset>/<speaker>/<chapter>/<utterance>; move or remove it"
@@ -111,7 +112,7 @@ def _read_chapter(chapter: Path) -> list[ReadUtterance]:
         words[utt] = transcript
     audio: dict[str, Path] = {}
     for path in sorted(chapter.iterdir()):
-        if path.suffix.lower() not in EXTENSIONS or path.name.startswith("._"):
+        if path.suffix.lower() not in EXTENSIONS or is_of_the_system(path):
             continue
         if path.stem in audio:
             raise SerError(f"{path}: {audio[path.stem].name} has the same id; remove one of them")
@@ -185,6 +186,9 @@ def prepare_librispeech(
     Raises:
         SerError: The corpus is missing or malformed, or nothing is left to validate on.
     """
+    subsets = (*train_subsets, *valid_subsets)
+    is_root = holds(*(f"{subset}/*/*/*.trans.txt" for subset in subsets))
+    root = find_root(root, "subsets of LibriSpeech", is_root, subsets)
     missing = missing_subsets(root, train_subsets)
     missing_valid = missing_subsets(root, valid_subsets) if valid_subsets else []
     if missing or missing_valid:

@@ -45,7 +45,8 @@ def require_file(path: Path, utt: str) -> None:
         ) from error
     except OSError as error:
         missing = isinstance(error, FileNotFoundError | NotADirectoryError)
-        reason = "no such file" if missing else error.strerror
+        seen = "" if path.is_absolute() else f", seen from {Path.cwd()}"
+        reason = f"no such file{seen}" if missing else error.strerror
         raise SerError(
             f"{path}: {reason} ({utt}); expected audio; check the corpus path"
         ) from error

@@ -125,7 +125,8 @@ def test_all_unknown_labels_at_once(tree: Path) -> None:
     said = prepare(tree / "egs" / "mine", MINE=str(tree / "corpus"))
     assert said.returncode == 1
     assert "the label 'A' of 03-" in said.stderr
-    assert "nor are 'N' (20), 'E' (10), 'F' (10), 'L' (10), 'T' (10), 'W' (10)" in said.stderr
+    for label, more in {"N": 19, "E": 9, "F": 9, "L": 9, "T": 9, "W": 9}.items():
+        assert re.search(rf"the label '{label}' of \S+ and {more} more", said.stderr)
 
 
 def test_help_and_words_that_are_none(tree: Path) -> None:
