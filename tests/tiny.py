@@ -10,7 +10,9 @@ import torch
 import yaml
 from pydantic import BaseModel
 
-from ser.base.record import Record
+from ser.base.files import write_json
+from ser.base.outputs import outputs_in, seal
+from ser.base.record import Record, read_record
 from ser.config.features import FbankConfig, WhisperMelConfig
 from ser.config.network import CnnBlstmSaConfig, SubsamplingConfig, TransformerConfig, WhisperConfig
 from ser.config.schema import (
@@ -215,3 +217,10 @@ def write_feature_dir(
     }
     write_data_dir(path, {**constant, **{name: dict(table) for name, table in tables.items()}})
     Record(path, 1, FBANK.model_dump(), dict(inputs)).finish()
+
+
+def reseal(folder: Path) -> None:
+    """Records the files of a finished folder as they are now, as if its stage had written them."""
+    record = read_record(folder)
+    record["outputs"] = seal(folder, outputs_in(folder))
+    write_json(folder / "run.json", record)

@@ -32,8 +32,8 @@ from ser.corpus.fold_lists import write_folds
 from ser.corpus.folds import make_folds
 from ser.kaldi.data_dir import read_data_dir
 from ser.text.bpe import write_bpe
-from ser.train.finetune_run import FinetuneRun
 from ser.train.pretrain import PretrainRun, pretrain
+from ser.train.resolve import FinetuneRun, resolve
 
 WORDS = {"ang": "GO AWAY", "hap": "HOW LOVELY", "neu": "ALL RIGHT", "sad": "MY LOSS"}
 LABELS = LabelsConfig(classes={name: [name] for name in WORDS}, exclude=["xxx"])
@@ -182,6 +182,11 @@ def change_config(path: Path, schema: type[BaseModel], **changes: Any) -> None:
 
 def change_system(name: str, **changes: Any) -> None:
     change_config(CONF / "systems" / f"{name}.yaml", SystemConfig, **changes)
+
+
+def is_trained(run: FinetuneRun) -> bool:
+    """Whether a run is finished, made from what is there now."""
+    return resolve(run).record.is_finished()
 
 
 def weights(run: FinetuneRun) -> bytes:

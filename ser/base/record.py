@@ -140,7 +140,10 @@ class Record:
             return False
         wrong = faults(self.folder, record.get("outputs", {}))
         if wrong:
-            logger.warning("%s: %s; it is made anew", self.folder, "; ".join(wrong))
+            logger.warning(
+                "warning: %s: %s; expected what stage %s wrote",
+                *(self.folder, "; ".join(wrong), self.stage),
+            )
         return not wrong
 
     def finish(self, outputs: Sequence[Path] | None = None, **notes: Any) -> None:

@@ -9,7 +9,7 @@ from ser.base.process import num_cores, threads_per_job
 from ser.config.pretraining import refuse_without_recogniser
 from ser.corpus.fold_lists import choose_folds
 from ser.data.wordless import trainable_systems
-from ser.train.finetune_run import FinetuneRun
+from ser.train.resolve import FinetuneRun
 from ser.train.stop import deadline_after
 
 

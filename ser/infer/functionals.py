@@ -15,7 +15,7 @@ from ser.config.controls import FunctionalsConfig
 from ser.data.utterances import FeatureDir
 from ser.infer.linear import write_vectors
 from ser.kaldi.audio import INT16_SCALE, read_audio
-from ser.train.finetune_run import FinetuneRun
+from ser.train.resolve import FinetuneRun
 
 SAMPLE_RATE_HZ = 16000
 

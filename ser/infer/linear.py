@@ -12,12 +12,10 @@ from threadpoolctl import threadpool_limits
 from ser.base.files import readable_by_umask, whole_folder
 from ser.base.record import Record
 from ser.config.controls import FunctionalsConfig, ProbeConfig
-from ser.config.load import load_config
-from ser.config.schema import LabelsConfig
 from ser.corpus.fold_lists import TEST, TRAIN, read_fold
 from ser.data.utterances import FeatureDir
 from ser.infer.predictor import Prediction
-from ser.train.finetune_run import FinetuneRun
+from ser.train.resolve import FinetuneRun
 
 if TYPE_CHECKING:  # scikit-learn takes seconds to import: not before it is needed
     from sklearn.pipeline import Pipeline
@@ -40,6 +38,7 @@ def write_vectors(
 def predict_from_vectors(
     run: FinetuneRun,
     config: FunctionalsConfig | ProbeConfig,
+    names: Sequence[str],
     features: FeatureDir,
     folder: Path,
 ) -> list[Prediction]:
@@ -49,14 +48,14 @@ def predict_from_vectors(
     part.
 
     Args:
-        run: Gives fold and classes.
+        run: Gives the fold.
         config: The costs to choose from.
+        names: Of the classes.
         features: Gives emotions and speakers.
         folder: Of ``write_vectors``.
     """
     values = load_file(folder / FILE)
     make_model = svm if isinstance(config, FunctionalsConfig) else logistic
-    labels = load_config(run.conf / "labels.yaml", LabelsConfig)
     fold = read_fold(run.exp_dir / "folds", run.fold)
     train, test = ([u for u, p in fold.items() if p == part] for part in (TRAIN, TEST))
     emotion_of, spk_of = features.data["utt2emo"], features.data["utt2spk"]
@@ -64,7 +63,7 @@ def predict_from_vectors(
     def matrix(utts: Sequence[str]) -> Floats:
         return np.stack([values[utt] for utt in utts]).astype(np.float64)
 
-    wanted = np.array([labels.names.index(emotion_of[utt]) for utt in train])
+    wanted = np.array([names.index(emotion_of[utt]) for utt in train])
     with threadpool_limits(1):
         speakers = [spk_of[utt] for utt in train]
         cost = best_cost(matrix(train), wanted, speakers, config, make_model)

@@ -1,7 +1,9 @@
 """Stage 5: each model on the fold that it never saw."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tqdm import tqdm
@@ -10,7 +12,7 @@ from ser.base.errors import SerError
 from ser.base.files import read_json, write_text
 from ser.base.log import logger
 from ser.base.outputs import faults
-from ser.base.record import Record, rerun_hint
+from ser.base.record import Record, require, rerun_hint
 from ser.config.controls import FunctionalsConfig, ProbeConfig, WordsConfig
 from ser.config.load import load_config
 from ser.config.schema import LabelsConfig
@@ -24,8 +26,9 @@ from ser.infer.probe import probe_record
 from ser.infer.run import predict_parts
 from ser.infer.words import predict_from_words, source_run
 from ser.train.device import prepare_process
-from ser.train.finetune_run import FinetuneRun, finetune_record
+from ser.train.resolve import FinetuneRun
 
+STAGE = 4  # which trains
 ATTRIBUTES = (
     "spk2gender",
     "utt2emo_raw",
@@ -49,17 +52,20 @@ def predict_all(runs: Sequence[FinetuneRun]) -> None:
     out = runs[0].exp_dir / "predictions"
     prepare_process(runs[0].num_threads, seed=0)
     features = read_feature_dir(runs[0].feats)
-    records = [_source_record(run, features) for run in runs]
+    labels = load_config(runs[0].conf / "labels.yaml", LabelsConfig)
+    sources = [_source(run, labels, features) for run in runs]
     inputs = _still_valid(out)
-    predict = _Predict(features)
-    for run, record in tqdm(
-        list(zip(runs, records, strict=True)), desc="predictions", unit="run", disable=None
+    seedless: dict[tuple[str, str], list[Prediction]] = {}  # by system and fold
+    for run, source in tqdm(
+        list(zip(runs, sources, strict=True)), desc="predictions", unit="run", disable=None
     ):
+        record = source.record
         inputs[str(run.folder)] = record.identity
         path = _table_of(out, str(run.folder))
         if not _is_table_of(path, record):
-            labels = load_config(run.conf / "labels.yaml", LabelsConfig)
-            predictions = predict(run, record.folder)
+            predictions = seedless.get((run.system, run.fold)) or source.predict()
+            if not source.has_seed:
+                seedless[run.system, run.fold] = predictions
             _write_table(path, run, features, labels, predictions)
             digest = table_digest(path, record.folder, record.identity)
             write_text(path.with_suffix(".sha256"), digest)
@@ -75,43 +81,41 @@ def _table_of(out: Path, run: str) -> Path:
     return out / system / f"{seed}_{fold}.tsv"
 
 
-def _source_record(run: FinetuneRun, features: FeatureDir) -> Record:
-    """What the predictions of a run are made from."""
+@dataclass(frozen=True)
+class _Source:
+    """Where the predictions of a run come from.
+
+    Attributes:
+        record: Of what they are made from.
+        predict: Makes them.
+        has_seed: Whether the run's seed plays a part.
+    """
+
+    record: Record
+    predict: Callable[[], list[Prediction]]
+    has_seed: bool = True
+
+
+def _source(run: FinetuneRun, labels: LabelsConfig, features: FeatureDir) -> _Source:
     system = load_system(run.conf, run.system)
-    if isinstance(system, FunctionalsConfig):
-        return functionals_record(run, system, features)
-    if isinstance(system, ProbeConfig):
-        return probe_record(run, system)
-    return _finished_record(source_run(run))
-
-
-class _Predict:
-    """Predictions of runs; what no seed plays a part in is computed once for all seeds."""
-
-    def __init__(self, features: FeatureDir) -> None:
-        self._features = features
-        self._seedless: dict[tuple[str, str], list[Prediction]] = {}
-
-    def __call__(self, run: FinetuneRun, source: Path) -> list[Prediction]:
-        system = load_system(run.conf, run.system)
-        if isinstance(system, FunctionalsConfig | ProbeConfig):
-            key = run.system, run.fold
-            if key not in self._seedless:
-                self._seedless[key] = predict_from_vectors(run, system, self._features, source)
-            return self._seedless[key]
-        if isinstance(system, WordsConfig):
-            return predict_from_words(run, self._features)
-        return list(predict_parts(run, self._features, (TEST,)))
-
-
-def _finished_record(run: FinetuneRun) -> Record:
-    record = finetune_record(run)[0]
-    if not record.is_finished():
+    if isinstance(system, FunctionalsConfig | ProbeConfig):
+        if isinstance(system, ProbeConfig):
+            record = probe_record(run, system)
+        else:
+            record = functionals_record(run, system, features)
+        predict = partial(predict_from_vectors, run, system, labels.names, features, record.folder)
+        return _Source(record, predict, has_seed=False)
+    resolved = source_run(run)
+    if not resolved.record.is_finished():
+        if (resolved.run.folder / "run.json").exists():
+            require(resolved.run.folder, STAGE)  # says what is lost
         raise SerError(
-            f"{run.folder}: not trained, or with another configuration than there is now; "
-            f"expected {run.name}; run {rerun_hint(4)}"
+            f"{resolved.run.folder}: not trained, or with another configuration than there is now; "
+            f"expected {resolved.run.name}; run {rerun_hint(STAGE)}"
         )
-    return record
+    if isinstance(system, WordsConfig):
+        return _Source(resolved.record, partial(predict_from_words, resolved, features))
+    return _Source(resolved.record, lambda: list(predict_parts(resolved, features, (TEST,))))
 
 
 def _is_table_of(path: Path, record: Record) -> bool:

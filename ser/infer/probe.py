@@ -7,8 +7,8 @@ from ser.config.pretraining import load_pretraining
 from ser.data.utterances import read_feature_dir
 from ser.infer.linear import write_vectors
 from ser.train.encoded import encode_features
-from ser.train.finetune_run import FinetuneRun
 from ser.train.frozen import Encoding
+from ser.train.resolve import FinetuneRun
 from ser.train.world import join_world
 
 

@@ -5,7 +5,6 @@ from collections.abc import Collection, Iterator, Sequence
 import torch
 
 from ser.config.schema import TrainingConfig
-from ser.corpus.fold_lists import read_fold
 from ser.data.loader import load_batches
 from ser.data.sampler import sorted_batches
 from ser.data.utterances import (
@@ -24,26 +23,25 @@ from ser.nn.systems import build_system
 from ser.text.bpe import Tokenizer
 from ser.train.checkpoint import load_weights
 from ser.train.encoded import encode_features
-from ser.train.finetune_run import FinetuneRun, finetune_record, load_tokenizer
 from ser.train.frozen import encoding_of
+from ser.train.resolve import ResolvedRun
 from ser.train.step import autocast, run_emotion_model
 from ser.train.world import join_world
 
 
 def predict_parts(
-    run: FinetuneRun, features: FeatureDir, parts: Collection[str]
+    resolved: ResolvedRun, features: FeatureDir, parts: Collection[str]
 ) -> Iterator[Prediction]:
     """Predictions of the utterances in some parts of the run's fold, the longest first."""
-    _, system, labels, _ = finetune_record(run)
+    run, system = resolved.run, resolved.system
     device = join_world(min(1, run.num_gpus)).device
-    tokenizer = load_tokenizer(run, system)
+    tokenizer = resolved.tokenizer()
     vocab_size = tokenizer.vocab_size if tokenizer else None
-    model = build_system(system, len(labels.names), vocab_size)
+    model = build_system(system, len(resolved.labels.names), vocab_size)
     model.load_state_dict(load_weights(run.folder / "model.safetensors"))
     model.to(device).eval()
     accelerate(model)
-    fold = read_fold(run.exp_dir / "folds", run.fold)
-    utts = [utt for utt, part in fold.items() if part in parts]
+    utts = [utt for utt, part in resolved.fold.items() if part in parts]
     if encoding := encoding_of(run, system):
         encode_features(encoding, device)
         features = read_feature_dir(encoding.folder)

@@ -4,18 +4,16 @@ from dataclasses import replace
 
 from ser.base.errors import SerError
 from ser.config.controls import WordsConfig
-from ser.config.load import load_config
-from ser.config.schema import LabelsConfig
 from ser.config.systems import load_system
-from ser.corpus.fold_lists import TEST, TRAIN, read_fold
+from ser.corpus.fold_lists import TEST, TRAIN
 from ser.data.utterances import FeatureDir
 from ser.infer.predictor import Prediction
 from ser.infer.run import predict_parts
 from ser.score.baselines import word_posteriors
-from ser.train.finetune_run import FinetuneRun, finetune_record
+from ser.train.resolve import FinetuneRun, ResolvedRun, resolve
 
 
-def source_run(run: FinetuneRun) -> FinetuneRun:
+def source_run(run: FinetuneRun) -> ResolvedRun:
     """The run whose words a reading system is given; of any other system the run itself.
 
     Raises:
@@ -23,9 +21,9 @@ def source_run(run: FinetuneRun) -> FinetuneRun:
     """
     system = load_system(run.conf, run.system)
     if not isinstance(system, WordsConfig):
-        return run
-    source = replace(run, system=system.words_of)
-    if not finetune_record(source)[1].ctc_alpha:
+        return resolve(run)
+    source = resolve(replace(run, system=system.words_of))
+    if not source.system.ctc_alpha:
         raise SerError(
             f"{run.system}: words_of names {system.words_of}, whose ctc_alpha is 0: it hears no "
             "words; expected a system with a CTC head"
@@ -33,15 +31,13 @@ def source_run(run: FinetuneRun) -> FinetuneRun:
     return source
 
 
-def predict_from_words(run: FinetuneRun, features: FeatureDir) -> list[Prediction]:
+def predict_from_words(source: ResolvedRun, features: FeatureDir) -> list[Prediction]:
     """Fits on what the fold's own model hears of its training part, and reads the test part.
 
     The recogniser has seen the training part and not the test part: it hears the one better than
     the other, which is a handicap of this control that a reader must know of.
     """
-    source = source_run(run)
-    labels = load_config(run.conf / "labels.yaml", LabelsConfig)
-    fold = read_fold(run.exp_dir / "folds", run.fold)
+    fold = source.fold
     heard = {p.utt: p.words or "" for p in predict_parts(source, features, (TRAIN, TEST))}
     train, test = ([u for u, p in fold.items() if p == part] for part in (TRAIN, TEST))
     emotions = features.data["utt2emo"]
@@ -50,6 +46,6 @@ def predict_from_words(run: FinetuneRun, features: FeatureDir) -> list[Predictio
     )
     column = {name: i for i, name in enumerate(classes)}
     return [
-        Prediction(utt, tuple(float(row[column[name]]) for name in labels.names), None)
+        Prediction(utt, tuple(float(row[column[name]]) for name in source.labels.names), None)
         for utt, row in zip(test, posteriors, strict=True)
     ]

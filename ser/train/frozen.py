@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ser.config.network import EncoderConfig, ReadoutConfig
 from ser.config.schema import SCRATCH, OptimizerConfig, PretrainConfig, SystemConfig
-from ser.train.finetune_run import FinetuneRun
+from ser.train.resolve import FinetuneRun
 
 
 def is_frozen(optimizer: OptimizerConfig) -> bool:

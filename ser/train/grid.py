@@ -16,9 +16,8 @@ from ser.base.errors import SerError, StoppedError
 from ser.base.jobs import Report, SideBySide
 from ser.base.log import logger
 from ser.base.process import exit_on_sigterm, num_cores
-from ser.config.systems import load_trained_system
-from ser.train.finetune_run import FinetuneRun, finetune_record
 from ser.train.frozen import Encoding, encoding_of, with_head_alone
+from ser.train.resolve import FinetuneRun, ResolvedRun, resolve
 
 NUM_LOG_LINES = 5
 TELL_EVERY_SECONDS = 60  # without a terminal
@@ -46,12 +45,12 @@ def finetune_all(runs: Sequence[FinetuneRun], num_jobs: int) -> None:
     encode_first(unfinished)
     with (
         exit_on_sigterm(),
-        Display(unfinished) as display,
+        Display(len(unfinished)) as display,
         SideBySide(partial(_carry_out, devices), unfinished, num_jobs, PRELOAD) as jobs,
     ):
         for ended in jobs:
             for index, ending in ended.items():
-                run = unfinished[index]
+                run = unfinished[index].run
                 if ending.reason is None:
                     display.finished(run)
                 elif ending.stopped:
@@ -71,18 +70,16 @@ def finetune_all(runs: Sequence[FinetuneRun], num_jobs: int) -> None:
         )
 
 
-def encode_first(runs: Sequence[FinetuneRun]) -> None:
+def encode_first(runs: Sequence[ResolvedRun]) -> None:
     """What frozen encoders give is computed before the runs, on all cores, for all of them.
 
     Raises:
         SerError: An input is missing or stale.
     """
-    systems = {run.system: load_trained_system(run.conf, run.system) for run in runs}
     wanted: dict[Path, Encoding] = {}
-    for run in runs:
-        system = systems[run.system]
-        for phase in (system, with_head_alone(system)):
-            if phase and (encoding := encoding_of(run, phase)):
+    for resolved in runs:
+        for phase in (resolved.system, with_head_alone(resolved.system)):
+            if phase and (encoding := encoding_of(resolved.run, phase)):
                 wanted[encoding.folder] = encoding
     if not wanted:
         return
@@ -90,22 +87,23 @@ def encode_first(runs: Sequence[FinetuneRun]) -> None:
     from ser.train.encoded import encode_features
     from ser.train.world import join_world
 
-    prepare_process(num_cores(), runs[0].seed)
-    device = join_world(min(1, runs[0].num_gpus)).device
+    run = runs[0].run
+    prepare_process(num_cores(), run.seed)
+    device = join_world(min(1, run.num_gpus)).device
     for encoding in wanted.values():
         encode_features(encoding, device)
 
 
-def _carry_out(devices: Sequence[str], run: FinetuneRun, place: int, report: Report) -> None:
-    from ser.train.finetune import finetune
+def _carry_out(devices: Sequence[str], resolved: ResolvedRun, place: int, report: Report) -> None:
+    from ser.train.finetune import finetune_resolved
 
     # tqdm would make one of multiprocessing's, which a process that is killed leaves behind.
     tqdm.set_lock(threading.RLock())
     if devices:
         # Before CUDA starts in this process, which then sees this one GPU.
         os.environ["CUDA_VISIBLE_DEVICES"] = devices[place % len(devices)]
-        run = replace(run, num_gpus=1)
-    finetune(run, report)
+        resolved = replace(resolved, run=replace(resolved.run, num_gpus=1))
+    finetune_resolved(resolved, report)
 
 
 def visible_gpus(num_gpus: int) -> list[str]:
@@ -124,21 +122,17 @@ def visible_gpus(num_gpus: int) -> list[str]:
     return names[:num_gpus]
 
 
-def unfinished_runs(runs: Sequence[FinetuneRun]) -> dict[int, FinetuneRun]:
+def unfinished_runs(runs: Sequence[FinetuneRun]) -> dict[int, ResolvedRun]:
     """The runs that are still to be done, by their place in the list.
 
     Raises:
         SerError: A configuration is wrong, or an input is missing or stale.
     """
-    unfinished = {i: run for i, run in enumerate(runs) if not is_finished(run)}
+    resolved = enumerate(map(resolve, runs))
+    unfinished = {i: run for i, run in resolved if not run.record.is_finished()}
     if len(unfinished) < len(runs):
         logger.info("%s of %s runs are finished already", len(runs) - len(unfinished), len(runs))
     return unfinished
-
-
-def is_finished(run: FinetuneRun) -> bool:
-    """Whether a run is there, whole and made from what is there now."""
-    return finetune_record(run)[0].is_finished()
 
 
 def last_lines(log: Path) -> list[str]:
@@ -167,13 +161,13 @@ class Display:
     Where there is no terminal, a line every minute stands for the bar.
     """
 
-    def __init__(self, runs: Sequence[FinetuneRun]) -> None:
+    def __init__(self, num_runs: int) -> None:
         self.num_finished = self._num_failed = 0
-        self._num_runs = len(runs)
+        self._num_runs = num_runs
         self._began = self._told = time.monotonic()
         self._redirection = logging_redirect_tqdm([logger])
         self._bar = tqdm(
-            total=len(runs),
+            total=num_runs,
             disable=None,
             bar_format="{percentage:3.0f}%|{bar}| {n:.1f} of {total} runs "
             "[{elapsed}, {remaining} left{postfix}]",

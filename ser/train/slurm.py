@@ -13,15 +13,14 @@ from ser.base.errors import STOPPED_STATUS, SerError, StoppedError
 from ser.base.files import read_text, write_text
 from ser.base.log import logger
 from ser.base.process import exit_on_sigterm
-from ser.train.finetune_run import FinetuneRun
 from ser.train.grid import (
     Display,
     describe_failure,
     failure_report,
-    is_finished,
     last_lines,
     unfinished_runs,
 )
+from ser.train.resolve import FinetuneRun
 
 POLL_SECONDS = 2.0
 
@@ -190,18 +189,19 @@ def finetune_on_slurm(
         folder=folder,
     )
     left = dict(unfinished)
-    with Display(list(unfinished.values())) as display:
+    with Display(len(unfinished)) as display:
 
         def look() -> None:
-            for task in [task for task, run in left.items() if is_finished(run)]:
-                display.finished(left.pop(task))
+            for task in [t for t, resolved in left.items() if resolved.record.is_finished()]:
+                display.finished(left.pop(task).run)
             display.show(display.num_finished)
 
         number, _ = submit_and_wait(job, f"{name}_%A_%a.out", look)
         look()
     states = task_states(number)
     failures = []
-    for task, run in left.items():
+    for task, resolved in left.items():
+        run = resolved.run
         output = folder / f"{name}_{number}_{task}.out"
         reason = f"task {number}_{task} left it unfinished ({states.get(task, 'unknown state')})"
         failures.append(describe_failure(run, reason, run.folder / "train.log", output))

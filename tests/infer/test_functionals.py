@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from tiny import write_config
+from tiny import reseal, write_config
 from tiny_recipe import CONF, EXP, FEATS, LABELS, finetune_run
 
 from ser.base.errors import SerError
@@ -73,6 +73,7 @@ def test_the_test_part_plays_no_part_in_the_fit(monkeypatch: pytest.MonkeyPatch)
     for utt in [row["utt"] for row in rows_of("1")]:
         table[utt] = "ang"
     write_table(FEATS / "ser" / "utt2emo", table)
+    reseal(FEATS / "ser")
     (EXP / "predictions" / NAME / "seed1_fold1.tsv").unlink()
     predict_all([finetune_run(NAME, fold="1")])
     assert [row["hyp"] for row in rows_of("1")] == before

@@ -29,13 +29,13 @@ from ser.infer import run as infer_run_module
 from ser.infer.run import predict_parts
 from ser.kaldi.ark import ArkWriter
 from ser.train import encoded as encoded_module
-from ser.train import finetune as finetune_module
+from ser.train import split as split_module
 from ser.train.checkpoint import load_weights
 from ser.train.finetune import finetune
-from ser.train.finetune_run import FinetuneRun
 from ser.train.frozen import can_be_encoded
 from ser.train.grid import encode_first, finetune_all
 from ser.train.pretrain import pretrain
+from ser.train.resolve import FinetuneRun, resolve
 from ser.train.step import Stepper
 
 pytestmark = pytest.mark.usefixtures("recipe")
@@ -66,7 +66,7 @@ def test_the_weights_are_those_of_training_through_the_encoder(
     finetune(run)
     once = load_weights(run.folder / "model.safetensors")
     assert (folder(readout) / "run.json").exists()
-    monkeypatch.setattr(finetune_module, "encoding_of", lambda run, system: None)
+    monkeypatch.setattr(split_module, "encoding_of", lambda run, system: None)
     other = finetune_run(NAME, exp_dir=Path("elsewhere"))
     other.exp_dir.mkdir()
     (other.exp_dir / "folds").symlink_to((EXP / "folds").resolve())
@@ -87,9 +87,9 @@ def test_predictions_from_what_was_computed_are_those_through_the_encoder(
     run = frozen()
     finetune(run)
     features = read_feature_dir(FEATS / "ser")
-    once = {p.utt: p.posteriors for p in predict_parts(run, features, ("test",))}
+    once = {p.utt: p.posteriors for p in predict_parts(resolve(run), features, ("test",))}
     monkeypatch.setattr(infer_run_module, "encoding_of", lambda run, system: None)
-    through = {p.utt: p.posteriors for p in predict_parts(run, features, ("test",))}
+    through = {p.utt: p.posteriors for p in predict_parts(resolve(run), features, ("test",))}
     assert once.keys() == through.keys() and len(once) == 8
     for utt, row in once.items():
         assert row == pytest.approx(through[utt], abs=1e-5)
@@ -248,7 +248,7 @@ def test_a_head_that_cannot_come_first(changes: dict[str, Any], message: str) ->
 def test_it_is_computed_before_the_runs_side_by_side() -> None:
     frozen()
     runs = [finetune_run(NAME, fold=fold) for fold in "12"]
-    encode_first(runs)
+    encode_first([resolve(run) for run in runs])
     record = folder("mean_sd") / "run.json"
     before = record.stat().st_mtime_ns
     finetune_all(runs, 2)

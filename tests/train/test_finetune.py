@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny import SYSTEMS, write_feature_dir
+from tiny import SYSTEMS, reseal, write_feature_dir
 from tiny_recipe import (
     BPE,
     CONF,
@@ -28,6 +28,7 @@ from ser.feats.speed import speed_dir, speed_prefix, speed_tables
 from ser.kaldi.table import read_table, write_table
 from ser.nn.losses import Loss, multitask_loss
 from ser.train import finetune as finetune_module
+from ser.train import split as split_module
 from ser.train.checkpoint import load_weights
 from ser.train.finetune import finetune
 
@@ -114,6 +115,7 @@ def test_a_class_that_does_not_validate_is_left_out_of_its_ua() -> None:
         if part != "valid" or not utt.endswith("sad")
     }
     write_table(path, parts)
+    reseal(path.parent)
     finetune(run)
     for entry in epochs(run):  # two utterances of each of three classes
         assert entry["valid_ua"] == pytest.approx(entry["valid_wa"])
@@ -194,14 +196,14 @@ def test_copies_at_other_speeds_are_trained_on_and_never_validated_on(
         finetune(run)
     write_copy(2.0)
     parts: list[list[str]] = []
-    original = finetune_module.select
+    original = split_module.select
 
     def look(*arguments: object):
         chosen = original(*arguments)
         parts.append([u.utt for u in chosen])
         return chosen
 
-    monkeypatch.setattr(finetune_module, "select", look)
+    monkeypatch.setattr(split_module, "select", look)
     finetune(run)
     train, valid = parts
     originals = [utt for utt in train if not utt.startswith("sp2-")]
@@ -214,14 +216,14 @@ def test_copies_at_other_speeds_are_trained_on_and_never_validated_on(
 
 def test_order_of_the_classes_is_that_of_the_labels(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: dict[str, int] = {}
-    original = finetune_module.select
+    original = split_module.select
 
     def look(*arguments: object):
         chosen = original(*arguments)
         seen.update({u.utt: u.label for u in chosen})
         return chosen
 
-    monkeypatch.setattr(finetune_module, "select", look)
+    monkeypatch.setattr(split_module, "select", look)
     finetune(finetune_run("transformer"))
     assert len(seen) == 16 and not any(utt.startswith("Ses01") for utt in seen)
     assert all(LABELS.names[label] == utt.split("-")[1] for utt, label in seen.items())

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from tiny import SYSTEMS, encoder_config
+from tiny import SYSTEMS, encoder_config, reseal
 from tiny_recipe import (
     BPE,
     CONF,
@@ -106,6 +106,7 @@ def test_unknown_fold_is_named() -> None:
 def test_class_outside_the_map_is_named() -> None:
     path = FEATS / "ser" / "utt2emo"
     path.write_text(path.read_text().replace("Ses02F-ang ang", "Ses02F-ang joy"))
+    reseal(path.parent)
     with pytest.raises(SerError, match=r"Ses02F-ang has the class 'joy'.*ang, hap, neu, sad"):
         finetune(finetune_run("transformer"))
 
@@ -113,6 +114,7 @@ def test_class_outside_the_map_is_named() -> None:
 def test_class_without_a_training_utterance_is_named() -> None:
     path = FEATS / "ser" / "utt2emo"
     path.write_text("".join(f"{line[:-3]}ang\n" for line in path.read_text().splitlines()))
+    reseal(path.parent)
     with pytest.raises(SerError, match="no hap in the train part"):
         finetune(finetune_run("transformer"))
 
@@ -120,6 +122,7 @@ def test_class_without_a_training_utterance_is_named() -> None:
 def test_a_corpus_without_words_has_nothing_for_ctc() -> None:
     path = FEATS / "ser" / "text"
     write_table(path, dict.fromkeys(read_table(path), ""))
+    reseal(path.parent)
     with pytest.raises(SerError, match=r"no words in 16 training utterances.*--systems"):
         finetune(finetune_run("transformer_tl_mtl"))
     finetune(finetune_run("transformer_tl"))

@@ -12,13 +12,14 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_recipe import EXP, FEATS, change_system, finetune_run
+from tiny import reseal
+from tiny_recipe import EXP, FEATS, change_system, finetune_run, is_trained
 
 from ser.base.errors import SerError, StoppedError
 from ser.train import grid
 from ser.train.finetune import finetune
-from ser.train.finetune_run import FinetuneRun
-from ser.train.grid import Display, finetune_all, is_finished, visible_gpus
+from ser.train.grid import Display, finetune_all, visible_gpus
+from ser.train.resolve import FinetuneRun
 
 pytestmark = pytest.mark.usefixtures("recipe")
 SYSTEM = "transformer_tl_mtl"
@@ -65,7 +66,7 @@ def test_a_failed_run_does_not_stop_the_others(num_jobs: int) -> None:
     assert "--force" in reason
     assert log == f"    the end of {runs[0].folder / 'train.log'}:"
     assert len(lines) == 1 and "1 utterances shorter than 11 frames are padded" in lines[0]
-    assert [is_finished(run) for run in runs] == [False, True, True]
+    assert [is_trained(run) for run in runs] == [False, True, True]
 
     elsewhere = finetune_run(SYSTEM, "3", exp_dir=Path("elsewhere"))
     elsewhere.exp_dir.mkdir()
@@ -90,12 +91,12 @@ def test_a_killed_run_is_named_and_the_others_finish() -> None:
     killer.join()
     assert f"{runs[0].name}: its process was killed by SIGKILL" in str(caught.value)
     assert "INFO epoch 1, step " in str(caught.value)
-    assert [is_finished(run) for run in runs] == [False, True, True]
+    assert [is_trained(run) for run in runs] == [False, True, True]
 
     before = [(run.folder / "run.json").stat().st_mtime_ns for run in runs[1:]]
     change_system(LONG, training__max_epochs=1)
     finetune_all([replace(run, force=True) for run in runs], 2)
-    assert all(map(is_finished, runs))
+    assert all(map(is_trained, runs))
     assert [(run.folder / "run.json").stat().st_mtime_ns for run in runs[1:]] == before
 
 
@@ -107,13 +108,14 @@ def test_an_unexpected_error_is_named_and_its_traceback_logged() -> None:
     reason = "RuntimeError: set_num_threads expects a positive integer"
     assert f"  {runs[0].name}: {reason}\n    the end of {log}:\n" in str(caught.value)
     assert "Traceback (most recent call last):\n" in log.read_text()
-    assert is_finished(runs[1])
+    assert is_trained(runs[1])
 
 
 def test_every_failure_is_named() -> None:
     runs = [finetune_run(system) for system in ("cnn_blstm_sa", "transformer")]
     text = FEATS / "ser" / "utt2emo"
     text.write_text("".join(f"{line[:-3]}ang\n" for line in text.read_text().splitlines()))
+    reseal(text.parent)
     with pytest.raises(SerError, match="2 of 2 runs failed") as caught:
         finetune_all(runs, 1)
     for run in runs:
@@ -147,7 +149,7 @@ from pathlib import Path
 from ser.base.errors import run_program
 from ser.base.log import log_to_console
 from ser.train.grid import finetune_all
-from tiny_recipe import finetune_run
+from tiny_recipe import finetune_run, is_trained
 def main():
     log_to_console()
     finetune_all([finetune_run("cnn_blstm_sa", fold) for fold in "123"], 2)
@@ -195,7 +197,7 @@ def test_without_a_terminal_a_line_a_minute_tells_how_far_it_is(
 ) -> None:
     now = 1000.0
     monkeypatch.setattr(grid.time, "monotonic", lambda: now)
-    with Display([finetune_run("transformer", fold=fold) for fold in "1234"]) as display:
+    with Display(4) as display:
         for seconds, done in ((1, 0.0), (59, 0.9), (60, 1.0), (90, 1.5), (121, 2.0)):
             now = 1000.0 + seconds
             display.show(done, "2 running, ")

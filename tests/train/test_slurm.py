@@ -10,12 +10,20 @@ import time
 from pathlib import Path
 
 import pytest
-from tiny_recipe import BPE, CONF, EXP, FEATS, PROTOCOL_PATH, change_system, finetune_run
+from tiny_recipe import (
+    BPE,
+    CONF,
+    EXP,
+    FEATS,
+    PROTOCOL_PATH,
+    change_system,
+    finetune_run,
+    is_trained,
+)
 
 from ser.base.errors import SerError, StoppedError
 from ser.train.finetune import finetune
-from ser.train.finetune_run import FinetuneRun
-from ser.train.grid import is_finished
+from ser.train.resolve import FinetuneRun
 from ser.train.slurm import SlurmJob, finetune_on_slurm, read_options, run_on_slurm
 
 SYSTEM = "transformer"
@@ -104,12 +112,12 @@ def test_failed_and_lost_tasks_are_named_and_submitted_again(
         "      slurmstepd: error: *** CANCELLED DUE TO TIME LIMIT ***",
     ]
     assert f"{runs[2].name}: finished (1 of 3)" in caplog.messages
-    assert [is_finished(run) for run in runs] == [False, False, True]
+    assert [is_trained(run) for run in runs] == [False, False, True]
 
     Path("lost").unlink()
     runs[0].folder.rename("aside")
     assert "--array=0,1 " in submit(runs)
-    assert all(map(is_finished, runs))
+    assert all(map(is_trained, runs))
     assert submit(runs) == ""  # nothing to do, nothing submitted
 
 

@@ -1,7 +1,9 @@
-"""One fine-tuning run: what it is made from, and whether that is all there."""
+"""A fine-tuning run as it is asked for, and with all that it is made from."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ser.base.record import Record, require
 from ser.config.features import require_same_features
@@ -11,6 +13,7 @@ from ser.config.schema import SCRATCH, LabelsConfig, SystemConfig
 from ser.config.systems import load_trained_system
 from ser.corpus.fold_lists import read_fold, require_folds
 from ser.data.utterances import check_num_mel_bins, copy_identities
+from ser.kaldi.table import Table
 from ser.text.bpe import Tokenizer
 
 
@@ -59,8 +62,37 @@ class FinetuneRun:
         return f"{self.system}, seed {self.seed}, fold {self.fold}"
 
 
-def finetune_record(run: FinetuneRun) -> tuple[Record, SystemConfig, LabelsConfig, ProtocolConfig]:
-    """What a run is made from, as things stand now.
+@dataclass(frozen=True, kw_only=True)
+class ResolvedRun:
+    """A run with all that it is made from, as things stand when it is looked at.
+
+    Attributes:
+        run: What was asked for.
+        record: Its folder, configuration and inputs: the run's identity.
+        system: Its configuration, as the protocol has it trained.
+        labels: The classes.
+        protocol: Who is held out, and how weights are chosen.
+        fold: The part of each utterance.
+        fbank: The features' definition, as stage 1 recorded it.
+        published: The encoder that it starts from, where that one was published.
+    """
+
+    run: FinetuneRun
+    record: Record
+    system: SystemConfig
+    labels: LabelsConfig
+    protocol: ProtocolConfig
+    fold: Table
+    fbank: Mapping[str, Any]
+    published: Mapping[str, Any] | None
+
+    def tokenizer(self) -> Tokenizer | None:
+        """The tokens of a system with a CTC head, else None."""
+        return Tokenizer.load(self.run.bpe / "bpe.model") if self.system.ctc_alpha else None
+
+
+def resolve(run: FinetuneRun) -> ResolvedRun:
+    """Reads configuration, folds and records of a run, once.
 
     Raises:
         SerError: A configuration is wrong, or an input is missing or stale.
@@ -77,9 +109,10 @@ def finetune_record(run: FinetuneRun) -> tuple[Record, SystemConfig, LabelsConfi
         str(folds): require_folds(folds, protocol.model_dump(), run.protocol)["identity"],
         **copy_identities(run.feats, system.training.speed_factors),
     }
-    read_fold(folds, run.fold)
+    fold = read_fold(folds, run.fold)
     if system.ctc_alpha:
         inputs[str(run.bpe)] = require(run.bpe, 2)["identity"]
+    published = None
     if system.init != SCRATCH:
         source = run.pretrain / system.init
         start = require(source, 3)
@@ -87,6 +120,7 @@ def finetune_record(run: FinetuneRun) -> tuple[Record, SystemConfig, LabelsConfi
         # Earlier versions did not note the features.
         trained_on = start["notes"].get("fbank", {})
         require_same_features(feats["config"], trained_on, run.feats, str(source))
+        published = start["notes"].get("published")
     config = {
         "system": system.model_dump(),
         "labels": labels.record(),
@@ -94,9 +128,13 @@ def finetune_record(run: FinetuneRun) -> tuple[Record, SystemConfig, LabelsConfi
         "seed": run.seed,
         "fold": run.fold,
     }
-    return Record(run.folder, 4, config, inputs), system, labels, protocol
-
-
-def load_tokenizer(run: FinetuneRun, system: SystemConfig) -> Tokenizer | None:
-    """The tokens of a system with a CTC head, else None."""
-    return Tokenizer.load(run.bpe / "bpe.model") if system.ctc_alpha else None
+    return ResolvedRun(
+        run=run,
+        record=Record(run.folder, 4, config, inputs),
+        system=system,
+        labels=labels,
+        protocol=protocol,
+        fold=fold,
+        fbank=feats["config"],
+        published=published,
+    )
