@@ -27,12 +27,12 @@ def run(recipe: Path, *options: str, **environment: str) -> subprocess.Completed
 
 
 def prepare(recipe: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Calls ``local/data.sh`` as ``run.sh`` does."""
+    """Calls ``local/data.sh`` as ``run.sh`` does where no recogniser is trained."""
     python = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     return subprocess.run(
-        ["bash", "-c", ". ./db.sh && local/data.sh"],
+        ["bash", "-c", ". ./db.sh && local/data.sh data/ser"],
         cwd=recipe,
-        env={**os.environ, "PATH": python, "read_speech": "false", **environment},
+        env={**os.environ, "PATH": python, **environment},
         capture_output=True,
         text=True,
         check=False,

@@ -1,5 +1,12 @@
 # shellcheck shell=bash
-# For the recipes' local/data.sh, which sources this file.
+# For the recipes' local/data.sh, which sources this file. Its arguments are the data directories that
+# run.sh wants: data/ser, data/asr_train, data/asr_valid; without arguments all of them.
+wanted=("$@")
+
+# Whether a data directory is wanted.
+is_wanted() {
+  [ "${#wanted[@]}" -eq 0 ] || [[ " ${wanted[*]} " == *" $1 "* ]]
+}
 
 # Ends with one line on standard error.
 refuse() {
@@ -29,10 +36,10 @@ is_table() {
   [ -f "$1" ] || [ -f "$1/wav.scp" ]
 }
 
-# LibriSpeech train-clean-5 -> data/asr_*, unless run.sh says that no recogniser is trained. It has
-# no validation set of its own: three whole speakers are held out.
+# LibriSpeech train-clean-5 -> data/asr_*, where they are wanted. It has no validation set of its own:
+# three whole speakers are held out.
 prepare_read_speech() {
-  if [ "${read_speech:-true}" = false ]; then return 0; fi
+  if ! is_wanted data/asr_train; then return 0; fi
   require_corpus LIBRISPEECH
   python -m ser.bin.prepare_librispeech "$LIBRISPEECH" data/asr_train data/asr_valid \
     --train-subsets train-clean-5 --valid-speakers 32 669 7312

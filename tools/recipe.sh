@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# Staging for the recipes' run.sh, which sources this file after it has gone to its own folder.
+# Options, paths and stages for the recipes' run.sh, which sources this file after it has gone to its
+# own folder, and calls begin "$@".
 # The options are those of run.sh's header: "--name N" takes a number, "--name WORD" a value,
 # "--name this|that" one of these words, "--name" alone is a switch. Each is a variable of run.sh;
 # nothing else can be set.
@@ -92,6 +93,76 @@ parse_options() {
   if [ "$stage" -gt "$stop_stage" ] || [ "$stop_stage" -gt "$last_stage" ]; then
     usage_error "--stage $stage --stop-stage $stop_stage is no range of the stages 0 to $last_stage"
   fi
+}
+
+# Sets what the stages of run.sh use: the options, the paths and the common arguments of programs. Has the
+# doctor look at what is asked for before a stage runs.
+# shellcheck disable=SC1091,SC2034  # files of the recipe; variables of run.sh
+begin() {
+  # The options that are not given.
+  stage=0
+  stop_stage=6
+  systems=all
+  folds=
+  seeds="1"
+  conf=conf
+  protocol=
+  exp_dir=
+  recogniser=.
+  nj=$(nproc)
+  jobs=
+  ngpu=0
+  max_minutes=
+  force=false
+  publish=false
+  cmd=local
+  launcher=()
+  export SER_RUN_PID=$$ # its programs end when this shell is ended
+  . ./cmd.sh
+  parse_options "$@"
+  . ./path.sh
+  . ./db.sh
+  protocol=${protocol:-$conf/protocol/paper.yaml}
+  if [ "$systems" = all ]; then systems=$(names_in "$conf/systems"); fi
+
+  # Where things lie: a second configuration has an experiment of its own, and features if they differ.
+  dump=dump/fbank
+  exp=exp
+  published=.
+  if [ "$conf" != conf ]; then
+    exp=exp/$(basename "$conf")
+    published=$conf
+    if ! cmp -s "$conf/fbank.yaml" conf/fbank.yaml; then dump=dump/$(basename "$conf"); fi
+  fi
+  exp_dir=${exp_dir:-$exp}
+
+  # Arguments.
+  runs=(--conf "$conf" --protocol "$protocol" --systems "$systems" --seeds "$seeds" --folds "$folds"
+    --feats "$dump/ser" --bpe "$recogniser/$exp/bpe" --pretrain "$recogniser/$exp/pretrain"
+    --exp-dir "$exp_dir" --ngpu "$ngpu")
+  if [ -n "$jobs" ]; then runs+=(--jobs "$jobs"); fi
+  training=()
+  if $force; then training+=(--force); fi
+  if [ -n "$max_minutes" ]; then training+=(--max-minutes "$max_minutes"); fi
+  scoring=()
+  if $publish; then scoring+=(--publish "$published"); fi
+  if [ "${#launcher[@]}" -eq 0 ]; then
+    launcher=(python -m)
+    if [ "$ngpu" -gt 1 ]; then launcher=(torchrun --standalone --nproc-per-node "$ngpu" -m); fi
+  fi
+  if [ "$cmd" = slurm ]; then
+    launcher=(python -m ser.bin.submit --conf conf/slurm.conf --out "$exp/slurm" pretrain
+      "${launcher[@]}")
+  fi
+
+  # The doctor also says whether transcribed speech is prepared: for a recogniser that is trained here.
+  doctor=(python -m ser.bin.doctor --conf "$conf" --systems "$systems" --protocol "$protocol"
+    --folds "$folds" --seeds "$seeds" --exp-dir "$exp_dir" --recogniser "$recogniser" --nj "$nj"
+    --ngpu "$ngpu" --cmd "$cmd" --stop-stage "$stop_stage" "${training[@]}")
+  if [ -n "$jobs" ]; then doctor+=(--jobs "$jobs"); fi
+  read_speech=$("${doctor[@]}" --stage "$stage" --read-speech)
+  parts=(data/ser)
+  if $read_speech; then parts+=(data/asr_train data/asr_valid); fi
 }
 
 # The names of the .yaml files in a folder, in their order.

@@ -32,67 +32,10 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 . ../../tools/recipe.sh
 
-stage=0
-stop_stage=6
-systems=all
-folds=
-seeds="1"
-conf=conf
-protocol=
-exp_dir=
-recogniser=.
-nj=$(nproc)
-jobs=
-ngpu=0
-max_minutes=
-force=false
-publish=false
-. ./cmd.sh
-parse_options "$@"
-. ./path.sh
-. ./db.sh
-protocol=${protocol:-$conf/protocol/paper.yaml}
-if [ "$systems" = all ]; then systems=$(names_in "$conf/systems"); fi
-dump=dump/fbank
-exp=exp
-published=.
-if [ "$conf" != conf ]; then
-  exp=exp/$(basename "$conf")
-  published=$conf
-  if ! cmp -s "$conf/fbank.yaml" conf/fbank.yaml; then dump=dump/$(basename "$conf"); fi
-fi
-exp_dir=${exp_dir:-$exp}
-
-runs=(--conf "$conf" --protocol "$protocol" --systems "$systems" --seeds "$seeds" --folds "$folds"
-  --feats "$dump/ser" --bpe "$recogniser/$exp/bpe" --pretrain "$recogniser/$exp/pretrain"
-  --exp-dir "$exp_dir" --ngpu "$ngpu")
-if [ -n "$jobs" ]; then runs+=(--jobs "$jobs"); fi
-training=()
-if $force; then training+=(--force); fi
-if [ -n "$max_minutes" ]; then training+=(--max-minutes "$max_minutes"); fi
-if [ "${#launcher[@]}" -eq 0 ]; then
-  launcher=(python -m)
-  if [ "$ngpu" -gt 1 ]; then launcher=(torchrun --standalone --nproc-per-node "$ngpu" -m); fi
-fi
-if [ "$cmd" = slurm ]; then
-  launcher=(python -m ser.bin.submit --conf conf/slurm.conf --out "$exp/slurm" pretrain
-    "${launcher[@]}")
-fi
-# What is asked for is looked at before a stage runs. Whether local/data.sh prepares transcribed
-# speech: for a recogniser that is trained here.
-doctor=(python -m ser.bin.doctor --conf "$conf" --systems "$systems" --protocol "$protocol"
-  --folds "$folds" --seeds "$seeds" --exp-dir "$exp_dir" --recogniser "$recogniser" --nj "$nj"
-  --ngpu "$ngpu" --cmd "$cmd" --stop-stage "$stop_stage" "${training[@]}")
-if [ -n "$jobs" ]; then doctor+=(--jobs "$jobs"); fi
-read_speech=$("${doctor[@]}" --stage "$stage" --read-speech)
-export read_speech
-parts=(data/ser)
-if $read_speech; then parts+=(data/asr_train data/asr_valid); fi
-scoring=()
-if $publish; then scoring+=(--publish "$published"); fi
+begin "$@"
 
 if stage 0 "data preparation: corpora -> data/{asr_train,asr_valid,ser}, folds, their audit"; then
-  local/data.sh
+  local/data.sh "${parts[@]}"
   python -m ser.bin.make_folds data/ser "$exp_dir/folds" --protocol "$protocol" --folds "$folds"
   python -m ser.bin.audit data/ser "$exp_dir" --protocol "$protocol"
   look_again 1

@@ -6,6 +6,8 @@ import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
 
+from ser.base.process import end_with_run_script
+
 
 class SerError(Exception):
     """Something a user can cause and mend.
@@ -80,5 +82,6 @@ def one_line_errors() -> Iterator[None]:
 
 def run_program(main: Callable[[], None]) -> None:
     """Runs the ``main`` of a program of ``ser.bin``, errors shown as one line."""
+    end_with_run_script()
     with one_line_errors():
         main()

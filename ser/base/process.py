@@ -6,8 +6,11 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from types import FrameType
+
+WATCH_SECONDS = 1.0
 
 
 def end_with_parent() -> None:
@@ -20,6 +23,36 @@ def end_with_parent() -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def end_with_run_script() -> None:
+    """Sends this program SIGTERM when the ``run.sh`` that it works for is ended alone.
+
+    A shell that is ended leaves its programs behind, and a training would go on unseen.
+    ``SER_RUN_PID`` (of ``tools/recipe.sh``) is the shell's process; without it nothing is done.
+    """
+    script = os.environ.get("SER_RUN_PID", "")
+    if not script.isdecimal():
+        return
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent and is_alive(int(script)):
+            time.sleep(WATCH_SECONDS)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def is_alive(process: int) -> bool:
+    """Whether there is a process of this number."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True  # somebody else's
+    return True
 
 
 @contextlib.contextmanager

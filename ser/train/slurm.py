@@ -86,6 +86,7 @@ def submit_and_wait(
     script = job.folder / f"{job.name}.sh"
     # The Python environment of this process goes first: a login shell on the node may lack it.
     environment = f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH"
+    environment += "\nunset SER_RUN_PID"  # run.sh, on another machine
     write_text(script, f"#!/usr/bin/env bash\n{environment}\nexec {job.command}\n")
     call = ["sbatch", *read_options(job.conf), *job.options, "--wait", "--parsable"]
     call += [f"--job-name={job.name}", f"--output={job.folder / output}", str(script)]

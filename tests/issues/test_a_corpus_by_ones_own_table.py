@@ -21,9 +21,9 @@ def call_data_sh(recipe: Path, **environment: str) -> DataDir:
     """Stage 0, as ``run.sh`` calls it."""
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     done = subprocess.run(
-        ["bash", "-c", ". ./db.sh && local/data.sh"],
+        ["bash", "-c", ". ./db.sh && local/data.sh data/ser"],
         cwd=recipe,
-        env={**os.environ, "PATH": path, "read_speech": "false", **environment},
+        env={**os.environ, "PATH": path, **environment},
         capture_output=True,
         text=True,
         check=False,

@@ -9,7 +9,7 @@ require_corpus IEMOCAP
 partial=()
 if [ -n "${IEMOCAP_PARTIAL:-}" ]; then partial+=(--partial); fi
 python -m ser.bin.prepare_iemocap "$IEMOCAP" data/ser --conf conf "${partial[@]}"
-if [ "${read_speech:-true}" = false ]; then exit 0; fi # no recogniser is trained
+if ! is_wanted data/asr_train; then exit 0; fi # no recogniser is trained
 require_corpus LIBRISPEECH
 python -m ser.bin.prepare_librispeech "$LIBRISPEECH" data/asr_train data/asr_valid \
   --train-subsets train-clean-100 train-clean-360 train-other-500 --valid-subsets dev-clean

@@ -1,0 +1,50 @@
+"""``kill`` of run.sh alone ends the program that works for it, as Ctrl-C ends both."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from ser.base.process import is_alive
+
+PROGRAM = """
+import os, pathlib, time
+from ser.base.errors import run_program
+from ser.base.process import exit_on_sigterm
+
+def main():
+    pathlib.Path("begun").write_text(str(os.getpid()))
+    with exit_on_sigterm():
+        try:
+            time.sleep(60)
+        finally:
+            pathlib.Path("tidied").touch()
+
+run_program(main)
+"""
+
+
+@pytest.mark.parametrize("between", ["", "bash -c "], ids=["its own", "of a script that it calls"])
+def test_what_works_for_it_is_ended(tmp_path: Path, between: str) -> None:
+    (tmp_path / "program.py").write_text(PROGRAM)
+    call = f"{between}'{sys.executable} program.py; :'" if between else "$PYTHON program.py"
+    shell = subprocess.Popen(
+        ["bash", "-c", f"export SER_RUN_PID=$$; {call}; :"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHON": sys.executable},
+    )
+    begun = tmp_path / "begun"
+    deadline = time.monotonic() + 60
+    while not (begun.exists() and begun.read_text()) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    program = int(begun.read_text())
+    shell.send_signal(signal.SIGTERM)
+    shell.wait()
+    while is_alive(program) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not is_alive(program)
+    assert (tmp_path / "tidied").exists()
