@@ -19,7 +19,8 @@ from ser.base.files import digest_json, require_replaceable, whole_folder, write
 from ser.base.log import logger
 from ser.base.record import Record, read_record
 from ser.corpus.pipes import is_pipe, output_of
-from ser.kaldi.audio import is_audio, reason_of, require_file
+from ser.kaldi.audio import is_audio, read_samples, reason_of, require_file
+from ser.kaldi.ends import CutError
 from ser.kaldi.films import can_be_read, decode_film, without_pyav
 
 MAX_OVERSHOOT_S = 0.5  # how far a piece may end beyond its recording, as Kaldi's extract-segments
@@ -102,7 +103,11 @@ def write_clips(clips: Mapping[str, Clip], out: Path, allow_pipes: bool) -> Writ
         lacking = {utt: clips[utt] for utt in utts if utt not in found}
         for utt, piece, rate in _pieces(source, lacking, faults, overshoots):
             found[utt] = _write(piece, rate, made / _name(wanted[utt]))
-    unreadable = {utt: str(error) for utt, error in faults.items() if clips[utt].source in films}
+    unreadable = {
+        utt: str(error)
+        for utt, error in faults.items()
+        if clips[utt].source in films and not isinstance(error, CutError)
+    }
     _raise_all({utt: e for utt, e in faults.items() if utt not in unreadable}, out)
     if len(unreadable) > len(clips) / 2:
         _raise_all(faults, out)
@@ -221,8 +226,8 @@ def _decode(source: str, utt: str) -> tuple[Any, int]:
         return decode_film(Path(source), source)
     output = output_of(source) if is_pipe(source) else None
     try:
-        stream = source if output is None else io.BytesIO(output)
-        samples, rate = soundfile.read(stream, dtype="float32", always_2d=True)
+        stream = Path(source) if output is None else io.BytesIO(output)
+        samples, rate = read_samples(stream, source, utt)
     except (soundfile.SoundFileError, OSError) as error:
         what = "not readable as audio" if output is None else f"wrote {len(output)} bytes, no audio"
         raise SerError(
@@ -232,7 +237,7 @@ def _decode(source: str, utt: str) -> tuple[Any, int]:
         raise SerError(
             f"{source}: samples that are not finite ({utt}); expected numbers; replace the file"
         )
-    return samples.mean(axis=1), int(rate)
+    return samples.mean(axis=1), rate
 
 
 def _cut(samples: Any, rate: int, clip: Clip, utt: str) -> tuple[Any, float]:
