@@ -4,15 +4,79 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+MOST_TOLD = 20  # faults, a screenful
 
 
 class SerError(Exception):
     """Something a user can cause and mend.
 
     The message is one line: ``<file or key>: <what is wrong, with the number>; <what was
-    expected>; <what to do>``.
+    expected>; <what to do>``; of several faults (``FaultsError``) a line for each.
     """
+
+
+class FaultsError(SerError):
+    """Several faults that were found at once.
+
+    Attributes:
+        lines: What is wrong, each once.
+    """
+
+    def __init__(self, lines: Sequence[str], report: Path | None = None) -> None:
+        self.lines = lines
+        more = len(lines) - MOST_TOLD
+        told = [f"{len(lines)} faults:", *lines[:MOST_TOLD]]
+        if more > 0:
+            told.append(f"and {more} more like them{f'; all are in {report}' if report else ''}")
+        super().__init__("\n  ".join(told))
+
+
+class Faults:
+    """Collects what is wrong with a corpus, to tell it all at once."""
+
+    def __init__(self) -> None:
+        self._lines: dict[str, None] = {}
+
+    @contextlib.contextmanager
+    def noted(self) -> Iterator[None]:
+        """Notes an error and goes on behind the block."""
+        try:
+            yield
+        except FaultsError as error:
+            self._lines |= dict.fromkeys(error.lines)
+        except SerError as error:
+            self.add(error)
+
+    def add(self, error: SerError) -> None:
+        """Notes one, unless it was noted."""
+        self._lines[str(error)] = None
+
+    def raise_any(self) -> None:
+        """Tells what was noted.
+
+        Raises:
+            SerError: Something was; a ``FaultsError`` where it is more than one thing.
+        """
+        lines = list(self._lines)
+        if lines:
+            raise SerError(lines[0]) if len(lines) == 1 else FaultsError(lines)
+
+
+@contextlib.contextmanager
+def faults_listed_in(report: Path) -> Iterator[None]:
+    """Writes the faults to a file where they are more than a screenful."""
+    report.unlink(missing_ok=True)  # of an earlier run
+    try:
+        yield
+    except FaultsError as error:
+        if len(error.lines) <= MOST_TOLD:
+            raise
+        report.parent.mkdir(parents=True, exist_ok=True)
+        report.write_text("".join(f"{line}\n" for line in error.lines), encoding="utf-8")
+        raise FaultsError(error.lines, report) from error
 
 
 class SharedError(SerError):

@@ -217,14 +217,3 @@ def digest_audio(wavs: Mapping[str, Path]) -> dict[str, str]:
         digests = pool.map(digest_file, wavs.values())
         progress = tqdm(digests, total=len(wavs), desc="digests", unit="utt", disable=None)
         return dict(zip(wavs, progress, strict=True))
-
-
-def identical_audio(digests: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Pairs of utterances whose audio files, by their digests, are the same to the byte."""
-    first: dict[str, str] = {}
-    pairs = []
-    for utt, digest in digests.items():
-        same = first.setdefault(digest, utt)
-        if same != utt:
-            pairs.append((same, utt))
-    return pairs

@@ -23,7 +23,6 @@ from ser.corpus.emotion import (
     EmotionUtterance,
     check_labels,
     choose,
-    identical_audio,
     write_emotion_dir,
 )
 from ser.corpus.fold_lists import digest_folds, write_folds
@@ -122,7 +121,7 @@ def _write_corpus(
 ) -> None:
     """Writes a corpus; pieces, pipes and films become audio files in ``<out>_audio``.
 
-    That there are no words, and what audio stands twice, is told.
+    That there are no words is told.
     """
     require_replaceable(out)
     place = out.resolve()
@@ -144,14 +143,12 @@ def _write_corpus(
         reasons = {**reasons, **unreadable}
     if not any(u.transcript for u in kept.values()):
         logger.warning("warning: no words; systems with a CTC head will be left out")
-    digests = write_recorded(
+    write_recorded(
         out,
         {"labels": labels.record()},
         lambda folder: write_emotion_dir(folder, kept.values(), labels, reasons),
         {**made_from, **(inputs or {})},
     )
-    for first, second in identical_audio(digests):
-        logger.warning("warning: %s and %s are the same audio to the byte", first, second)
 
 
 def prepare_corpus(
