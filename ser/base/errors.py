@@ -66,8 +66,9 @@ class Faults:
 
 
 @contextlib.contextmanager
-def faults_listed_in(report: Path) -> Iterator[None]:
-    """Writes the faults to a file where they are more than a screenful."""
+def faults_listed_beside(out: Path) -> Iterator[None]:
+    """Writes the faults to ``<out>_faults.txt`` where they are more than a screenful."""
+    report = out.with_name(f"{out.name}_faults.txt")
     report.unlink(missing_ok=True)  # of an earlier run
     try:
         yield

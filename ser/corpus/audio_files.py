@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from ser.base.errors import Faults
 from ser.base.record import require
 from ser.corpus.clips import Clip, write_clips
 from ser.corpus.emotion import EmotionUtterance
@@ -28,11 +29,14 @@ def with_audio_files(
         SerError: A file is missing, a piece or pipe cannot be had, or most films cannot.
     """
     clips = {}
+    faults = Faults()
     for utt, u in utterances.items():
-        if u.clip is None:
-            require_file(u.wav, utt)
-        if u.clip or not is_audio(u.wav):
-            clips[utt] = u.clip or Clip(str(u.wav.absolute()))
+        with faults.noted():
+            if u.clip is None:
+                require_file(u.wav, utt)
+            if u.clip or not is_audio(u.wav):
+                clips[utt] = u.clip or Clip(str(u.wav.absolute()))
+    faults.raise_any()
     if not clips:
         return dict(utterances), {}, {}
     written = write_clips(clips, folder, allow_pipes)

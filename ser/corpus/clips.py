@@ -4,7 +4,7 @@ import hashlib
 import io
 import shutil
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,8 @@ import numpy as np
 import soundfile
 from tqdm import tqdm
 
-from ser.base.errors import SerError
-from ser.base.files import digest_json, require_replaceable, whole_folder, write_text
+from ser.base.errors import Faults, SerError
+from ser.base.files import digest_json, require_replaceable, whole_folder
 from ser.base.log import logger
 from ser.base.record import Record, read_record
 from ser.corpus.pipes import is_pipe, output_of
@@ -24,7 +24,6 @@ from ser.kaldi.ends import CutError
 from ser.kaldi.films import can_be_read, decode_film, without_pyav
 
 MAX_OVERSHOOT_S = 0.5  # how far a piece may end beyond its recording, as Kaldi's extract-segments
-MOST_TOLD = 5  # faults in one line
 ROUNDING_S = 1e-3  # what is not worth a word
 # A WAV file of floating point holds the time, and would be another one each time.
 FORMATS = {".flac": "PCM_24", ".au": "FLOAT"}
@@ -87,7 +86,7 @@ def write_clips(clips: Mapping[str, Clip], out: Path, allow_pipes: bool) -> Writ
             f"wav.scp: a command, '{pipe}'; commands are run only where that is allowed; read "
             "them, then pass --allow-pipes"
         )
-    versions = {source: _version(source, utts[0]) for source, utts in by_source.items()}
+    versions = _versions(by_source)
     wanted = {utt: asdict(clip) | {"version": versions[clip.source]} for utt, clip in clips.items()}
     record = Record(out, 0, {"formats": FORMATS, "clips": wanted}, {})
     if record.is_finished():
@@ -108,9 +107,9 @@ def write_clips(clips: Mapping[str, Clip], out: Path, allow_pipes: bool) -> Writ
         for utt, error in faults.items()
         if clips[utt].source in films and not isinstance(error, CutError)
     }
-    _raise_all({utt: e for utt, e in faults.items() if utt not in unreadable}, out)
+    _raise_all(error for utt, error in faults.items() if utt not in unreadable)
     if len(unreadable) > len(clips) / 2:
-        _raise_all(faults, out)
+        _raise_all(faults.values())
     kept = {utt: entry for utt, entry in wanted.items() if utt in found}
     with whole_folder(out) as folder:
         for utt, path in found.items():
@@ -183,24 +182,26 @@ def _link(path: Path, new: Path) -> None:
         shutil.copyfile(path, new)
 
 
-def _raise_all(faults: Mapping[str, SerError], out: Path) -> None:
-    """Tells what is wrong with the sources, each once; more than a few in a file.
+def _raise_all(faults: Iterable[SerError]) -> None:
+    """Tells what is wrong with the sources, each once.
 
     Raises:
         SerError: There are faults.
     """
-    said = list(dict.fromkeys(map(str, faults.values())))
-    if not said:
-        return
-    if len(said) == 1:
-        raise SerError(said[0])
-    report = out.with_name(f"{out.name}_faults.txt")
-    write_text(report, "".join(f"{line}\n" for line in said))
-    raise SerError(
-        f"{out}: {len(said)} sources cannot be had: {'; '.join(said[:MOST_TOLD])}"
-        f"{'; ...' if len(said) > MOST_TOLD else ''}; all are in {report}; what was made of the "
-        "others is kept"
-    )
+    found = Faults()
+    for fault in faults:
+        found.add(fault)
+    found.raise_any()
+
+
+def _versions(by_source: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    faults = Faults()
+    versions = {}
+    for source, utts in by_source.items():
+        with faults.noted():
+            versions[source] = _version(source, utts[0])
+    faults.raise_any()
+    return versions
 
 
 def _version(source: str, utt: str) -> str:

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from ser.corpus.emotion import EmotionCorpus, EmotionUtterance
-from ser.corpus.layout import audio_files, match_name, read_rows
+from ser.corpus.layout import named_files, read_rows
 from ser.text.normalise import normalise_transcript
 
 EMOTIONS = {
@@ -56,8 +56,7 @@ def read_crema_d(root: Path) -> EmotionCorpus:
     """
     gender_of = _genders(root / "VideoDemographics.csv")
     utterances, excluded = [], {}
-    for path in audio_files(root, "AudioWAV/*", EXPECTED):
-        name = match_name(NAME, path, EXPECTED)
+    for path, name in named_files(root, "AudioWAV/*", NAME, EXPECTED):
         actor = name["actor"]
         utt = f"{actor}-{path.stem}"
         if path.stem in BROKEN:

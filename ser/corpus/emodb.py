@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 from ser.corpus.emotion import EmotionCorpus, EmotionUtterance
-from ser.corpus.layout import audio_files, match_name
+from ser.corpus.layout import named_files
 from ser.text.normalise import normalise_transcript
 
 EMOTIONS = {
@@ -48,8 +48,7 @@ def read_emodb(root: Path) -> EmotionCorpus:
         SerError: The path holds no audio, or a name is not of the scheme.
     """
     utterances = []
-    for path in audio_files(root, "wav/*", EXPECTED):
-        name = match_name(NAME, path, EXPECTED)
+    for path, name in named_files(root, "wav/*", NAME, EXPECTED):
         speaker = name["speaker"]
         utterances.append(
             EmotionUtterance(

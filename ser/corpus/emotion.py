@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from ser.base.errors import SerError
+from ser.base.errors import Faults, SerError
 from ser.base.files import digest_file, write_text
 from ser.base.log import logger
 from ser.config.schema import LabelsConfig
@@ -66,16 +66,18 @@ def unique(utterances: Iterable[EmotionUtterance]) -> dict[str, EmotionUtterance
     """Utterances by id.
 
     Raises:
-        SerError: An id stands for two utterances.
+        SerError: Ids stand for two utterances.
     """
     found: dict[str, EmotionUtterance] = {}
+    faults = Faults()
     for utterance in utterances:
-        if utterance.utt in found:
-            raise SerError(
+        if found.setdefault(utterance.utt, utterance) is not utterance:
+            fault = SerError(
                 f"{utterance.wav}: the id {utterance.utt} is also that of "
                 f"{found[utterance.utt].wav}; expected each id once; remove one"
             )
-        found[utterance.utt] = utterance
+            faults.add(fault)
+    faults.raise_any()
     return found
 
 
@@ -83,17 +85,24 @@ def check_labels(utterances: Iterable[EmotionUtterance], labels: LabelsConfig) -
     """Holds a corpus to the label map.
 
     Raises:
-        SerError: A label is neither in a class nor excluded.
+        SerError: Labels are neither in a class nor excluded.
     """
     known = {*labels.class_of, *labels.exclude}
+    unknown: dict[str, list[str]] = {}
     for u in utterances:
         if u.label not in known:
-            near = difflib.get_close_matches(u.label.casefold(), known, n=1)
-            raise SerError(
-                f"labels.yaml: the label '{u.label}' of {u.utt} is neither in a class nor in "
-                "'exclude'; expected every label of the corpus; add it to one of them"
-                f"{f', or is it {near[0]!r}?' if near else ''}"
-            )
+            unknown.setdefault(u.label, []).append(u.utt)
+    faults = Faults()
+    for label, utts in sorted(unknown.items()):
+        near = difflib.get_close_matches(label.casefold(), known, n=1)
+        more = f" (and {len(utts) - 1} more)" if len(utts) > 1 else ""
+        fault = SerError(
+            f"labels.yaml: the label '{label}' of {utts[0]}{more} is neither in a class nor in "
+            "'exclude'; expected every label of the corpus; add it to one of them"
+            f"{f', or is it {near[0]!r}?' if near else ''}"
+        )
+        faults.add(fault)
+    faults.raise_any()
 
 
 def choose(

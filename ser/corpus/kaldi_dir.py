@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from ser.base.errors import SerError
+from ser.base.errors import Faults, SerError
 from ser.base.log import logger
 from ser.corpus.clips import Clip
 from ser.corpus.emotion import EmotionCorpus, EmotionUtterance
@@ -86,32 +86,38 @@ def _same_ids(folder: Path, name: str, ids: Iterable[str], utts: Table) -> None:
 
 
 def _check_names(path: Path, names: Table) -> None:
+    faults = Faults()
     for utt, name in names.items():
         if not is_fold_name(name):
-            raise SerError(
+            fault = SerError(
                 f"{path}: {utt} has '{name}'; expected a word without slashes, since it may name a "
                 "fold; mend the table"
             )
+            faults.add(fault)
+    faults.raise_any()
 
 
 def _check_case(path: Path, spk_of: Table) -> None:
+    faults = Faults()
     written: dict[str, str] = {}
     for spk in spk_of.values():
         first = written.setdefault(spk.casefold(), spk)
         if first != spk:
-            raise SerError(
+            fault = SerError(
                 f"{path}: the speakers {first} and {spk}; expected names that differ in more than "
                 "case: else one person stands on both sides of a fold; rename one"
             )
+            faults.add(fault)
+    faults.raise_any()
 
 
 def _genders(path: Path) -> Table:
     table = _optional(path) or {}
-    wrong = [spk for spk, gender in table.items() if gender.lower() not in GENDERS]
-    if wrong:
-        raise SerError(
-            f"{path}: {wrong[0]} has '{table[wrong[0]]}'; expected f or m; mend the table"
-        )
+    faults = Faults()
+    for spk, gender in table.items():
+        if gender.lower() not in GENDERS:
+            faults.add(SerError(f"{path}: {spk} has '{gender}'; expected f or m; mend the table"))
+    faults.raise_any()
     return {spk: GENDERS[gender.lower()] for spk, gender in table.items()}
 
 
@@ -126,16 +132,20 @@ def _clips(folder: Path, utts: Table) -> dict[str, Clip]:
         _same_ids(folder, "wav.scp", recordings, utts)
         return {utt: Clip(source) for utt, source in recordings.items()}
     _same_ids(folder, "segments", segments, utts)
+    faults = Faults()
     clips = {}
     for utt, value in segments.items():
         clip = _segment(value, recordings)
         if clip is None:
-            raise SerError(
+            fault = SerError(
                 f"{folder / 'segments'}: {utt} has '{value}'; expected a recording of wav.scp, and "
                 "its beginning and end in seconds, the end -1 for that of the recording; mend the "
                 "line"
             )
-        clips[utt] = clip
+            faults.add(fault)
+        else:
+            clips[utt] = clip
+    faults.raise_any()
     return clips
 
 

@@ -6,7 +6,7 @@ so on for ``dev`` and ``test``. A turn may also be an audio file of the same nam
 
 from pathlib import Path
 
-from ser.base.errors import SerError
+from ser.base.errors import Faults, SerError
 from ser.corpus.emotion import NO_AUDIO, EmotionCorpus, EmotionUtterance
 from ser.corpus.layout import read_rows, speaker_word
 from ser.kaldi.audio import EXTENSIONS
@@ -39,6 +39,7 @@ def read_meld(root: Path) -> EmotionCorpus:
     """
     utterances: list[EmotionUtterance] = []
     excluded: dict[str, str] = {}
+    faults = Faults()
     for part, folder in PARTS.items():
         table = _find(root, f"{part}_sent_emo.csv")
         files = {
@@ -46,32 +47,34 @@ def read_meld(root: Path) -> EmotionCorpus:
             for path in sorted(_find(root, folder).iterdir())
             if path.suffix.lower() in {".mp4", *EXTENSIONS} and not path.name.startswith("._")
         }
-        for line, row in read_rows(table, COLUMNS):
-            if row["Emotion"] not in EMOTIONS:
-                raise SerError(
-                    f"{table}:{line}: the emotion '{row['Emotion']}'; expected one of "
-                    f"{' '.join(EMOTIONS)}; fetch the table again"
+        for line, row in list(read_rows(table, COLUMNS)):  # all of its faults at once
+            with faults.noted():
+                if row["Emotion"] not in EMOTIONS:
+                    raise SerError(
+                        f"{table}:{line}: the emotion '{row['Emotion']}'; expected one of "
+                        f"{' '.join(EMOTIONS)}; fetch the table again"
+                    )
+                turn = f"dia{row['Dialogue_ID']}_utt{row['Utterance_ID']}"
+                name = f"{part}_{turn}"
+                speaker = speaker_word(row["Speaker"])
+                utt = f"{speaker}-{name}"
+                if turn not in files or name in BROKEN:
+                    excluded[utt] = "audio cut in the release" if turn in files else NO_AUDIO
+                    continue
+                utterances.append(
+                    EmotionUtterance(
+                        utt=utt,
+                        utt_orig=name,
+                        spk=speaker,
+                        gender="",
+                        session=f"{part}_dia{row['Dialogue_ID']}",
+                        label=EMOTIONS[row["Emotion"]],
+                        wav=files[turn],
+                        transcript=normalise_transcript(row["Utterance"]),
+                        attributes={"utt2split": part, "utt2type": "scripted"},
+                    )
                 )
-            turn = f"dia{row['Dialogue_ID']}_utt{row['Utterance_ID']}"
-            name = f"{part}_{turn}"
-            speaker = speaker_word(row["Speaker"])
-            utt = f"{speaker}-{name}"
-            if turn not in files or name in BROKEN:
-                excluded[utt] = "audio cut in the release" if turn in files else NO_AUDIO
-                continue
-            utterances.append(
-                EmotionUtterance(
-                    utt=utt,
-                    utt_orig=name,
-                    spk=speaker,
-                    gender="",
-                    session=f"{part}_dia{row['Dialogue_ID']}",
-                    label=EMOTIONS[row["Emotion"]],
-                    wav=files[turn],
-                    transcript=normalise_transcript(row["Utterance"]),
-                    attributes={"utt2split": part, "utt2type": "scripted"},
-                )
-            )
+    faults.raise_any()
     return EmotionCorpus(utterances, excluded)
 
 

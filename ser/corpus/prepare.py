@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ser.base.errors import SerError
+from ser.base.errors import Faults, SerError
 from ser.base.files import (
     read_text,
     require_replaceable,
@@ -99,9 +99,11 @@ def prepare_iemocap(
 
 def _read_attribute(path: Path) -> dict[str, str]:
     lines = [line.split("\t") for line in read_text(path).splitlines()]
-    bad = next((i for i, line in enumerate(lines, start=1) if len(line) != 2), None)
-    if bad:
-        raise SerError(f"{path}:{bad}: expected id<TAB>value; mend the line")
+    faults = Faults()
+    for number, line in enumerate(lines, start=1):
+        if len(line) != 2:
+            faults.add(SerError(f"{path}:{number}: expected id<TAB>value; mend the line"))
+    faults.raise_any()
     return dict(lines)
 
 

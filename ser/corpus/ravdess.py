@@ -6,7 +6,7 @@ Any audio extension that soundfile reads is taken.
 
 from pathlib import Path
 
-from ser.base.errors import SerError
+from ser.base.errors import Faults, SerError
 from ser.corpus.emotion import EmotionCorpus, EmotionUtterance
 from ser.corpus.layout import audio_files
 from ser.text.normalise import normalise_transcript
@@ -39,7 +39,13 @@ def read_ravdess(root: Path) -> EmotionCorpus:
     Raises:
         SerError: The path does not exist, holds no actor, or a file's name is not of the scheme.
     """
-    return EmotionCorpus([_read_name(path) for path in audio_files(root, "Actor_*/*", EXPECTED)])
+    faults = Faults()
+    utterances = []
+    for path in audio_files(root, "Actor_*/*", EXPECTED):
+        with faults.noted():
+            utterances.append(_read_name(path))
+    faults.raise_any()
+    return EmotionCorpus(utterances)
 
 
 def _read_name(path: Path) -> EmotionUtterance:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ser.base.errors import SerError
+from ser.base.errors import FaultsError, SerError
 from ser.base.files import digest_json, whole_folder
 from ser.base.record import Record
 from ser.corpus.emotion import digest_audio
@@ -31,6 +31,8 @@ def write_recorded(
     with whole_folder(out) as folder:
         try:
             write(folder)
+        except FaultsError:  # of the corpus
+            raise
         except SerError as error:  # the user knows the folder by its name to come
             raise SerError(str(error).replace(str(folder), str(out))) from error
         wavs = {utt: Path(wav) for utt, wav in read_table(folder / "wav.scp").items()}

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 
-from ser.base.errors import SerError
+from ser.base.errors import Faults, SerError
 from ser.base.log import logger
 from ser.corpus.clips import Clip
 from ser.corpus.emotion import EmotionUtterance
@@ -69,29 +69,42 @@ def read_table_corpus(path: Path) -> list[EmotionUtterance]:
     line_of: dict[str, int] = {}
     rows = list(read_rows(path, REQUIRED, delimiter, partial(_named, path)))
     shared = _shared_folder(row["path"] for _, row in rows)
+    faults = Faults()
     for line, row in rows:
-        utterance = _utterance(path, line, row, shared)
-        speaker = unicodedata.normalize("NFC", row["speaker"])
-        first = written.setdefault(utterance.spk.casefold(), speaker)
-        if first != speaker:
-            raise SerError(
-                f"{path}:{line}: the speakers '{first}' and '{speaker}'; expected names that "
-                "differ in more than case, blanks and marks: else one person stands on both sides "
-                "of a fold; rename one"
-            )
-        if line_of.setdefault(utterance.utt, line) != line:
-            raise SerError(
-                f"{path}:{line}: the id {utterance.utt} is also that of line "
-                f"{line_of[utterance.utt]}; expected each once; remove one, or tell them apart in "
-                "a column 'id'"
-            )
-        utterances.append(utterance)
+        with faults.noted():
+            utterance = _utterance(path, line, row, shared)
+            _check_speaker(path, line, row["speaker"], utterance.spk, written)
+            _check_id(path, line, utterance.utt, line_of)
+            utterances.append(utterance)
+    faults.raise_any()
     if not utterances:
         raise SerError(f"{path}: 0 rows below the header; expected one for each file; write them")
     kept = sorted(name for name in rows[0][1] if name not in (*REQUIRED, *OPTIONAL))
     if kept:
         logger.info("%s: kept as they are: the columns %s", path, ", ".join(kept))
     return utterances
+
+
+def _check_speaker(path: Path, line: int, name: str, spk: str, written: dict[str, str]) -> None:
+    """Holds a speaker's name to the one that ``written`` has of the same letters."""
+    speaker = unicodedata.normalize("NFC", name)
+    first = written.setdefault(spk.casefold(), speaker)
+    if first != speaker:
+        raise SerError(
+            f"{path}:{line}: the speakers '{first}' and '{speaker}'; expected names that differ in "
+            "more than case, blanks and marks: else one person stands on both sides of a fold; "
+            "rename one"
+        )
+
+
+def _check_id(path: Path, line: int, utt: str, line_of: dict[str, int]) -> None:
+    """Notes the line of an id, which no other may have."""
+    first = line_of.setdefault(utt, line)
+    if first != line:
+        raise SerError(
+            f"{path}:{line}: the id {utt} is also that of line {first}; expected each once; remove "
+            "one, or tell them apart in a column 'id'"
+        )
 
 
 def _shared_folder(paths: Iterable[str]) -> Path:

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 from ser.corpus.emotion import EmotionCorpus, EmotionUtterance
-from ser.corpus.layout import audio_files, match_name
+from ser.corpus.layout import named_files
 from ser.text.normalise import normalise_transcript
 
 EMOTIONS = {
@@ -34,8 +34,7 @@ def read_tess(root: Path) -> EmotionCorpus:
         SerError: The path holds no audio, or a name is not of the scheme.
     """
     utterances = []
-    for path in audio_files(root, "**/*", EXPECTED):
-        name = match_name(NAME, path, EXPECTED)
+    for path, name in named_files(root, "**/*", NAME, EXPECTED):
         speaker = SPEAKERS[name["speaker"].upper()]
         word, emotion = name["word"].lower(), name["emotion"].lower()
         utterances.append(

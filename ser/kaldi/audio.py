@@ -14,7 +14,7 @@ import soundfile
 import soxr
 from tqdm import tqdm
 
-from ser.base.errors import SerError
+from ser.base.errors import Faults, SerError
 from ser.base.log import logger
 from ser.kaldi.ends import (
     UNKNOWN_FRAMES,
@@ -89,22 +89,36 @@ def audio_seconds(path: Path, utt: str) -> float:
         raise unreadable(path, utt, error) from error
 
 
+def _seconds_or_fault(path: Path, utt: str) -> float | SerError:
+    try:
+        seconds = audio_seconds(path, utt)
+    except SerError as error:
+        return error
+    if seconds > 0:
+        return seconds
+    return SerError(
+        f"{path}: holds {seconds:.4f} s of audio ({utt}); expected more than 0; remove or replace "
+        "the file"
+    )
+
+
 def measure_durations(wavs: Mapping[str, Path]) -> Table:
     """Seconds of each utterance, by the headers of its audio.
 
     Raises:
-        SerError: An audio file is missing, unreadable or empty.
+        SerError: Audio files are missing, unreadable, cut or empty; all are told.
     """
+    faults = Faults()
+    table: Table = {}
     with ThreadPoolExecutor(4) as pool:
-        seconds = pool.map(audio_seconds, wavs.values(), wavs)
-        progress = tqdm(seconds, total=len(wavs), desc="durations", unit="utt", disable=None)
-        table = {utt: f"{s:.4f}" for utt, s in zip(wavs, progress, strict=True)}
-    for utt, value in table.items():
-        if float(value) <= 0:
-            raise SerError(
-                f"{wavs[utt]}: holds {value} s of audio ({utt}); expected more than 0; remove or "
-                "replace the file"
-            )
+        measured = pool.map(_seconds_or_fault, wavs.values(), wavs)
+        progress = tqdm(measured, total=len(wavs), desc="durations", unit="utt", disable=None)
+        for utt, seconds in zip(wavs, progress, strict=True):
+            if isinstance(seconds, SerError):
+                faults.add(seconds)
+            else:
+                table[utt] = f"{seconds:.4f}"
+    faults.raise_any()
     short = [utt for utt, value in table.items() if float(value) < FRAME_SECONDS]
     if short:
         logger.warning(
