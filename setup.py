@@ -11,7 +11,8 @@ setup(
     packages=find_packages(include=["ser", "ser.*"]),
     package_data={
         "ser": ["py.typed"],
-        "ser.score": ["page.html"],
+        "ser.base": ["audio.js", "frame.html", "scroll.js"],
+        "ser.score": ["page.html", "page.js"],
         "ser.infer": ["card.md", "page.html"],
     },
     entry_points={"console_scripts": ["ser-predict=ser.bin.ser_predict:program"]},

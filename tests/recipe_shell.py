@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,19 @@ def run(recipe: Path, *options: str, **environment: str) -> subprocess.Completed
         [str(recipe / "run.sh"), *options],
         cwd="/",
         env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def prepare(recipe: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Calls ``local/data.sh`` as ``run.sh`` does."""
+    python = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    return subprocess.run(
+        ["bash", "-c", ". ./db.sh && local/data.sh"],
+        cwd=recipe,
+        env={**os.environ, "PATH": python, "read_speech": "false", **environment},
         capture_output=True,
         text=True,
         check=False,

@@ -1,6 +1,8 @@
 """The benchmarks' stand-ins are what the programs that they time take."""
 
+import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,3 +19,25 @@ def test_the_run_that_is_timed_is_a_run(monkeypatch: pytest.MonkeyPatch) -> None
     with run_folder("mini") as folder:
         result = load(folder).predict(np.zeros(16000, np.float32), 16000)
     assert sum(result.posteriors.values()) == pytest.approx(1)
+
+
+@pytest.mark.slow
+def test_the_row_beside_busy_cores_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(TOOLS))
+    from benchmarks import busy_cores
+
+    monkeypatch.setattr(busy_cores, "ROUNDS", 1)
+    monkeypatch.setattr(busy_cores, "NUM_WINDOWS", 1)
+    monkeypatch.setattr(busy_cores, "CASES", {"passive": ("PASSIVE", 0)})
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(command: list[str]) -> subprocess.Popen[bytes]:
+        started.append(subprocess.Popen(command))
+        return started[-1]
+
+    monkeypatch.setattr(busy_cores, "subprocess", SimpleNamespace(Popen=start))
+    row = busy_cores.latency_on_busy_cores()
+    assert row.value == row.cases["passive"] > 0
+    assert row.raw["passive.alone"] > 0
+    assert len(started) == row.raw["cores"]
+    assert all(process.returncode is not None for process in started), "none is left behind"

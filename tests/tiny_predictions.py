@@ -3,6 +3,7 @@
 import json
 import random
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,10 @@ LABELS = ("ang", "hap", "neu", "sad")
 SYSTEMS = ("cnn_blstm_sa", "transformer_tl_mtl", "mine")
 
 
-def write_predictions(exp_dir: Path) -> None:
-    """Three systems, two seeds, three folds of ten utterances; two right of three."""
+def write_predictions(
+    exp_dir: Path, labels: Sequence[str] = LABELS, systems: Sequence[str] = SYSTEMS
+) -> None:
+    """Systems, two seeds, three folds of ten utterances; two right of three."""
     chance = random.Random("predictions")
     (exp_dir / "folds").mkdir(parents=True)
     for fold in "123":
@@ -41,17 +44,19 @@ def write_predictions(exp_dir: Path) -> None:
     }  # fmt: skip
     write_json(exp_dir / "audit.json", audited)
     folder = exp_dir / "predictions"
-    for system in SYSTEMS:
+    for system in systems:
         (folder / system).mkdir(parents=True)
         for seed in "12":
             for fold in "123":
                 columns = ["utt", "spk", "session", "fold_list", "ref", "hyp"]
-                columns += [f"post_{x}" for x in LABELS]
+                columns += [f"post_{x}" for x in labels]
                 lines = [[*columns, "ref_text"]]
                 for i in range(10):
-                    ref = LABELS[i % 4]
-                    hyp = ref if chance.random() < 0.66 else chance.choice(LABELS)
-                    posteriors = ["0.7" if label == hyp else "0.1" for label in LABELS]
+                    ref = labels[i % len(labels)]
+                    hyp = ref if chance.random() < 0.66 else chance.choice(labels)
+                    posteriors = [
+                        str(round(0.7 if x == hyp else 0.3 / (len(labels) - 1), 6)) for x in labels
+                    ]
                     lines.append(
                         [
                             f"{fold}-{i}",
@@ -83,7 +88,7 @@ def write_predictions(exp_dir: Path) -> None:
             "identity": "i", "stage": 5, "config": {}, "notes": {},
             "inputs": {
                 run: run
-                for system in SYSTEMS for seed in "12" for fold in "123"
+                for system in systems for seed in "12" for fold in "123"
                 for run in [f"{exp_dir}/{system}/seed{seed}/fold{fold}"]
             },
             "git_commit": "abc123", "versions": {"python": "3.11.2", "torch": "2.14.1"},
@@ -117,7 +122,7 @@ def write_logs(exp_dir: Path) -> None:
         (exp_dir / "pretrain" / name / "train.jsonl").write_text("\n".join(lines) + '\n{"sco')
 
 
-def run_score(monkeypatch: pytest.MonkeyPatch, exp_dir: Path, *more: str) -> None:
+def run_score(monkeypatch: pytest.MonkeyPatch, exp_dir: Path, *more: str | Path) -> None:
     options = {
         "--exp-dir": exp_dir,
         "--pretrain": exp_dir / "pretrain",
@@ -127,8 +132,8 @@ def run_score(monkeypatch: pytest.MonkeyPatch, exp_dir: Path, *more: str) -> Non
         "--folds": "1 2 3",
         "--command": "./run.sh --stage 0 --stop-stage 6",
     }
-    words = [str(word) for option in options.items() for word in option]
-    monkeypatch.setattr(sys, "argv", ["score", *words, *more])
+    words = [str(word) for option in (*options.items(), more) for word in option]
+    monkeypatch.setattr(sys, "argv", ["score", *words])
     score.main()
 
 

@@ -37,6 +37,7 @@ ROWS = {
     "predict_realtime": "prediction",
     "predict_cold_start_vs_torch_import": "prediction",
     "onnx_start": "prediction",
+    "latency_on_busy_cores": "busy_cores",
     "api_vs_peers": "prediction",
     "int8_accuracy": "quantised",
 }

@@ -10,12 +10,17 @@ refuse() {
 # Ends with one line where the variable of a corpus (EMODB, LIBRISPEECH, ...) is empty or no folder;
 # with -e as second word a file is taken too.
 require_corpus() {
+  local without=
+  if [ "$1" = LIBRISPEECH ]; then
+    without="; without LibriSpeech: ./run.sh --recogniser none --systems 'cnn_blstm_sa transformer', or\
+ WHISPER=/path/to/whisper-tiny.en ./run.sh --conf conf/whisper --systems transformer_tl"
+  fi
   if [ -z "${!1:-}" ]; then
     refuse "$1 is not set; set it in db.sh or the environment to the corpus's folder\
- (egs/mini needs no corpus)"
+ (egs/mini needs no corpus)$without"
   fi
   if ! test "${2:--d}" "${!1}"; then
-    refuse "$1 is '${!1}': no such folder, seen from $PWD; expected the corpus's; give its full path"
+    refuse "$1 is '${!1}': no such folder, seen from $PWD; expected the corpus's; give its full path$without"
   fi
 }
 

@@ -1,12 +1,36 @@
 #!/usr/bin/env bash
 # Makes egs/NAME: a recipe for a corpus of yours, with the settings for little data of egs/ravdess.
 #
-# Usage: tools/new_recipe.sh NAME        NAME: small letters, digits and underscores
+# Usage: tools/new_recipe.sh NAME [--pattern PATTERN]
+#
+#   NAME                 small letters, digits and underscores; NAME in capitals is the variable that
+#                        says where the corpus lies
+#   --pattern PATTERN    what the names of its audio files say, for egs/NAME/local/data.sh, where it
+#                        can be changed: a regular expression of Python's that matches the whole name
+#                        without its extension (with a slash in it: the path below the folder). Its
+#                        parts (?P<speaker>...) and (?P<label>...) must be there; session, gender, text
+#                        and id are known as well, and a part of any other name becomes a table of the
+#                        corpus. Without it: <speaker>_<label>_<anything>
+#   --help               this text
+#
+# EmoDB's 03a01Fa.wav: --pattern '(?P<speaker>\d\d)(?P<sentence>[ab]\d\d)(?P<label>[WLEAFTN])[a-z]?'
+# A folder for each emotion: --pattern '(?P<label>[^/]+)/(?P<speaker>[^/_]+)_.*'
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-if [ $# -ne 1 ] || ! [[ $1 =~ ^[a-z][a-z0-9_]*$ ]]; then
-  echo "error: '$*': expected one name of small letters, digits and underscores" >&2
+if [ "${1:-}" = --help ] || [ "${1:-}" = -h ]; then
+  sed -n '2,/^set /{/^#/s/^# \{0,1\}//p;}' tools/new_recipe.sh
+  exit 0
+fi
+pattern='(?P<speaker>[^_]+)_(?P<label>[^_.]+)([_.].*)?'
+if [ $# -eq 3 ] && [ "$2" = --pattern ]; then
+  pattern=$3
+elif [ $# -ne 1 ]; then
+  echo "error: '$*': expected NAME, or NAME --pattern PATTERN (tools/new_recipe.sh --help)" >&2
+  exit 2
+fi
+if ! [[ $1 =~ ^[a-z][a-z0-9_]*$ ]]; then
+  echo "error: '$1': expected one name of small letters, digits and underscores" >&2
   exit 2
 fi
 name=$1
@@ -28,6 +52,7 @@ if grep -qx "$corpus" <<<"$taken" || [[ $corpus =~ ^(BASH|CUDA|LC|LD|OMP|PYTHON|
   exit 1
 fi
 
+quoted="'${pattern//\'/\'\\\'\'}'" # one word for a shell
 new=egs/.$name.partial
 rm -rf "$new"
 mkdir -p "$new/local" "$new/conf/protocol"
@@ -55,17 +80,13 @@ require_corpus $corpus -e
 prepare_read_speech
 
 # $corpus may be a table (.csv, .tsv) or a Kaldi data directory, which is taken as it is. Of a folder of audio
-# files a table is made here, a row for each: path, label, speaker (and as far as you know them text, session,
-# gender, id). These lines take <speaker>_<label>_<anything>.wav; write what fits your names.
+# files a table is made, data/from_names.tsv, by the pattern of their names (python -m ser.bin.list_audio --help):
+# its named parts are the columns. Which labels make which class says conf/labels.yaml.
+pattern=$quoted
 table=\$$corpus
 if ! is_table "\$$corpus"; then
   table=data/from_names.tsv
-  mkdir -p data && printf 'path\tlabel\tspeaker\n' >"\$table"
-  python -m ser.bin.list_audio -- "\$$corpus" | while IFS= read -r wav; do
-    [[ \${wav##*/} =~ ^([^_]+)_([^_.]+)([_.].*)?\.[^.]+$ ]] ||
-      refuse "\$wav: expected <speaker>_<label>_<anything>.wav; write in local/data.sh what fits"
-    printf '%s\t%s\t%s\n' "\$wav" "\${BASH_REMATCH[2]}" "\${BASH_REMATCH[1]}" >>"\$table"
-  done
+  mkdir -p data && python -m ser.bin.list_audio --pattern "\$pattern" -- "\$$corpus" >"\$table"
 fi
 python -m ser.bin.prepare_table "\$table" data/ser --conf conf # --allow-pipes: runs the commands of a wav.scp
 END

@@ -104,6 +104,14 @@ names_in() {
   echo "${names# }"
 }
 
+# Looks at what is asked for from stage N on once more, now that what it reads is there.
+# shellcheck disable=SC2154  # doctor is a variable of run.sh
+look_again() {
+  if [ "$1" -le "$stop_stage" ]; then
+    "${doctor[@]}" --stage "$1" >&2
+  fi
+}
+
 # Whether stage N is asked for; says so with its title.
 # shellcheck disable=SC2154  # stage and stop_stage are variables of run.sh
 stage() {

@@ -7,7 +7,8 @@
 #   --stop-stage N        last stage to run (6)
 #   --systems "A B"       systems to train, predict and score, each a <conf>/systems/<name>.yaml
 #                         (all: those that are there)
-#   --folds "1 2"         held-out folds (all of the protocol)
+#   --folds "1 2"         held-out folds (all of the protocol); of some, stage 6 writes
+#                         RESULTS.partial.md, ... and leaves what is of all
 #   --seeds "1 2"         seeds of fine-tuning
 #   --conf DIR            configuration (conf); another one is an experiment of its own beside it:
 #                         conf/whisper in exp/whisper, and with other features in dump/whisper
@@ -79,9 +80,11 @@ if [ "$cmd" = slurm ]; then
 fi
 # What is asked for is looked at before a stage runs. Whether local/data.sh prepares transcribed
 # speech: for a recogniser that is trained here.
-read_speech=$(python -m ser.bin.check_run --conf "$conf" --systems "$systems" \
-  --protocol "$protocol" --folds "$folds" --exp-dir "$exp_dir" --recogniser "$recogniser" \
-  --pretrain "$recogniser/$exp/pretrain" --stop-stage "$stop_stage")
+doctor=(python -m ser.bin.doctor --conf "$conf" --systems "$systems" --protocol "$protocol"
+  --folds "$folds" --seeds "$seeds" --exp-dir "$exp_dir" --recogniser "$recogniser" --nj "$nj"
+  --ngpu "$ngpu" --cmd "$cmd" --stop-stage "$stop_stage" "${training[@]}")
+if [ -n "$jobs" ]; then doctor+=(--jobs "$jobs"); fi
+read_speech=$("${doctor[@]}" --stage "$stage" --read-speech)
 export read_speech
 parts=(data/ser)
 if $read_speech; then parts+=(data/asr_train data/asr_valid); fi
@@ -92,6 +95,7 @@ if stage 0 "data preparation: corpora -> data/{asr_train,asr_valid,ser}, folds, 
   local/data.sh
   python -m ser.bin.make_folds data/ser "$exp_dir/folds" --protocol "$protocol" --folds "$folds"
   python -m ser.bin.audit data/ser "$exp_dir" --protocol "$protocol"
+  look_again 1
 fi
 
 if stage 1 "features: log-mel filterbank -> $dump"; then
@@ -102,6 +106,7 @@ fi
 if $read_speech &&
   stage 2 "subword units: BPE of the recogniser's transcripts -> $exp/bpe"; then
   python -m ser.bin.train_bpe data/asr_train "$exp/bpe" --conf "$conf"
+  look_again 3
 fi
 
 if [ "$recogniser" = . ] &&

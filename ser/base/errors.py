@@ -4,10 +4,11 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 MOST_TOLD = 20  # faults, a screenful
+MOST_IN_LINE = 5  # names in one line
 
 
 class SerError(Exception):
@@ -89,6 +90,13 @@ class StoppedError(SerError):
 
 
 STOPPED_STATUS = 75  # EX_TEMPFAIL of sysexits.h
+
+
+def first_few(names: Iterable[object]) -> str:
+    """What one fault is about, each once, as part of a line: the first few, and how many more."""
+    listed = list(dict.fromkeys(map(str, names)))
+    more = len(listed) - MOST_IN_LINE
+    return "; ".join([*listed[:MOST_IN_LINE], *([f"and {more} more"] if more > 0 else [])])
 
 
 def is_first_process() -> bool:

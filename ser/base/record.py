@@ -3,7 +3,9 @@
 Each stage writes ``run.json`` last. It holds the resolved configuration, digests of the inputs,
 the git commit, the versions, the command and the wall time. The *identity* of a folder is the
 digest of its configuration and of the identities of its inputs: a folder is stale when an input's
-identity is no longer the one it was made from. The git commit never makes a folder stale.
+identity is no longer the one it was made from. The git commit never makes a folder stale. The
+*outputs* are the files that the stage wrote, with size and digest: a folder in which one is lost
+or changed is not finished.
 """
 
 import contextlib
@@ -15,7 +17,7 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,7 @@ import ser
 from ser.base.errors import SerError
 from ser.base.files import digest_json, read_json, write_json
 from ser.base.log import logger
+from ser.base.outputs import faults, outputs_in, seal
 from ser.base.process import num_cores
 
 PACKAGES = ("torch", "torchaudio", "sentencepiece", "kaldiio", "numpy", "soundfile", "soxr")
@@ -129,12 +132,24 @@ class Record:
         return digest_json({"config": self.config, "inputs": self.inputs})
 
     def is_finished(self) -> bool:
-        """Whether the folder is whole and was made from these very inputs."""
-        whole = (self.folder / "run.json").exists()
-        return whole and read_record(self.folder)["identity"] == self.identity
+        """Whether the folder is whole, made from these very inputs, and as it was written."""
+        if not (self.folder / "run.json").exists():
+            return False
+        record = read_record(self.folder)
+        if record["identity"] != self.identity:
+            return False
+        wrong = faults(self.folder, record.get("outputs", {}))
+        if wrong:
+            logger.warning("%s: %s; it is made anew", self.folder, "; ".join(wrong))
+        return not wrong
 
-    def finish(self, **notes: Any) -> None:
-        """Declares the folder whole; call it last."""
+    def finish(self, outputs: Sequence[Path] | None = None, **notes: Any) -> None:
+        """Declares the folder whole; call it last.
+
+        Args:
+            outputs: Files below the folder that must stay as they are; all files in it by default.
+            notes: What else the record says.
+        """
         write_json(
             self.folder / "run.json",
             {
@@ -142,6 +157,9 @@ class Record:
                 "stage": self.stage,
                 "config": self.config,
                 "inputs": self.inputs,
+                "outputs": seal(
+                    self.folder, outputs_in(self.folder) if outputs is None else outputs
+                ),
                 "notes": notes,
                 "git_commit": git_commit(),
                 "versions": versions(),
@@ -178,7 +196,8 @@ def require(folder: Path, stage: int) -> dict[str, Any]:
         stage: The stage that makes it.
 
     Raises:
-        SerError: The folder is not whole, or it, or anything that it was made from, is stale.
+        SerError: The folder is not whole or not as it was written, or it, or anything that it was
+            made from, is stale.
     """
     path = folder / "run.json"
     if not path.exists():
@@ -187,6 +206,11 @@ def require(folder: Path, stage: int) -> dict[str, Any]:
             f"{stage}; run {rerun_hint(stage, folder)}"
         )
     record = read_record(folder)
+    if wrong := faults(folder, record.get("outputs", {})):
+        raise SerError(
+            f"{folder}: {'; '.join(wrong)}; expected what stage {stage} wrote; run "
+            f"{rerun_hint(stage, folder)}"
+        )
     for name, identity in record["inputs"].items():
         upstream = recipe_of(folder) / name
         if (upstream / "run.json").exists():

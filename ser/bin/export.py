@@ -2,7 +2,8 @@
 
 The ONNX file is a model for ser-predict, which runs it by onnxruntime without torch. Inputs: feats
 (batch, frames, bands), the mean of each band taken off, or with --features-inside samples (batch,
-samples) in 16-bit scale; and lens (batch).
+samples) in 16-bit scale; and lens (batch). With --int8 a batch is one utterance: what is quantised
+as it comes would depend on the others.
 """
 
 import argparse

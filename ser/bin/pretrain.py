@@ -43,7 +43,8 @@ def main() -> None:
         return
     # torch takes seconds to import.
     from ser.train.pretrain import PretrainRun, pretrain
-    from ser.train.published import import_encoder, published_features
+    from ser.train.published import import_encoder
+    from ser.train.weights_folder import published_features
 
     for name, config in encoders.items():
         if isinstance(config, ImportConfig):

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from ser.base.errors import SerError
-from ser.base.options import distinct_words
+from ser.base.options import distinct_words, whole_numbers
 from ser.base.process import num_cores, threads_per_job
 from ser.config.pretraining import refuse_without_recogniser
 from ser.corpus.fold_lists import choose_folds
@@ -60,17 +60,15 @@ def runs_of(args: argparse.Namespace) -> list[FinetuneRun]:
     systems = trainable_systems(args.conf, asked, args.feats)
     if args.pretrain.parts[0] == "none":  # run.sh --recogniser none
         refuse_without_recogniser(args.conf, systems, systems)
-    seeds = distinct_words("--seeds", args.seeds)
+    seeds = whole_numbers("--seeds", args.seeds)
     folds = choose_folds(args.exp_dir / "folds", args.folds)
-    if not all(seed.isdecimal() for seed in seeds):
-        raise SerError(f"--seeds '{args.seeds}': expected whole numbers")
     num_threads = threads_per_job(num_jobs(args))
     deadline = deadline_after(args.max_minutes)
     return [
         FinetuneRun(
             conf=args.conf,
             system=system,
-            seed=int(seed),
+            seed=seed,
             fold=fold,
             protocol=args.protocol,
             feats=args.feats,

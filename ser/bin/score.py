@@ -1,4 +1,8 @@
-"""Stage 6: scores the predictions: results.json, RESULTS.md, report.html, figures, a table."""
+"""Stage 6: scores the predictions: results.json, RESULTS.md, report.html, figures, a table.
+
+Of some of the protocol's folds alone all this is called partial in its title, and is written beside
+the report of all folds: RESULTS.partial.md, ...
+"""
 
 import argparse
 from pathlib import Path
@@ -7,8 +11,10 @@ from ser.base.errors import run_program
 from ser.base.files import write_json, write_text
 from ser.base.options import distinct_words
 from ser.base.record import require
-from ser.corpus.fold_lists import choose_folds
+from ser.corpus.fold_lists import choose_folds, fold_names
 from ser.data.wordless import trainable_systems
+from ser.kaldi.table import read_table
+from ser.score.audio import Audio, audio_of
 from ser.score.figures import write_figures
 from ser.score.held_out import check_held_out
 from ser.score.page import page
@@ -16,6 +22,7 @@ from ser.score.paper import read_paper_results
 from ser.score.prediction_table import STAGE
 from ser.score.predictions import check_runs, read_predictions
 from ser.score.report import report, terminal_table
+from ser.score.report_files import ReportFiles
 from ser.score.results import assemble_results
 from ser.score.training import (
     describe_run,
@@ -39,7 +46,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--systems", required=True, help="rows of the table")
     parser.add_argument("--seeds", required=True)
     parser.add_argument("--folds", default="", help="all of the protocol's by default")
-    parser.add_argument("--feats", type=Path, help="whose text tells whether there are words")
+    parser.add_argument("--feats", type=Path, help="its text and wav.scp are read")
     parser.add_argument("--command", required=True, help="what the user typed, for the report")
     parser.add_argument("--publish", type=Path, help="folder that gets a copy of RESULTS.md")
     return parser.parse_args()
@@ -53,6 +60,8 @@ def main() -> None:
         systems = trainable_systems(args.conf, systems, args.feats)
     seeds = distinct_words("--seeds", args.seeds)
     folds = choose_folds(args.exp_dir / "folds", args.folds)
+    all_folds = fold_names(args.exp_dir / "folds")
+    files = ReportFiles(args.exp_dir, partial=set(folds) != set(all_folds))
     record = require(args.exp_dir / "predictions", STAGE)
     runs = {s: run_folders(args.exp_dir, s, seeds, folds) for s in systems}
     check_runs(record, [folder for folders in runs.values() for folder in folders])
@@ -64,20 +73,28 @@ def main() -> None:
     protocol = read_protocol(args.exp_dir)
     published = read_published(args.exp_dir, systems, seeds, folds)
     run = describe_run(record, args.command, protocol, seeds, folds, times, pretrain, published)
+    if files.partial:
+        run["all_folds"] = all_folds
     audited = read_audit(args.exp_dir)
     results = assemble_results(predictions, read_paper_results(args.conf), run, audited)
 
     results["digests"] = input_digests(args.exp_dir, systems, seeds, folds)
-    figures = args.exp_dir / "figures"
-    drawn = write_figures(figures, results, finetune, pretrain)
-    results["figures"] = figure_digests(figures, drawn)
-    write_json(args.exp_dir / "results.json", results)
-    write_text(args.exp_dir / "RESULTS.md", report(results, with_figures=True))
-    text = page(results, predictions, figures)
-    write_text(args.exp_dir / "report.html", text)
+    drawn = write_figures(files.figures, results, finetune, pretrain)
+    results["figures"] = figure_digests(files.figures, drawn)
+    write_json(files.results, results)
+    write_text(files.report, report(results, files.figures.name))
+    audio = _audio(args.feats, files.page)
+    write_text(files.page, page(results, predictions, files.figures, audio))
     if args.publish:
-        write_text(args.publish / "RESULTS.md", report(results))
+        write_text(args.publish / files.report.name, report(results))
     print(terminal_table(results))
+
+
+def _audio(feats: Path | None, page_path: Path) -> Audio | None:
+    """What the page plays, where the features say what they were made of."""
+    if feats is None or not (feats / "wav.scp").exists():
+        return None
+    return audio_of(read_table(feats / "wav.scp"), page_path)
 
 
 if __name__ == "__main__":

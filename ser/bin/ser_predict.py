@@ -7,7 +7,7 @@ header mono PCM of 16 bits.
 
 A file that cannot be read is named on standard error; the others go on, and the exit status is 1.
 Audio that cannot be speech (silence, less than 25 ms, clipped) is named there too and gets
-no label.
+no label; with --segments vad a recording without speech gets no line.
 
 The latency of a line from standard input counts from the time that the last sample of its window
 came in, queued or not; where samples come faster than they were spoken, from their reading.
@@ -39,6 +39,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--threshold", type=float, default=0.0, help="no label below (0)")
     parser.add_argument("--window", type=float, help="seconds; a line for each window of a file")
     parser.add_argument("--hop", type=float, help="seconds between windows (a window)")
+    parser.add_argument(
+        "--segments", choices=["vad"], help="a line for each stretch of speech, found by its energy"
+    )
     parser.add_argument("--rate", type=int, help="Hz, of raw standard input (16000)")
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:1 (cpu)")
     parser.add_argument("--batch", type=int, default=16, help="most utterances at a time (16)")
@@ -57,6 +60,8 @@ def check_options(args: argparse.Namespace) -> None:
         SerError: One of them was given.
     """
     listens = args.inputs == ["-"]
+    if args.segments is not None:
+        _check_segments(args)
     if args.hop is not None and args.window is None:
         raise SerError(f"--hop {args.hop:g} without --window; expected both")
     if args.html is not None and "-" in args.inputs:
@@ -65,6 +70,19 @@ def check_options(args: argparse.Namespace) -> None:
         raise SerError(f"--format {args.format} with --html; expected one of the two")
     if args.rate is not None and not listens:
         raise SerError(f"--rate {args.rate} with files, which tell their own; expected it with -")
+
+
+def _check_segments(args: argparse.Namespace) -> None:
+    given = {"--window": args.window, "--hop": args.hop, "--html": args.html}
+    for option, value in given.items():
+        if value is not None:
+            shown = value if isinstance(value, Path) else f"{value:g}"
+            raise SerError(f"--segments vad with {option} {shown}; expected one of the two")
+    if "-" in args.inputs:
+        raise SerError(
+            "--segments vad with -; expected a file, whose noise is known before its "
+            "speech; leave --segments out, or write the stream into a file first"
+        )
 
 
 def main() -> None:
@@ -83,9 +101,10 @@ def main() -> None:
         print(f"error: {fault}", file=sys.stderr)
     failed = bool(faults)
     quiet = sys.stdout.isatty() or None  # there the lines themselves are the progress
-    timed = args.window is not None
+    timed = args.window is not None or args.segments is not None
     if timed:
-        found = tqdm(_windows(model, inputs, args), unit="window", disable=quiet)
+        unit = "window" if args.segments is None else "segment"
+        found = tqdm(_parts(model, inputs, args), unit=unit, disable=quiet)
     else:
         found = tqdm(_files(model, inputs), total=len(inputs), unit="file", disable=quiet)
     width = max((len(str(one.path)) for one in inputs), default=0)
@@ -133,16 +152,29 @@ def _files(
         yield one, result
 
 
-def _windows(
+def _parts(
     model: Model, inputs: list[AudioInput], args: argparse.Namespace
 ) -> Iterator[tuple[AudioInput, Result | SerError]]:
-    hop = _or(args.hop, args.window)
+    """Windows or stretches of speech, file by file."""
     for one in inputs:
         try:
-            for result in model.predict_windows(one.path, args.window, hop):
+            if args.segments is None:
+                found = model.predict_windows(one.path, args.window, _or(args.hop, args.window))
+            else:
+                found = _speech(model, one.path)
+            for result in found:
                 yield one, result
         except SerError as error:
             yield one, error
+
+
+def _speech(model: Model, path: Path) -> Iterator[Result]:
+    silent = True
+    for result in model.predict_speech(path):
+        silent = False
+        yield result
+    if silent:
+        print(f"warning: {path}: no speech; no line", file=sys.stderr)
 
 
 def _listen(model: Model, args: argparse.Namespace) -> None:

@@ -1,9 +1,12 @@
 """``conf/protocol/<name>.yaml``: the keys of a cross-validation protocol."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from ser.base.errors import SerError
+from ser.config.schema import SystemConfig
 from ser.config.section import Count, Section
 
 
@@ -109,3 +112,35 @@ class ProtocolConfig(Section):
         if self.fold_unit == "scene" and self.num_scene_groups:
             raise ValueError("num_scene_groups with fold_unit scene; expected one of the two")
         return self
+
+
+def under_protocol(
+    name: str, system: SystemConfig, protocol: ProtocolConfig, path: Path
+) -> SystemConfig:
+    """A system as a protocol has it trained: with the protocol's averaging.
+
+    Args:
+        name: Of the system.
+        system: Its configuration.
+        protocol: What ``path`` says.
+        path: ``conf/protocol/<name>.yaml``.
+
+    Raises:
+        SerError: The two contradict each other.
+    """
+    if system.training.patience_epochs and protocol.validation == "none":
+        raise SerError(
+            f"{name}: training.patience_epochs {system.training.patience_epochs} with validation "
+            f"none in {path}; expected a validation set to lose patience with; write null, or use "
+            "another protocol"
+        )
+    if not protocol.average_epochs:
+        return system
+    if system.training.average_epochs > 1:
+        raise SerError(
+            f"{path}: average_epochs {protocol.average_epochs}, and {name} has "
+            f"training.average_epochs {system.training.average_epochs}; expected one of the two; "
+            "remove one"
+        )
+    training = system.training.model_copy(update={"average_epochs": protocol.average_epochs})
+    return system.model_copy(update={"training": training})

@@ -139,7 +139,8 @@ class TrainingConfig(Section):
     ``checkpoint_steps``. ``average_epochs`` averages the weights of so many epochs: the last, or
     with selection the best. ``patience_epochs`` ends a run after so many epochs without a better
     validation. ``spec_augment`` is null where features are not masked; ``speed_factors`` adds a
-    copy of every training utterance at each speed. ``compile`` runs the network through
+    copy of every training utterance at each speed. ``max_seconds`` leaves longer utterances out of
+    training, not out of validation and test. ``compile`` runs the network through
     ``torch.compile``.
     """
 
@@ -157,6 +158,8 @@ class TrainingConfig(Section):
     ]
     average_epochs: Count = 1
     patience_epochs: Count | None = None
+    # Where it is null, what is trained is what it was before there was this key: so is its record.
+    max_seconds: Annotated[Positive | None, Field(exclude_if=lambda value: value is None)] = None
     compile: bool = False
 
     @model_validator(mode="after")

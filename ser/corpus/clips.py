@@ -4,7 +4,7 @@ import hashlib
 import io
 import shutil
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from ser.base.log import logger
 from ser.base.record import Record, read_record
 from ser.corpus.pipes import is_pipe, output_of
 from ser.kaldi.audio import is_audio, read_samples, reason_of, require_file
+from ser.kaldi.audio_ark import place_in_ark
 from ser.kaldi.ends import CutError
 from ser.kaldi.films import can_be_read, decode_film, without_pyav
 
@@ -35,7 +36,8 @@ class Clip:
     """Where the audio of an utterance is.
 
     Attributes:
-        source: An audio file, a film, or a command that ends in ``|`` and writes audio.
+        source: An audio file, a film, ``<ark>:<offset>`` of audio in an archive, or a command that
+            ends in ``|`` and writes audio.
         start: Seconds.
         end: Seconds; None for all of the source.
     """
@@ -86,12 +88,13 @@ def write_clips(clips: Mapping[str, Clip], out: Path, allow_pipes: bool) -> Writ
             f"wav.scp: a command, '{pipe}'; commands are run only where that is allowed; read "
             "them, then pass --allow-pipes"
         )
-    versions = _versions(by_source)
+    versions = _versions({source: utts[0] for source, utts in by_source.items()})
     wanted = {utt: asdict(clip) | {"version": versions[clip.source]} for utt, clip in clips.items()}
     record = Record(out, 0, {"formats": FORMATS, "clips": wanted}, {})
-    if record.is_finished():
-        return Written(_files(out, wanted), {})
-    films = {source for source in by_source if not is_pipe(source) and not is_audio(Path(source))}
+    files = _files(out, wanted)
+    if record.is_finished() and all(path.is_file() for path in files.values()):
+        return Written(files, {})
+    films = {source for source in by_source if _is_film(source)}
     if films and not can_be_read():
         raise without_pyav(min(films))
     made = out.with_name(f".{out.name}.made")  # so far, each named after what it was made from
@@ -114,7 +117,9 @@ def write_clips(clips: Mapping[str, Clip], out: Path, allow_pipes: bool) -> Writ
     with whole_folder(out) as folder:
         for utt, path in found.items():
             _link(path, folder / f"{_stem(utt)}{path.suffix}")
-        Record(folder, 0, {"formats": FORMATS, "clips": kept}, {}).finish()
+        # Every later stage asks for this record: it would read all audio each time, where the data
+        # directory has the digests of the audio already. A lost file is made anew all the same.
+        Record(folder, 0, {"formats": FORMATS, "clips": kept}, {}).finish(outputs=())
     shutil.rmtree(made, ignore_errors=True)
     _tell(overshoots)
     return Written(_files(out, kept), unreadable)
@@ -194,12 +199,22 @@ def _raise_all(faults: Iterable[SerError]) -> None:
     found.raise_any()
 
 
-def _versions(by_source: Mapping[str, Sequence[str]]) -> dict[str, str]:
+def _is_film(source: str) -> bool:
+    """Whether PyAV is to read a source: no command, no place in an archive, no audio file."""
+    return not (is_pipe(source) or place_in_ark(source) or is_audio(Path(source)))
+
+
+def _versions(utt_of: Mapping[str, str]) -> dict[str, str]:
+    """What tells each source from one that takes its place, given an utterance of each.
+
+    Raises:
+        SerError: Files are missing, or entries mean no piece of an archive.
+    """
     faults = Faults()
     versions = {}
-    for source, utts in by_source.items():
+    for source, utt in utt_of.items():
         with faults.noted():
-            versions[source] = _version(source, utts[0])
+            versions[source] = _version(source, utt)
     faults.raise_any()
     return versions
 
@@ -208,8 +223,10 @@ def _version(source: str, utt: str) -> str:
     """What tells a file from one that takes its place; nothing does for what a command writes."""
     if is_pipe(source):
         return "unknown"
-    require_file(Path(source), utt)
-    status = Path(source).stat()
+    place = place_in_ark(source)
+    path = place.ark if place else Path(source)
+    require_file(path, utt)
+    status = path.stat()
     return f"{status.st_size} bytes, {status.st_mtime_ns} ns"
 
 
@@ -223,7 +240,10 @@ def _stem(utt: str) -> str:
 
 def _decode(source: str, utt: str) -> tuple[Any, int]:
     """Samples (N,) of a source, +-1, its channels averaged, and their rate in Hz."""
-    if not is_pipe(source) and not is_audio(Path(source)):
+    place = place_in_ark(source)
+    if place:
+        return place.read(utt)
+    if _is_film(source):
         return decode_film(Path(source), source)
     output = output_of(source) if is_pipe(source) else None
     try:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ser.corpus.emotion import EmotionCorpus, EmotionUtterance
 from ser.corpus.layout import named_files, read_rows
+from ser.corpus.roots import find_root, holds
 from ser.text.normalise import normalise_transcript
 
 EMOTIONS = {
@@ -54,6 +55,7 @@ def read_crema_d(root: Path) -> EmotionCorpus:
         SerError: The path holds no clip, a name is not of the scheme, or the actors' table lacks
             a column.
     """
+    root = find_root(root, EXPECTED, holds("AudioWAV/1[0-9][0-9][0-9]_*"), ["AudioWAV"])
     gender_of = _genders(root / "VideoDemographics.csv")
     utterances, excluded = [], {}
     for path, name in named_files(root, "AudioWAV/*", NAME, EXPECTED):

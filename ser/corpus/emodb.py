@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ser.corpus.emotion import EmotionCorpus, EmotionUtterance
 from ser.corpus.layout import named_files
+from ser.corpus.roots import find_root, holds
 from ser.text.normalise import normalise_transcript
 
 EMOTIONS = {
@@ -48,6 +49,7 @@ def read_emodb(root: Path) -> EmotionCorpus:
         SerError: The path holds no audio, or a name is not of the scheme.
     """
     utterances = []
+    root = find_root(root, EXPECTED, holds("wav/[01][0-9][ab][01][0-9][A-Z]*"), ["wav"])
     for path, name in named_files(root, "wav/*", NAME, EXPECTED):
         speaker = name["speaker"]
         utterances.append(

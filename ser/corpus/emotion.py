@@ -1,7 +1,7 @@
 """Emotional utterances of any corpus -> a Kaldi data directory, no utterance lost in silence."""
 
 import difflib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -81,6 +81,37 @@ def unique(utterances: Iterable[EmotionUtterance]) -> dict[str, EmotionUtterance
     return found
 
 
+def without_copies(utterances: Iterable[EmotionUtterance]) -> list[EmotionUtterance]:
+    """Each utterance once: files that are the same to the byte, as of a nested copy, are told.
+
+    The one in the fewest folders is kept.
+
+    Raises:
+        SerError: An id has files that differ.
+    """
+    found: dict[str, EmotionUtterance] = {}
+    faults = Faults()
+    copies = []
+    for u in sorted(utterances, key=lambda u: len(u.wav.parts)):
+        first = found.setdefault(u.utt, u).wav
+        if first == u.wav:
+            continue
+        copies.append(u.wav)
+        if first.stat().st_size != u.wav.stat().st_size or digest_file(first) != digest_file(u.wav):
+            fault = SerError(
+                f"{u.wav}: {first} is another file of the same utterance, and differs; expected "
+                "one; remove the wrong one"
+            )
+            faults.add(fault)
+    faults.raise_any()
+    if copies:
+        logger.warning(
+            "warning: %s files are copies of others to the byte (%s the first); each is read once",
+            *(len(copies), copies[0]),
+        )
+    return list(found.values())
+
+
 def check_labels(utterances: Iterable[EmotionUtterance], labels: LabelsConfig) -> None:
     """Holds a corpus to the label map.
 
@@ -88,18 +119,18 @@ def check_labels(utterances: Iterable[EmotionUtterance], labels: LabelsConfig) -
         SerError: Labels are neither in a class nor excluded.
     """
     known = {*labels.class_of, *labels.exclude}
-    unknown: dict[str, list[str]] = {}
+    utts_of: dict[str, list[str]] = defaultdict(list)
     for u in utterances:
         if u.label not in known:
-            unknown.setdefault(u.label, []).append(u.utt)
+            utts_of[u.label].append(u.utt)
     faults = Faults()
-    for label, utts in sorted(unknown.items()):
+    for label, utts in sorted(utts_of.items()):
         near = difflib.get_close_matches(label.casefold(), known, n=1)
-        more = f" (and {len(utts) - 1} more)" if len(utts) > 1 else ""
+        more = f" and {len(utts) - 1} more" if len(utts) > 1 else ""
         fault = SerError(
-            f"labels.yaml: the label '{label}' of {utts[0]}{more} is neither in a class nor in "
-            "'exclude'; expected every label of the corpus; add it to one of them"
-            f"{f', or is it {near[0]!r}?' if near else ''}"
+            f"labels.yaml: the label '{label}' of {utts[0]}{more}: neither in a class nor in "
+            "'exclude'; expected every label of the corpus; add it to one of them, or mend it in "
+            f"the corpus{f' (is it {near[0]!r}?)' if near else ''}"
         )
         faults.add(fault)
     faults.raise_any()

@@ -14,6 +14,7 @@ from pathlib import Path
 from ser.base.errors import Faults, SerError
 from ser.corpus.emotion import EmotionCorpus, EmotionUtterance
 from ser.corpus.layout import named_files
+from ser.corpus.roots import find_root, holds
 from ser.text.normalise import normalise_transcript
 
 EMOTIONS = {
@@ -39,6 +40,7 @@ def read_esd(root: Path) -> EmotionCorpus:
         SerError: The path holds no audio, a name or folder is not of the scheme, or a speaker's
             transcripts are missing or of no encoding that ESD uses.
     """
+    root = find_root(root, EXPECTED, holds("00[0-2][0-9]/*/**/00[0-2][0-9]_*"), ["00[0-2][0-9]"])
     texts: dict[str, dict[str, str]] = {}
     utterances = []
     excluded = {}

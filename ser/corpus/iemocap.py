@@ -14,6 +14,7 @@ from pathlib import Path
 from ser.base.errors import Faults, SerError
 from ser.config.schema import CountsConfig, LabelsConfig
 from ser.corpus.emotion import EmotionUtterance
+from ser.corpus.roots import find_root, holds, is_of_the_system
 from ser.text.normalise import normalise_transcript
 
 UTT = re.compile(
@@ -80,15 +81,14 @@ def read_iemocap(root: Path) -> Iemocap:
     """Parses the whole tree.
 
     Args:
-        root: ``IEMOCAP_full_release``, or the folder that holds it.
+        root: ``IEMOCAP_full_release``.
 
     Raises:
         SerError: The path does not exist, holds no session, or a file is malformed.
     """
     if not root.is_dir():
         raise SerError(f"{root}: no such folder; expected IEMOCAP_full_release; set IEMOCAP")
-    inner = root / "IEMOCAP_full_release"
-    root = inner if inner.is_dir() else root
+    root = find_root(root, "Session1 to Session5", holds("Session[1-5]/dialog"), ["Session[1-5]"])
     sessions = sorted(path for path in root.glob("Session[1-5]") if path.is_dir())
     if not sessions:
         raise SerError(f"{root}: holds no Session1 to Session5; expected IEMOCAP_full_release")
@@ -113,8 +113,8 @@ def _look_at_audio(corpus: Iemocap, session: Path, turns: Mapping[str, Turn]) ->
         labels = session / "dialog" / "EmoEvaluation" / f"{dialogue.name}.txt"
         if not labels.is_file():
             corpus.unlabelled.append(labels)
-        for wav in dialogue.glob("*.wav"):
-            if wav.stem not in turns and not wav.name.startswith("._"):
+        for wav in dialogue.glob("*.[Ww][Aa][Vv]"):
+            if wav.stem not in turns and not is_of_the_system(wav):
                 corpus.left_out[wav.stem] = "audio of a turn without label"
 
 
@@ -123,6 +123,8 @@ def _add_turn(corpus: Iemocap, session: Path, orig: str, turn: Turn, words: str 
     assert match, orig  # _read_evaluations has checked it
     spk = f"Ses0{match['session']}{match['letter']}"
     wav = session / "sentences" / "wav" / match["dialogue"] / f"{orig}.wav"
+    if not wav.is_file() and wav.with_suffix(".WAV").is_file():
+        wav = wav.with_suffix(".WAV")
     missing = [str(wav)] * (not wav.is_file()) + ["transcript"] * (words is None)
     if missing or words is None:
         corpus.incomplete[f"{spk}-{orig}"] = "missing: " + ", ".join(missing)
@@ -154,7 +156,7 @@ def _lines(folder: Path) -> Iterator[tuple[Path, int, str]]:
     if not folder.is_dir():
         raise SerError(f"{folder}: no such folder; expected a whole session; restore it")
     for path in sorted(folder.glob("*.txt")):
-        if path.name.startswith("._"):
+        if is_of_the_system(path):
             continue
         content = path.read_bytes()
         try:

@@ -11,6 +11,7 @@ from pathlib import Path
 from ser.base.errors import Faults, SerError
 from ser.base.files import read_text
 from ser.base.log import logger
+from ser.corpus.roots import is_of_the_system, refuse_archives
 from ser.kaldi.audio import EXTENSIONS
 
 GENDERS = {
@@ -26,7 +27,7 @@ GENDERS = {
 
 
 def audio_files(root: Path, pattern: str, expected: str) -> list[Path]:
-    """The audio files of a corpus, sorted; AppleDouble files (``._name``) are none.
+    """The audio files of a corpus, sorted; those that macOS adds (``._name``) are none.
 
     Args:
         root: The corpus.
@@ -41,7 +42,7 @@ def audio_files(root: Path, pattern: str, expected: str) -> list[Path]:
     found = [
         path
         for path in sorted(root.glob(pattern))
-        if path.suffix.lower() in EXTENSIONS and not path.name.startswith("._")
+        if path.suffix.lower() in EXTENSIONS and not is_of_the_system(path)
     ]
     if not found:
         raise SerError(
@@ -69,6 +70,7 @@ def list_audio(root: Path) -> list[Path]:
     except OSError as error:
         raise SerError(f"{error.filename}: {error.strerror}; expected a folder to read") from error
     if not audio:
+        refuse_archives(root, "audio files")
         raise SerError(f"{root}: 0 audio files in it; mend the path, or local/data.sh")
     broken = next((path for path in audio if len(str(path).splitlines()) > 1), None)
     if broken:
@@ -162,14 +164,16 @@ def read_rows(
             )
         first = rows.line_num + 1
         for row in rows:
-            if row and len(row) != len(header):
+            if not any(map(str.strip, row)):
+                pass  # Excel writes delimiters to the end of what was ever filled
+            elif len(row) != len(header):
                 lost = f" in lines {first} to {rows.line_num}" if first < rows.line_num else ""
                 fault = SerError(
                     f"{path}:{first}: {len(row)} cells{lost}; expected {len(header)}, as the "
                     f"header has; mend the row{', or its quotes' if lost else ''}"
                 )
                 faults.add(fault)
-            elif row:
+            else:
                 yield first, dict(zip(header, map(str.strip, row), strict=True))
             first = rows.line_num + 1
         faults.raise_any()
@@ -186,6 +190,11 @@ def one_word(text: str) -> str:
     Letters with marks are composed (Unicode NFC): some systems write them so, others in parts.
     """
     return re.sub(r"[\s/\\]+", "_", unicodedata.normalize("NFC", text).strip("/\\ "))
+
+
+def likeness(word: str) -> str:
+    """What the names of one person have in common: ``anna`` and ``Anna``, ``1`` and ``01``."""
+    return str(int(word)) if word.isdecimal() else word.casefold()
 
 
 def speaker_word(text: str) -> str:

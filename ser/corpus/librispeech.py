@@ -10,7 +10,10 @@ from pathlib import Path
 from ser.base.errors import Faults, SerError
 from ser.base.files import read_text
 from ser.base.log import logger
+from ser.base.record import require
+from ser.config.schema import PretrainConfig
 from ser.corpus.recorded import write_recorded
+from ser.corpus.roots import find_root, holds, is_of_the_system
 from ser.kaldi.audio import EXTENSIONS, measure_durations
 from ser.kaldi.data_dir import write_data_dir
 from ser.kaldi.table import Table
@@ -44,6 +47,25 @@ def missing_subsets(root: Path, subsets: Sequence[str]) -> list[str]:
     return missing
 
 
+def require_subsets(data: Path, config: PretrainConfig, path: Path) -> None:
+    """Holds ``data/asr_train`` to the subsets that a pre-training expects.
+
+    Args:
+        data: The data directory.
+        config: The pre-training.
+        path: Its ``conf/pretrain/<name>.yaml``.
+
+    Raises:
+        SerError: Some are missing, and the configuration does not allow it.
+    """
+    missing = require(data, 0)["notes"].get("missing_subsets", [])
+    if missing and not config.allow_missing_subsets:
+        raise SerError(
+            f"{data}: LibriSpeech's {', '.join(missing)} are missing; {path} expects all; restore "
+            "them and rerun from stage 0, or set allow_missing_subsets: true"
+        )
+
+
 def read_librispeech(root: Path, subsets: Iterable[str]) -> list[ReadUtterance]:
     """All utterances of the subsets that are there.
 
@@ -73,7 +95,7 @@ def read_librispeech(root: Path, subsets: Iterable[str]) -> list[ReadUtterance]:
 
 
 def _refuse_audio(path: Path) -> None:
-    if path.suffix.lower() in EXTENSIONS and not path.name.startswith("._"):
+    if path.suffix.lower() in EXTENSIONS and not is_of_the_system(path):
         raise SerError(
             f"{path}: audio beside the chapters, without a transcript; expected "
             "<subset>/<speaker>/<chapter>/<utterance>; move or remove it"
@@ -97,7 +119,7 @@ def _read_chapter(chapter: Path) -> list[ReadUtterance]:
     faults.raise_any()
     audio: dict[str, Path] = {}
     for path in sorted(chapter.iterdir()):
-        if path.suffix.lower() not in EXTENSIONS or path.name.startswith("._"):
+        if path.suffix.lower() not in EXTENSIONS or is_of_the_system(path):
             continue
         if path.stem in audio:
             raise SerError(f"{path}: {audio[path.stem].name} has the same id; remove one of them")
@@ -169,6 +191,9 @@ def prepare_librispeech(
     Raises:
         SerError: The corpus is missing or malformed, or nothing is left to validate on.
     """
+    subsets = (*train_subsets, *valid_subsets)
+    is_root = holds(*(f"{subset}/*/*/*.trans.txt" for subset in subsets))
+    root = find_root(root, "subsets of LibriSpeech", is_root, subsets)
     missing = missing_subsets(root, train_subsets)
     missing_valid = missing_subsets(root, valid_subsets) if valid_subsets else []
     if missing or missing_valid:

@@ -6,9 +6,11 @@ so on for ``dev`` and ``test``. A turn may also be an audio file of the same nam
 
 from pathlib import Path
 
-from ser.base.errors import Faults, SerError
+from ser.base.errors import Faults, SerError, first_few
+from ser.base.files import digest_file
 from ser.corpus.emotion import NO_AUDIO, EmotionCorpus, EmotionUtterance
 from ser.corpus.layout import read_rows, speaker_word
+from ser.corpus.roots import find_root, holds, is_of_the_system
 from ser.kaldi.audio import EXTENSIONS
 from ser.text.normalise import normalise_transcript
 
@@ -37,6 +39,9 @@ def read_meld(root: Path) -> EmotionCorpus:
     Raises:
         SerError: A table or a folder is missing, a column is, or an emotion is none of MELD's.
     """
+    root = find_root(
+        root, "the tables of all three parts", _has_all_tables, [*PARTS, *PARTS.values()]
+    )
     utterances: list[EmotionUtterance] = []
     excluded: dict[str, str] = {}
     faults = Faults()
@@ -45,7 +50,7 @@ def read_meld(root: Path) -> EmotionCorpus:
         files = {
             path.stem: path
             for path in sorted(_find(root, folder).iterdir())
-            if path.suffix.lower() in {".mp4", *EXTENSIONS} and not path.name.startswith("._")
+            if path.suffix.lower() in {".mp4", *EXTENSIONS} and not is_of_the_system(path)
         }
         for line, row in list(read_rows(table, COLUMNS)):  # all of its faults at once
             with faults.noted():
@@ -78,12 +83,22 @@ def read_meld(root: Path) -> EmotionCorpus:
     return EmotionCorpus(utterances, excluded)
 
 
+def _has_all_tables(folder: Path) -> bool:
+    names = [f"{part}_sent_emo.csv" for part in PARTS]
+    return all(holds(name, f"*/{name}", f"*/*/{name}")(folder) for name in names)
+
+
 def _find(root: Path, name: str) -> Path:
     """A file or folder by its name, wherever an unpacked archive put it."""
-    found = sorted(path for path in root.rglob(name) if not path.name.startswith("._"))
+    found = sorted(path for path in root.rglob(name) if not is_of_the_system(path))
     if not found:
         raise SerError(
             f"{root}: no {name} in it; expected MELD.Raw with its three archives unpacked; unpack "
             "them, or check the path in db.sh"
+        )
+    if len({digest_file(path) if path.is_file() else str(path) for path in found}) > 1:
+        raise SerError(
+            f"{root}: {len(found)} of {name} that differ: {first_few(found)}; expected one; "
+            "set the path in db.sh to the folder of one"
         )
     return found[0]

@@ -10,6 +10,7 @@ from ser.base.errors import Faults, SerError
 from ser.base.files import read_text
 from ser.corpus.emotion import NO_AUDIO, EmotionCorpus, EmotionUtterance
 from ser.corpus.layout import read_rows
+from ser.corpus.roots import find_root, holds
 from ser.text.normalise import normalise_transcript
 
 EMOTIONS = {
@@ -26,6 +27,9 @@ EMOTIONS = {
 }
 COLUMNS = ("FileName", "EmoClass", "EmoAct", "EmoVal", "EmoDom", "SpkrID", "Gender", "Split_Set")
 FILE = re.compile(r"(MSP-PODCAST_(?P<podcast>\d+)_\w+)\.wav")
+# Older releases write "concensus", and some "label" without a capital.
+TABLES = "[Ll]abel*/labels_con[cs]ensus.csv"
+EXPECTED = "Labels/labels_consensus.csv"
 AUDIO_FOLDERS = ("Audios", "Audio")
 
 
@@ -39,14 +43,15 @@ def read_msp_podcast(root: Path) -> EmotionCorpus:
         SerError: The table or the audio folder is missing, a column is, or a row is not of the
             scheme.
     """
-    # Older releases write "concensus", and some "label" without a capital.
-    tables = sorted(root.glob("[Ll]abel*/labels_con[cs]ensus.csv"))
+    root = find_root(root, EXPECTED, holds(TABLES), [*AUDIO_FOLDERS, "[Ll]abel*", "Transcripts"])
+    tables = sorted(root.glob(TABLES))
     if not tables:
-        raise SerError(f"{root}: no Labels/labels_consensus.csv; expected MSP-Podcast; check db.sh")
+        raise SerError(f"{root}: no {EXPECTED}; expected MSP-Podcast; check db.sh")
     table = tables[0]
     audio = next((root / name for name in AUDIO_FOLDERS if (root / name).is_dir()), None)
     if audio is None:
         raise SerError(f"{root / AUDIO_FOLDERS[0]}: no such folder; expected the turns as WAV")
+    files = {path.name.casefold(): path for path in audio.iterdir()}
     utterances, excluded = [], {}
     faults = Faults()
     for line, row in list(read_rows(table, COLUMNS)):  # all of its faults at once
@@ -61,8 +66,8 @@ def read_msp_podcast(root: Path) -> EmotionCorpus:
             name = match[1]
             speaker = _speaker(row["SpkrID"], name)
             utt = f"{speaker}-{name}"
-            wav = audio / row["FileName"]
-            if not wav.exists():
+            wav = files.get(row["FileName"].casefold())
+            if wav is None:
                 excluded[utt] = NO_AUDIO
                 continue
             utterances.append(

@@ -23,6 +23,7 @@ from ser.corpus.emotion import (
     EmotionUtterance,
     check_labels,
     choose,
+    without_copies,
     write_emotion_dir,
 )
 from ser.corpus.fold_lists import digest_folds, write_folds
@@ -166,9 +167,11 @@ def prepare_corpus(
         speakers: Who is kept; without any, everybody.
 
     Raises:
-        SerError: The corpus is missing or malformed, or has no such speaker.
+        SerError: The corpus is missing or malformed, holds two files of an utterance that differ,
+            or has no such speaker.
     """
     corpus = READERS[name](root)
+    corpus = EmotionCorpus(without_copies(corpus.utterances), corpus.excluded)
     found, published = len(corpus.utterances) + len(corpus.excluded), NUM_PUBLISHED.get(name)
     if not corpus.utterances:
         first = ": ".join(next(iter(corpus.excluded.items()), ["none is listed"]))

@@ -4,11 +4,15 @@ The seven fields of a name: modality, channel, emotion, intensity, statement, re
 Any audio extension that soundfile reads is taken.
 """
 
+import re
+from collections import Counter
 from pathlib import Path
 
 from ser.base.errors import Faults, SerError
+from ser.base.log import logger
 from ser.corpus.emotion import EmotionCorpus, EmotionUtterance
 from ser.corpus.layout import audio_files
+from ser.corpus.roots import find_root, holds, is_of_the_system
 from ser.text.normalise import normalise_transcript
 
 EMOTIONS = {
@@ -28,22 +32,37 @@ STATEMENTS = {
     "02": "Dogs are sitting by the door",
 }
 AUDIO_ONLY, SPEECH = "03", "01"
+OTHERS = re.compile(r"(?!03-01)0[1-3]-0[12](-\d\d){5}")  # songs, and both as films
 REPETITIONS = ("01", "02")
 ACTORS = {f"{actor:02d}" for actor in range(1, 25)}
+PATTERN = "**/Actor_*/*"
 EXPECTED = "Actor_01 to Actor_24"
 
 
 def read_ravdess(root: Path) -> EmotionCorpus:
     """All speech utterances. Every actor is a session of its own.
 
+    Songs and films, in the same folders or beside them, are passed over, which is told.
+
     Raises:
         SerError: The path does not exist, holds no actor, or a file's name is not of the scheme.
     """
+    found = find_root(root, EXPECTED, holds("Actor_*/03-01-*"), ["Actor_*"])
+    root = root if found.is_relative_to(root) else found
+    kinds = Counter(
+        "songs" if path.stem.startswith("03") else "films"
+        for path in root.glob(PATTERN)
+        if OTHERS.fullmatch(path.stem) and not is_of_the_system(path)
+    )
+    if kinds:
+        said = " and ".join(f"{number} {kind}" for kind, number in sorted(kinds.items()))
+        logger.info("%s: passed over %s; the audio of speech is read", root, said)
     faults = Faults()
     utterances = []
-    for path in audio_files(root, "Actor_*/*", EXPECTED):
-        with faults.noted():
-            utterances.append(_read_name(path))
+    for path in audio_files(root, PATTERN, EXPECTED):
+        if not OTHERS.fullmatch(path.stem):
+            with faults.noted():
+                utterances.append(_read_name(path))
     faults.raise_any()
     return EmotionCorpus(utterances)
 

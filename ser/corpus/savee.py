@@ -9,6 +9,7 @@ from pathlib import Path
 from ser.base.errors import Faults, SerError
 from ser.corpus.emotion import EmotionCorpus, EmotionUtterance
 from ser.corpus.layout import named_files
+from ser.corpus.roots import find_root, holds
 
 EMOTIONS = {
     "a": "angry",
@@ -23,6 +24,8 @@ SPEAKERS = ("DC", "JE", "JK", "KL")
 NAME = re.compile(
     rf"((?P<speaker>{'|'.join(SPEAKERS)})_)?(?P<emotion>{'|'.join(EMOTIONS)})(?P<number>\d\d)"
 )
+IN_FOLDERS = "[DJK][CEKL]/[adfhns]*[0-9][0-9].*"
+IS_ROOT = holds(IN_FOLDERS, f"AudioData/{IN_FOLDERS}", "[DJK][CEKL]_[adfhns]*[0-9][0-9].*")
 EXPECTED = "<speaker>/<emotion><number>.wav or <speaker>_<emotion><number>.wav"
 
 
@@ -33,6 +36,7 @@ def read_savee(root: Path) -> EmotionCorpus:
         SerError: The path holds no audio, or a name is not of the scheme.
     """
     utterances = []
+    root = find_root(root, EXPECTED, IS_ROOT, SPEAKERS)
     faults = Faults()
     for path, name in named_files(root, "**/*", NAME, EXPECTED):
         with faults.noted():

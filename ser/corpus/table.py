@@ -6,24 +6,35 @@ file. Usual other names of these are read too. Each further column becomes a tab
 directory (``scene`` -> ``utt2scene``), which is told.
 """
 
-import math
 import os
 import re
-import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 from ser.base.errors import Faults, SerError
+from ser.base.files import read_text
 from ser.base.log import logger
+from ser.corpus.cells import (
+    NO_VALUE,
+    RowError,
+    audio_file,
+    row_named,
+    seconds,
+    slashed,
+    without_point,
+)
 from ser.corpus.clips import Clip
 from ser.corpus.emotion import EmotionUtterance
 from ser.corpus.fold_lists import is_fold_name
 from ser.corpus.layout import GENDERS, one_word, read_rows, speaker_word
+from ser.corpus.repeats import SeenRows
 from ser.text.normalise import normalise_transcript
 
 REQUIRED = ("path", "label", "speaker")
 OPTIONAL = ("text", "session", "gender", "id", "start", "end")
+KNOWN = (*REQUIRED, *OPTIONAL)
+MAY_BE_NUMBERS = ("label", "speaker", "session")
 SYNONYMS = {
     "path": "file filename file_name filepath file_path wav wav_path audio audio_path audio_file",
     "label": "emotion emo class emotion_label",
@@ -39,6 +50,9 @@ MEANT = {word: name for name, words in SYNONYMS.items() for word in (name, *word
 # A place in the file, in a unit that is not known here.
 PLACE = re.compile(r"(start|begin|onset|end|stop|offset)(_?(ms|msec|frames?|samples?|us|ns)|)")
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
+BETWEEN_CELLS = ",;\t"  # Excel's, by country and format
+UNNAMED = "Unnamed: "  # as pandas calls a column without a name, its index mostly
+Row = dict[str, str]
 NAME = re.compile(r"[A-Za-z]\w*")
 
 
@@ -51,10 +65,11 @@ def read_table_corpus(path: Path) -> list[EmotionUtterance]:
     mean to add rows from other folders had better write ids.
 
     Raises:
-        SerError: The file is no CSV or TSV, a column is missing, double or unnamed, a row has
-            another number of cells or lacks a value, an audio file does not exist, a time or a
-            gender is none, two speakers differ in case, blanks and marks alone, or two utterances
-            are one as words.
+        SerError: The file is no CSV or TSV, a column is missing or double, or rows are faulty: with
+            another number of cells, without a value, without an audio file, with a time or a gender
+            that is none, with speakers or sessions that differ in case, blanks, marks and zeros in
+            front alone, with another label or speaker of the same audio, or with utterances that
+            are one as words. All such rows are told.
     """
     if not path.exists():
         raise SerError(
@@ -63,88 +78,102 @@ def read_table_corpus(path: Path) -> list[EmotionUtterance]:
         )
     if path.suffix.lower() not in DELIMITERS:
         raise SerError(f"{path}: expected a .csv or .tsv file; rename or convert it")
-    delimiter = DELIMITERS[path.suffix.lower()]
-    utterances = []
-    written: dict[str, str] = {}
-    line_of: dict[str, int] = {}
-    rows = list(read_rows(path, REQUIRED, delimiter, partial(_named, path)))
-    shared = _shared_folder(row["path"] for _, row in rows)
-    faults = Faults()
-    for line, row in rows:
-        with faults.noted():
-            utterance = _utterance(path, line, row, shared)
-            _check_speaker(path, line, row["speaker"], utterance.spk, written)
-            _check_id(path, line, utterance.utt, line_of)
-            utterances.append(utterance)
-    faults.raise_any()
-    if not utterances:
+    rows = list(read_rows(path, REQUIRED, _delimiter(path), partial(_named, path)))
+    if not rows:
         raise SerError(f"{path}: 0 rows below the header; expected one for each file; write them")
-    kept = sorted(name for name in rows[0][1] if name not in (*REQUIRED, *OPTIONAL))
-    if kept:
-        logger.info("%s: kept as they are: the columns %s", path, ", ".join(kept))
+    rows = _cleaned(path, rows)
+    shared = _shared_folder(row["path"] for _, row in rows)
+    seen = SeenRows()
+    faults = Faults()
+    utterances = []
+    for line, row in rows:
+        with faults.noted(), row_named(path, line):
+            utterance = _utterance(path, row, shared)
+            if seen.is_new(line, row, utterance):
+                utterances.append(utterance)
+    faults.raise_any()
+    if seen.num_copies:
+        logger.warning("warning: %s: %s rows stand twice; each is read once", path, seen.num_copies)
     return utterances
 
 
-def _check_speaker(path: Path, line: int, name: str, spk: str, written: dict[str, str]) -> None:
-    """Holds a speaker's name to the one that ``written`` has of the same letters."""
-    speaker = unicodedata.normalize("NFC", name)
-    first = written.setdefault(spk.casefold(), speaker)
-    if first != speaker:
-        raise SerError(
-            f"{path}:{line}: the speakers '{first}' and '{speaker}'; expected names that differ in "
-            "more than case, blanks and marks: else one person stands on both sides of a fold; "
-            "rename one"
-        )
+def _delimiter(path: Path) -> str:
+    """What stands between the cells: by the file's name, or by the header where that has none."""
+    expected = DELIMITERS[path.suffix.lower()]
+    header = read_text(path).partition("\n")[0]
+    found = next((mark for mark in (expected, *BETWEEN_CELLS) if mark in header), expected)
+    if found != expected:
+        logger.info("%s: %r stands between the cells, not %r", path, found, expected)
+    return found
 
 
-def _check_id(path: Path, line: int, utt: str, line_of: dict[str, int]) -> None:
-    """Notes the line of an id, which no other may have."""
-    first = line_of.setdefault(utt, line)
-    if first != line:
+def _cleaned(path: Path, rows: Sequence[tuple[int, Row]]) -> list[tuple[int, Row]]:
+    """The rows without pandas' index, NaN and ``.0``, home folders written out; all of it told.
+
+    Raises:
+        SerError: A column that is kept has a name that is no word.
+    """
+    columns = rows[0][1]
+    kept = sorted(name for name in columns if name not in KNOWN and not name.startswith(UNNAMED))
+    strange = [name for name in kept if not NAME.fullmatch(name)]
+    if strange:
         raise SerError(
-            f"{path}:{line}: the id {utt} is also that of line {first}; expected each once; remove "
-            "one, or tell them apart in a column 'id'"
+            f"{path}: the column {', '.join(map(repr, strange))} is no word; expected letters, "
+            "digits and underscores; rename it"
         )
+    if kept:
+        logger.info("%s: kept as they are: the columns %s", path, ", ".join(kept))
+    unnamed = [name for name in columns if name.startswith(UNNAMED)]
+    if unnamed:
+        logger.info("%s: not read: %s columns without a name", path, len(unnamed))
+    cleaned = [
+        (line, {name: row[name] for name in row if name not in unnamed}) for line, row in rows
+    ]
+    num_empty, pointed = 0, set()
+    for _, row in cleaned:
+        for name, text in row.items():
+            if text in NO_VALUE:
+                row[name] = ""
+                num_empty += 1
+            elif name in MAY_BE_NUMBERS and without_point(text) != text:
+                row[name] = without_point(text)
+                pointed.add(name)
+        if row["path"].startswith("~/"):
+            row["path"] = str(Path(row["path"]).expanduser())
+    if num_empty:
+        logger.info("%s: %s cells of NaN are read as empty", path, num_empty)
+    if pointed:
+        said = ", ".join(sorted(pointed))
+        logger.info("%s: whole numbers are read without their '.0': %s", path, said)
+    return cleaned
 
 
 def _shared_folder(paths: Iterable[str]) -> Path:
     """The deepest folder that all absolute paths have in common."""
-    folders = [path.parent for path in map(_slashed, paths) if path.is_absolute()]
+    folders = [path.parent for path in map(slashed, paths) if path.is_absolute()]
     return Path(os.path.commonpath(folders)) if folders else Path("/")
 
 
-def _slashed(text: str) -> Path:
-    return Path(re.sub("^/+", "/", text.replace("\\", "/")))
-
-
-def _utterance(path: Path, line: int, row: Mapping[str, str], shared: Path) -> EmotionUtterance:
-    wrong = [name for name in row if not NAME.fullmatch(name)]
-    if wrong:
-        raise SerError(
-            f"{path}: the column '{wrong[0]}' is no word; expected letters, digits and "
-            "underscores; rename it"
-        )
+def _utterance(path: Path, row: Mapping[str, str], shared: Path) -> EmotionUtterance:
     empty = [name for name in REQUIRED if not row[name]]
     if empty:
-        raise SerError(f"{path}:{line}: no {empty[0]}; expected a value; fill it in")
-    wav = _audio(path, line, row["path"])
+        raise RowError(f"no {empty[0]}; expected a value; fill it in")
+    wav = audio_file(path.parent, row["path"])
     gender = row.get("gender", "").lower()
     if gender not in GENDERS:
-        raise SerError(
-            f"{path}:{line}: the gender '{row['gender']}'; expected f or m, or nothing; mend it"
-        )
+        raise RowError(f"the gender '{row['gender']}'; expected f or m, or nothing; mend it")
     speaker = speaker_word(row["speaker"])
     session = one_word(row.get("session") or speaker)
     for column, word in (("speaker", speaker), ("session", session)):
         if not is_fold_name(word):
-            raise SerError(
-                f"{path}:{line}: the {column} '{row[column]}'; expected a name, since it may name "
-                "a fold; rename it"
+            raise RowError(
+                f"the {column} '{row[column]}'; expected a name, since it may name a fold; rename "
+                "it"
             )
-    source = _slashed(row["path"])
+    source = slashed(row["path"])
     if source.is_absolute():
         source = source.relative_to(shared)
-    clip = _piece(path, line, row, wav)
+    clip = _piece(row, wav)
     name = row.get("id") or str(source.with_suffix(""))
     if clip and not row.get("id"):
         end = "end" if clip.end is None else f"{round(1000 * clip.end):07}"
@@ -158,21 +187,18 @@ def _utterance(path: Path, line: int, row: Mapping[str, str], shared: Path) -> E
         label=row["label"],
         wav=wav,
         transcript=normalise_transcript(row.get("text", "")),
-        attributes={
-            f"utt2{name}": value
-            for name, value in row.items()
-            if name not in (*REQUIRED, *OPTIONAL)
-        },
+        attributes={f"utt2{name}": value for name, value in row.items() if name not in KNOWN},
         clip=clip,
     )
 
 
 def _named(path: Path, header: list[str]) -> list[str]:
-    """The columns by the names that they are known by here; what is merely kept is told.
+    """The columns by the names that they are known by here; those without one are numbered.
 
     Raises:
         SerError: Two columns mean one thing, or one means a place in the file in another unit.
     """
+    header = [name or f"{UNNAMED}{place}" for place, name in enumerate(header)]
     known = [MEANT.get(re.sub(r"[ -]+", "_", name.casefold()), name) for name in header]
     # Where a column has the very name, another that could mean the same keeps its own.
     found = [
@@ -195,51 +221,17 @@ def _named(path: Path, header: list[str]) -> list[str]:
     return found
 
 
-def _piece(path: Path, line: int, row: Mapping[str, str], wav: Path) -> Clip | None:
+def _piece(row: Mapping[str, str], wav: Path) -> Clip | None:
     """The piece of its file that a row means; None where it means all of it."""
     if "end" not in row and "start" not in row:
         return None
-    start = _seconds(path, line, "start", row.get("start", "")) or 0.0
-    end = _seconds(path, line, "end", row.get("end", ""))
+    start = seconds("start", row.get("start", "")) or 0.0
+    end = seconds("end", row.get("end", ""))
     if "end" not in row:
-        duration = _seconds(path, line, "duration", row.get("duration", ""))
+        duration = seconds("duration", row.get("duration", ""))
         end = None if duration is None else start + duration
     if end is not None and not 0 <= start < end:
-        raise SerError(
-            f"{path}:{line}: from {start:g} to {end:g} s; expected an end behind the start; mend "
-            "the row"
+        raise RowError(
+            f"from {start:g} to {end:g} s; expected an end behind the start; mend the row"
         )
     return None if start == 0 and end is None else Clip(str(wav), start, end)
-
-
-def _seconds(path: Path, line: int, column: str, text: str) -> float | None:
-    """Seconds of ``1.5``, ``0:01.5`` or pandas' ``0 days 00:00:01.500000``; None of no time."""
-    if text.lower() in ("", "nat", "nan", "none"):
-        return None
-    days, _, clock = text.rpartition(" days ")
-    try:
-        parts = [float(part) for part in reversed(clock.split(":"))]
-        total = 86400 * float(days or 0) + sum(
-            part * 60.0**power for power, part in enumerate(parts)
-        )
-    except ValueError:
-        total = math.nan
-    if not math.isfinite(total) or total < 0 or clock.count(":") > 2:
-        raise SerError(
-            f"{path}:{line}: the {column} '{text}'; expected seconds, as 1.5, or a time, as "
-            "0:00:01.5; mend it"
-        )
-    return total
-
-
-def _audio(table: Path, line: int, text: str) -> Path:
-    """The file, whichever way its path's slashes lean and its letters with marks are written."""
-    for written in (text, str(_slashed(text))):
-        for name in (written, *(unicodedata.normalize(form, written) for form in ("NFC", "NFD"))):
-            wav = table.parent / name  # an absolute path stays as it is
-            if wav.is_file():
-                return wav.absolute()
-    raise SerError(
-        f"{table}:{line}: {table.parent / text}: no such file; expected audio; paths are relative "
-        "to the table; mend the path"
-    )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ser.corpus.emotion import EmotionCorpus, EmotionUtterance
 from ser.corpus.layout import named_files
+from ser.corpus.roots import find_root, holds
 from ser.text.normalise import normalise_transcript
 
 EMOTIONS = {
@@ -34,6 +35,7 @@ def read_tess(root: Path) -> EmotionCorpus:
         SerError: The path holds no audio, or a name is not of the scheme.
     """
     utterances = []
+    root = find_root(root, EXPECTED, holds("[OY]A*_*/[OY]A*_*_*"), ["[OY]A*_*"])
     for path, name in named_files(root, "**/*", NAME, EXPECTED):
         speaker = SPEAKERS[name["speaker"].upper()]
         word, emotion = name["word"].lower(), name["emotion"].lower()

@@ -145,6 +145,41 @@ def select(
     ]
 
 
+def short_enough(
+    features: FeatureDir, utts: Sequence[str], max_seconds: float | None, where: Path
+) -> list[str]:
+    """Those of some utterances that are not longer than a training allows; the others are told.
+
+    Args:
+        features: Their folder.
+        utts: The utterances.
+        max_seconds: ``training.max_seconds``; None for no limit.
+        where: Of the run, for messages.
+
+    Raises:
+        SerError: None is left.
+    """
+    if max_seconds is None:
+        return list(utts)
+    seconds = {utt: float(features.data["utt2dur"][utt]) for utt in utts}
+    kept = [utt for utt in utts if seconds[utt] <= max_seconds]
+    long = [utt for utt in utts if seconds[utt] > max_seconds]
+    if not kept:
+        raise SerError(
+            f"{where}: all {len(long)} training utterances are longer than training.max_seconds "
+            f"{max_seconds:g} ({long[0]} has {seconds[long[0]]:g} s); expected some to train on; "
+            "write more seconds, or null"
+        )
+    if long:
+        longest = max(long, key=lambda utt: seconds[utt])
+        logger.warning(
+            "warning: %s: left out of training: %s of %s utterances longer than %g s "
+            "(training.max_seconds), %s the longest with %g s",
+            *(where, len(long), len(utts), max_seconds, longest, seconds[longest]),
+        )
+    return kept
+
+
 def check_num_mel_bins(record: Mapping[str, Any], num_mel_bins: int, where: Path) -> None:
     """Holds a model to the features that it is to read.
 
@@ -174,7 +209,7 @@ def report_lengths(utterances: Sequence[Utterance], min_frames: int, where: str)
     if long:
         logger.warning(
             "warning: %s: %s utterances of more than %s frames, %s first with %s; attention needs "
-            "memory by their square: cut them (segments), or leave them out",
+            "memory by their square: cut them (segments), or leave them out (training.max_seconds)",
             where,
             len(long),
             LONG_FRAMES,

@@ -9,6 +9,7 @@ from functools import cache
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
@@ -22,7 +23,7 @@ from ser.feats.definitions import Extractor, make_extractor
 from ser.feats.speed import speed_tables
 from ser.kaldi.activity import why_no_speech
 from ser.kaldi.ark import ArkWriter, encode
-from ser.kaldi.audio import read_audio
+from ser.kaldi.audio import INT16_SCALE, read_audio
 from ser.kaldi.data_dir import read_data_dir, require_data_dir, write_data_dir
 from ser.kaldi.ends import LOST_SECONDS
 
@@ -52,8 +53,8 @@ def extract_features(
         speed_factor: Other than 1 for a copy at this speed, with ids of its own.
 
     Raises:
-        SerError: Audio is missing, unreadable, cut, empty or not finite, or as long as ``utt2dur``
-            does not say.
+        SerError: Audio is missing, unreadable, cut, empty or as long as ``utt2dur`` does not say,
+            or it or its features are not finite.
     """
     inputs = {str(data_path): require_data_dir(data_path)}
     settings = config.model_dump()
@@ -177,6 +178,13 @@ def _extract(item: Item, config: FeaturesConfig, speed_factor: float) -> Encoded
             f"{wav}: {decoded:.2f} s decoded ({utt}); utt2dur says {seconds} s; expected the same "
             f"within {LOST_SECONDS} s: the file was changed or cut since; run {rerun_hint(0)}"
         )
-    feats = _extractor(config)(samples)
+    with np.errstate(all="ignore"):  # what overflows is told by its name
+        feats = _extractor(config)(samples)
+    if not np.isfinite(feats).all():
+        raise SerError(
+            f"{wav}: its features are not finite ({utt}; the largest sample is "
+            f"{np.abs(samples).max() / INT16_SCALE:.3g} of full scale); expected samples of at "
+            "most full scale; replace the file"
+        )
     flag = why_no_speech(samples, config.sample_rate_hz)
     return utt, len(feats), encode(feats, config.storage), flag

@@ -14,7 +14,7 @@ import soxr
 from ser.base.errors import SerError
 from ser.infer.windows import READ_SECONDS, Floats, resampled
 from ser.kaldi.audio import INT16_SCALE, UNREADABLE, read_samples, reason_of
-from ser.kaldi.ends import NO_LAST_PAGE, PAGE, cut, decoded_seconds, lacks_last_page
+from ser.kaldi.ends import NO_LAST_PAGE, PAGE, cut_error, decoded_seconds, lacks_last_page
 from ser.kaldi.films import can_be_read, decode_film
 
 MOST_CHANNELS = 64  # more are samples of an array that lies the other way round
@@ -109,7 +109,7 @@ def read_stream(stream: BinaryIO) -> Recording:
                 "an audio file; raw samples are given as an array with sample_rate"
             ) from error
         if bytes(held.getbuffer()[: len(PAGE)]) == PAGE and lacks_last_page(held):
-            raise cut(name, "upload", decoded_seconds(held), None, NO_LAST_PAGE) from error
+            raise cut_error(name, "upload", decoded_seconds(held), None, NO_LAST_PAGE) from error
         held.seek(0)
         samples, rate = decode_film(held, name)
     return recording(samples, rate)

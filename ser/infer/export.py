@@ -98,7 +98,8 @@ def export_onnx(model: Model, out: Path, features_inside: bool, int8: bool) -> N
         model: A package or a run of stage 4.
         out: The file.
         features_inside: Whether it takes samples instead of features.
-        int8: Whether weights of products are 8-bit integers, activations quantised as they come.
+        int8: Whether weights of products are 8-bit integers, activations quantised as they come:
+            relative to their own largest values, so that the graph takes one utterance at a time.
 
     Raises:
         SerError: The packages of the extra ``onnx`` are missing, or the model is an exported one.
@@ -146,6 +147,8 @@ def export_onnx(model: Model, out: Path, features_inside: bool, int8: bool) -> N
     if int8:
         _quantise(graph, partial)
         graph = onnx.load(partial)
+        for given in graph.graph.input:  # nothing else may be in the batch
+            given.type.tensor_type.shape.dim[0].dim_value = 1
     onnx.helper.set_model_props(graph, {HEADER: json.dumps(seal(header.model_dump()))})
     onnx.save(graph, partial)
     partial.replace(out)

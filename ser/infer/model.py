@@ -8,7 +8,7 @@
 
 import io
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -23,7 +23,7 @@ from ser.feats.definitions import Extractor, normalise
 from ser.infer.arrays import Recording, read_stream, recording
 from ser.infer.engine import Engine, Floats, Output
 from ser.infer.result import Posteriors, Result
-from ser.infer.windows import file_seconds, read_file, stream_file, windows
+from ser.infer.windows import cut, file_seconds, read_file, stream_file, windows
 from ser.kaldi.activity import why_no_speech
 from ser.text.bpe import Tokenizer
 
@@ -155,17 +155,49 @@ class Model:
                 f"--window {window:g} --hop {hop:g}: expected seconds, a window of {frame:g} or "
                 "more, and 0 < hop <= window"
             )
-        if isinstance(audio, str | Path):
-            _refuse_rate(sample_rate, "a file, which tells its own")
-            pieces = stream_file(Path(audio), self.sample_rate_hz)
-            yield from self._windows(str(audio), pieces, window, hop, self.batch_size)
-        elif isinstance(audio, np.ndarray | bytes | bytearray) or hasattr(audio, "read"):
-            pieces = _recording(audio, sample_rate).stream(self.sample_rate_hz)
-            yield from self._windows("", pieces, window, hop, self.batch_size)
+        if isinstance(audio, str | Path | np.ndarray | bytes | bytearray) or hasattr(audio, "read"):
+            path, read = self._source(audio, sample_rate)
+            yield from self._windows(path, read(), window, hop, self.batch_size)
         else:
             _refuse_rate(sample_rate, f"pieces of samples, whose rate is {self.sample_rate_hz}")
             at_once = 1 if isinstance(audio, Iterator) else self.batch_size  # heard as it comes
             yield from self._windows("", audio, window, hop, at_once)
+
+    def predict_speech(
+        self,
+        audio: str | Path | bytes | BinaryIO | npt.NDArray[Any],
+        sample_rate: int | None = None,
+    ) -> Iterator[Result]:
+        """Predicts a recording by its stretches of speech, in memory as of ``predict_windows``.
+
+        What is speech, energy says (``ser.infer.vad``); where there is none, there is no result. A
+        file is read twice.
+
+        Args:
+            audio: As of ``predict``.
+            sample_rate: As of ``predict``.
+
+        Raises:
+            SerError: As of ``predict``.
+        """
+        from ser.infer.vad import find_speech  # its scipy costs a start
+
+        path, read = self._source(audio, sample_rate)
+        rate = self.sample_rate_hz
+        stretches = cut(read(), find_speech(read(), rate))
+        segments = (Segment(path, samples, start / rate) for start, samples in stretches)
+        yield from self._in_batches(segments, self.batch_size)
+
+    def _source(
+        self, audio: Any, sample_rate: int | None
+    ) -> tuple[str, Callable[[], Iterator[Floats]]]:
+        """The path of a recording, and what reads it from its beginning, piece by piece."""
+        if isinstance(audio, str | Path):
+            _refuse_rate(sample_rate, "a file, which tells its own")
+            path = Path(audio)
+            return str(audio), lambda: stream_file(path, self.sample_rate_hz)
+        heard = _recording(audio, sample_rate)
+        return "", lambda: heard.stream(self.sample_rate_hz)
 
     def _windows(
         self, path: str, pieces: Iterable[Floats], window: float, hop: float, at_once: int
@@ -173,7 +205,10 @@ class Model:
         rate = self.sample_rate_hz
         length, step = (max(1, round(seconds * rate)) for seconds in (window, hop))
         found = (Segment(path, x, start / rate) for start, x in windows(pieces, length, step))
-        while batch := list(islice(found, at_once)):
+        return self._in_batches(found, at_once)
+
+    def _in_batches(self, segments: Iterator[Segment], at_once: int) -> Iterator[Result]:
+        while batch := list(islice(segments, at_once)):
             yield from self.predict_segments(batch)
 
     def _long(self, path: str, pieces: Iterable[Floats]) -> Result:

@@ -11,6 +11,7 @@ from ser.infer.engine import Floats, Output, pad, parse_device
 from ser.infer.package import FORMAT, OnnxHeader, is_sealed
 
 HEADER = "ser"  # the key of our metadata
+QUANTISER = "onnx.quantize"  # the producer that onnxruntime's quantisation leaves in a graph
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,16 @@ class OnnxEngine:
     least: int
 
     def __call__(self, inputs: Sequence[Floats]) -> list[Output]:
-        """As ``Engine``."""
+        """As ``Engine``.
+
+        A quantised graph is given one utterance at a time: the scale of its 8-bit activations is
+        that of all that it is given together, padding too.
+        """
+        if self.session.get_modelmeta().producer_name == QUANTISER:
+            return [output for one in inputs for output in self._run([one])]
+        return self._run(inputs)
+
+    def _run(self, inputs: Sequence[Floats]) -> list[Output]:
         padded, lens = pad(inputs, self.least)
         names = [node.name for node in self.session.get_inputs()]
         posteriors, *words = self.session.run(None, dict(zip(names, (padded, lens), strict=True)))

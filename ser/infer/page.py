@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib import rc_context
 from matplotlib.figure import Figure
@@ -17,6 +16,7 @@ from torchaudio.functional import forced_align
 
 from ser.base.errors import SerError
 from ser.base.files import write_text
+from ser.base.page import NAMES_AS_TEXT, audio_link, render
 from ser.infer.engine import Floats
 from ser.infer.model import LONG_SECONDS, Model, Segment
 from ser.infer.printing import printable
@@ -106,10 +106,10 @@ def write_page(model: Model, path: Path, out: Path, window: float, hop: float) -
     if isinstance(model.engine, TorchEngine):
         attention = emotion_attention(model.engine.networks, given)
     picture = _draw(model, samples, seconds, over_time, words, attention)
-    environment = Environment(
-        loader=PackageLoader("ser.infer", ""), autoescape=True, undefined=StrictUndefined
-    )
-    page = environment.get_template("page.html").render(
+    page = render(
+        "ser.infer",
+        ("scroll.js", "audio.js"),
+        audio=audio_link(path, out),
         name=printable(path.name),
         seconds=seconds,
         whole=whole,
@@ -135,7 +135,8 @@ def _draw(
     """The picture as SVG."""
     num_rows = 3 + (attention is not None) + bool(words)
     heights = [1.0, 1.6, 1.6] + [0.9] * (attention is not None) + [0.5] * bool(words)
-    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "ser", "font.size": 10}):
+    style = {"svg.fonttype": "none", "svg.hashsalt": "ser", "font.size": 10}
+    with rc_context(NAMES_AS_TEXT | style):
         figure = Figure(figsize=(11, 1.6 * sum(heights)), layout="constrained")
         axes = figure.subplots(num_rows, 1, sharex=True, height_ratios=heights)
         _draw_waveform(axes[0], samples, seconds)

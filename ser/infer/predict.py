@@ -9,6 +9,7 @@ from tqdm import tqdm
 from ser.base.errors import SerError
 from ser.base.files import read_json, write_text
 from ser.base.log import logger
+from ser.base.outputs import faults
 from ser.base.record import Record, rerun_hint
 from ser.config.controls import FunctionalsConfig, ProbeConfig, WordsConfig
 from ser.config.load import load_config
@@ -55,7 +56,7 @@ def predict_all(runs: Sequence[FinetuneRun]) -> None:
         list(zip(runs, records, strict=True)), desc="predictions", unit="run", disable=None
     ):
         inputs[str(run.folder)] = record.identity
-        path = out / run.system / f"seed{run.seed}_fold{run.fold}.tsv"
+        path = _table_of(out, str(run.folder))
         if not _is_table_of(path, record):
             labels = load_config(run.conf / "labels.yaml", LabelsConfig)
             predictions = predict(run, record.folder)
@@ -63,8 +64,15 @@ def predict_all(runs: Sequence[FinetuneRun]) -> None:
             digest = table_digest(path, record.folder, record.identity)
             write_text(path.with_suffix(".sha256"), digest)
     _write_attributes(out / "attributes.tsv", features)
-    Record(out, 5, {}, inputs, started).finish(num_tables=len(runs))
+    outputs = [out / "attributes.tsv", *(_table_of(out, name) for name in inputs)]
+    Record(out, 5, {}, inputs, started).finish(outputs, num_tables=len(runs))
     logger.info("%s tables in %s", len(runs), out)
+
+
+def _table_of(out: Path, run: str) -> Path:
+    """Where the predictions of a run's folder, ``exp/<system>/seed<s>/fold<k>``, are written."""
+    system, seed, fold = Path(run).parts[-3:]
+    return out / system / f"{seed}_{fold}.tsv"
 
 
 def _source_record(run: FinetuneRun, features: FeatureDir) -> Record:
@@ -115,17 +123,22 @@ def _is_table_of(path: Path, record: Record) -> bool:
 
 
 def _still_valid(out: Path) -> dict[str, str]:
-    """The runs of an earlier call whose tables still belong to their weights."""
+    """The runs of an earlier call whose tables are as written and still belong to their weights."""
     path = out / "run.json"
     if not path.exists():
         return {}
-    earlier: dict[str, str] = read_json(path)["inputs"]
+    record = read_json(path)
+    earlier: dict[str, str] = record["inputs"]
+    sealed = record.get("outputs", {})
     path.unlink()
     records = {name: Path(name) / "run.json" for name in earlier}
     return {
         name: identity
         for name, identity in earlier.items()
-        if records[name].exists() and read_json(records[name])["identity"] == identity
+        if records[name].exists()
+        and read_json(records[name])["identity"] == identity
+        and _table_of(out, name).exists()
+        and not faults(out, {k: v for k, v in sealed.items() if out / k == _table_of(out, name)})
     }
 
 

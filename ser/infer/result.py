@@ -39,7 +39,7 @@ class Posteriors(Mapping[str, float]):
 
 @dataclass(frozen=True)
 class Result:
-    """What a model says of an utterance, or of a window of a recording. Frozen and hashable.
+    """What a model says of an utterance, or of a part of a recording. Frozen and hashable.
 
     Attributes:
         path: The file; empty for an array.

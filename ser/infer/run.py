@@ -18,6 +18,7 @@ from ser.data.utterances import (
 )
 from ser.infer.predictor import Prediction, predictions_of
 from ser.nn.cnn_blstm_sa import CnnBlstmSa
+from ser.nn.cpu.accelerate import accelerate
 from ser.nn.emotion import EmotionModel
 from ser.nn.systems import build_system
 from ser.text.bpe import Tokenizer
@@ -40,6 +41,7 @@ def predict_parts(
     model = build_system(system, len(labels.names), vocab_size)
     model.load_state_dict(load_weights(run.folder / "model.safetensors"))
     model.to(device).eval()
+    accelerate(model)
     fold = read_fold(run.exp_dir / "folds", run.fold)
     utts = [utt for utt, part in fold.items() if part in parts]
     if encoding := encoding_of(run, system):

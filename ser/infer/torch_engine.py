@@ -15,6 +15,7 @@ from ser.base.errors import SerError
 from ser.config.schema import SystemConfig
 from ser.infer.engine import Floats, Output, pad, parse_device
 from ser.nn.cnn_blstm_sa import CnnBlstmSa
+from ser.nn.cpu.accelerate import accelerate
 from ser.nn.emotion import EmotionModel
 from ser.nn.systems import build_system
 
@@ -118,7 +119,9 @@ def load_network(
             f"{weights}: no readable weights ({error}); expected safetensors; fetch the model again"
         ) from error
     put_weights(network, tensors, str(weights))
-    return network.eval().to(device)
+    network.eval().to(device)
+    accelerate(network)
+    return network
 
 
 def put_weights(network: Network, weights: Mapping[str, torch.Tensor], where: str) -> None:

@@ -19,7 +19,7 @@ from ser.kaldi.audio import (
     require_file,
     unreadable,
 )
-from ser.kaldi.ends import LOST_SECONDS, cut
+from ser.kaldi.ends import LOST_SECONDS, cut_error
 from ser.kaldi.films import decode_film, is_film
 
 Floats = npt.NDArray[np.float32]
@@ -84,7 +84,7 @@ def stream_file(path: Path, sample_rate_hz: int) -> Iterator[Floats]:
                 yield block
             heard = file.tell() / file.samplerate
             if heard + LOST_SECONDS < seconds:
-                raise cut(str(path), path.name, heard, seconds)
+                raise cut_error(str(path), path.name, heard, seconds)
     except UNREADABLE as error:
         raise unreadable(path, path.name, error) from error
     if empty:
@@ -173,3 +173,28 @@ def windows(chunks: Iterable[Floats], window: int, hop: int) -> Iterator[tuple[i
         pieces, held = [buffer], len(buffer)
     if start + held > seen:
         yield start, np.concatenate(pieces)
+
+
+def cut(
+    chunks: Iterable[Floats], stretches: Iterable[tuple[int, int]]
+) -> Iterator[tuple[int, Floats]]:
+    """Stretches of a stream of samples, each with its first sample's number.
+
+    Args:
+        chunks: Samples (n,) each, of any number.
+        stretches: The first sample of each and the first behind it, in their order; they do not
+            overlap.
+    """
+    chunks = iter(chunks)
+    buffer, start = np.zeros(0, np.float32), 0  # the samples at hand, and the number of the first
+    for first, end in stretches:
+        pieces, held = [buffer], start + len(buffer)
+        while held < end and (chunk := next(chunks, None)) is not None:
+            held += len(chunk)
+            if held <= first:
+                pieces, start = [], held
+            else:
+                pieces.append(chunk)
+        buffer = np.concatenate(pieces)
+        yield first, buffer[first - start : end - start]
+        buffer, start = buffer[end - start :], end

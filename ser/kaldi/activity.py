@@ -30,7 +30,18 @@ def why_no_speech(samples: npt.NDArray[np.float32], rate: int) -> str | None:
         return "too short"
     if np.count_nonzero(np.abs(samples) >= FULL_SCALE) > MOST_CLIPPED * len(samples):
         return "clipped"
-    frames = samples[: len(samples) - len(samples) % size].reshape(-1, size)
-    level = frames.std(axis=1, dtype=np.float64) / INT16_SCALE
-    heard = np.count_nonzero(level >= 10 ** (LEAST_DB / 20)) * FRAME_SECONDS
+    heard = np.count_nonzero(frame_levels(samples, rate) >= 10 ** (LEAST_DB / 20)) * FRAME_SECONDS
     return None if heard >= min(LEAST_SECONDS, len(samples) / rate / 2) else "silence"
+
+
+def frame_levels(samples: npt.NDArray[np.float32], rate: int) -> npt.NDArray[np.float64]:
+    """The root mean square (n,) of each whole frame of 25 ms, its mean taken off; full scale is 1.
+
+    Args:
+        samples: (N,) mono, in 16-bit scale.
+        rate: Hz.
+    """
+    size = round(FRAME_SECONDS * rate)
+    frames = samples[: len(samples) - len(samples) % size].reshape(-1, size)
+    level: npt.NDArray[np.float64] = frames.std(axis=1, dtype=np.float64) / INT16_SCALE
+    return level

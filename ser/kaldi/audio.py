@@ -19,7 +19,7 @@ from ser.base.log import logger
 from ser.kaldi.ends import (
     UNKNOWN_FRAMES,
     check_decoded,
-    cut,
+    cut_error,
     decoded_seconds,
     seconds_to_end,
     without_length,
@@ -55,7 +55,8 @@ def require_file(path: Path, utt: str) -> None:
         ) from error
     except OSError as error:
         missing = isinstance(error, FileNotFoundError | NotADirectoryError)
-        reason = "no such file" if missing else error.strerror
+        seen = "" if path.is_absolute() else f", seen from {Path.cwd()}"
+        reason = f"no such file{seen}" if missing else error.strerror
         raise SerError(
             f"{path}: {reason} ({utt}); expected audio; check the corpus path"
         ) from error
@@ -209,7 +210,7 @@ def unreadable(path: Path, utt: str, error: Exception) -> SerError:
                 "git lfs pull in the corpus"
             )
         if seconds := decoded_seconds(stream):
-            return cut(str(path), utt, seconds, _announced(path))
+            return cut_error(str(path), utt, seconds, _announced(path))
     return SerError(f"{path}: not readable as audio ({utt}; {reason_of(error)}); replace the file")
 
 

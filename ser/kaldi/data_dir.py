@@ -106,19 +106,27 @@ def check_speakers(path: Path, utt2spk: Table) -> None:
     Raises:
         SerError: A speaker is no prefix of its utterance, or sorting by speaker is another order.
     """
+    fault = speaker_fault(utt2spk)
+    if fault:
+        raise SerError(f"{path}: {fault}")
+
+
+def speaker_fault(utt2spk: Table) -> str:
+    """What Kaldi finds wrong with the ids and speakers of a sorted table; empty if nothing."""
     for utt, spk in utt2spk.items():
         if not utt.startswith(spk):
-            raise SerError(
-                f"{path}: the speaker {spk} is no prefix of {utt}; Kaldi expects the speaker in "
-                "front; name the utterance <speaker>-<utterance>"
+            return (
+                f"the speaker {spk} is no prefix of {utt}; Kaldi expects the speaker in front; "
+                "name the utterance <speaker>-<utterance>"
             )
     by_speaker = sorted(utt2spk, key=lambda utt: (c_order(utt2spk[utt]), c_order(utt)))
     if by_speaker != list(utt2spk):
         first = next(a for a, b in zip(utt2spk, by_speaker, strict=True) if a != b)
-        raise SerError(
-            f"{path}: {first} stands elsewhere when sorted by speaker; Kaldi expects both orders "
-            "to agree; join speaker and utterance by '-', with letters and digits in the speaker"
+        return (
+            f"{first} stands elsewhere when sorted by speaker; Kaldi expects both orders to agree; "
+            "join speaker and utterance by '-', with letters and digits in the speaker"
         )
+    return ""
 
 
 def _check_values(path: Path, table: Table) -> None:
@@ -172,9 +180,9 @@ def require_data_dir(path: Path) -> str:
     """The identity of a data directory of stage 0.
 
     Raises:
-        SerError: It is not whole, or its tables were changed after it was made.
+        SerError: It is not whole, or tables were changed, or added, after it was made.
     """
-    record = require(path, 0)
+    record = require(path, 0)  # which does not see what was added
     if record["inputs"].get("tables") != digest_data_dir(path):
         raise SerError(
             f"{path}: its tables are not those that stage 0 wrote; expected them unchanged; "

@@ -44,7 +44,9 @@ class Header(Protocol):
         ...
 
 
-def cut(name: str, utt: str, decoded: float, announced: float | None, why: str = "") -> CutError:
+def cut_error(
+    name: str, utt: str, decoded: float, announced: float | None, why: str = ""
+) -> CutError:
     """What to tell of a file: the seconds that it has and should have, and how that is known."""
     of = f"of {announced:.2f} s that it announces" if announced else "and no end of it"
     return CutError(
@@ -71,17 +73,19 @@ def seconds_to_end(stream: BinaryIO, header: Header, name: str, utt: str) -> flo
         raise without_length(name, utt)
     told = header.frames / header.samplerate
     if header.format == "OGG" and lacks_last_page(stream):
-        raise cut(name, utt, decoded_seconds(stream), None, NO_LAST_PAGE)
+        raise cut_error(name, utt, decoded_seconds(stream), None, NO_LAST_PAGE)
     size, expected = bytes_of(stream)
     # Some writers count the byte that fills up an odd number of them, and do not write it.
     if size < expected - 1:
         decoded = decoded_seconds(stream)
         reason = f"{size} bytes, its header says {expected}"
-        raise cut(name, utt, decoded, decoded * expected / size, reason)
+        raise cut_error(name, utt, decoded, decoded * expected / size, reason)
     frames = read_frames(stream) if header.format == "MP3" else None
     if frames is not None and frames.cut:
         announced = told if frames.seconds is None else None
-        raise cut(name, utt, decoded_seconds(stream), announced, "bytes are missing at its end")
+        raise cut_error(
+            name, utt, decoded_seconds(stream), announced, "bytes are missing at its end"
+        )
     if frames is None or frames.seconds is None:
         return told
     if told < frames.seconds - LOST_SECONDS:
@@ -102,7 +106,7 @@ def check_decoded(stream: BinaryIO, header: Header, num_samples: int, name: str,
     """
     seconds, announced = num_samples / header.samplerate, seconds_to_end(stream, header, name, utt)
     if seconds + LOST_SECONDS < announced:
-        raise cut(name, utt, seconds, announced)
+        raise cut_error(name, utt, seconds, announced)
 
 
 def decoded_seconds(stream: BinaryIO) -> float:

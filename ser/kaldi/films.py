@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ser.base.errors import SerError
-from ser.kaldi.ends import LOST_SECONDS, bytes_of, cut
+from ser.kaldi.ends import LOST_SECONDS, bytes_of, cut_error
 
 EXTENSIONS = frozenset(
     ".3gp .aac .ac3 .amr .avi .flv .m4a .m4b .m4v .mka .mkv .mov .mp4 .mpeg .mpg .ts .webm .wma "
@@ -71,7 +71,7 @@ def decode_film(source: Path | BinaryIO, name: str) -> tuple[npt.NDArray[np.floa
             raise SerError(f"{name}: no sound to read ({error}); replace or remove it") from error
         track.broken = True
     if track.lacks_its_end() or _lacks_bytes(source):
-        raise cut(name, "its sound", track.seconds, track.announced)
+        raise cut_error(name, "its sound", track.seconds, track.announced)
     return np.concatenate(pieces), track.rate
 
 

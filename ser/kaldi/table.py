@@ -1,12 +1,17 @@
 """Kaldi's text tables: one ``id value`` a line, sorted in the C locale, every id once."""
 
+import re
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from ser.base.errors import SerError
+from ser.base.errors import Faults, SerError
 from ser.base.files import read_text, write_text
+from ser.base.log import logger
 
 Table = dict[str, str]
+BLANKS = " \t\r\f\v"  # Kaldi's; others, as the ideographic one, may stand in a value
+BETWEEN = re.compile(f"[{BLANKS}]+")
 
 
 def c_order(identifier: str) -> bytes:
@@ -51,6 +56,37 @@ def read_table(path: Path) -> Table:
         previous = c_order(identifier)
         table[identifier] = value.strip()
     return table
+
+
+def read_given_table(path: Path) -> Table:
+    """Reads a table that somebody else wrote, into the C locale's order.
+
+    As Kaldi and ESPnet do it, any number of blanks and tabs may stand around the id. Empty lines,
+    CRLF, a byte-order mark and any order of the lines are taken too.
+
+    Raises:
+        SerError: The file is missing, or ids stand twice; all of these are told.
+    """
+    found: dict[str, str] = {}
+    lines_of: dict[str, list[int]] = defaultdict(list)
+    text = read_text(path).removeprefix("\ufeff")
+    if text and not text.endswith("\n"):
+        logger.warning("warning: %s: the last line has no line end; was the file cut?", path)
+    for number, line in enumerate(text.split("\n"), start=1):
+        identifier, *value = BETWEEN.split(line.strip(BLANKS), maxsplit=1)
+        if identifier:
+            found[identifier] = "".join(value)
+            lines_of[identifier].append(number)
+    twice = {name: numbers for name, numbers in lines_of.items() if len(numbers) > 1}
+    faults = Faults()
+    for name, numbers in twice.items():
+        fault = SerError(
+            f"{path}: the id {name} stands in lines {' and '.join(map(str, numbers))}; expected it "
+            "once; remove the lines that are too many"
+        )
+        faults.add(fault)
+    faults.raise_any()
+    return {name: found[name] for name in sorted(found, key=c_order)}
 
 
 def write_table(path: Path, table: Mapping[str, str]) -> None:

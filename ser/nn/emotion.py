@@ -7,7 +7,6 @@ from torch import nn
 
 from ser.config.network import PAPER_READOUT, EncoderConfig, ReadoutConfig
 from ser.nn.encoders import build_encoder
-from ser.nn.fast import Linear
 from ser.nn.mask import length_mask
 from ser.nn.readout import build_readout, loud_frames
 
@@ -52,7 +51,7 @@ class EmotionModel(nn.Module):
             nn.Parameter(torch.randn(config.d_model)) if readout.needs_vector else None
         )
         self.emotion_head = nn.Linear(self.readout.size, num_emotions)
-        self.ctc_head = None if vocab_size is None else Linear(config.d_model, vocab_size)
+        self.ctc_head = None if vocab_size is None else nn.Linear(config.d_model, vocab_size)
 
     def forward(
         self, feats: torch.Tensor, feat_lens: torch.Tensor, encoded: bool = False

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 
 import torch
 from torch import nn
+from torch.nn.functional import dropout
 
 from ser.config.network import EncoderConfig
 from ser.nn.attention import SelfAttention
-from ser.nn.fast import Linear, activate_dropout, add_dropout
 
 
 class FeedForward(nn.Sequential):
@@ -21,18 +21,23 @@ class FeedForward(nn.Sequential):
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__(
-            Linear(config.d_model, config.ffn_dim),
+            nn.Linear(config.d_model, config.ffn_dim),
             nn.ReLU() if config.activation == "relu" else nn.GELU(),
             nn.Dropout(config.dropout_prob),
-            Linear(config.ffn_dim, config.d_model),
+            nn.Linear(config.ffn_dim, config.d_model),
         )
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, S, D) -> (B, S, D)."""
-        inner, activation, dropout, outer = self
-        assert isinstance(dropout, nn.Dropout)
-        out: torch.Tensor = outer(activate_dropout(inner(x), activation, dropout))
-        return out
+
+class ResidualSum(nn.Module):
+    """x + dropout(y): what a sublayer gives, added to what it was given."""
+
+    def __init__(self, dropout_prob: float) -> None:
+        super().__init__()
+        self.dropout_prob = dropout_prob
+
+    def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        """Two of one shape -> the same shape."""
+        return x + dropout(y, self.dropout_prob, self.training)
 
 
 class EncoderBlock(nn.Module):
@@ -47,16 +52,16 @@ class EncoderBlock(nn.Module):
         self.feed_forward = FeedForward(config)
         self.attention_norm = nn.LayerNorm(config.d_model)
         self.feed_forward_norm = nn.LayerNorm(config.d_model)
-        self.dropout = nn.Dropout(config.dropout_prob)
+        self.add = ResidualSum(config.dropout_prob)
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """(B, S, D) and its mask (B, S) -> (B, S, D)."""
         if self.post_norm:
-            x = self.attention_norm(add_dropout(x, self.attention(x, mask), self.dropout))
-            x = self.feed_forward_norm(add_dropout(x, self.feed_forward(x), self.dropout))
+            x = self.attention_norm(self.add(x, self.attention(x, mask)))
+            x = self.feed_forward_norm(self.add(x, self.feed_forward(x)))
         else:
-            x = add_dropout(x, self.attention(self.attention_norm(x), mask), self.dropout)
-            x = add_dropout(x, self.feed_forward(self.feed_forward_norm(x)), self.dropout)
+            x = self.add(x, self.attention(self.attention_norm(x), mask))
+            x = self.add(x, self.feed_forward(self.feed_forward_norm(x)))
         return x
 
     def attention_of_first(self, x: torch.Tensor) -> torch.Tensor:

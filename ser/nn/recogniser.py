@@ -7,7 +7,6 @@ from torch import nn
 
 from ser.config.network import EncoderConfig
 from ser.nn.encoders import build_encoder
-from ser.nn.fast import Linear
 from ser.nn.mask import length_mask
 from ser.text.bpe import BLANK_ID
 
@@ -18,7 +17,7 @@ class Recogniser(nn.Module):
     def __init__(self, config: EncoderConfig, vocab_size: int) -> None:
         super().__init__()
         self.encoder = build_encoder(config)
-        self.ctc_head = Linear(config.d_model, vocab_size)
+        self.ctc_head = nn.Linear(config.d_model, vocab_size)
 
     def forward(
         self, feats: torch.Tensor, feat_lens: torch.Tensor, encoded: bool = False

@@ -7,8 +7,6 @@ import torch
 from torch import nn
 
 from ser.config.network import SubsamplingConfig
-from ser.nn.fast import Linear, linear, use_fast
-from ser.nn.fast_subsampling import Geometry, PhaseConvolutions
 
 Length = TypeVar("Length", int, torch.Tensor)
 
@@ -27,7 +25,7 @@ class ConvSubsampling(nn.Module):
         self.min_frames = (k2 - 1) * s1 + k1
         self.conv1 = nn.Conv2d(1, config.num_channels, k1, s1)
         self.conv2 = nn.Conv2d(config.num_channels, config.num_channels, k2, s2)
-        self.projection = Linear(config.num_channels * self.output_size(num_mel_bins), d_model)
+        self.projection = nn.Linear(config.num_channels * self.output_size(num_mel_bins), d_model)
 
     def output_size(self, size: Length) -> Length:
         """Frames (or bands) that come out; with the paper's sizes ((T - 1) // 2 - 2) // 3."""
@@ -45,21 +43,8 @@ class ConvSubsampling(nn.Module):
 
     def forward(self, feats: torch.Tensor) -> torch.Tensor:
         """(B, T, F) -> (B, S, D), S by ``output_size``. T must reach ``min_frames``."""
-        if use_fast(feats) and not feats.requires_grad:
-            return self._fast(feats)
         h = self.conv1(feats[:, None]).relu()  # (B, channels, ~T/2, ~F/2)
         h = self.conv2(h).relu()  # (B, channels, S, bands)
         h = h.transpose(1, 2).flatten(2)  # (B, S, channels * bands)
         out: torch.Tensor = self.projection(h)  # (B, S, D)
         return out
-
-    def _fast(self, feats: torch.Tensor) -> torch.Tensor:
-        """The same, channels last: the projection's small weight is turned, not the features."""
-        size = self.output_size(feats.shape[1]), self.output_size(feats.shape[2])
-        geometry = Geometry(self.kernel_sizes, self.strides, *size)
-        h = PhaseConvolutions.apply(
-            feats, self.conv1.weight, self.conv1.bias, self.conv2.weight, self.conv2.bias, geometry
-        )  # (B, S, bands, channels)
-        weight = self.projection.weight.view(-1, h.shape[3], h.shape[2])  # (D, channels, bands)
-        weight = weight.transpose(1, 2).flatten(1)  # (D, bands * channels)
-        return linear(h.flatten(2), weight, self.projection.bias)  # (B, S, D)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ser.corpus.same_audio import BAND_HZ, ENVELOPES, SAMPLES
-from ser.score.section import Section, Table
+from ser.score.section import Section, Table, upright
 
 BASELINES = {
     "constant": "one class for all, the most frequent of the test",
@@ -91,5 +91,7 @@ def _priors(audited: Mapping[str, Any]) -> Table:
     rows = [["fold", *labels]]
     for name, fold in folds.items():
         heard, test = fold["priors"]["heard"], fold["priors"]["test"]
-        rows.append([name, *(f"{heard.get(label, 0)} / {test.get(label, 0)}" for label in labels)])
-    return rows
+        rows.append(
+            [f"fold {name}", *(f"{heard.get(label, 0)} / {test.get(label, 0)}" for label in labels)]
+        )
+    return upright(rows, "class")

@@ -7,8 +7,8 @@ from ser.score.section import NONE
 
 
 def row_name(name: str, row: Mapping[str, Any]) -> str:
-    """The paper's name, where it has one, and the code's."""
-    return f"{row['paper_name']}, `{name}`" if row["paper_name"] else f"`{name}`"
+    """What a system is called: as in the paper, or else as its configuration."""
+    return str(row["paper_name"] or name)
 
 
 def percent(fraction: float | None) -> str:

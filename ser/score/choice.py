@@ -12,7 +12,7 @@ from ser.base.record import require
 from ser.score.cells import percent, with_interval
 from ser.score.evaluation import Floats
 from ser.score.intervals import Cells, jackknife_interval
-from ser.score.section import NONE, Section
+from ser.score.section import NONE, Section, code
 from ser.score.training import read_curve, read_protocol, run_folders
 
 STAGE = 4
@@ -74,10 +74,11 @@ def compare_settings(
         for name, values in figures.items()
     ]
     how = "last epoch" if last else "best epoch, which favours runs of many epochs"
+    first = code(systems[0])
     text = (
         f"{len(systems)} settings on the validation part of {len(folds)} folds "
         f"({protocol['validation']}), {how}, mean of {len(seeds)} seed(s). Differences are to "
-        f"`{systems[0]}`, by fold; intervals are Student's t over the folds, which share training "
+        f"{first}, by fold; intervals are Student's t over the folds, which share training "
         "speakers, and are not widened for the number of settings."
     )
     if protocol.get("speaker_dependent") or protocol["validation"] == "random_share":
@@ -137,7 +138,7 @@ def _by_fold(figures: Mapping[str, Floats], folds: Sequence[str]) -> str:
         [name for name in ua if ua[name][i] == max(own[i] for own in ua.values())]
         for i in range(len(folds))
     ]
-    counted = Counter("`" + "` or `".join(names) + "`" for names in best).most_common()
+    counted = Counter(" or ".join(map(code, names)) for names in best).most_common()
     text = (
         "By its own validation part a fold chooses "
         f"{', '.join(f'{names} in {n}' for names, n in counted)} of {len(folds)}."

@@ -6,27 +6,20 @@ from typing import Any
 from ser.score.cells import mean_sd, percent, row_name, with_interval
 from ser.score.groups import TITLES
 from ser.score.results import Results
-from ser.score.section import NONE, Section
+from ser.score.section import NONE, Section, escape, upright
 
 
 def classes(results: Results) -> Section:
     """Recall and precision of each class."""
-    labels = results["labels"]
-    return Section(
-        "Recall and precision by class",
-        2,
-        "",
-        [
-            ["system", *(f"{label}: {m} %" for label in labels for m in ("recall", "precision"))],
-            *(
-                [
-                    row_name(name, row),
-                    *(percent(row[m][label]) for label in labels for m in ("recall", "precision")),
-                ]
-                for name, row in results["systems"].items()
-            ),
-        ],
-    )
+    cells = [(label, m) for label in results["labels"] for m in ("recall", "precision")]
+    table = [
+        ["system", *(f"{label}: {m} %" for label, m in cells)],
+        *(
+            [row_name(name, row), *(percent(row[m][label]) for label, m in cells)]
+            for name, row in results["systems"].items()
+        ),
+    ]
+    return Section("Recall and precision by class", 2, "", upright(table, "class"))
 
 
 def folds(results: Results) -> Section:
@@ -52,7 +45,7 @@ def folds(results: Results) -> Section:
         f"of {results['num_rounds']:,} rounds of a hierarchical bootstrap (session, speaker, "
         "utterance), too short where few sessions differ."
     )
-    return Section("By fold", 2, "", [header, *rows], note)
+    return Section("By fold", 2, "", upright([header, *rows], "figure"), note)
 
 
 def _mean_of_seeds(row: Mapping[str, Any], fold: str) -> float:
@@ -87,8 +80,9 @@ def breakdowns(results: Results) -> list[Section]:
         first = next(iter(systems.values()))
         unknown = first["num_utts"] - sum(group["num_utts"] for group in groups.values())
         counts += f", not known {unknown}" if unknown else ""
-        table = [["system", *header], *rows]
-        found.append(Section(f"By {TITLES[name]}", 2, "", table, f"Utterances: {counts}."))
+        table = upright([["system", *header], *rows], "group")
+        note = f"Utterances: {escape(counts)}."
+        found.append(Section(f"By {TITLES[name]}", 2, "", table, note))
     return found
 
 
@@ -103,7 +97,7 @@ def people(results: Results) -> list[Section]:
     systems: Mapping[str, Any] = results["systems"]
     speakers = next(iter(systems.values()))["by_speaker"]
     table = [
-        ["speaker", "utterances", *(f"`{name}` WA %" for name in systems)],
+        ["speaker", "utterances", *(f"{row_name(n, row)}: WA %" for n, row in systems.items())],
         *(
             [
                 speaker,
@@ -156,7 +150,7 @@ def word_errors(results: Results) -> list[Section]:
             for name, row in systems.items()
         ),
     ]
-    return [Section("WER by emotion, %", 2, "", table)]
+    return [Section("WER by emotion, %", 2, "", upright(table, "class"))]
 
 
 def confusions(results: Results) -> list[Section]:
@@ -212,7 +206,7 @@ def training(results: Results) -> list[Section]:
             for name, source in published.items()
         ]
         header = ["system", "encoder", "licence", "SHA-256"]
-        note = " ".join(dict.fromkeys(source["note"] for source in published.values()))
+        note = escape(" ".join(dict.fromkeys(source["note"] for source in published.values())))
         found.append(
             Section("Published encoders", 2, "", [header, *rows], note, num_text_columns=4)
         )

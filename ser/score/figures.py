@@ -4,10 +4,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure  # drawn by Agg: without pyplot there is no window
 
 from ser.base.files import whole_folder
+from ser.base.page import NAMES_AS_TEXT
+from ser.score.cells import row_name
 from ser.score.details import summed_confusion
 from ser.score.results import Results
 from ser.score.training import Curve
@@ -47,13 +50,24 @@ def write_figures(
     Returns:
         Their file names, in the order of the report.
     """
+    with rc_context(NAMES_AS_TEXT), whole_folder(folder, "*.png") as partial:
+        figures = _draw(results, finetune, pretrain)
+        for name, figure in figures.items():
+            figure.savefig(partial / name, dpi=120)
+    return list(figures)
+
+
+def _draw(
+    results: Results, finetune: Mapping[str, Sequence[Curve]], pretrain: Mapping[str, Curve]
+) -> dict[str, Figure]:
+    """All figures by file name."""
     figures = {
         f"confusion_{name}.png": draw_confusion(
-            summed_confusion(row), results["labels"], row["paper_name"] or name
+            summed_confusion(row), results["labels"], row_name(name, row)
         )
         for name, row in results["systems"].items()
     }
-    rows = {row["paper_name"] or name: row for name, row in results["systems"].items()}
+    rows = {row_name(name, row): row for name, row in results["systems"].items()}
     figures["reliability.png"] = draw_lines(
         {
             name: (row["calibration"]["confidence"], row["calibration"]["accuracy"])
@@ -66,18 +80,16 @@ def write_figures(
         {name: (row["risk"]["coverage"], row["risk"]["risk"]) for name, row in rows.items()},
         ("coverage: share of decisions taken", "risk: wrong ones among these"),
     )
+    runs = {row_name(n, results["systems"][n]): curves for n, curves in finetune.items()}
     single = {name: [curve] for name, curve in pretrain.items()}
     for name, curves, panels in (
-        ("learning_curves.png", finetune, FINETUNE_PANELS),
+        ("learning_curves.png", runs, FINETUNE_PANELS),
         ("pretraining.png", single, PRETRAIN_PANELS),
     ):
         figure = draw_curves(curves, panels)
         if figure:
             figures[name] = figure
-    with whole_folder(folder, "*.png") as partial:
-        for name, figure in figures.items():
-            figure.savefig(partial / name, dpi=120)
-    return list(figures)
+    return figures
 
 
 def draw_confusion(counts: Sequence[Sequence[int]], labels: Sequence[str], title: str) -> Figure:

@@ -1,48 +1,64 @@
 """``report.html``: the report and every decision on one page that needs no network."""
 
 import base64
+import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
+from ser.base.page import render
+from ser.score.audio import Audio
+from ser.score.cells import row_name
 from ser.score.predictions import Predictions
-from ser.score.report import sections
+from ser.score.report import figure_titles, sections
 from ser.score.results import Results
 from ser.score.section import Section
 
-_MARKDOWN = MarkdownIt("commonmark", {"html": False})  # what is said in a corpus is no markup
+_MARKDOWN = MarkdownIt("commonmark", {"html": False}).disable("image")
+_AUDIO = re.compile(r'<script type="application/json" id="audio">(.*)</script>')
 
 
-def page(results: Results, predictions: Predictions, figures: Path) -> str:
+def page(
+    results: Results, predictions: Predictions, figures: Path, audio: Audio | None = None
+) -> str:
     """The page.
 
     Args:
         results: ``results.json``.
         predictions: What was scored; of several seeds the first is shown.
         figures: Folder of the figures that ``results`` names.
+        audio: Where the utterances are heard; None where it is not known.
     """
-    environment = Environment(
-        loader=PackageLoader("ser.score", ""), autoescape=True, undefined=StrictUndefined
-    )
     parts = sections(results)
-    return environment.get_template("page.html").render(
+    return render(
+        "ser.score",
+        ("scroll.js", "audio.js", "page.js"),
         title=parts[0].title,
         sections=[_render(section) for section in parts],
         figures=[
-            {
-                "alt": Path(name).stem.replace("_", " "),
-                "data": base64.b64encode((figures / name).read_bytes()).decode(),
-            }
-            for name in results["figures"]
+            _figure(title, (figures / name).read_bytes())
+            for name, title in figure_titles(results).items()
         ],
         seed=results["run"]["seeds"][0],
-        utterances=utterance_rows(predictions),
+        utterances=utterance_rows(predictions, results),
+        audio=audio,
     )
+
+
+def stated_audio(html: str) -> Audio | None:
+    """Where a page says that its audio lies: no other file tells."""
+    found = _AUDIO.search(html)
+    stated: Audio | None = json.loads(found[1]) if found else None
+    return stated
+
+
+def _figure(title: str, png: bytes) -> dict[str, Any]:
+    width = int.from_bytes(png[16:20])  # of the header of a PNG
+    return {"title": title, "width": width, "data": base64.b64encode(png).decode()}
 
 
 def _render(section: Section) -> dict[str, Any]:
@@ -50,20 +66,14 @@ def _render(section: Section) -> dict[str, Any]:
         "title": section.title,
         "level": section.level,
         "anchor": re.sub(r"\W+", "-", section.title.lower()).strip("-"),
-        "heading": Markup(_MARKDOWN.renderInline(section.title)),  # noqa: S704  # markdown-it escapes
-        "text": Markup(_MARKDOWN.render(section.text)),  # noqa: S704
+        "text": Markup(_MARKDOWN.render(section.text)),  # noqa: S704  # markdown-it escapes
         "note": Markup(_MARKDOWN.render(section.note)),  # noqa: S704
-        "table": section.table and [[_cell(cell) for cell in row] for row in section.table],
+        "table": section.table,
         "num_text_columns": section.num_text_columns,
     }
 
 
-def _cell(text: str) -> Markup:
-    """A cell may hold code in backticks."""
-    return Markup(_MARKDOWN.renderInline(text))  # noqa: S704
-
-
-def utterance_rows(predictions: Predictions) -> dict[str, Any]:
+def utterance_rows(predictions: Predictions, results: Results) -> dict[str, Any]:
     """Every decision of the first seed, in lists that the page unpacks.
 
     Returns:
@@ -84,7 +94,7 @@ def utterance_rows(predictions: Predictions) -> dict[str, Any]:
                 rows.append((number[p.utt], s, code[p.hyp], percent, p.ctc_text))
     return {
         "labels": predictions.labels,
-        "systems": list(predictions.folds),
+        "systems": [row_name(s, results["systems"][s]) for s in predictions.folds],
         "utts": utts,
         "rows": rows,
     }

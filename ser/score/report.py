@@ -4,32 +4,59 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from ser.base.files import digest_json
 from ser.score import details
 from ser.score.audit_tables import audit_sections, baseline_table
-from ser.score.cells import p_value, percent, with_interval
+from ser.score.cells import p_value, percent, row_name, with_interval
 from ser.score.results import Results
-from ser.score.section import NONE, Section, Table, markdown, plain_table
+from ser.score.section import Section, Table, code, escape, markdown, plain_table
+
+IN_THE_CODE = "in the code"  # the configuration's name, beside the paper's
 
 
 def terminal_table(results: Results) -> str:
     """The main table and the sentences under it, as plain text."""
-    lines = [plain_table(main_table(results), num_text_columns=2)]
+    partial = partly(results)
+    lines = [f"partial: {partial}"] if partial else []
+    table = main_table(results)
+    lines.append(plain_table(table, _num_text_columns(table)))
     if results["run"]["protocol"].get("speaker_dependent"):
         lines.append("speaker-dependent: test speakers are heard in training")
     return "\n".join([*lines, *results["sentences"]])
 
 
-def report(results: Results, with_figures: bool = False) -> str:
-    """The report in Markdown; with its figures only where they lie beside it."""
+def partly(results: Results) -> str:
+    """Which folds a report of some of them is of, ``folds 1, 2 of 5``; empty where it is of all."""
+    run = results["run"]
+    if "all_folds" not in run:
+        return ""
+    return f"folds {', '.join(run['folds'])} of {len(run['all_folds'])}"
+
+
+def report(results: Results, figures: str = "") -> str:
+    """The report in Markdown; with its figures only where their folder, beside it, is named."""
     parts = sections(results)
-    if with_figures:
+    if figures:
         links = "\n\n".join(
-            f"![{Path(name).stem.replace('_', ' ')}](figures/{name})" for name in results["figures"]
+            f"![{escape(title)}]({figures}/{quote(name)})"
+            for name, title in figure_titles(results).items()
         )
         parts.append(Section("Figures", 2, links))
     return markdown(parts)
+
+
+def figure_titles(results: Results) -> dict[str, str]:
+    """What each figure shows, by its file name."""
+    confusions = {
+        f"confusion_{name}.png": f"Confusion matrix, {row_name(name, row)}"
+        for name, row in results["systems"].items()
+    }
+    return {
+        name: confusions.get(name, Path(name).stem.replace("_", " ").capitalize())
+        for name in results["figures"]
+    }
 
 
 def sections(results: Results) -> list[Section]:
@@ -57,6 +84,7 @@ def sections(results: Results) -> list[Section]:
 def main_table(results: Results) -> Table:
     """The form of the paper's Table 1, in percent; the paper's own columns where there are any."""
     systems: Mapping[str, Any] = results["systems"]
+    renamed = any(row["paper_name"] for row in systems.values())
     columns: dict[str, Callable[[Mapping[str, Any]], str]] = {
         "WA % [95 %]": lambda s: with_interval(s["wa"], s["wa_interval"]),
         "UA % [95 %]": lambda s: with_interval(s["ua"], s["ua_interval"]),
@@ -67,12 +95,16 @@ def main_table(results: Results) -> Table:
         columns["paper WA %"] = lambda s: percent(s.get("paper", {}).get("wa"))
         columns["paper UA %"] = lambda s: percent(s.get("paper", {}).get("ua"))
     return [
-        ["system", "in the code", *columns],
+        ["system", *([IN_THE_CODE] * renamed), *columns],
         *(
-            [row["paper_name"] or NONE, name, *(cell(row) for cell in columns.values())]
+            [row_name(name, row), *([name] * renamed), *(cell(row) for cell in columns.values())]
             for name, row in systems.items()
         ),
     ]
+
+
+def _num_text_columns(table: Table) -> int:
+    return 1 + (IN_THE_CODE in table[0])
 
 
 def _main(results: Results) -> Section:
@@ -82,12 +114,15 @@ def _main(results: Results) -> Section:
         f"{name} {versions[name]}" for name in ("python", "torch") if name in versions
     )
     said = (
-        f"Written by stage 6 of `{run['command']}`; git commit `{run['git_commit']}`, predictions "
-        f"of {run['finished']}, {stack}."
+        f"Written by stage 6 of {code(run['command'])}; git commit {code(run['git_commit'])}, "
+        f"predictions of {run['finished']}, {escape(stack)}."
     )
-    sentences = [f"- {sentence}" for sentence in results["sentences"]]
+    sentences = [f"- {escape(sentence)}" for sentence in results["sentences"]]
     note = "\n".join([*sentences, *_legend(results)])
-    return Section("Results", 1, said, main_table(results), note, num_text_columns=2)
+    partial = partly(results)
+    title = f"Partial results ({partial})" if partial else "Results"
+    table = main_table(results)
+    return Section(title, 1, said, table, note, _num_text_columns(table))
 
 
 def _legend(results: Results) -> list[str]:
@@ -101,8 +136,8 @@ def _legend(results: Results) -> list[str]:
     )
     lines = [
         f"- WA (correct / all), UA (mean recall of the classes) and macro-F1: pooled over the "
-        f"{num_utts} utterances of the folds {' '.join(run['folds'])}, each predicted by a model "
-        f"that never saw its fold; the mean over the seeds {' '.join(run['seeds'])}.",
+        f"{num_utts} utterances of the folds {escape(' '.join(run['folds']))}, each predicted by a "
+        f"model that never saw its fold; the mean over the seeds {escape(' '.join(run['seeds']))}.",
         f"- [95 %]: delete-one jackknife over the {clusters['number']} {clusters['unit']} with "
         f"Student's t.{shared}",
         "- WER: greedy CTC transcripts of the auxiliary recogniser on the same utterances.",
@@ -110,14 +145,14 @@ def _legend(results: Results) -> list[str]:
     if results["missing"]:
         lines.append(f"- Not known of this corpus, and left out: {', '.join(results['missing'])}.")
     if alone := details.undivided(results):
-        lines.append(f"- The same for all, and not broken down: {', '.join(alone)}.")
+        lines.append(f"- The same for all, and not broken down: {escape(', '.join(alone))}.")
     if results["digests"]:
         lines.append(
             f"- Rebuilt by `python -m ser.bin.verify`; SHA-256 over the {len(results['digests'])} "
             f"files that these figures come from: `{digest_json(results['digests'])}`."
         )
     if run["protocol"]:
-        settings = ", ".join(f"`{key}: {value}`" for key, value in _stated(run["protocol"]).items())
+        settings = ", ".join(code(f"{k}: {v}") for k, v in _stated(run["protocol"]).items())
         lines.append(f"- Protocol: {settings}.")
     if any("paper" in row for row in results["systems"].values()):
         lines.append("- Paper: Table 1 of Park & Kim (2021), as printed there.")
@@ -145,11 +180,12 @@ def _stated(protocol: Mapping[str, Any]) -> dict[str, Any]:
 def _comparisons(results: Results) -> list[Section]:
     if not results["comparisons"]:
         return []
+    systems = results["systems"]
     header = ["systems", "WA, points [95 %]", "UA, points [95 %]"]
     header += ["McNemar p", "Holm", "permutation p", "Holm", "at best", "Holm"]
     rows = [
         [
-            f"`{c['a']}` - `{c['b']}`",
+            " - ".join(row_name(c[side], systems[c[side]]) for side in "ab"),
             *(with_interval(c[m]["value"], _ends(c[m])) for m in ("wa", "ua")),
             *(
                 p_value(c[name])

@@ -103,7 +103,7 @@ def _comparisons(evaluation: Evaluation, groups: Mapping[str, list[str]]) -> dic
         on_unseen = None
         if unseen.any() and not unseen.all():
             on_unseen = difference(evaluation.only(unseen), system, above, "wa")
-        name, name_above = (PAPER_NAMES.get(n, f"`{n}`") for n in (system, above))
+        name, name_above = (PAPER_NAMES.get(n, n) for n in (system, above))
         sentences.append(
             compare_in_words(comparison, name, name_above, on_unseen, evaluation.clusters.unit)
         )

@@ -1,12 +1,19 @@
 """What RESULTS.md and report.html are made of, and how Markdown and a terminal show it."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 NONE = "—"
 
 Table = list[list[str]]
-"""Rows of cells, the header first."""
+"""Rows of cells, the header first; cells are plain text."""
+
+# What Markdown takes for markup within a line; what stands in brackets stays where no link follows.
+MARKUP = re.compile(
+    r"(?P<kept>\[[-\w., %]+\](?![(\[:]))"
+    r"|[\\`*|$~\[\]]|<(?=[A-Za-z/!?])|&(?=#?\w+;)|(?<!\w)_|_(?!\w)"
+)
 
 
 @dataclass(frozen=True)
@@ -14,9 +21,9 @@ class Section:
     """A heading with what stands under it.
 
     Attributes:
-        title: Heading; empty for none.
+        title: Heading, plain text; empty for none.
         level: Of the heading: 1 to 3.
-        text: Markdown: paragraphs and lists.
+        text: Markdown: paragraphs and lists; names in it are escaped.
         table: Under the text, or None.
         note: Under the table.
         num_text_columns: Columns of the table that are words, the others numbers.
@@ -30,12 +37,37 @@ class Section:
     num_text_columns: int = 1
 
 
+def escape(text: str) -> str:
+    """Plain text as Markdown that shows it: a class may be called ``![x](http://y)``."""
+    return MARKUP.sub(lambda m: m[0] if m["kept"] else f"\\{m[0]}", text)
+
+
+def code(text: str) -> str:
+    """A code span, whatever the text holds."""
+    fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
+    pad = " " if "`" in text else ""
+    return f"{fence}{pad}{text}{pad}{fence}"
+
+
+def upright(table: Table, corner: str) -> Table:
+    """The table with its shorter side across, for phones and terminals.
+
+    Args:
+        table: Rows of cells.
+        corner: What stands over the first column where the table is turned.
+    """
+    if len(table[0]) <= len(table):
+        return table
+    turned = [list(column) for column in zip(*table, strict=True)]
+    return [[corner, *turned[0][1:]], *turned[1:]]
+
+
 def markdown(sections: Sequence[Section]) -> str:
     """Sections as a Markdown document."""
     blocks = []
     for section in sections:
         if section.title:
-            blocks.append(f"{'#' * section.level} {section.title}")
+            blocks.append(f"{'#' * section.level} {escape(section.title)}")
         if section.text:
             blocks.append(section.text)
         if section.table:
@@ -47,7 +79,8 @@ def markdown(sections: Sequence[Section]) -> str:
 
 def markdown_table(table: Table, num_text_columns: int = 1) -> str:
     """A table in Markdown, its columns aligned for those who read the source."""
-    header, *rows = _aligned(table, num_text_columns)
+    escaped = [[escape(cell) for cell in row] for row in table]
+    header, *rows = _aligned(escaped, num_text_columns)
     rule = [
         "-" * len(cell) if i < num_text_columns else "-" * (len(cell) - 1) + ":"
         for i, cell in enumerate(header)

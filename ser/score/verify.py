@@ -11,11 +11,13 @@ from ser.base.errors import SerError
 from ser.base.files import digest_file, read_json, read_text
 from ser.base.record import read_record
 from ser.config.load import validate
+from ser.corpus.fold_lists import fold_names
 from ser.score.held_out import check_held_out
-from ser.score.page import page
+from ser.score.page import page, stated_audio
 from ser.score.paper import PaperResult, read_paper_results
 from ser.score.predictions import Predictions, read_predictions
 from ser.score.report import report
+from ser.score.report_files import ReportFiles
 from ser.score.results import Results, assemble_results
 from ser.score.stated import StatedResults
 from ser.score.training import (
@@ -66,7 +68,9 @@ def figure_digests(folder: Path, names: Sequence[str]) -> dict[str, str]:
     return {name: digest_file(folder / name) for name in names if (folder / name).exists()}
 
 
-def verify(exp_dir: Path, published: Path | None = None, conf: Path | None = None) -> Verdict:
+def verify(
+    exp_dir: Path, published: Path | None = None, conf: Path | None = None, partial: bool = False
+) -> Verdict:
     """Rebuilds ``results.json``, ``RESULTS.md`` and ``report.html``, and compares.
 
     Neither audio nor weights are needed: ``results.json``, ``RESULTS.md``, ``predictions/``,
@@ -77,22 +81,24 @@ def verify(exp_dir: Path, published: Path | None = None, conf: Path | None = Non
         exp_dir: Folder of an experiment.
         published: A copy of RESULTS.md to verify too.
         conf: Whose ``paper_results.yaml`` the paper's columns must be from.
+        partial: Whether the report of some of the folds is meant, which lies beside that of all.
 
     Raises:
         SerError: ``results.json`` is missing or is none.
     """
-    path = exp_dir / "results.json"
+    files = ReportFiles(exp_dir, partial)
+    path = files.results
     raw = read_json(path)
     stated = validate(path, StatedResults, raw)
     run = stated.run
     digests = input_digests(exp_dir, list(stated.systems), run.seeds, run.folds)
     wrong = list(_changed_files(stated.digests, digests))
-    unchecked = list(_unchecked(exp_dir, stated, conf))
+    unchecked = list(_unchecked(files, stated, conf))
     try:
-        predictions, rebuilt = rebuild(exp_dir, stated, raw["run"], conf)
+        predictions, rebuilt = rebuild(files, stated, raw["run"], conf)
         wrong += [f"{path}: {what}" for what in _differences(raw, rebuilt)]
-        wrong += _different_text(exp_dir / "RESULTS.md", report(rebuilt, with_figures=True))
-        wrong += _different_page(exp_dir, rebuilt, predictions)
+        wrong += _different_text(files.report, report(rebuilt, files.figures.name))
+        wrong += _different_page(files, rebuilt, predictions)
         if published:
             wrong += _different_text(published, report(rebuilt))
     except SerError as error:
@@ -101,7 +107,7 @@ def verify(exp_dir: Path, published: Path | None = None, conf: Path | None = Non
 
 
 def rebuild(
-    exp_dir: Path, stated: StatedResults, stated_run: Mapping[str, Any], conf: Path | None
+    files: ReportFiles, stated: StatedResults, stated_run: Mapping[str, Any], conf: Path | None
 ) -> tuple[Predictions, Results]:
     """The predictions, and ``results.json`` anew from them.
 
@@ -111,7 +117,7 @@ def rebuild(
     Raises:
         SerError: A table is missing, malformed or of another protocol.
     """
-    systems, run = list(stated.systems), stated.run
+    exp_dir, systems, run = files.exp_dir, list(stated.systems), stated.run
     predictions = read_predictions(exp_dir / "predictions", systems, run.seeds, run.folds)
     check_held_out(predictions, exp_dir / "predictions", exp_dir / "folds")
     times = {s: wall_time(run_folders(exp_dir, s, run.seeds, run.folds)) for s in systems}
@@ -126,12 +132,14 @@ def rebuild(
         read_published(exp_dir, systems, run.seeds, run.folds) or stated_run.get("published", {}),
     )
     told["pretrain"] = told["pretrain"] or stated_run["pretrain"]
+    if files.partial:
+        told["all_folds"] = fold_names(exp_dir / "folds")
     paper = read_paper_results(conf) if conf else _stated_paper(stated)
     rebuilt = assemble_results(predictions, paper, told, read_audit(exp_dir), stated.num_rounds)
     rebuilt["digests"] = input_digests(exp_dir, systems, run.seeds, run.folds)
-    figures = exp_dir / "figures"
+    drawn = files.figures.is_dir()
     rebuilt["figures"] = (
-        figure_digests(figures, list(stated.figures)) if figures.is_dir() else dict(stated.figures)
+        figure_digests(files.figures, list(stated.figures)) if drawn else dict(stated.figures)
     )
     plain: Results = json.loads(json.dumps(rebuilt))
     return predictions, plain
@@ -145,13 +153,18 @@ def _stated_paper(stated: StatedResults) -> dict[str, PaperResult]:
     }
 
 
-def _unchecked(exp_dir: Path, stated: StatedResults, conf: Path | None) -> Iterator[str]:
+def _unchecked(files: ReportFiles, stated: StatedResults, conf: Path | None) -> Iterator[str]:
     yield f"the command, {stated.run.command}"
+    yield "where the audio that report.html plays lies"
     if _stated_paper(stated) and not conf:
         yield "the paper's columns; --conf names the folder of paper_results.yaml"
-    for folder, what in (("figures", "figures and report.html"), ("pretrain", "pre-training")):
-        if not (exp_dir / folder).is_dir():
-            yield f"{what}: {exp_dir / folder} is not there"
+    exp_dir = files.exp_dir
+    for folder, what in (
+        (files.figures, f"figures and {files.page.name}"),
+        (exp_dir / "pretrain", "pre-training"),
+    ):
+        if not folder.is_dir():
+            yield f"{what}: {folder} is not there"
     tables = {str(path.relative_to(exp_dir)) for path in exp_dir.glob("predictions/*/*.tsv")}
     if unused := sorted(tables - stated.digests.keys()):
         yield f"{unused[0]} and {len(unused) - 1} more tables: the report does not use them"
@@ -201,12 +214,13 @@ def _different_text(path: Path, expected: str) -> list[str]:
     return []
 
 
-def _different_page(exp_dir: Path, rebuilt: Results, predictions: Predictions) -> list[str]:
+def _different_page(files: ReportFiles, rebuilt: Results, predictions: Predictions) -> list[str]:
     """Whether the page differs; it holds the figures, and cannot be rebuilt without them."""
-    path, figures = exp_dir / "report.html", exp_dir / "figures"
+    path, figures = files.page, files.figures
     if not all((figures / name).exists() for name in rebuilt["figures"]):
         return []
     if not path.exists():
         return [f"{path}: missing; expected the page"]
-    same = read_text(path) == page(rebuilt, predictions, figures)
+    text = read_text(path)
+    same = text == page(rebuilt, predictions, figures, stated_audio(text))
     return [] if same else [f"{path}: is not the page that the predictions and figures give"]

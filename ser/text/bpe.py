@@ -2,7 +2,7 @@
 
 import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +16,8 @@ from ser.config.schema import BpeConfig
 
 BLANK_ID = 0
 UNKNOWN_ID = 1  # the unknown piece, SentencePiece's own id 0
+MAX_UNKNOWN_PROB = 0.2  # of the tokens: some foreign letters are borne, another script is not
+MAX_PIECE_CHARS = 16  # SentencePiece's; the mark of a word's beginning is one of them
 
 
 def train_bpe(transcripts: Iterable[str], config: BpeConfig, where: Path) -> bytes:
@@ -68,6 +70,23 @@ def train_bpe(transcripts: Iterable[str], config: BpeConfig, where: Path) -> byt
     return model.getvalue()
 
 
+def check_num_pieces(transcripts: Iterable[str], config: BpeConfig, where: Path) -> None:
+    """Holds the number of pieces to a text before anything is made of it.
+
+    BPE can make each short word a piece, so that a text with as many different ones needs no
+    trial; one with fewer is tried, which is quick.
+
+    Raises:
+        SerError: As for ``train_bpe``.
+    """
+    lines = list(transcripts)
+    words = {word for line in lines for word in line.split()}
+    num_short = sum(len(word) < MAX_PIECE_CHARS for word in words)
+    num_chars = len(set().union(*words)) + 2  # with the mark and the unknown piece
+    if not num_chars <= config.num_pieces <= num_short:
+        train_bpe(lines, config, where)
+
+
 class Tokenizer:
     """Transcripts to CTC targets and back. Id 0 is the blank; a SentencePiece id p is p + 1.
 
@@ -101,6 +120,34 @@ class Tokenizer:
     def encode(self, transcript: str) -> list[int]:
         """Token ids in [1, V)."""
         return [piece + 1 for piece in self._pieces.encode(transcript)]
+
+    def encode_all(self, transcripts: Mapping[str, str], where: Path) -> dict[str, list[int]]:
+        """The tokens of every utterance; unknown ones are told.
+
+        Args:
+            transcripts: By utterance.
+            where: Their file, for messages.
+
+        Raises:
+            SerError: Too many tokens are unknown to the recogniser's BPE: it is of another script.
+        """
+        tokens = {utt: self.encode(text) for utt, text in transcripts.items()}
+        num_tokens = sum(map(len, tokens.values()))
+        num_unknown = sum(own.count(UNKNOWN_ID) for own in tokens.values())
+        if not num_unknown:
+            return tokens
+        utt = next(utt for utt, own in tokens.items() if UNKNOWN_ID in own)
+        said = (
+            f"{where}: {num_unknown} of {num_tokens} tokens are unknown to the recogniser's BPE, "
+            f"the first in {utt}"
+        )
+        if num_unknown / num_tokens > MAX_UNKNOWN_PROB:
+            raise SerError(
+                f"{said}; expected a share of at most {MAX_UNKNOWN_PROB}; leave the systems with a "
+                "CTC head out (--systems), or pre-train on speech in this script"
+            )
+        logger.warning("warning: %s; they all become one token", said)
+        return tokens
 
     def pieces(self, tokens: Sequence[int]) -> list[str]:
         """The piece of each token; one that begins a word begins with a blank."""

@@ -15,11 +15,10 @@ from ser.data.utterances import FeatureDir, Utterance
 from ser.feats.speed import original_utt
 from ser.nn.encoder import Encoder
 from ser.nn.losses import too_short_for_ctc
-from ser.text.bpe import UNKNOWN_ID, Tokenizer
+from ser.text.bpe import Tokenizer
 
 EXCHANGE_GROUP = 16  # utterances of like length that exchange transcripts
 EXCHANGE_TRIES = 20
-MAX_UNKNOWN_PROB = 0.2  # of the tokens: some foreign letters are borne, another script is not
 
 
 def encode_transcripts(features: FeatureDir, tokenizer: Tokenizer) -> dict[str, list[int]]:
@@ -28,23 +27,7 @@ def encode_transcripts(features: FeatureDir, tokenizer: Tokenizer) -> dict[str, 
     Raises:
         SerError: Too many tokens are unknown to the recogniser's BPE: it is of another script.
     """
-    tokens = {utt: tokenizer.encode(text) for utt, text in features.data["text"].items()}
-    num_tokens = sum(map(len, tokens.values()))
-    num_unknown = sum(own.count(UNKNOWN_ID) for own in tokens.values())
-    if not num_unknown:
-        return tokens
-    utt = next(utt for utt, own in tokens.items() if UNKNOWN_ID in own)
-    said = (
-        f"{features.data.path / 'text'}: {num_unknown} of {num_tokens} tokens are unknown to the "
-        f"recogniser's BPE, the first in {utt}"
-    )
-    if num_unknown / num_tokens > MAX_UNKNOWN_PROB:
-        raise SerError(
-            f"{said}; expected a share of at most {MAX_UNKNOWN_PROB}; leave the systems with a CTC "
-            "head out (--systems), or pre-train on speech in this script"
-        )
-    logger.warning("warning: %s; they all become one token", said)
-    return tokens
+    return tokenizer.encode_all(features.data["text"], features.data.path / "text")
 
 
 def choose_targets(

@@ -14,6 +14,7 @@ from ser.feats.extract import start_or_resume
 from ser.feats.speed import speed_dir
 from ser.kaldi.ark import ArkWriter, encode
 from ser.kaldi.data_dir import write_data_dir
+from ser.nn.cpu.accelerate import accelerate
 from ser.nn.emotion import EmotionModel
 from ser.nn.recogniser import Recogniser
 from ser.nn.systems import transfer
@@ -56,6 +57,7 @@ def _encode(encoding: Encoding, source: Path, record: Record, device: torch.devi
     start_or_resume(record)
     features = read_feature_dir(source)
     model = _model(encoding).to(device).eval()
+    accelerate(model)
     utterances = select(features, features.data.utts)
     lens = [u.num_frames for u in utterances]
     parts = split_by_frames(lens, MAX_FRAMES)

@@ -24,6 +24,7 @@ from ser.data.utterances import (
     read_with_copies,
     report_lengths,
     select,
+    short_enough,
 )
 from ser.feats.speed import speed_prefix
 from ser.kaldi.table import Table
@@ -126,7 +127,8 @@ def _fit(
         world.on_first(partial(encode_features, encoding, world.device))
     encoded = encoding is not None
     features = read_with_copies(encoding.folder if encoding else run.feats, factors)
-    train = _part(features, fold, TRAIN, labels, tokenizer, factors)
+    training = system.training
+    train = _part(features, fold, TRAIN, labels, tokenizer, factors, training.max_seconds)
     if tokenizer:
         if not any(u.tokens for u in train):
             raise SerError(
@@ -192,14 +194,16 @@ def _part(
     labels: LabelsConfig,
     tokenizer: Tokenizer | None,
     speed_factors: Sequence[float] = (),
+    max_seconds: float | None = None,
 ) -> list[Utterance]:
     """The utterances of one part of a fold, with their classes and, where asked, tokens.
 
-    Each has its copies at other speeds beside it.
+    Each has its copies at other speeds beside it; longer ones than ``max_seconds`` are left out.
     """
     classes = label_indices(features, labels)
     prefixes = ["", *map(speed_prefix, speed_factors)]
     utts = [p + utt for p in prefixes for utt, belongs in fold.items() if belongs == part]
+    utts = short_enough(features, utts, max_seconds, features.data.path)
     tokens = encode_transcripts(features, tokenizer) if tokenizer else None
     chosen = select(features, utts, tokens, classes)
     absent = set(range(len(labels.names))) - {u.label for u in chosen}

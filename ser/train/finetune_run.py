@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from ser.base.errors import SerError
 from ser.base.record import Record, require
 from ser.config.features import require_same_features
 from ser.config.load import load_config
-from ser.config.protocol import ProtocolConfig
+from ser.config.protocol import ProtocolConfig, under_protocol
 from ser.config.schema import SCRATCH, LabelsConfig, SystemConfig
 from ser.config.systems import load_trained_system
 from ser.corpus.fold_lists import read_fold, require_folds
@@ -69,14 +68,7 @@ def finetune_record(run: FinetuneRun) -> tuple[Record, SystemConfig, LabelsConfi
     system = load_trained_system(run.conf, run.system)
     labels = load_config(run.conf / "labels.yaml", LabelsConfig)
     protocol = load_config(run.protocol, ProtocolConfig)
-    if system.training.patience_epochs and protocol.validation == "none":
-        raise SerError(
-            f"{run.system}: training.patience_epochs "
-            f"{system.training.patience_epochs} with validation none in {run.protocol}; expected a "
-            "validation set to lose patience with; write null, or use another protocol"
-        )
-    if protocol.average_epochs:
-        system = _averaged(system, protocol.average_epochs, run.protocol)
+    system = under_protocol(run.system, system, protocol, run.protocol)
     folds = run.exp_dir / "folds"
     feats = require(run.feats, 1)
     check_num_mel_bins(feats, system.model.num_mel_bins, run.feats)
@@ -103,17 +95,6 @@ def finetune_record(run: FinetuneRun) -> tuple[Record, SystemConfig, LabelsConfi
         "fold": run.fold,
     }
     return Record(run.folder, 4, config, inputs), system, labels, protocol
-
-
-def _averaged(system: SystemConfig, num_epochs: int, protocol: Path) -> SystemConfig:
-    """The system with the protocol's averaging."""
-    if system.training.average_epochs > 1:
-        raise SerError(
-            f"{protocol}: average_epochs {num_epochs}, and the system has training.average_epochs "
-            f"{system.training.average_epochs}; expected one of the two; remove one"
-        )
-    training = system.training.model_copy(update={"average_epochs": num_epochs})
-    return system.model_copy(update={"training": training})
 
 
 def load_tokenizer(run: FinetuneRun, system: SystemConfig) -> Tokenizer | None:

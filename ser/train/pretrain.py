@@ -9,11 +9,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from ser.base.errors import SerError
 from ser.base.record import Record, require
 from ser.config.features import require_same_features
 from ser.config.load import load_config
 from ser.config.schema import SCRATCH, CtcConfig, PretrainConfig
+from ser.corpus.librispeech import require_subsets
 from ser.data.batch import Batch
 from ser.data.loader import load_batches
 from ser.data.sampler import sorted_batches
@@ -25,6 +25,7 @@ from ser.data.utterances import (
     read_with_copies,
     report_lengths,
     select,
+    short_enough,
 )
 from ser.metrics.wer import word_errors
 from ser.nn.losses import Loss, ctc_sum, pretrain_loss
@@ -98,12 +99,7 @@ def pretrain(run: PretrainRun) -> None:
         trained_on = start["notes"].get("fbank", {})  # earlier versions did not note them
         require_same_features(feats["config"], trained_on, run.train_feats, str(source))
         published = start["notes"].get("published")
-    missing = require(run.train_data, 0)["notes"].get("missing_subsets", [])
-    if missing and not config.allow_missing_subsets:
-        raise SerError(
-            f"{run.train_data}: LibriSpeech's {', '.join(missing)} are missing; {run.config_path} "
-            "expects all; restore them and rerun from stage 0, or set allow_missing_subsets: true"
-        )
+    require_subsets(run.train_data, config, run.config_path)
     record = Record(run.folder, 3, {**config.model_dump(), "seed": run.seed}, inputs)
     world = join_world(run.num_gpus)
 
@@ -128,7 +124,8 @@ def _train(run: PretrainRun, config: PretrainConfig, world: World) -> dict[str, 
     if config.init != SCRATCH:
         weights_path = run.folder.with_name(config.init) / "model.safetensors"
         transfer(load_weights(weights_path), model, str(weights_path))
-    utterances = select(train, train.data.utts, tokens=encode_transcripts(train, tokenizer))
+    utts = short_enough(train, train.data.utts, config.training.max_seconds, train_feats)
+    utterances = select(train, utts, tokens=encode_transcripts(train, tokenizer))
     factors = config.training.speed_factors
     utterances = choose_targets(
         utterances, config.ctc.targets, tokenizer.vocab_size, factors, run.seed
@@ -211,7 +208,11 @@ def validate(
 
     The model is in evaluation mode.
     """
-    utterances = select(valid, valid.data.utts, tokens=encode_transcripts(valid, tokenizer))
+    utterances = select(
+        valid,
+        valid.data.utts,
+        tokens=encode_transcripts(valid, tokenizer),
+    )
     batches = sorted_batches([u.num_frames for u in utterances], config.training.batch_size_utts)
     total, words = 0.0, {}
     mine = batches[world.rank :: world.size]

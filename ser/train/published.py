@@ -3,27 +3,25 @@
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import safetensors
 import torch
 
 from ser.base.errors import SerError
-from ser.base.files import digest_file, read_json
+from ser.base.files import digest_file
 from ser.base.log import logger
-from ser.base.record import Record, claim_training_folder, read_record, sole_run
+from ser.base.record import Record, claim_training_folder, sole_run
 from ser.config.network import WhisperConfig
 from ser.config.schema import ImportConfig, PublishedConfig
 from ser.nn.whisper import WhisperEncoder, positions
 from ser.train.checkpoint import write_tensors
+from ser.train.weights_folder import (
+    published_features,
+    require_imported,
+    require_sizes,
+    weight_files,
+)
 
-SIZES = {  # of Whisper's config.json
-    "num_mel_bins": "num_mel_bins",
-    "d_model": "d_model",
-    "num_blocks": "encoder_layers",
-    "num_heads": "encoder_attention_heads",
-    "ffn_dim": "encoder_ffn_dim",
-}
 # Where the encoder stands in Whisper's classes, and what beside it is not ours to read.
 ENCODER = re.compile(r"(model\.)?encoder\.")
 LEFT_OUT = re.compile(r"((model\.)?decoder|proj_out|projector|classifier|layer_weights)\b")
@@ -36,61 +34,6 @@ NAMES = {  # of a block
     "final_layer_norm": "feed_forward_norm",
 }
 POSITIONS_TOLERANCE = 2e-3  # what float16 and another order of rounding make of a sine
-
-
-def weight_files(folder: Path) -> list[Path]:
-    """The safetensors files of a folder, one or the shards of its index.
-
-    Raises:
-        SerError: There are none, or not all.
-    """
-    whole, index = folder / "model.safetensors", folder / "model.safetensors.index.json"
-    if whole.exists():
-        return [whole]
-    if not index.exists():
-        pickles = sorted(p.name for p in folder.glob("*") if p.suffix in (".bin", ".pt", ".pth"))
-        found = f"only {', '.join(pickles)}, which may run code when read" if pickles else "none"
-        raise SerError(
-            f"{whole}: no weights in this form ({found}); expected safetensors, the only form that "
-            "is read; fetch model.safetensors of the same model"
-        )
-    shards = read_json(index).get("weight_map", {})
-    files = [folder / name for name in sorted(set(shards.values()))]
-    lacking = [path.name for path in files if not path.exists()]
-    if lacking or not files:
-        raise SerError(
-            f"{index}: names {len(files)} files, {len(lacking)} of them are missing "
-            f"({', '.join(lacking)}); expected all; fetch them"
-        )
-    return files
-
-
-def require_sizes(folder: Path, config: WhisperConfig) -> None:
-    """Holds the configuration of the encoder to the folder's ``config.json``.
-
-    Raises:
-        SerError: It is another kind of model, or of another size.
-    """
-    path = folder / "config.json"
-    if not folder.is_dir() or not path.exists():
-        raise SerError(
-            f"{path if folder.is_dir() else folder}: not there; expected a folder of published "
-            "weights with config.json and model.safetensors; name it in WHISPER (db.sh)"
-        )
-    published: Mapping[str, Any] = read_json(path)
-    kind = published.get("model_type") if isinstance(published, dict) else None
-    if kind != "whisper":
-        raise SerError(f"{path}: model_type is {kind}; expected whisper; name another folder")
-    wrong = [
-        f"{ours} {getattr(config, ours)}, published {published.get(theirs)}"
-        for ours, theirs in SIZES.items()
-        if getattr(config, ours) != published.get(theirs)
-    ]
-    if wrong:
-        raise SerError(
-            f"{path}: another size than encoder.yaml has ({'; '.join(wrong)}); expected the same; "
-            "write the published sizes there, or name another folder in WHISPER (db.sh)"
-        )
 
 
 def read_encoder(folder: Path, config: WhisperConfig) -> dict[str, torch.Tensor]:
@@ -214,14 +157,9 @@ def import_encoder(config: ImportConfig, given: str, folder: Path) -> None:
         SerError: No weights are given, or they do not fit.
     """
     if not given:
-        finished = (folder / "run.json").exists() and read_record(folder)
-        if finished and finished["config"] == config.model_dump():
-            logger.info("%s: finished already", folder)
-            return
-        raise SerError(
-            f"WHISPER: not set; expected the folder of {config.published.name} (config.json, "
-            "model.safetensors), or the word hub to fetch it; set it in db.sh or the environment"
-        )
+        require_imported(config, folder)
+        logger.info("%s: finished already", folder)
+        return
     source = fetch(config.published) if given == "hub" else Path(given)
     require_sizes(source, config.encoder)
     digests = {path.name: digest_file(path) for path in weight_files(source)}
@@ -239,8 +177,3 @@ def import_encoder(config: ImportConfig, given: str, folder: Path) -> None:
             num_parameters=sum(tensor.numel() for tensor in weights.values()),
         )
     logger.info("%s: %s, %s", folder, config.published.name, config.published.licence)
-
-
-def published_features(num_mel_bins: int) -> dict[str, Any]:
-    """What the published encoders were trained on, as far as it matters to the weights."""
-    return {"type": "whisper", "num_mel_bins": num_mel_bins, "normalisation": "none"}

@@ -10,6 +10,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from ser.config.schema import OptimizerConfig, TrainingConfig
 from ser.data.batch import Batch
+from ser.nn.cpu.accelerate import accelerate
 from ser.nn.emotion import EmotionOutput
 from ser.nn.encoder import EncoderBlock
 from ser.nn.losses import Loss
@@ -41,6 +42,7 @@ class Stepper:
         if world.device.type == "cuda" and training.precision == "bfloat16":
             # The layout in which a GPU's convolutions of 16 bits are fast.
             model.to(memory_format=torch.channels_last)
+        accelerate(model)
         self.optimizer = make_optimizer(model, config)
         self._model, self._compute_loss = model, compute_loss
         self._training, self._config = training, config

@@ -81,17 +81,6 @@ def test_tess(tmp_path: Path) -> None:
     assert find(utterances, "YAF_bar_ps").label == "surprised"
 
 
-def test_tess_unpacked_twice_is_noticed(tmp_path: Path) -> None:
-    plant_tess(tmp_path)
-    plant_tess(tmp_path / "TESS")
-    labels = LabelsConfig(
-        classes={"ang": ["angry"], "other": ["disgust", "fearful", "happy", "neutral"]},
-        exclude=["sad", "surprised"],
-    )
-    with pytest.raises(SerError, match=r"the id OAF-back-fear is also that of .*; remove one"):
-        prepare_corpus("tess", tmp_path, tmp_path / "data", labels)
-
-
 @pytest.mark.parametrize("flat", [False, True])
 def test_savee(tmp_path: Path, flat: bool) -> None:
     plant_savee(tmp_path)

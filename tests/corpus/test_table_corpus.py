@@ -186,9 +186,9 @@ def test_a_value_of_two_lines_is_refused_at_once(tmp_path: Path) -> None:
         ),
         (
             "t.csv",
-            "path;label;speaker\n1.wav;joy;s\n",
-            "no column 'path' among path;label;speaker; expected path, label, speaker; put ',' "
-            "between the cells, not ';'",
+            "path|label|speaker\n1.wav|joy|s\n",
+            "no column 'path' among path|label|speaker; expected path, label, speaker; put ',' "
+            "between the cells, not '|'",
         ),
     ],
 )
@@ -261,12 +261,12 @@ def test_a_label_outside_the_map_and_an_id_twice(tmp_path: Path) -> None:
     plant(tmp_path, "1.wav")
     header = ["path", "label", "speaker"]
     table = write(tmp_path / "t.csv", header, ["1.wav", "rage", "a"])
-    with pytest.raises(SerError, match="the label 'rage' of a-1 is neither in a class"):
+    with pytest.raises(SerError, match="the label 'rage' of a-1: neither in a class"):
         prepare_table(table, tmp_path / "data", LABELS)
     write(table, header, ["1.wav", "Joy", "a"])
-    with pytest.raises(SerError, match=r"the label 'Joy' of a-1 .*, or is it 'joy'"):
+    with pytest.raises(SerError, match=r"the label 'Joy' of a-1: .* \(is it 'joy'\?\)"):
         prepare_table(table, tmp_path / "data", LABELS)
-    write(table, header, ["1.wav", "joy", "a"], ["1.wav", "joy", "a"])
+    write(table, [*header, "scene"], ["1.wav", "joy", "a", "x"], ["1.wav", "joy", "a", "y"])
     with pytest.raises(SerError, match="the id a-1 is also that of"):
         prepare_table(table, tmp_path / "data", LABELS)
     assert not (tmp_path / "data").exists()

@@ -239,6 +239,10 @@ def not_finite(wav: Path) -> None:
     soundfile.write(wav, samples, 16000, subtype="FLOAT")
 
 
+def too_loud(wav: Path) -> None:
+    soundfile.write(wav, 1e30 * np.sin(np.arange(8000)), 16000, subtype="FLOAT")
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
@@ -246,6 +250,7 @@ def not_finite(wav: Path) -> None:
         (empty_file, "not readable"),
         (no_samples, "0 samples"),
         (not_finite, "1 of 8000 samples are not finite"),
+        (too_loud, r"features are not finite .*largest sample is 1e\+30 of full scale"),
     ],
 )
 @pytest.mark.parametrize("before", ["nothing", "finished"])

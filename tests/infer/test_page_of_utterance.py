@@ -6,13 +6,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
+from urllib.parse import unquote, urlsplit
 
 import numpy as np
 import pytest
 import soundfile
-from browser import opened
+from browser import check_fit, opened, show_at
 from selenium import webdriver
 from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
 
 from ser.base.errors import SerError
 from ser.infer import page
@@ -98,8 +100,9 @@ def test_the_page_is_self_contained_and_safe(model: Model, tmp_path: Path) -> No
     out = tmp_path / "page.html"
     write_page(model, audio(tmp_path), out, 1.0, 0.5)
     text = out.read_text()
-    assert not re.findall(r"""(?:src|href)=["'](?!data:|#)""", text)
-    assert "<script" not in text
+    loaded = re.findall(r"""(?:src|href)=["'](?!data:|#)([^"']*)""", text)
+    assert loaded == [(tmp_path / "<b>&amp.wav").as_uri()]
+    assert text.count("<script") == 2 and "default-src &#39;none&#39;" in text
     assert "<b>&amp.wav" not in text
     for part in ("waveform", "log-mel band", "posterior", "attention"):
         assert part in text, part
@@ -110,9 +113,18 @@ def test_the_page_is_self_contained_and_safe(model: Model, tmp_path: Path) -> No
 
 def test_a_model_without_attention_is_drawn_without(baseline: Model, tmp_path: Path) -> None:
     write_page(baseline, audio(tmp_path), tmp_path / "page.html", 1.0, 0.5)
-    text = (tmp_path / "page.html").read_text()
+    text = re.sub('src="[^"]*"', "", (tmp_path / "page.html").read_text())
     assert "ttention" not in text and "ords:" not in text  # neither drawn nor explained
     assert 'aria-label="Waveform, log-mel energies, posteriors over time"' in text
+
+
+def test_a_class_may_be_called_anything(model: Model, tmp_path: Path) -> None:
+    """It is shown as it is: neither a formula nor markup."""
+    names = (r"$\bad$", "<script>alert(1)</script>", '<img src="http://x.invalid/y">', "a&lt;b")
+    write_page(replace(model, labels=names), audio(tmp_path), tmp_path / "page.html", 1.0, 0.5)
+    text = (tmp_path / "page.html").read_text()
+    assert r"$\bad$" in text and "a&amp;lt;b" in text
+    assert text.count("<script") == 2 and "<img src" not in text
 
 
 def test_a_long_file_is_no_page(model: Model, tmp_path: Path) -> None:
@@ -178,7 +190,7 @@ def test_in_a_browser(browser: webdriver.Chrome) -> None:
     rows = browser.find_elements(By.CSS_SELECTOR, "#posteriors th[scope=row]")
     assert [row.text for row in rows] == ["ang", "hap", "neu", "sad"]
     browser.find_element(By.TAG_NAME, "summary").click()
-    cells = browser.find_elements(By.CSS_SELECTOR, "#windows td.word")
+    cells = browser.find_elements(By.CSS_SELECTOR, "#windows th[scope=row]")
     assert [cell.text for cell in cells] == ["0.00 to 1.00", "0.50 to 1.50", "1.00 to 2.00"]
     drawn = browser.find_elements(By.CSS_SELECTOR, "figure svg text")
     assert {"GO", "AWAY", "words", "attention"} <= {text.text for text in drawn}
@@ -186,6 +198,21 @@ def test_in_a_browser(browser: webdriver.Chrome) -> None:
     assert [row.text.split()[0] for row in words] == ["word", "GO", "AWAY"]
     starts = [float(row.text.split()[1]) for row in words[1:]]
     assert starts == sorted(starts) and 0 <= starts[0] < starts[1] < 2
-    browser.set_window_size(390, 800)
-    wide = browser.execute_script("return document.documentElement.scrollWidth")
-    assert wide <= 500  # the picture scrolls within its frame
+    for width in (1280, 375):
+        show_at(browser, width, "prediction")
+        boxes = check_fit(browser)
+        assert boxes["Picture"] == (width == 375)
+        assert not boxes["Words: table"]
+
+
+def test_the_page_plays_its_file(browser: webdriver.Chrome) -> None:
+    """From where it lies; once that is gone, the page says so."""
+    duration = WebDriverWait(browser, 10).until(
+        lambda b: b.execute_script("return document.querySelector('audio').duration || null")
+    )
+    assert duration == pytest.approx(2.0, abs=0.01)
+    link = browser.find_element(By.TAG_NAME, "audio").get_attribute("src") or ""
+    Path(unquote(urlsplit(link).path)).unlink()
+    browser.refresh()
+    WebDriverWait(browser, 10).until(lambda b: not b.find_elements(By.TAG_NAME, "audio"))
+    assert "no audio: moved away" in browser.find_element(By.TAG_NAME, "main").text

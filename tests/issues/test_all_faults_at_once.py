@@ -73,11 +73,11 @@ def plant_table(folder: Path, rows: list[str]) -> Path:
     [
         (["9.wav,x,s,a", "8.wav,y,t,b"], ["9.wav: no such file", "8.wav: no such file"]),
         (["0.wav,x,s", "1.wav,y"], ["3 cells; expected 4", "2 cells; expected 4"]),
-        (["0.wav,x,s,a"] * 3, [":3: the id s-a", ":4: the id s-a"]),
+        ([f"{i}.wav,x,s,a" for i in range(3)], [":3: the id s-a", ":4: the id s-a"]),
         (["0.wav,,s,a", "1.wav,x,,b"], [":2: no label", ":3: no speaker"]),
         (
             ["0.wav,q,s,a", "1.wav,q,s,b", "2.wav,r,s,c"],
-            ["'q' of s-a (and 1 more) is neither", "'r' of s-c is neither"],
+            ["'q' of s-a and 1 more: neither", "'r' of s-c: neither"],
         ),
     ],
 )

@@ -1,17 +1,27 @@
 """What can be known early is refused early: before a stage runs, or when the folds are made."""
 
+import json
 import shutil
+from collections import namedtuple
 from pathlib import Path
 
 import pytest
+import yaml
 from programs import Said, call
 
 import ser
 from ser.base.record import Record
+from ser.config.features import load_features
 from ser.config.load import load_config
 from ser.config.protocol import ProtocolConfig
+from ser.config.schema import BpeConfig, LabelsConfig
+from ser.config.systems import load_system
+from ser.corpus.recorded import write_recorded
+from ser.kaldi.data_dir import write_data_dir
+from ser.text.bpe import write_bpe
 
 EGS = Path(ser.__file__).parents[1] / "egs"
+FOLDS = Path("exp/folds")
 SCRATCH = "cnn_blstm_sa transformer"
 
 
@@ -23,12 +33,56 @@ def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "recipe"
 
 
-def check(systems: str = SCRATCH, recogniser: str = ".", stop: int = 6, folds: str = "") -> Said:
-    words = ["--conf", "conf", "--systems", systems, "--protocol", "conf/protocol/paper.yaml"]
-    words += ["--folds", folds, "--exp-dir", "exp", "--recogniser", recogniser]
-    return call(
-        "check_run", *words, "--pretrain", f"{recogniser}/exp/pretrain", "--stop-stage", stop
-    )
+READ = ["THE QUICK BROWN FOX", "JUMPS OVER A LAZY DOG", "SO IT IS NEVER QUITE OVER"]
+Usage = namedtuple("Usage", "total used free")
+
+
+def check(
+    systems: str = SCRATCH,
+    recogniser: str = ".",
+    stop: int = 6,
+    folds: str = "",
+    stage: int = 0,
+    *more: object,
+) -> Said:
+    words = ["--systems", systems, "--folds", folds, "--recogniser", recogniser]
+    return call("doctor", *words, "--read-speech", "--stage", stage, "--stop-stage", stop, *more)
+
+
+def write_speech(name: str, texts: list[str], config: dict[str, object]) -> Path:
+    """A data directory of stage 0, each utterance a second long."""
+    utts = [f"s-{i}" for i in range(len(texts))]
+    tables = {
+        "wav.scp": {utt: f"/corpus/{utt}.wav" for utt in utts},
+        "text": dict(zip(utts, texts, strict=True)),
+        "utt2spk": dict.fromkeys(utts, "s"),
+        "utt2dur": dict.fromkeys(utts, "1.0"),
+    }
+    out = Path("data") / name
+    write_recorded(out, config, lambda folder: write_data_dir(folder, tables), with_audio=False)
+    return out
+
+
+def write_data(texts: list[str], read: list[str] = READ) -> None:
+    """What stage 0 leaves behind."""
+    labels = load_config(Path("conf/labels.yaml"), LabelsConfig)
+    write_speech("ser", texts, labels.record())
+    write_speech("asr_train", read, {})
+    write_speech("asr_valid", read, {})
+    write_folds(load_config(Path("conf/protocol/paper.yaml"), ProtocolConfig).model_dump())
+
+
+def write_folds(protocol: dict[str, object]) -> None:
+    """Three folds."""
+    for name in "123":
+        (FOLDS / f"fold{name}").mkdir(parents=True, exist_ok=True)
+    Record(FOLDS, 0, protocol, {}).finish()
+
+
+def set_pieces(num_pieces: int) -> BpeConfig:
+    config = BpeConfig(num_pieces=num_pieces, character_coverage=1.0)
+    Path("conf/bpe.yaml").write_text(yaml.safe_dump(config.model_dump()))
+    return config
 
 
 @pytest.mark.usefixtures("recipe")
@@ -69,7 +123,7 @@ def test_all_faults_of_the_configuration_at_once(recipe: Path) -> None:
         assert old in text, name
         path.write_text(text.replace(old, new))
     said = check()
-    assert said.status == 1 and said.err.count("\n") == 1
+    assert said.status == 1 and said.err.count("error: ") == said.err.count("\n") == 4
     for name in ("transformer.yaml", "cnn_blstm_sa.yaml", "labels.yaml", "paper.yaml"):
         assert name in said.err
 
@@ -77,14 +131,195 @@ def test_all_faults_of_the_configuration_at_once(recipe: Path) -> None:
 @pytest.mark.usefixtures("recipe")
 def test_a_fold_that_is_not_there() -> None:
     """Known as soon as the folds of this very protocol are there."""
-    folds = Path("exp/folds")
     protocol = load_config(Path("conf/protocol/paper.yaml"), ProtocolConfig)
-    for name in "123":
-        (folds / f"fold{name}").mkdir(parents=True)
-    Record(folds, 0, {}, {}).finish()
+    write_folds({})
     assert check(folds="1 99").status == 0, "the folds of another protocol"
-    Record(folds, 0, protocol.model_dump(), {}).finish()
+    write_folds(protocol.model_dump())
     assert check(folds="1 3").status == 0
     said = check(folds="1 99")
     assert said.status == 1
     assert "--folds 99: no such fold; expected some of: 1 2 3" in said.err
+
+
+@pytest.mark.usefixtures("recipe")
+def test_options_that_contradict() -> None:
+    wrong = ["--seeds", "1 a", "--nj", 0, "--jobs", 0, "--ngpu", 99, "--max-minutes", 0]
+    said = check("transformer nobody", ".", 3, "", 5, *wrong)
+    assert said.status == 1 and "Traceback" not in said.err
+    for message in (
+        "--stage 5 --stop-stage 3: no range of the stages 0 to 6",
+        "--seeds '1 a': expected whole numbers",
+        "--nj 0: expected 1 or more",
+        "--jobs 0: expected 1 or more",
+        "--max-minutes 0: expected more than 0",
+        "conf/systems/nobody.yaml: no such system; expected one of",
+    ):
+        assert f"error: {message}" in said.err
+    assert "--ngpu 99: PyTorch sees" in check(SCRATCH, ".", 6, "", 0, "--ngpu", 99).err
+
+
+def test_configurations_that_contradict(recipe: Path) -> None:
+    """Bands of features and networks; a protocol that leaves nothing to lose patience with."""
+    features = recipe / "conf" / "fbank.yaml"
+    features.write_text(features.read_text().replace("num_mel_bins: 80", "num_mel_bins: 40"))
+    system = recipe / "conf" / "systems" / "transformer.yaml"
+    system.write_text(system.read_text().replace("training:", "training:\n  patience_epochs: 3"))
+    said = check("transformer transformer_tl")
+    assert said.status == 1
+    assert "conf/fbank.yaml: num_mel_bins 40; transformer_tl.yaml expects 80" in said.err
+    assert "transformer: training.patience_epochs 3 with validation none" in said.err
+
+
+def test_corpora_that_are_not_there(recipe: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(EGS / "ravdess" / "local", recipe / "local")
+    shutil.copy(EGS / "ravdess" / "db.sh", recipe)
+    monkeypatch.setenv("RAVDESS", "/nowhere")
+    for name in ("LIBRISPEECH", "WHISPER"):
+        monkeypatch.delenv(name, raising=False)
+    said = check("transformer_tl")
+    assert said.status == 1 and said.err.count("\n") == 2
+    assert f"RAVDESS is '/nowhere': no such folder, seen from {recipe}" in said.err
+    assert "LIBRISPEECH is not set" in said.err
+    assert "--recogniser none" in said.err and "--conf conf/whisper" in said.err
+    monkeypatch.setenv("RAVDESS", str(recipe))
+    assert check(SCRATCH, "none").status == 0, "no recogniser, no LibriSpeech"
+    assert check("transformer_tl", ".", 6, "", 1).err.count("LIBRISPEECH") == 0, "stage 0 is over"
+    said = check("transformer_tl", ".", 6, "", 0, "--conf", "conf/whisper")
+    assert said.status == 1 and "error: WHISPER: not set" in said.err
+    monkeypatch.setenv("WHISPER", "/nowhere")
+    said = check("transformer_tl", ".", 6, "", 0, "--conf", "conf/whisper")
+    assert "error: /nowhere: not there; expected a folder of published weights" in said.err
+
+
+@pytest.mark.usefixtures("recipe")
+def test_more_pieces_than_the_text_gives() -> None:
+    """Known after stage 0, before the features."""
+    write_data(["SO IT IS"])
+    set_pieces(5000)
+    said = check("transformer_tl", stage=1)
+    assert said.status == 1
+    assert "data/asr_train/text: bpe.yaml num_pieces 5000 is more than the 3 trans" in said.err
+    set_pieces(40)
+    assert check("transformer_tl", stage=1).status == 0
+    assert check(SCRATCH, stage=1).status == 0, "they need no BPE"
+
+
+@pytest.mark.usefixtures("recipe")
+@pytest.mark.parametrize("trained", [".", "../other"])
+def test_a_script_that_the_recogniser_does_not_know(trained: str) -> None:
+    """Known after stage 2, of another recipe's recogniser after stage 0."""
+    write_data(["打 远 一 看", "SO IT IS"])
+    config = set_pieces(40)
+    bpe = Path(trained) / "exp" / "bpe"
+    write_bpe(Record(bpe, 2, config.model_dump(), {}), READ, config, Path("text"))
+    encoder = Path(trained) / "exp" / "pretrain" / "ctc"
+    encoder.mkdir(parents=True)
+    Record(encoder, 3, {}, {}).finish(fbank=load_features(Path("conf")).model_dump())
+    stage = 3 if trained == "." else 1
+    for part in ("asr_train", "asr_valid", "ser"):
+        folder = Path("dump/fbank") / part
+        folder.mkdir(parents=True)
+        Record(folder, 1, {}, {}).finish()
+    said = check("transformer_tl_mtl", trained, stage=stage)
+    assert said.status == 1 and said.err.count("\n") == 1
+    assert (
+        "data/ser/text: 4 of 16 tokens are unknown to the recogniser's BPE, the first in s-0"
+        in (said.err)
+    )
+    assert check("transformer_tl", trained, stage=stage).status == 0, "it has no CTC head"
+
+
+@pytest.mark.usefixtures("recipe")
+def test_a_head_without_a_recogniser() -> None:
+    """Whether there are words for it is known after stage 0."""
+    head = yaml.safe_load(Path("conf/systems/transformer_tl_mtl.yaml").read_text().replace("!", ""))
+    Path("conf/systems/head.yaml").write_text(
+        "<<: !include transformer.yaml\n" + yaml.safe_dump({"ctc_alpha": head["ctc_alpha"]})
+    )
+    assert check("transformer head", "none").status == 0
+    write_data([""])
+    said = check("transformer head", "none", stage=1)
+    assert (said.status, said.err) == (0, "warning: data/ser/text: no words; left out: head\n")
+    write_data(["SO IT IS"])
+    said = check("transformer head", "none", stage=1)
+    assert said.status == 1
+    assert "--recogniser none: head cannot be without a recogniser" in said.err
+
+
+@pytest.mark.usefixtures("recipe")
+def test_a_disk_that_is_too_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    write_data(["SO IT IS"] * 1000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(0, 0, 10**7))
+    said = check(stage=1)
+    assert said.status == 1
+    assert "dump/fbank: 0.03 GB of features" in said.err and "0.01 GB are free" in said.err
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(0, 0, 10**9))
+    assert check(stage=1).status == 0
+
+
+def test_stages_that_are_stale(recipe: Path) -> None:
+    """What an edited configuration was not used for is told; what changed under a stage ends it."""
+    write_data(["SO IT IS"])
+    path = recipe / "conf" / "labels.yaml"
+    text = path.read_text()
+    path.write_text(text.replace("exclude: [", "exclude: [bored, "))
+    said = check(stage=1)
+    assert said.status == 0
+    assert said.err.startswith("warning: data/ser: made with another conf/labels.yaml (exclude was")
+    assert "./run.sh --stage 0 --stop-stage 0" in said.err
+    path.write_text(text)
+    table = recipe / "data" / "ser" / "text"
+    text = table.read_text()
+    table.write_text(text.replace("SO", "NO"))
+    said = check(stage=1)
+    assert said.status == 1
+    assert "data/ser: text was changed; expected what stage 0 wrote; run ./run.sh" in said.err
+    table.write_text(text)
+    (table.parent / "utt2age").write_text("s-0 30\n")
+    said = check(stage=1)
+    assert said.status == 1
+    assert "data/ser: its tables are not those that stage 0 wrote" in said.err
+    shutil.rmtree(FOLDS)
+    said = check(stage=6)
+    assert "exp/predictions: not there or not whole" in said.err
+    assert "exp/folds: no fold lists" in said.err
+
+
+@pytest.mark.usefixtures("recipe")
+def test_runs_of_another_configuration() -> None:
+    """They would be refused in stage 4."""
+    system = load_system(Path("conf"), "transformer").model_dump()
+    for fold in "12":
+        folder = Path("exp/transformer/seed1") / f"fold{fold}"
+        folder.mkdir(parents=True)
+        (folder / "train.jsonl").touch()
+        (folder / "started.json").write_text(json.dumps({"config": {"system": system}}))
+    assert check().status == 0
+    system["training"]["max_epochs"] = 3
+    (folder / "started.json").write_text(json.dumps({"config": {"system": system}}))
+    said = check()
+    assert said.status == 1 and said.err.count("\n") == 1
+    assert "exp/transformer/seed1/fold2: holds another run (system.training.max_epochs was 3" in (
+        said.err
+    )
+    assert check(SCRATCH, ".", 6, "", 0, "--force").status == 0
+    assert check(stop=3).status == 0
+    assert check("cnn_blstm_sa").status == check(folds="1").status == 0
+
+
+@pytest.mark.usefixtures("recipe")
+def test_findings_as_json() -> None:
+    said = call("doctor", "--systems", "nobody", "--nj", 0, "--json")
+    found = json.loads(said.out)
+    assert said.status == 1 and said.err == ""
+    assert [(f["kind"], f["level"]) for f in found["findings"]] == [
+        ("options", "error"),
+        ("configuration", "error"),
+    ]
+
+
+def test_called_by_hand_it_has_the_defaults_of_run_sh(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(EGS / "mini")
+    said = call("doctor")
+    assert (said.status, said.err) == (0, "")
+    assert said.out == "stages 0 to 6: 0 errors, 0 warnings\n"

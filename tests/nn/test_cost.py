@@ -24,13 +24,6 @@ WHISPER = whisper_config()
 Build = Callable[[], Recogniser | EmotionModel | CnnBlstmSa]
 
 
-@pytest.fixture(autouse=True)
-def plain_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The plain path: the formulas are the arithmetic of the paper, as a GPU computes it."""
-    for module in ("attention", "fast", "subsampling"):
-        monkeypatch.setattr(f"ser.nn.{module}.use_fast", lambda x: False)
-
-
 def system(name: str, config: EncoderConfig | CnnBlstmSaConfig, **changes: Any) -> Build:
     vocab_size = VOCAB_SIZE if "mtl" in name else None
     system = system_config(name, model=config, **changes)

@@ -14,6 +14,7 @@ from torch import nn
 import ser
 from ser.config.load import load_config
 from ser.config.schema import OptimizerConfig, PretrainConfig, SystemConfig
+from ser.nn.cpu.accelerate import accelerate
 from ser.nn.recogniser import Recogniser
 from ser.nn.systems import build_system
 from ser.train.finetune import emotion_loss
@@ -42,6 +43,7 @@ def losses(
     model: nn.Module, compute_loss: ComputeLoss, config: OptimizerConfig, num_mel_bins: int
 ) -> list[float]:
     """The losses of a few steps; each draws its dropout from its own seed."""
+    accelerate(model)
     optimizer = make_optimizer(model, config)
     found = []
     for step in range(NUM_STEPS):

@@ -19,6 +19,7 @@ from torch import nn
 from benchmarks.row import alternate_seconds
 from ser.config.network import TransformerConfig
 from ser.config.schema import CtcConfig
+from ser.nn.cpu.accelerate import accelerate
 from ser.nn.losses import ctc_sum
 from ser.nn.recogniser import Recogniser
 
@@ -72,6 +73,7 @@ class Ours(nn.Module):
             initialisation="xavier",
         )
         self.recogniser = Recogniser(config, VOCABULARY)
+        accelerate(self.recogniser)
 
     def forward(
         self,

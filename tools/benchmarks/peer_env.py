@@ -6,6 +6,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -49,10 +50,27 @@ def make_env() -> Path:
 
 def measure_beside_peers(module: str, *args: str) -> dict[str, Any]:
     """What a module of this folder measures, in a fresh process that sees the peers and us."""
-    environ = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tools'}"}
+    return measure_in_process(str(make_env()), module, *args)
+
+
+def measure_in_process(
+    python: str, module: str, *args: str, environ: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """What a module of this folder measures, in a fresh process of an interpreter.
+
+    Args:
+        python: The interpreter.
+        module: It writes a JSON object into the file that is its first argument.
+        args: Its other arguments.
+        environ: Variables besides those of this process.
+    """
+    variables = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tools'}"}
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder, "out.json")
-        run([str(make_env()), "-m", f"benchmarks.{module}", str(out), *args], environ)
+        run(
+            [python, "-m", f"benchmarks.{module}", str(out), *args],
+            variables | dict(environ or {}),
+        )
         measured: dict[str, Any] = json.loads(out.read_text())
         return measured
 

@@ -11,6 +11,7 @@ from torch import nn
 from benchmarks.corpora import speech_num_frames
 from benchmarks.row import Row, alternate_seconds
 from ser.config.network import ReadoutConfig, WhisperConfig
+from ser.nn.cpu.accelerate import accelerate
 from ser.nn.emotion import EmotionModel
 from ser.nn.losses import multitask_loss
 from ser.nn.mask import length_mask
@@ -69,6 +70,7 @@ def whisper_step_vs_transformers() -> Row:
     feats *= length_mask(feat_lens, longest)[:, :, None]
     labels = torch.arange(BATCH_SIZE) % NUM_CLASSES
     ours = EmotionModel(TINY, NUM_CLASSES, None, ReadoutConfig(type="mean")).train()
+    accelerate(ours)
     with tempfile.TemporaryDirectory() as name:
         theirs = peer(Path(name))
         transfer(read_encoder(Path(name), TINY), ours, name)

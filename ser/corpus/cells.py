@@ -1,0 +1,82 @@
+"""What a cell of a table means, and what is wrong with a row."""
+
+import contextlib
+import math
+import re
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
+
+from ser.base.errors import SerError
+
+NO_VALUE = frozenset(("nan", "NaN", "NaT", "<NA>"))  # as pandas writes what is missing
+WHOLE = re.compile(r"(-?\d+)\.0+")
+OF_WINDOWS = re.compile(r"[A-Za-z]:[\\/]")
+
+
+class RowError(Exception):
+    """What is wrong with a row; what is expected; what to do."""
+
+
+@contextlib.contextmanager
+def row_named(path: Path, line: int) -> Iterator[None]:
+    """Names the row of what is wrong with it.
+
+    Raises:
+        SerError: Something is.
+    """
+    try:
+        yield
+    except RowError as error:
+        raise SerError(f"{path}:{line}: {error}") from error
+
+
+def without_point(text: str) -> str:
+    """A whole number as such: pandas writes ``1.0`` where a column lacks a value elsewhere."""
+    match = WHOLE.fullmatch(text)
+    return match[1] if match else text
+
+
+def seconds(column: str, text: str) -> float | None:
+    """Seconds of ``1.5``, ``0:01.5`` or pandas' ``0 days 00:00:01.500000``; None of no time.
+
+    Raises:
+        RowError: It is no time.
+    """
+    if text.lower() in ("", "nat", "nan", "none"):
+        return None
+    days, _, clock = text.rpartition(" days ")
+    try:
+        parts = [float(part) for part in reversed(clock.split(":"))]
+        total = 86400 * float(days or 0) + sum(
+            part * 60.0**power for power, part in enumerate(parts)
+        )
+    except ValueError:
+        total = math.nan
+    if not math.isfinite(total) or total < 0 or clock.count(":") > 2:
+        raise RowError(
+            f"the {column} '{text}'; expected seconds, as 1.5, or a time, as 0:00:01.5; mend it"
+        )
+    return total
+
+
+def slashed(text: str) -> Path:
+    """A path whichever way its slashes lean."""
+    return Path(re.sub("^/+", "/", text.replace("\\", "/")))
+
+
+def audio_file(folder: Path, text: str) -> Path:
+    """The file, whichever way its path's slashes lean and its letters with marks are written.
+
+    Raises:
+        RowError: There is no such file.
+    """
+    for written in (text, str(slashed(text))):
+        for name in (written, *(unicodedata.normalize(form, written) for form in ("NFC", "NFD"))):
+            wav = folder / name  # an absolute path stays as it is
+            if wav.is_file():
+                return wav.absolute()
+    wrong = f"{text}, a path of Windows" if OF_WINDOWS.match(text) else folder / text
+    raise RowError(
+        f"{wrong}: no such file; expected audio; paths are relative to the table; mend the path"
+    )

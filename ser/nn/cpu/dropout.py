@@ -1,0 +1,114 @@
+"""Dropout on the CPU, with cheaper random numbers, in one step with what stands before it."""
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from ser.nn.cpu.products import applies
+from ser.nn.encoder import FeedForward, ResidualSum
+
+DRAW_VALUES = 1 << 16  # of a 16-bit draw
+
+threshold_backward = torch.ops.aten.threshold_backward  # a gradient where the ReLU is above 0
+gelu_backward = torch.ops.aten.gelu_backward
+
+
+class DropoutMask:
+    """Which elements a dropout keeps, drawn from PyTorch's CPU generator.
+
+    One 64-bit draw serves four elements of 16 bits, so the probability is rounded to a multiple
+    of 1 / 65536; what is kept is divided by the rounded one, which leaves the expectation exact.
+
+    Attributes:
+        prob: Probability with which an element is kept.
+        kept: (num_elements,) bool.
+    """
+
+    def __init__(self, num_elements: int, dropout_prob: float) -> None:
+        dropped_values = min(round(dropout_prob * DRAW_VALUES), DRAW_VALUES - 1)
+        self.prob = 1 - dropped_values / DRAW_VALUES
+        draws = torch.empty(-(-num_elements // 4), dtype=torch.int64).random_(-(1 << 63), None)
+        self.kept = draws.view(torch.int16)[:num_elements] >= dropped_values - DRAW_VALUES // 2
+
+
+class ReluDropout(torch.autograd.Function):
+    """Dropout of the ReLU, keeping its result alone: where that is positive the slope is 1/prob."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, dropped: DropoutMask) -> torch.Tensor:
+        """x, any shape -> the same shape."""
+        y = x.clamp(min=0).mul_(dropped.kept.view(x.shape)).div_(dropped.prob)
+        ctx.save_for_backward(y)
+        ctx.prob = dropped.prob
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor, None]:
+        """The gradient of x."""
+        (y,) = ctx.saved_tensors
+        return threshold_backward(grad, y, 0).div_(ctx.prob), None
+
+
+class GeluDropout(torch.autograd.Function):
+    """Dropout of the GELU, keeping its input and a byte an element."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, dropped: DropoutMask) -> torch.Tensor:
+        """x, any shape -> the same shape."""
+        mask = dropped.kept.view(x.shape)
+        ctx.save_for_backward(x, mask)
+        ctx.prob = dropped.prob
+        return nn.functional.gelu(x).mul_(mask).div_(dropped.prob)
+
+    @staticmethod
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor, None]:
+        """The gradient of x."""
+        x, mask = ctx.saved_tensors
+        return gelu_backward((grad * mask).div_(ctx.prob), x), None
+
+
+class DroppedSum(torch.autograd.Function):
+    """x + dropout(y), keeping one byte an element."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, y: torch.Tensor, dropped: DropoutMask) -> torch.Tensor:
+        """Two of one shape -> the same shape."""
+        mask = dropped.kept.view(y.shape)
+        ctx.save_for_backward(mask)
+        ctx.prob = dropped.prob
+        return (y * mask).div_(dropped.prob).add_(x)
+
+    @staticmethod
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, None]:
+        """The gradients of x and y."""
+        (mask,) = ctx.saved_tensors
+        return grad, (grad * mask).div_(ctx.prob), None
+
+
+class CpuFeedForward(FeedForward):
+    """Activation and dropout in one step."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, S, D) -> (B, S, D)."""
+        inner, activation, dropout, outer = self
+        assert isinstance(dropout, nn.Dropout)
+        h = inner(x)
+        if dropout.training and dropout.p and applies(x):
+            function = ReluDropout if isinstance(activation, nn.ReLU) else GeluDropout
+            h = function.apply(h, DropoutMask(h.numel(), dropout.p))
+        else:
+            h = dropout(activation(h))
+        out: torch.Tensor = outer(h)
+        return out
+
+
+class CpuResidualSum(ResidualSum):
+    """Dropout and sum in one step."""
+
+    def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        """Two of one shape -> the same shape."""
+        if not (self.training and self.dropout_prob and applies(x)):
+            return super().forward(x, y)
+        z: torch.Tensor = DroppedSum.apply(x, y, DropoutMask(y.numel(), self.dropout_prob))
+        return z

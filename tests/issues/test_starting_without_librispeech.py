@@ -1,0 +1,50 @@
+"""Every corpus's README, and the error about LibriSpeech, say how to start without it."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from programs import call
+from recipe_shell import RECIPES, prepare
+
+READERS = [recipe for recipe in RECIPES if recipe.name != "mini"]  # which generates its own
+
+
+@pytest.mark.parametrize("recipe", READERS, ids=lambda path: path.name)
+def test_the_ways_of_the_readme_need_no_librispeech(
+    recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in re.findall(r"export (\w+)=", (recipe / "db.sh").read_text()):
+        monkeypatch.setenv(name, str(tmp_path))
+    monkeypatch.setenv("LIBRISPEECH", "")
+    monkeypatch.setenv("WHISPER", "hub")
+    monkeypatch.chdir(recipe)
+    block = re.search(
+        r"Without LibriSpeech, from a published encoder or from scratch.*?```sh\n(.*?)```",
+        (recipe / "README.md").read_text(),
+        re.S,
+    )
+    assert block is not None
+    calls = re.findall(r"\./run\.sh ([^#\n]*)", block[1])
+    assert [("conf/whisper" in c, "--recogniser none" in c) for c in calls] == [
+        (True, False),
+        (False, True),
+    ]
+    for words in calls:
+        said = call("doctor", *shlex.split(words), "--read-speech")
+        assert (said.status, said.out) == (0, "false\n"), said.err
+
+
+def test_the_error_says_so_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before the stages, and of local/data.sh alone."""
+    recipe = next(recipe for recipe in READERS if recipe.name == "emodb")
+    told = "LIBRISPEECH is not set; .*; without LibriSpeech: ./run.sh --recogniser none .*, or "
+    told += "WHISPER=.* ./run.sh --conf conf/whisper"
+    monkeypatch.setenv("EMODB", str(tmp_path))
+    monkeypatch.delenv("LIBRISPEECH", raising=False)
+    monkeypatch.chdir(recipe)
+    said = call("doctor", "--stop-stage", 0)
+    assert said.status == 1 and re.search(told, said.err)
+    done = prepare(recipe, EMODB=str(tmp_path), LIBRISPEECH="", read_speech="true")
+    assert done.returncode == 1 and re.search(told, done.stderr)
