@@ -1,7 +1,7 @@
 """Little trees in the published layouts of corpora, of noise, for the tests of their parsers."""
 
 import csv
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +45,29 @@ def plant_film(path: Path) -> None:
             frame.rate, frame.pts = 44100, start
             container.mux(sound.encode(frame))
         container.mux([*picture.encode(), *sound.encode()])
+
+
+def plant_sound(
+    path: Path, codec: str, rate: int, options: Mapping[str, str], seconds: float
+) -> None:
+    """Noise as FFmpeg writes it."""
+    av = pytest.importorskip("av", reason="PyAV is not installed")
+    with av.open(str(path), "w", options=dict(options)) as container:
+        sound = container.add_stream(codec, rate=rate)
+        sound.layout = "mono"
+        rng = np.random.default_rng(list(path.name.encode()))
+        block = rng.uniform(-0.1, 0.1, (1, int(seconds * rate))).astype(np.float32)
+        frame = av.AudioFrame.from_ndarray(block, format="fltp", layout="mono")
+        frame.rate, frame.pts = rate, 0
+        resampler = av.AudioResampler(
+            format=sound.codec_context.format or "fltp",
+            layout="mono",
+            rate=rate,
+            frame_size=sound.codec_context.frame_size or 960,
+        )
+        for piece in (*resampler.resample(frame), *resampler.resample(None)):
+            container.mux(sound.encode(piece))
+        container.mux(sound.encode())
 
 
 def write_csv(path: Path, rows: Iterable[Sequence[object]]) -> None:

@@ -4,7 +4,11 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+MOST_TOLD = 20  # faults, a screenful
+MOST_IN_LINE = 5  # names in one line
 
 from ser.base.process import end_with_run_script
 
@@ -13,8 +17,70 @@ class SerError(Exception):
     """Something a user can cause and mend.
 
     The message is one line: ``<file or key>: <what is wrong, with the number>; <what was
-    expected>; <what to do>``.
+    expected>; <what to do>``; of several faults (``FaultsError``) a line for each.
     """
+
+
+class FaultsError(SerError):
+    """Several faults that were found at once.
+
+    Attributes:
+        lines: What is wrong, each once.
+    """
+
+    def __init__(self, lines: Sequence[str], report: Path | None = None) -> None:
+        self.lines = lines
+        more = len(lines) - MOST_TOLD
+        told = [f"{len(lines)} faults:", *lines[:MOST_TOLD]]
+        if more > 0:
+            told.append(f"and {more} more like them{f'; all are in {report}' if report else ''}")
+        super().__init__("\n  ".join(told))
+
+
+class Faults:
+    """Collects what is wrong with a corpus, to tell it all at once."""
+
+    def __init__(self) -> None:
+        self._lines: dict[str, None] = {}
+
+    @contextlib.contextmanager
+    def noted(self) -> Iterator[None]:
+        """Notes an error and goes on behind the block."""
+        try:
+            yield
+        except FaultsError as error:
+            self._lines |= dict.fromkeys(error.lines)
+        except SerError as error:
+            self.add(error)
+
+    def add(self, error: SerError) -> None:
+        """Notes one, unless it was noted."""
+        self._lines[str(error)] = None
+
+    def raise_any(self) -> None:
+        """Tells what was noted.
+
+        Raises:
+            SerError: Something was; a ``FaultsError`` where it is more than one thing.
+        """
+        lines = list(self._lines)
+        if lines:
+            raise SerError(lines[0]) if len(lines) == 1 else FaultsError(lines)
+
+
+@contextlib.contextmanager
+def faults_listed_beside(out: Path) -> Iterator[None]:
+    """Writes the faults to ``<out>_faults.txt`` where they are more than a screenful."""
+    report = out.with_name(f"{out.name}_faults.txt")
+    report.unlink(missing_ok=True)  # of an earlier run
+    try:
+        yield
+    except FaultsError as error:
+        if len(error.lines) <= MOST_TOLD:
+            raise
+        report.parent.mkdir(parents=True, exist_ok=True)
+        report.write_text("".join(f"{line}\n" for line in error.lines), encoding="utf-8")
+        raise FaultsError(error.lines, report) from error
 
 
 class SharedError(SerError):
@@ -26,25 +92,13 @@ class StoppedError(SerError):
 
 
 STOPPED_STATUS = 75  # EX_TEMPFAIL of sysexits.h
-MOST_TOLD = 5  # faults in one line
 
 
-def told(faults: Iterable[object]) -> str:
-    """Faults of a kind as one line, each once: the first few, and how many more there are."""
-    said = list(dict.fromkeys(map(str, faults)))
-    more = [f"and {len(said) - MOST_TOLD} more"] if len(said) > MOST_TOLD else []
-    return "; ".join([*said[:MOST_TOLD], *more])
-
-
-def raise_all(faults: Iterable[object]) -> None:
-    """Raises what is wrong, at once.
-
-    Raises:
-        SerError: There are faults.
-    """
-    said = told(faults)
-    if said:
-        raise SerError(said)
+def first_few(names: Iterable[object]) -> str:
+    """What one fault is about, each once, as part of a line: the first few, and how many more."""
+    listed = list(dict.fromkeys(map(str, names)))
+    more = len(listed) - MOST_IN_LINE
+    return "; ".join([*listed[:MOST_IN_LINE], *([f"and {more} more"] if more > 0 else [])])
 
 
 def is_first_process() -> bool:

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from ser.base.errors import run_program
+from ser.base.errors import faults_listed_beside, run_program
 from ser.base.log import log_to_console
 from ser.base.options import distinct_words
 from ser.config.load import load_config
@@ -29,7 +29,8 @@ def main() -> None:
     log_to_console()
     speakers = [] if args.speakers is None else distinct_words("--speakers", args.speakers)
     labels = load_config(args.conf / "labels.yaml", LabelsConfig)
-    prepare_corpus(args.corpus, args.root, args.out, labels, speakers)
+    with faults_listed_beside(args.out):
+        prepare_corpus(args.corpus, args.root, args.out, labels, speakers)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from ser.base.errors import run_program
+from ser.base.errors import faults_listed_beside, run_program
 from ser.base.log import log_to_console
 from ser.config.cross import CrossConfig
 from ser.config.load import load_config
@@ -25,7 +25,8 @@ def main() -> None:
     log_to_console()
     cross = load_config(args.conf / "cross.yaml", CrossConfig)
     labels = load_config(args.conf / "labels.yaml", LabelsConfig)
-    prepare_cross({name: Path(path) for name, path in cross.corpora.items()}, args.out, labels)
+    with faults_listed_beside(args.out):
+        prepare_cross({name: Path(path) for name, path in cross.corpora.items()}, args.out, labels)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from ser.base.errors import SerError, run_program
+from ser.base.errors import SerError, faults_listed_beside, run_program
 from ser.base.log import log_to_console
 from ser.config.load import load_config
 from ser.config.schema import CountsConfig, LabelsConfig
@@ -39,14 +39,15 @@ def main() -> None:
         raise SerError(
             f"--attribute {' '.join(args.attribute)}: expected NAME=FILE, each name once"
         )
-    prepare_iemocap(
-        args.root,
-        args.out,
-        load_config(args.conf / "labels.yaml", LabelsConfig),
-        load_config(args.counts or args.conf / "counts.yaml", CountsConfig),
-        args.partial,
-        {name: Path(path) for name, path in attributes.items()},
-    )
+    with faults_listed_beside(args.out):
+        prepare_iemocap(
+            args.root,
+            args.out,
+            load_config(args.conf / "labels.yaml", LabelsConfig),
+            load_config(args.counts or args.conf / "counts.yaml", CountsConfig),
+            args.partial,
+            {name: Path(path) for name, path in attributes.items()},
+        )
 
 
 if __name__ == "__main__":

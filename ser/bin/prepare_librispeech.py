@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from ser.base.errors import run_program
+from ser.base.errors import faults_listed_beside, run_program
 from ser.base.log import log_to_console
 from ser.corpus.librispeech import prepare_librispeech
 
@@ -26,14 +26,15 @@ def main() -> None:
     """Prepares both data directories."""
     args = parse_args()
     log_to_console()
-    prepare_librispeech(
-        args.root,
-        args.train_out,
-        args.valid_out,
-        args.train_subsets,
-        args.valid_subsets,
-        args.valid_speakers,
-    )
+    with faults_listed_beside(args.train_out):
+        prepare_librispeech(
+            args.root,
+            args.train_out,
+            args.valid_out,
+            args.train_subsets,
+            args.valid_subsets,
+            args.valid_speakers,
+        )
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from ser.base.errors import run_program
+from ser.base.errors import faults_listed_beside, run_program
 from ser.base.log import log_to_console
 from ser.config.load import load_config
 from ser.config.schema import LabelsConfig
@@ -27,7 +27,8 @@ def main() -> None:
     args = parse_args()
     log_to_console()
     labels = load_config(args.conf / "labels.yaml", LabelsConfig)
-    prepare_table(args.table, args.out, labels, args.allow_pipes)
+    with faults_listed_beside(args.out):
+        prepare_table(args.table, args.out, labels, args.allow_pipes)
 
 
 if __name__ == "__main__":

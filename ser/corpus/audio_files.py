@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from ser.base.errors import SerError, raise_all
+from ser.base.errors import Faults
 from ser.base.record import require
 from ser.corpus.clips import Clip, write_clips
 from ser.corpus.emotion import EmotionUtterance
@@ -28,16 +28,15 @@ def with_audio_files(
     Raises:
         SerError: A file is missing, a piece or pipe cannot be had, or most films cannot.
     """
-    clips, faults = {}, []
+    clips = {}
+    faults = Faults()
     for utt, u in utterances.items():
-        try:
+        with faults.noted():
             if u.clip is None:
                 require_file(u.wav, utt)
             if u.clip or not is_audio(u.wav):
                 clips[utt] = u.clip or Clip(str(u.wav.absolute()))
-        except SerError as error:
-            faults.append(error)
-    raise_all(faults)
+    faults.raise_any()
     if not clips:
         return dict(utterances), {}, {}
     written = write_clips(clips, folder, allow_pipes)

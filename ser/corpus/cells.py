@@ -1,12 +1,13 @@
-"""What a cell of a table means, and how rows with faults are told."""
+"""What a cell of a table means, and what is wrong with a row."""
 
+import contextlib
 import math
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterator
 from pathlib import Path
 
-from ser.base.errors import SerError, told
+from ser.base.errors import SerError
 
 NO_VALUE = frozenset(("nan", "NaN", "NaT", "<NA>"))  # as pandas writes what is missing
 WHOLE = re.compile(r"(-?\d+)\.0+")
@@ -14,33 +15,20 @@ OF_WINDOWS = re.compile(r"[A-Za-z]:[\\/]")
 
 
 class RowError(Exception):
-    """What is wrong with a row, and what is expected instead, which is alike for faults of a kind.
-
-    Attributes:
-        wrong: Of this row.
-        remedy: Of all such rows.
-    """
-
-    def __init__(self, wrong: str, remedy: str) -> None:
-        super().__init__(wrong)
-        self.wrong, self.remedy = wrong, remedy
+    """What is wrong with a row; what is expected; what to do."""
 
 
-def raise_rows(path: Path, faults: Iterable[tuple[int, RowError]]) -> None:
-    """Tells all faults of the first kind, each with its line, and how many there are of others.
+@contextlib.contextmanager
+def row_named(path: Path, line: int) -> Iterator[None]:
+    """Names the row of what is wrong with it.
 
     Raises:
-        SerError: There are faults.
+        SerError: Something is.
     """
-    listed = list(faults)
-    if not listed:
-        return
-    (line, first), *_ = listed
-    same = [(n, fault.wrong) for n, fault in listed if fault.remedy == first.remedy]
-    said = told([f"{path}:{line}: {first.wrong}", *(f"line {n}: {w}" for n, w in same[1:])])
-    others = len(listed) - len(same)
-    more = f" ({others} rows have other faults)" if others else ""
-    raise SerError(f"{said}; {first.remedy}{more}")
+    try:
+        yield
+    except RowError as error:
+        raise SerError(f"{path}:{line}: {error}") from error
 
 
 def without_point(text: str) -> str:
@@ -67,8 +55,7 @@ def seconds(column: str, text: str) -> float | None:
         total = math.nan
     if not math.isfinite(total) or total < 0 or clock.count(":") > 2:
         raise RowError(
-            f"the {column} '{text}'",
-            "expected seconds, as 1.5, or a time, as 0:00:01.5; mend it",
+            f"the {column} '{text}'; expected seconds, as 1.5, or a time, as 0:00:01.5; mend it"
         )
     return total
 
@@ -91,6 +78,5 @@ def audio_file(folder: Path, text: str) -> Path:
                 return wav.absolute()
     wrong = f"{text}, a path of Windows" if OF_WINDOWS.match(text) else folder / text
     raise RowError(
-        f"{wrong}: no such file",
-        "expected audio; paths are relative to the table; mend the path",
+        f"{wrong}: no such file; expected audio; paths are relative to the table; mend the path"
     )

@@ -14,13 +14,14 @@ import numpy as np
 import soundfile
 from tqdm import tqdm
 
-from ser.base.errors import SerError, raise_all, told
-from ser.base.files import digest_json, require_replaceable, whole_folder, write_text
+from ser.base.errors import Faults, SerError
+from ser.base.files import digest_json, require_replaceable, whole_folder
 from ser.base.log import logger
 from ser.base.record import Record, read_record
 from ser.corpus.pipes import is_pipe, output_of
-from ser.kaldi.audio import is_audio, reason_of, require_file
+from ser.kaldi.audio import is_audio, read_samples, reason_of, require_file
 from ser.kaldi.audio_ark import place_in_ark
+from ser.kaldi.ends import CutError
 from ser.kaldi.films import can_be_read, decode_film, without_pyav
 
 MAX_OVERSHOOT_S = 0.5  # how far a piece may end beyond its recording, as Kaldi's extract-segments
@@ -90,8 +91,9 @@ def write_clips(clips: Mapping[str, Clip], out: Path, allow_pipes: bool) -> Writ
     versions = _versions({source: utts[0] for source, utts in by_source.items()})
     wanted = {utt: asdict(clip) | {"version": versions[clip.source]} for utt, clip in clips.items()}
     record = Record(out, 0, {"formats": FORMATS, "clips": wanted}, {})
-    if record.is_finished():
-        return Written(_files(out, wanted), {})
+    files = _files(out, wanted)
+    if record.is_finished() and all(path.is_file() for path in files.values()):
+        return Written(files, {})
     films = {source for source in by_source if _is_film(source)}
     if films and not can_be_read():
         raise without_pyav(min(films))
@@ -103,15 +105,21 @@ def write_clips(clips: Mapping[str, Clip], out: Path, allow_pipes: bool) -> Writ
         lacking = {utt: clips[utt] for utt in utts if utt not in found}
         for utt, piece, rate in _pieces(source, lacking, faults, overshoots):
             found[utt] = _write(piece, rate, made / _name(wanted[utt]))
-    unreadable = {utt: str(error) for utt, error in faults.items() if clips[utt].source in films}
-    _raise_all({utt: e for utt, e in faults.items() if utt not in unreadable}, out)
+    unreadable = {
+        utt: str(error)
+        for utt, error in faults.items()
+        if clips[utt].source in films and not isinstance(error, CutError)
+    }
+    _raise_all(error for utt, error in faults.items() if utt not in unreadable)
     if len(unreadable) > len(clips) / 2:
-        _raise_all(faults, out)
+        _raise_all(faults.values())
     kept = {utt: entry for utt, entry in wanted.items() if utt in found}
     with whole_folder(out) as folder:
         for utt, path in found.items():
             _link(path, folder / f"{_stem(utt)}{path.suffix}")
-        Record(folder, 0, {"formats": FORMATS, "clips": kept}, {}).finish()
+        # Every later stage asks for this record: it would read all audio each time, where the data
+        # directory has the digests of the audio already. A lost file is made anew all the same.
+        Record(folder, 0, {"formats": FORMATS, "clips": kept}, {}).finish(outputs=())
     shutil.rmtree(made, ignore_errors=True)
     _tell(overshoots)
     return Written(_files(out, kept), unreadable)
@@ -179,22 +187,16 @@ def _link(path: Path, new: Path) -> None:
         shutil.copyfile(path, new)
 
 
-def _raise_all(faults: Mapping[str, SerError], out: Path) -> None:
-    """Tells what is wrong with the sources, each once; more than a few in a file.
+def _raise_all(faults: Iterable[SerError]) -> None:
+    """Tells what is wrong with the sources, each once.
 
     Raises:
         SerError: There are faults.
     """
-    said = list(dict.fromkeys(map(str, faults.values())))
-    if len(said) < 2:
-        raise_all(said)
-        return
-    report = out.with_name(f"{out.name}_faults.txt")
-    write_text(report, "".join(f"{line}\n" for line in said))
-    raise SerError(
-        f"{out}: {len(said)} sources cannot be had: {told(said)}; all are in {report}; what was "
-        "made of the others is kept"
-    )
+    found = Faults()
+    for fault in faults:
+        found.add(fault)
+    found.raise_any()
 
 
 def _is_film(source: str) -> bool:
@@ -208,13 +210,12 @@ def _versions(utt_of: Mapping[str, str]) -> dict[str, str]:
     Raises:
         SerError: Files are missing, or entries mean no piece of an archive.
     """
-    versions, faults = {}, []
+    faults = Faults()
+    versions = {}
     for source, utt in utt_of.items():
-        try:
+        with faults.noted():
             versions[source] = _version(source, utt)
-        except SerError as error:
-            faults.append(error)
-    raise_all(faults)
+    faults.raise_any()
     return versions
 
 
@@ -246,8 +247,8 @@ def _decode(source: str, utt: str) -> tuple[Any, int]:
         return decode_film(Path(source), source)
     output = output_of(source) if is_pipe(source) else None
     try:
-        stream = source if output is None else io.BytesIO(output)
-        samples, rate = soundfile.read(stream, dtype="float32", always_2d=True)
+        stream = Path(source) if output is None else io.BytesIO(output)
+        samples, rate = read_samples(stream, source, utt)
     except (soundfile.SoundFileError, OSError) as error:
         what = "not readable as audio" if output is None else f"wrote {len(output)} bytes, no audio"
         raise SerError(
@@ -257,7 +258,7 @@ def _decode(source: str, utt: str) -> tuple[Any, int]:
         raise SerError(
             f"{source}: samples that are not finite ({utt}); expected numbers; replace the file"
         )
-    return samples.mean(axis=1), int(rate)
+    return samples.mean(axis=1), rate
 
 
 def _cut(samples: Any, rate: int, clip: Clip, utt: str) -> tuple[Any, float]:

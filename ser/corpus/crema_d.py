@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from ser.corpus.emotion import EmotionCorpus, EmotionUtterance
-from ser.corpus.layout import audio_files, match_name, read_rows
+from ser.corpus.layout import named_files, read_rows
 from ser.corpus.roots import find_root, holds
 from ser.text.normalise import normalise_transcript
 
@@ -58,8 +58,7 @@ def read_crema_d(root: Path) -> EmotionCorpus:
     root = find_root(root, EXPECTED, holds("AudioWAV/1[0-9][0-9][0-9]_*"), ["AudioWAV"])
     gender_of = _genders(root / "VideoDemographics.csv")
     utterances, excluded = [], {}
-    for path in audio_files(root, "AudioWAV/*", EXPECTED):
-        name = match_name(NAME, path, EXPECTED)
+    for path, name in named_files(root, "AudioWAV/*", NAME, EXPECTED):
         actor = name["actor"]
         utt = f"{actor}-{path.stem}"
         if path.stem in BROKEN:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from ser.base.errors import SerError
+from ser.base.errors import Faults, SerError
 from ser.corpus.emotion import EmotionCorpus, EmotionUtterance
 from ser.kaldi.data_dir import read_data_dir
 
@@ -24,6 +24,7 @@ def read_corpora(folders: Mapping[str, Path]) -> EmotionCorpus:
     Raises:
         SerError: A folder is no data directory, or a recording is in two of them.
     """
+    faults = Faults()
     utterances = []
     corpus_of: dict[str, str] = {}
     for corpus, folder in folders.items():
@@ -33,10 +34,11 @@ def read_corpora(folders: Mapping[str, Path]) -> EmotionCorpus:
         for wav in data["wav.scp"].values():
             first = corpus_of.setdefault(str(Path(wav).resolve()), corpus)
             if first != corpus:
-                raise SerError(
+                fault = SerError(
                     f"{folder}: holds {wav}, as does the corpus {first}; expected each recording "
                     "once, since one may train and the other be tested; mend conf/cross.yaml"
                 )
+                faults.add(fault)
         utterances += [
             EmotionUtterance(
                 utt=f"{corpus}_{utt}",
@@ -54,4 +56,5 @@ def read_corpora(folders: Mapping[str, Path]) -> EmotionCorpus:
             )
             for utt, spk in data["utt2spk"].items()
         ]
+    faults.raise_any()
     return EmotionCorpus(utterances)

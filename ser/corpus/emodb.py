@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 from ser.corpus.emotion import EmotionCorpus, EmotionUtterance
-from ser.corpus.layout import audio_files, match_name
+from ser.corpus.layout import named_files
 from ser.corpus.roots import find_root, holds
 from ser.text.normalise import normalise_transcript
 
@@ -50,8 +50,7 @@ def read_emodb(root: Path) -> EmotionCorpus:
     """
     utterances = []
     root = find_root(root, EXPECTED, holds("wav/[01][0-9][ab][01][0-9][A-Z]*"), ["wav"])
-    for path in audio_files(root, "wav/*", EXPECTED):
-        name = match_name(NAME, path, EXPECTED)
+    for path, name in named_files(root, "wav/*", NAME, EXPECTED):
         speaker = name["speaker"]
         utterances.append(
             EmotionUtterance(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from ser.base.errors import SerError, told
+from ser.base.errors import Faults, SerError
 from ser.base.files import digest_file, write_text
 from ser.base.log import logger
 from ser.config.schema import LabelsConfig
@@ -66,16 +66,18 @@ def unique(utterances: Iterable[EmotionUtterance]) -> dict[str, EmotionUtterance
     """Utterances by id.
 
     Raises:
-        SerError: An id stands for two utterances.
+        SerError: Ids stand for two utterances.
     """
     found: dict[str, EmotionUtterance] = {}
+    faults = Faults()
     for utterance in utterances:
-        if utterance.utt in found:
-            raise SerError(
+        if found.setdefault(utterance.utt, utterance) is not utterance:
+            fault = SerError(
                 f"{utterance.wav}: the id {utterance.utt} is also that of "
                 f"{found[utterance.utt].wav}; expected each id once; remove one"
             )
-        found[utterance.utt] = utterance
+            faults.add(fault)
+    faults.raise_any()
     return found
 
 
@@ -88,19 +90,20 @@ def without_copies(utterances: Iterable[EmotionUtterance]) -> list[EmotionUttera
         SerError: An id has files that differ.
     """
     found: dict[str, EmotionUtterance] = {}
-    copies, faults = [], []
+    faults = Faults()
+    copies = []
     for u in sorted(utterances, key=lambda u: len(u.wav.parts)):
         first = found.setdefault(u.utt, u).wav
         if first == u.wav:
             continue
         copies.append(u.wav)
         if first.stat().st_size != u.wav.stat().st_size or digest_file(first) != digest_file(u.wav):
-            faults.append(f"{first} and {u.wav}")
-    if faults:
-        raise SerError(
-            f"{len(faults)} utterances have two files that differ: {told(faults)}; expected one of "
-            "each; remove the wrong ones"
-        )
+            fault = SerError(
+                f"{u.wav}: {first} is another file of the same utterance, and differs; expected "
+                "one; remove the wrong one"
+            )
+            faults.add(fault)
+    faults.raise_any()
     if copies:
         logger.warning(
             "warning: %s files are copies of others to the byte (%s the first); each is read once",
@@ -113,25 +116,24 @@ def check_labels(utterances: Iterable[EmotionUtterance], labels: LabelsConfig) -
     """Holds a corpus to the label map.
 
     Raises:
-        SerError: A label is neither in a class nor excluded.
+        SerError: Labels are neither in a class nor excluded.
     """
     known = {*labels.class_of, *labels.exclude}
     utts_of: dict[str, list[str]] = defaultdict(list)
     for u in utterances:
         if u.label not in known:
             utts_of[u.label].append(u.utt)
-    said = []
-    for label, utts in utts_of.items():
+    faults = Faults()
+    for label, utts in sorted(utts_of.items()):
         near = difflib.get_close_matches(label.casefold(), known, n=1)
         more = f" and {len(utts) - 1} more" if len(utts) > 1 else ""
-        said.append(
-            f"the label '{label}' of {utts[0]}{more}{f' (or is it {near[0]!r}?)' if near else ''}"
+        fault = SerError(
+            f"labels.yaml: the label '{label}' of {utts[0]}{more}: neither in a class nor in "
+            "'exclude'; expected every label of the corpus; add it to one of them, or mend it in "
+            f"the corpus{f' (is it {near[0]!r}?)' if near else ''}"
         )
-    if said:
-        raise SerError(
-            f"labels.yaml: {told(said)}: neither in a class nor in 'exclude'; expected every label "
-            "of the corpus; add each to one of them, or mend it in the corpus"
-        )
+        faults.add(fault)
+    faults.raise_any()
 
 
 def choose(
@@ -255,14 +257,3 @@ def digest_audio(wavs: Mapping[str, Path]) -> dict[str, str]:
         digests = pool.map(digest_file, wavs.values())
         progress = tqdm(digests, total=len(wavs), desc="digests", unit="utt", disable=None)
         return dict(zip(wavs, progress, strict=True))
-
-
-def identical_audio(digests: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Pairs of utterances whose audio files, by their digests, are the same to the byte."""
-    first: dict[str, str] = {}
-    pairs = []
-    for utt, digest in digests.items():
-        same = first.setdefault(digest, utt)
-        if same != utt:
-            pairs.append((same, utt))
-    return pairs

@@ -11,9 +11,9 @@ import codecs
 import re
 from pathlib import Path
 
-from ser.base.errors import SerError
+from ser.base.errors import Faults, SerError
 from ser.corpus.emotion import EmotionCorpus, EmotionUtterance
-from ser.corpus.layout import audio_files, match_name
+from ser.corpus.layout import named_files
 from ser.corpus.roots import find_root, holds
 from ser.text.normalise import normalise_transcript
 
@@ -44,39 +44,42 @@ def read_esd(root: Path) -> EmotionCorpus:
     texts: dict[str, dict[str, str]] = {}
     utterances = []
     excluded = {}
-    for path in audio_files(root, "00??/**/*", EXPECTED):
-        name = match_name(NAME, path, EXPECTED)
-        speaker = name["speaker"]
-        split = path.parent.name if path.parent.name in SPLITS else ""
-        emotion = (path.parent.parent if split else path.parent).name
-        if emotion not in EMOTIONS or speaker not in path.relative_to(root).parts:
-            raise SerError(
-                f"{path}: not in a folder of its speaker and emotion; expected {EXPECTED}; move it"
+    faults = Faults()
+    for path, name in named_files(root, "00??/**/*", NAME, EXPECTED):
+        with faults.noted():
+            speaker = name["speaker"]
+            split = path.parent.name if path.parent.name in SPLITS else ""
+            emotion = (path.parent.parent if split else path.parent).name
+            if emotion not in EMOTIONS or speaker not in path.relative_to(root).parts:
+                raise SerError(
+                    f"{path}: not in a folder of its speaker and emotion; expected {EXPECTED}; "
+                    "move it"
+                )
+            if speaker not in texts:
+                texts[speaker] = _read_texts(root / speaker / f"{speaker}.txt")
+            if path.stem not in texts[speaker]:
+                excluded[f"{speaker}-{path.stem}"] = f"no line in {speaker}.txt"
+                continue
+            sentence = (int(name["number"]) - 1) % NUM_SENTENCES + 1
+            utterances.append(
+                EmotionUtterance(
+                    utt=f"{speaker}-{path.stem}",
+                    utt_orig=path.stem,
+                    spk=speaker,
+                    gender="",
+                    session=speaker,
+                    label=EMOTIONS[emotion],
+                    wav=path,
+                    transcript=normalise_transcript(texts[speaker][path.stem]),
+                    attributes={
+                        "utt2scene": f"sentence{sentence:03d}",
+                        "utt2type": "scripted",
+                        "utt2language": "zh" if int(speaker) <= 10 else "en",
+                        **({"utt2split": split} if split else {}),
+                    },
+                )
             )
-        if speaker not in texts:
-            texts[speaker] = _read_texts(root / speaker / f"{speaker}.txt")
-        if path.stem not in texts[speaker]:
-            excluded[f"{speaker}-{path.stem}"] = f"no line in {speaker}.txt"
-            continue
-        sentence = (int(name["number"]) - 1) % NUM_SENTENCES + 1
-        utterances.append(
-            EmotionUtterance(
-                utt=f"{speaker}-{path.stem}",
-                utt_orig=path.stem,
-                spk=speaker,
-                gender="",
-                session=speaker,
-                label=EMOTIONS[emotion],
-                wav=path,
-                transcript=normalise_transcript(texts[speaker][path.stem]),
-                attributes={
-                    "utt2scene": f"sentence{sentence:03d}",
-                    "utt2type": "scripted",
-                    "utt2language": "zh" if int(speaker) <= 10 else "en",
-                    **({"utt2split": split} if split else {}),
-                },
-            )
-        )
+    faults.raise_any()
     for speaker, table in texts.items():
         if not any(u.spk == speaker for u in utterances):
             raise SerError(

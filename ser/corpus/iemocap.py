@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ser.base.errors import SerError
+from ser.base.errors import Faults, SerError
 from ser.config.schema import CountsConfig, LabelsConfig
 from ser.corpus.emotion import EmotionUtterance
 from ser.corpus.roots import find_root, holds, is_of_the_system
@@ -93,14 +93,17 @@ def read_iemocap(root: Path) -> Iemocap:
     if not sessions:
         raise SerError(f"{root}: holds no Session1 to Session5; expected IEMOCAP_full_release")
     corpus = Iemocap([], {}, {}, [])
+    faults = Faults()
     for session in sessions:
-        turns = _read_evaluations(session / "dialog" / "EmoEvaluation")
-        words = _read_transcripts(session / "dialog" / "transcriptions")
-        for orig, turn in turns.items():
-            _add_turn(corpus, session, orig, turn, words.get(orig))
-        for orig in words.keys() - turns.keys():
-            corpus.left_out[orig] = "transcript of a turn without label"
-        _look_at_audio(corpus, session, turns)
+        with faults.noted():
+            turns = _read_evaluations(session / "dialog" / "EmoEvaluation")
+            words = _read_transcripts(session / "dialog" / "transcriptions")
+            for orig, turn in turns.items():
+                _add_turn(corpus, session, orig, turn, words.get(orig))
+            for orig in words.keys() - turns.keys():
+                corpus.left_out[orig] = "transcript of a turn without label"
+            _look_at_audio(corpus, session, turns)
+    faults.raise_any()
     return corpus
 
 
@@ -168,41 +171,47 @@ def _read_evaluations(folder: Path) -> dict[str, Turn]:
     """Consensus label, dimensions and votes of each turn."""
     turns: dict[str, Turn] = {}
     votes: dict[str, tuple[str, ...]] = {}
+    faults = Faults()
     for path, number, line in _lines(folder):
-        if turn := TURN.match(line):
-            orig = turn["utt"]
-            if not UTT.fullmatch(orig):
+        with faults.noted():
+            if turn := TURN.match(line):
+                orig = turn["utt"]
+                if not UTT.fullmatch(orig):
+                    raise SerError(
+                        f"{path}:{number}: '{orig}' is no turn of IEMOCAP; expected a name like "
+                        "Ses01F_impro01_M000; mend the line"
+                    )
+                if orig in turns:
+                    raise SerError(f"{path}:{number}: {orig} stands twice; expected it once")
+                votes = {}
+                vad = " ".join(f"{float(x):g}" for x in turn["vad"].split(","))
+                turns[orig] = Turn(turn["label"], vad, votes)
+            elif line.startswith("["):
                 raise SerError(
-                    f"{path}:{number}: '{orig}' is no turn of IEMOCAP; expected a name like "
-                    "Ses01F_impro01_M000; mend the line"
+                    f"{path}:{number}: '{line}' is no turn; expected "
+                    "[start - end]<TAB>turn<TAB>emotion<TAB>[V, A, D]; mend the line"
                 )
-            if orig in turns:
-                raise SerError(f"{path}:{number}: {orig} stands twice; expected it once")
-            votes = {}
-            vad = " ".join(f"{float(x):g}" for x in turn["vad"].split(","))
-            turns[orig] = Turn(turn["label"], vad, votes)
-        elif line.startswith("["):
-            raise SerError(
-                f"{path}:{number}: '{line}' is no turn; expected "
-                "[start - end]<TAB>turn<TAB>emotion<TAB>[V, A, D]; mend the line"
-            )
-        elif turns and (vote := CATEGORICAL_VOTE.match(line)):
-            labels = [label.strip().replace(" ", "_") for label in vote["votes"].split(";")]
-            votes[vote["annotator"]] = tuple(LABEL_OF_VOTE.get(x, x) for x in labels if x)
+            elif turns and (vote := CATEGORICAL_VOTE.match(line)):
+                labels = [label.strip().replace(" ", "_") for label in vote["votes"].split(";")]
+                votes[vote["annotator"]] = tuple(LABEL_OF_VOTE.get(x, x) for x in labels if x)
+    faults.raise_any()
     return turns
 
 
 def _read_transcripts(folder: Path) -> dict[str, str]:
     """Words of each turn; lines without the id of a turn (``F: Yeah.``) belong to none."""
     words: dict[str, str] = {}
+    faults = Faults()
     for path, number, line in _lines(folder):
-        match = TRANSCRIPT.match(line)
-        if not match:
-            continue
-        if words.setdefault(match["utt"], match["words"]) != match["words"]:
-            raise SerError(
-                f"{path}:{number}: {match['utt']} has two different transcripts; expected one"
-            )
+        with faults.noted():
+            match = TRANSCRIPT.match(line)
+            if not match:
+                continue
+            if words.setdefault(match["utt"], match["words"]) != match["words"]:
+                raise SerError(
+                    f"{path}:{number}: {match['utt']} has two different transcripts; expected one"
+                )
+    faults.raise_any()
     return words
 
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from ser.base.errors import SerError, raise_all, told
+from ser.base.errors import Faults, SerError, first_few
 from ser.base.log import logger
 from ser.corpus.clips import Clip
 from ser.corpus.emotion import EmotionCorpus, EmotionUtterance
@@ -93,18 +93,19 @@ def _speakers(folder: Path) -> Table:
     path = folder / "spk2utt"
     pairs = [(u, spk) for spk, utts in (_optional(path) or {}).items() for u in utts.split()]
     inverse = dict(pairs)
-    twice = [f"{utt} of {spk} and of {inverse[utt]}" for utt, spk in pairs if inverse[utt] != spk]
-    if twice:
-        raise SerError(
-            f"{path}: utterances of two speakers: {told(twice)}; expected one; mend the table"
-        )
+    faults = Faults()
+    for utt, spk in pairs:
+        if inverse[utt] != spk:
+            fault = f"{path}: {utt} is of {spk} and of {inverse[utt]}; expected one speaker"
+            faults.add(SerError(f"{fault}; mend the table"))
+    faults.raise_any()
     if pairs and not (folder / "utt2spk").exists():
         return {utt: inverse[utt] for utt in sorted(inverse, key=c_order)}
     spk_of = read_given_table(folder / "utt2spk")
     if pairs and inverse != spk_of:
         stray = sorted({utt for utt, _ in inverse.items() ^ spk_of.items()}, key=c_order)
         raise SerError(
-            f"{path}: not the inverse of utt2spk, by {len(stray)} utterances: {told(stray)}; "
+            f"{path}: not the inverse of utt2spk, by {len(stray)} utterances: {first_few(stray)}; "
             "expected the same speakers in both; remove one of the two files"
         )
     return spk_of
@@ -134,31 +135,39 @@ def _same_ids(folder: Path, name: str, ids: Iterable[str], utts: Table) -> None:
 
 
 def _check_names(path: Path, names: Table) -> None:
-    wrong = [f"{utt} has '{name}'" for utt, name in names.items() if not is_fold_name(name)]
-    if wrong:
-        raise SerError(
-            f"{path}: {told(wrong)}; expected a word without slashes, since it may name a fold; "
-            "mend the table"
-        )
+    faults = Faults()
+    for utt, name in names.items():
+        if not is_fold_name(name):
+            fault = SerError(
+                f"{path}: {utt} has '{name}'; expected a word without slashes, since it may name a "
+                "fold; mend the table"
+            )
+            faults.add(fault)
+    faults.raise_any()
 
 
 def _check_case(path: Path, spk_of: Table) -> None:
+    faults = Faults()
     written: dict[str, str] = {}
     for spk in spk_of.values():
         first = written.setdefault(likeness(spk), spk)
         if first != spk:
-            raise SerError(
+            fault = SerError(
                 f"{path}: the speakers {first} and {spk}; expected names that differ in more than "
                 "case and zeros in front: else one person stands on both sides of a fold; rename "
                 "one"
             )
+            faults.add(fault)
+    faults.raise_any()
 
 
 def _genders(path: Path) -> Table:
     table = _optional(path) or {}
-    wrong = [f"{spk} has '{word}'" for spk, word in table.items() if word.lower() not in GENDERS]
-    if wrong:
-        raise SerError(f"{path}: {told(wrong)}; expected f or m; mend the table")
+    faults = Faults()
+    for spk, gender in table.items():
+        if gender.lower() not in GENDERS:
+            faults.add(SerError(f"{path}: {spk} has '{gender}'; expected f or m; mend the table"))
+    faults.raise_any()
     return {spk: GENDERS[gender.lower()] for spk, gender in table.items()}
 
 
@@ -167,38 +176,42 @@ def _is_whole_file(clip: Clip) -> bool:
     return clip == Clip(source) and not is_pipe(source) and place_in_ark(source) is None
 
 
-def _check_places(recordings: Table) -> None:
-    faults = []
-    for source in recordings.values():
-        try:
+def _check_sources(path: Path, recordings: Table) -> None:
+    faults = Faults()
+    for recording, source in recordings.items():
+        with faults.noted():
+            if not source:
+                raise SerError(
+                    f"{path}: nothing behind {recording}; expected an audio file, <ark>:<offset>, "
+                    "or a command that ends in |; mend the line"
+                )
             place_in_ark(source)
-        except SerError as error:
-            faults.append(error)
-    raise_all(faults)
+    faults.raise_any()
 
 
 def _clips(folder: Path, utts: Table) -> dict[str, Clip]:
     recordings = read_given_table(folder / "wav.scp")
-    empty = [recording for recording, source in recordings.items() if not source]
-    if empty:
-        raise SerError(
-            f"{folder / 'wav.scp'}: nothing behind {told(empty)}; expected an audio file, "
-            "<ark>:<offset>, or a command that ends in |; mend the lines"
-        )
-    _check_places(recordings)
+    _check_sources(folder / "wav.scp", recordings)
     segments = _optional(folder / "segments")
     if segments is None:
         _same_ids(folder, "wav.scp", recordings, utts)
         return {utt: Clip(source) for utt, source in recordings.items()}
     _same_ids(folder, "segments", segments, utts)
-    clips = {utt: _segment(value, recordings) for utt, value in segments.items()}
-    wrong = [f"{utt} has '{segments[utt]}'" for utt, clip in clips.items() if clip is None]
-    if wrong:
-        raise SerError(
-            f"{folder / 'segments'}: {told(wrong)}; expected a recording of wav.scp, and its "
-            "beginning and end in seconds, the end -1 for that of the recording; mend the lines"
-        )
-    return {utt: clip for utt, clip in clips.items() if clip is not None}
+    faults = Faults()
+    clips = {}
+    for utt, value in segments.items():
+        clip = _segment(value, recordings)
+        if clip is None:
+            fault = SerError(
+                f"{folder / 'segments'}: {utt} has '{value}'; expected a recording of wav.scp, and "
+                "its beginning and end in seconds, the end -1 for that of the recording; mend the "
+                "line"
+            )
+            faults.add(fault)
+        else:
+            clips[utt] = clip
+    faults.raise_any()
+    return clips
 
 
 def _segment(value: str, recordings: Table) -> Clip | None:

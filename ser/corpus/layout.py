@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from ser.base.errors import SerError, told
+from ser.base.errors import Faults, SerError
 from ser.base.files import read_text
 from ser.base.log import logger
 from ser.corpus.roots import is_of_the_system, refuse_archives
@@ -88,6 +88,23 @@ def _raise(error: OSError) -> None:
     raise error
 
 
+def named_files(
+    root: Path, pattern: str, scheme: re.Pattern[str], expected: str
+) -> list[tuple[Path, dict[str, str]]]:
+    """The audio files of a corpus, each with the parts of its name.
+
+    Raises:
+        SerError: As for ``audio_files``, or names are not of the scheme, all of which are told.
+    """
+    faults = Faults()
+    named = []
+    for path in audio_files(root, pattern, expected):
+        with faults.noted():
+            named.append((path, match_name(scheme, path, expected)))
+    faults.raise_any()
+    return named
+
+
 def match_name(scheme: re.Pattern[str], path: Path, expected: str) -> dict[str, str]:
     """The named parts of a file's name without its extension.
 
@@ -117,8 +134,8 @@ def read_rows(
         rename: Gives the columns the names that they are known by here.
 
     Raises:
-        SerError: The file is missing or no table, a column is missing or stands twice, or a row
-            has another number of cells than the header.
+        SerError: The file is missing or no table, a column is missing or stands twice, or rows
+            have another number of cells than the header; these are all told, behind the others.
     """
     text = read_text(path).removeprefix("\ufeff")
     # Between tabs a quotation mark is a character like others.
@@ -128,7 +145,7 @@ def read_rows(
         quoting=csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL,
         strict=True,
     )
-    uneven = []
+    faults = Faults()
     first = 1  # line of a row, which may go over several
     try:
         header = rename([name.strip() for name in next(rows, [])])
@@ -151,15 +168,15 @@ def read_rows(
                 pass  # Excel writes delimiters to the end of what was ever filled
             elif len(row) != len(header):
                 lost = f" in lines {first} to {rows.line_num}" if first < rows.line_num else ""
-                uneven.append(f"{path}:{first}: {len(row)} cells{lost}")
+                fault = SerError(
+                    f"{path}:{first}: {len(row)} cells{lost}; expected {len(header)}, as the "
+                    f"header has; mend the row{', or its quotes' if lost else ''}"
+                )
+                faults.add(fault)
             else:
                 yield first, dict(zip(header, map(str.strip, row), strict=True))
             first = rows.line_num + 1
-        if uneven:
-            raise SerError(
-                f"{told(uneven)}; expected {len(header)}, as the header has; mend the rows, or the "
-                "quotes in them"
-            )
+        faults.raise_any()
     except csv.Error as error:
         raise SerError(
             f"{path}:{first}: not a table ({error}); expected quotes in pairs around a cell, and "

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ser.base.errors import SerError
+from ser.base.errors import Faults, SerError
 from ser.base.files import read_text
 from ser.base.log import logger
 from ser.base.record import require
@@ -73,20 +73,24 @@ def read_librispeech(root: Path, subsets: Iterable[str]) -> list[ReadUtterance]:
         SerError: Audio without a transcript, a transcript without audio, or an id twice.
     """
     found: dict[str, ReadUtterance] = {}
+    faults = Faults()
     for subset in subsets:
         for speaker in (root / subset).glob("*.*"):
-            _refuse_audio(speaker)
+            with faults.noted():
+                _refuse_audio(speaker)
         for chapter in sorted((root / subset).glob("*/*")):
-            if not chapter.is_dir():
-                _refuse_audio(chapter)
-                continue
-            for utterance in _read_chapter(chapter):
-                if utterance.utt in found:
-                    raise SerError(
-                        f"{utterance.wav}: the id {utterance.utt} is also that of "
-                        f"{found[utterance.utt].wav}; expected each id once; remove one"
-                    )
-                found[utterance.utt] = utterance
+            with faults.noted():
+                if not chapter.is_dir():
+                    _refuse_audio(chapter)
+                    continue
+                for utterance in _read_chapter(chapter):
+                    if utterance.utt in found:
+                        raise SerError(
+                            f"{utterance.wav}: the id {utterance.utt} is also that of "
+                            f"{found[utterance.utt].wav}; expected each id once; remove one"
+                        )
+                    found[utterance.utt] = utterance
+    faults.raise_any()
     return list(found.values())
 
 
@@ -102,14 +106,17 @@ def _read_chapter(chapter: Path) -> list[ReadUtterance]:
     spk = chapter.parent.name
     transcripts_path = chapter / f"{spk}-{chapter.name}.trans.txt"
     words: dict[str, str] = {}
+    faults = Faults()
     for number, line in enumerate(read_text(transcripts_path).splitlines(), start=1):
-        utt, _, transcript = line.partition(" ")
-        if not utt.startswith(f"{spk}-{chapter.name}-") or utt in words:
-            raise SerError(
-                f"{transcripts_path}:{number}: '{utt}' is double or not of this chapter; expected "
-                f"{spk}-{chapter.name}-<number> once; mend the line"
-            )
-        words[utt] = transcript
+        with faults.noted():
+            utt, _, transcript = line.partition(" ")
+            if not utt.startswith(f"{spk}-{chapter.name}-") or utt in words:
+                raise SerError(
+                    f"{transcripts_path}:{number}: '{utt}' is double or not of this chapter; "
+                    f"expected {spk}-{chapter.name}-<number> once; mend the line"
+                )
+            words[utt] = transcript
+    faults.raise_any()
     audio: dict[str, Path] = {}
     for path in sorted(chapter.iterdir()):
         if path.suffix.lower() not in EXTENSIONS or is_of_the_system(path):
@@ -124,16 +131,14 @@ def _read_chapter(chapter: Path) -> list[ReadUtterance]:
 def _same_utts(
     chapter: Path, transcripts: Path, words: Mapping[str, str], audio: Mapping[str, Path]
 ) -> None:
+    faults = Faults()
     for utt in sorted(words.keys() - audio.keys()):
-        raise SerError(
-            f"{chapter}: {utt} has a transcript and no audio "
-            f"({len(words.keys() - audio.keys())} such); expected both; restore the file"
-        )
+        fault = f"{chapter}: {utt} has a transcript and no audio; expected both; restore the file"
+        faults.add(SerError(fault))
     for utt in sorted(audio.keys() - words.keys()):
-        raise SerError(
-            f"{audio[utt]}: no transcript in {transcripts.name} "
-            f"({len(audio.keys() - words.keys())} such); expected both; restore the line"
-        )
+        fault = f"{audio[utt]}: no transcript in {transcripts.name}; expected both"
+        faults.add(SerError(f"{fault}; restore the line"))
+    faults.raise_any()
 
 
 def split_speakers(

@@ -6,7 +6,7 @@ so on for ``dev`` and ``test``. A turn may also be an audio file of the same nam
 
 from pathlib import Path
 
-from ser.base.errors import SerError, told
+from ser.base.errors import Faults, SerError, first_few
 from ser.base.files import digest_file
 from ser.corpus.emotion import NO_AUDIO, EmotionCorpus, EmotionUtterance
 from ser.corpus.layout import read_rows, speaker_word
@@ -44,6 +44,7 @@ def read_meld(root: Path) -> EmotionCorpus:
     )
     utterances: list[EmotionUtterance] = []
     excluded: dict[str, str] = {}
+    faults = Faults()
     for part, folder in PARTS.items():
         table = _find(root, f"{part}_sent_emo.csv")
         files = {
@@ -51,32 +52,34 @@ def read_meld(root: Path) -> EmotionCorpus:
             for path in sorted(_find(root, folder).iterdir())
             if path.suffix.lower() in {".mp4", *EXTENSIONS} and not is_of_the_system(path)
         }
-        for line, row in read_rows(table, COLUMNS):
-            if row["Emotion"] not in EMOTIONS:
-                raise SerError(
-                    f"{table}:{line}: the emotion '{row['Emotion']}'; expected one of "
-                    f"{' '.join(EMOTIONS)}; fetch the table again"
+        for line, row in list(read_rows(table, COLUMNS)):  # all of its faults at once
+            with faults.noted():
+                if row["Emotion"] not in EMOTIONS:
+                    raise SerError(
+                        f"{table}:{line}: the emotion '{row['Emotion']}'; expected one of "
+                        f"{' '.join(EMOTIONS)}; fetch the table again"
+                    )
+                turn = f"dia{row['Dialogue_ID']}_utt{row['Utterance_ID']}"
+                name = f"{part}_{turn}"
+                speaker = speaker_word(row["Speaker"])
+                utt = f"{speaker}-{name}"
+                if turn not in files or name in BROKEN:
+                    excluded[utt] = "audio cut in the release" if turn in files else NO_AUDIO
+                    continue
+                utterances.append(
+                    EmotionUtterance(
+                        utt=utt,
+                        utt_orig=name,
+                        spk=speaker,
+                        gender="",
+                        session=f"{part}_dia{row['Dialogue_ID']}",
+                        label=EMOTIONS[row["Emotion"]],
+                        wav=files[turn],
+                        transcript=normalise_transcript(row["Utterance"]),
+                        attributes={"utt2split": part, "utt2type": "scripted"},
+                    )
                 )
-            turn = f"dia{row['Dialogue_ID']}_utt{row['Utterance_ID']}"
-            name = f"{part}_{turn}"
-            speaker = speaker_word(row["Speaker"])
-            utt = f"{speaker}-{name}"
-            if turn not in files or name in BROKEN:
-                excluded[utt] = "audio cut in the release" if turn in files else NO_AUDIO
-                continue
-            utterances.append(
-                EmotionUtterance(
-                    utt=utt,
-                    utt_orig=name,
-                    spk=speaker,
-                    gender="",
-                    session=f"{part}_dia{row['Dialogue_ID']}",
-                    label=EMOTIONS[row["Emotion"]],
-                    wav=files[turn],
-                    transcript=normalise_transcript(row["Utterance"]),
-                    attributes={"utt2split": part, "utt2type": "scripted"},
-                )
-            )
+    faults.raise_any()
     return EmotionCorpus(utterances, excluded)
 
 
@@ -95,7 +98,7 @@ def _find(root: Path, name: str) -> Path:
         )
     if len({digest_file(path) if path.is_file() else str(path) for path in found}) > 1:
         raise SerError(
-            f"{root}: {len(found)} of {name} that differ: {told(found)}; expected one; set the "
-            "path in db.sh to the folder of one"
+            f"{root}: {len(found)} of {name} that differ: {first_few(found)}; expected one; "
+            "set the path in db.sh to the folder of one"
         )
     return found[0]

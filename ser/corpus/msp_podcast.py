@@ -6,7 +6,7 @@
 import re
 from pathlib import Path
 
-from ser.base.errors import SerError
+from ser.base.errors import Faults, SerError
 from ser.base.files import read_text
 from ser.corpus.emotion import NO_AUDIO, EmotionCorpus, EmotionUtterance
 from ser.corpus.layout import read_rows
@@ -53,38 +53,41 @@ def read_msp_podcast(root: Path) -> EmotionCorpus:
         raise SerError(f"{root / AUDIO_FOLDERS[0]}: no such folder; expected the turns as WAV")
     files = {path.name.casefold(): path for path in audio.iterdir()}
     utterances, excluded = [], {}
-    for line, row in read_rows(table, COLUMNS):
-        match = FILE.fullmatch(row["FileName"])
-        if not match or row["EmoClass"] not in EMOTIONS or not row["Split_Set"]:
-            raise SerError(
-                f"{table}:{line}: {','.join(row.values())}: not a turn; expected "
-                f"MSP-PODCAST_*.wav, one of the classes {' '.join(EMOTIONS)} and a part; fetch "
-                "the table again"
+    faults = Faults()
+    for line, row in list(read_rows(table, COLUMNS)):  # all of its faults at once
+        with faults.noted():
+            match = FILE.fullmatch(row["FileName"])
+            if not match or row["EmoClass"] not in EMOTIONS or not row["Split_Set"]:
+                raise SerError(
+                    f"{table}:{line}: {','.join(row.values())}: not a turn; expected "
+                    f"MSP-PODCAST_*.wav, one of the classes {' '.join(EMOTIONS)} and a part; fetch "
+                    "the table again"
+                )
+            name = match[1]
+            speaker = _speaker(row["SpkrID"], name)
+            utt = f"{speaker}-{name}"
+            wav = files.get(row["FileName"].casefold())
+            if wav is None:
+                excluded[utt] = NO_AUDIO
+                continue
+            utterances.append(
+                EmotionUtterance(
+                    utt=utt,
+                    utt_orig=name,
+                    spk=speaker,
+                    gender={"Female": "f", "Male": "m"}.get(row["Gender"], ""),
+                    session=match["podcast"],
+                    label=EMOTIONS[row["EmoClass"]],
+                    wav=wav,
+                    transcript=_transcript(root / "Transcripts" / f"{name}.txt"),
+                    attributes={
+                        "utt2split": row["Split_Set"],
+                        "utt2type": "natural",
+                        "utt2vad": f"{row['EmoVal']} {row['EmoAct']} {row['EmoDom']}",
+                    },
+                )
             )
-        name = match[1]
-        speaker = _speaker(row["SpkrID"], name)
-        utt = f"{speaker}-{name}"
-        wav = files.get(row["FileName"].casefold())
-        if wav is None:
-            excluded[utt] = NO_AUDIO
-            continue
-        utterances.append(
-            EmotionUtterance(
-                utt=utt,
-                utt_orig=name,
-                spk=speaker,
-                gender={"Female": "f", "Male": "m"}.get(row["Gender"], ""),
-                session=match["podcast"],
-                label=EMOTIONS[row["EmoClass"]],
-                wav=wav,
-                transcript=_transcript(root / "Transcripts" / f"{name}.txt"),
-                attributes={
-                    "utt2split": row["Split_Set"],
-                    "utt2type": "natural",
-                    "utt2vad": f"{row['EmoVal']} {row['EmoAct']} {row['EmoDom']}",
-                },
-            )
-        )
+    faults.raise_any()
     return EmotionCorpus(utterances, excluded)
 
 

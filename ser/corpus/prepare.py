@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ser.base.errors import SerError
+from ser.base.errors import Faults, SerError
 from ser.base.files import (
     read_text,
     require_replaceable,
@@ -23,7 +23,6 @@ from ser.corpus.emotion import (
     EmotionUtterance,
     check_labels,
     choose,
-    identical_audio,
     without_copies,
     write_emotion_dir,
 )
@@ -101,9 +100,11 @@ def prepare_iemocap(
 
 def _read_attribute(path: Path) -> dict[str, str]:
     lines = [line.split("\t") for line in read_text(path).splitlines()]
-    bad = next((i for i, line in enumerate(lines, start=1) if len(line) != 2), None)
-    if bad:
-        raise SerError(f"{path}:{bad}: expected id<TAB>value; mend the line")
+    faults = Faults()
+    for number, line in enumerate(lines, start=1):
+        if len(line) != 2:
+            faults.add(SerError(f"{path}:{number}: expected id<TAB>value; mend the line"))
+    faults.raise_any()
     return dict(lines)
 
 
@@ -123,7 +124,7 @@ def _write_corpus(
 ) -> None:
     """Writes a corpus; pieces, pipes and films become audio files in ``<out>_audio``.
 
-    That there are no words, and what audio stands twice, is told.
+    That there are no words is told.
     """
     require_replaceable(out)
     place = out.resolve()
@@ -145,14 +146,12 @@ def _write_corpus(
         reasons = {**reasons, **unreadable}
     if not any(u.transcript for u in kept.values()):
         logger.warning("warning: no words; systems with a CTC head will be left out")
-    digests = write_recorded(
+    write_recorded(
         out,
         {"labels": labels.record()},
         lambda folder: write_emotion_dir(folder, kept.values(), labels, reasons),
         {**made_from, **(inputs or {})},
     )
-    for first, second in identical_audio(digests):
-        logger.warning("warning: %s and %s are the same audio to the byte", first, second)
 
 
 def prepare_corpus(

@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from pathlib import Path
 
-from ser.base.errors import SerError
+from ser.base.errors import Faults, SerError
 from ser.base.log import logger
 from ser.corpus.emotion import EmotionCorpus, EmotionUtterance
 from ser.corpus.layout import audio_files
@@ -57,13 +57,14 @@ def read_ravdess(root: Path) -> EmotionCorpus:
     if kinds:
         said = " and ".join(f"{number} {kind}" for kind, number in sorted(kinds.items()))
         logger.info("%s: passed over %s; the audio of speech is read", root, said)
-    return EmotionCorpus(
-        [
-            _read_name(path)
-            for path in audio_files(root, PATTERN, EXPECTED)
-            if not OTHERS.fullmatch(path.stem)
-        ]
-    )
+    faults = Faults()
+    utterances = []
+    for path in audio_files(root, PATTERN, EXPECTED):
+        if not OTHERS.fullmatch(path.stem):
+            with faults.noted():
+                utterances.append(_read_name(path))
+    faults.raise_any()
+    return EmotionCorpus(utterances)
 
 
 def _read_name(path: Path) -> EmotionUtterance:

@@ -4,10 +4,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ser.base.errors import SerError
+from ser.base.errors import FaultsError, SerError
 from ser.base.files import digest_json, whole_folder
 from ser.base.record import Record
 from ser.corpus.emotion import digest_audio
+from ser.corpus.same_audio import FILE, hear, same_audio, tell_same_audio, write_same_audio
 from ser.kaldi.data_dir import digest_data_dir
 from ser.kaldi.table import read_table
 
@@ -19,20 +20,29 @@ def write_recorded(
     inputs: Mapping[str, str] | None = None,
     with_audio: bool = True,
     **notes: Any,
-) -> dict[str, str]:
+) -> None:
     """Writes a data directory at once; its identity is that of its tables, audio and inputs.
 
-    Returns:
-        The digest of each audio file, by utterance.
+    All audio is decoded once: what cannot be is told, and what stands twice is listed and told.
+
+    Raises:
+        SerError: As ``write`` does, or audio is broken or cut.
     """
     with whole_folder(out) as folder:
         try:
             write(folder)
+        except FaultsError:  # of the corpus
+            raise
         except SerError as error:  # the user knows the folder by its name to come
             raise SerError(str(error).replace(str(folder), str(out))) from error
         wavs = {utt: Path(wav) for utt, wav in read_table(folder / "wav.scp").items()}
-        digests = digest_audio(wavs) if with_audio else {}
-        audio = {"audio": digest_json(digests)} if with_audio else {}
+        audio = {}
+        if with_audio:
+            envelopes, digests = hear(wavs), digest_audio(wavs)
+            same = same_audio(envelopes, wavs, digests)
+            write_same_audio(folder, same)
+            audio["audio"] = digest_json(digests)
         inputs = {"tables": digest_data_dir(folder), **audio, **(inputs or {})}
         Record(folder, 0, config, inputs).finish(**notes)
-    return digests
+    if with_audio:
+        tell_same_audio(same, out / FILE)

@@ -38,8 +38,8 @@ class SeenRows:
         ):
             if here != there:
                 raise RowError(
-                    f"the {what} '{here}' of the audio that has '{there}' in line {before}",
-                    f"expected one {what} of each audio; mend or remove the wrong row",
+                    f"the {what} '{here}' of the audio that has '{there}' in line {before}; "
+                    f"expected one {what} of each audio; mend or remove the wrong row"
                 )
         before, other = self._by_id.setdefault(utterance.utt, (line, utterance))
         if before == line:
@@ -48,8 +48,8 @@ class SeenRows:
             self.num_copies += 1
             return False
         raise RowError(
-            f"the id {utterance.utt} is also that of line {before}",
-            "expected each once; remove one, or tell them apart in a column 'id'",
+            f"the id {utterance.utt} is also that of line {before}; expected each once; remove "
+            "one, or tell them apart in a column 'id'"
         )
 
     def _check_name(self, column: str, text: str, word: str) -> None:
@@ -57,7 +57,7 @@ class SeenRows:
         first = self._names.setdefault((column, likeness(word)), name)
         if first != name:
             raise RowError(
-                f"the {column}s '{first}' and '{name}'",
-                "expected names that differ in more than case, blanks, marks and zeros in front: "
-                "else one person stands on both sides of a fold; rename one",
+                f"the {column}s '{first}' and '{name}'; expected names that differ in more than "
+                "case, blanks, marks and zeros in front: else one person stands on both sides of a "
+                "fold; rename one"
             )

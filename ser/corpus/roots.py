@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from fnmatch import fnmatch
 from pathlib import Path
 
-from ser.base.errors import SerError, told
+from ser.base.errors import SerError, first_few
 from ser.base.log import logger
 
 BELOW = ("*/", "*/*/")  # what is searched, the nearest first
@@ -49,8 +49,8 @@ def find_root(
     found = _below(named, is_root) or _above(named.absolute(), is_root, parts)
     if len(found) > 1:
         raise SerError(
-            f"{named}: {len(found)} folders in it hold {expected}: {told(found)}; expected one; "
-            "set the path in db.sh to one of them"
+            f"{named}: {len(found)} folders in it hold {expected}: {first_few(found)}; expected "
+            "one; set the path in db.sh to one of them"
         )
     if found:
         logger.warning(
@@ -89,6 +89,6 @@ def refuse_archives(folder: Path, expected: str) -> None:
     ]
     if packed:
         raise SerError(
-            f"{folder}: {len(packed)} archives, still packed: {told(packed)}; expected {expected}; "
-            "unpack them there"
+            f"{folder}: {len(packed)} archives, still packed: {first_few(packed)}; expected "
+            f"{expected}; unpack them there"
         )

@@ -6,9 +6,9 @@ The texts are not shipped with the audio, so this is a corpus without words.
 import re
 from pathlib import Path
 
-from ser.base.errors import SerError
+from ser.base.errors import Faults, SerError
 from ser.corpus.emotion import EmotionCorpus, EmotionUtterance
-from ser.corpus.layout import audio_files, match_name
+from ser.corpus.layout import named_files
 from ser.corpus.roots import find_root, holds
 
 EMOTIONS = {
@@ -37,26 +37,28 @@ def read_savee(root: Path) -> EmotionCorpus:
     """
     utterances = []
     root = find_root(root, EXPECTED, IS_ROOT, SPEAKERS)
-    for path in audio_files(root, "**/*", EXPECTED):
-        name = match_name(NAME, path, EXPECTED)
-        speaker = name["speaker"] or path.parent.name
-        if speaker not in SPEAKERS:
-            raise SerError(
-                f"{path}: the folder '{speaker}' is no speaker; expected one of "
-                f"{' '.join(SPEAKERS)}; remove or rename it"
+    faults = Faults()
+    for path, name in named_files(root, "**/*", NAME, EXPECTED):
+        with faults.noted():
+            speaker = name["speaker"] or path.parent.name
+            if speaker not in SPEAKERS:
+                raise SerError(
+                    f"{path}: the folder '{speaker}' is no speaker; expected one of "
+                    f"{' '.join(SPEAKERS)}; remove or rename it"
+                )
+            original = f"{name['emotion']}{name['number']}"
+            utterances.append(
+                EmotionUtterance(
+                    utt=f"{speaker}-{original}",
+                    utt_orig=f"{speaker}_{original}",
+                    spk=speaker,
+                    gender="m",
+                    session=speaker,
+                    label=EMOTIONS[name["emotion"]],
+                    wav=path,
+                    transcript="",
+                    attributes={"utt2type": "scripted"},
+                )
             )
-        original = f"{name['emotion']}{name['number']}"
-        utterances.append(
-            EmotionUtterance(
-                utt=f"{speaker}-{original}",
-                utt_orig=f"{speaker}_{original}",
-                spk=speaker,
-                gender="m",
-                session=speaker,
-                label=EMOTIONS[name["emotion"]],
-                wav=path,
-                transcript="",
-                attributes={"utt2type": "scripted"},
-            )
-        )
+    faults.raise_any()
     return EmotionCorpus(utterances)

@@ -12,14 +12,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from ser.base.errors import SerError
+from ser.base.errors import Faults, SerError
 from ser.base.files import read_text
 from ser.base.log import logger
 from ser.corpus.cells import (
     NO_VALUE,
     RowError,
     audio_file,
-    raise_rows,
+    row_named,
     seconds,
     slashed,
     without_point,
@@ -69,7 +69,7 @@ def read_table_corpus(path: Path) -> list[EmotionUtterance]:
             another number of cells, without a value, without an audio file, with a time or a gender
             that is none, with speakers or sessions that differ in case, blanks, marks and zeros in
             front alone, with another label or speaker of the same audio, or with utterances that
-            are one as words. All rows of the first such kind are told.
+            are one as words. All such rows are told.
     """
     if not path.exists():
         raise SerError(
@@ -84,15 +84,14 @@ def read_table_corpus(path: Path) -> list[EmotionUtterance]:
     rows = _cleaned(path, rows)
     shared = _shared_folder(row["path"] for _, row in rows)
     seen = SeenRows()
-    utterances, faults = [], []
+    faults = Faults()
+    utterances = []
     for line, row in rows:
-        try:
+        with faults.noted(), row_named(path, line):
             utterance = _utterance(path, row, shared)
             if seen.is_new(line, row, utterance):
                 utterances.append(utterance)
-        except RowError as fault:
-            faults.append((line, fault))
-    raise_rows(path, faults)
+    faults.raise_any()
     if seen.num_copies:
         logger.warning("warning: %s: %s rows stand twice; each is read once", path, seen.num_copies)
     return utterances
@@ -158,18 +157,18 @@ def _shared_folder(paths: Iterable[str]) -> Path:
 def _utterance(path: Path, row: Mapping[str, str], shared: Path) -> EmotionUtterance:
     empty = [name for name in REQUIRED if not row[name]]
     if empty:
-        raise RowError(f"no {empty[0]}", "expected a value; fill it in")
+        raise RowError(f"no {empty[0]}; expected a value; fill it in")
     wav = audio_file(path.parent, row["path"])
     gender = row.get("gender", "").lower()
     if gender not in GENDERS:
-        raise RowError(f"the gender '{row['gender']}'", "expected f or m, or nothing; mend it")
+        raise RowError(f"the gender '{row['gender']}'; expected f or m, or nothing; mend it")
     speaker = speaker_word(row["speaker"])
     session = one_word(row.get("session") or speaker)
     for column, word in (("speaker", speaker), ("session", session)):
         if not is_fold_name(word):
             raise RowError(
-                f"the {column} '{row[column]}'",
-                "expected a name, since it may name a fold; rename it",
+                f"the {column} '{row[column]}'; expected a name, since it may name a fold; rename "
+                "it"
             )
     source = slashed(row["path"])
     if source.is_absolute():
@@ -233,6 +232,6 @@ def _piece(row: Mapping[str, str], wav: Path) -> Clip | None:
         end = None if duration is None else start + duration
     if end is not None and not 0 <= start < end:
         raise RowError(
-            f"from {start:g} to {end:g} s", "expected an end behind the start; mend the row"
+            f"from {start:g} to {end:g} s; expected an end behind the start; mend the row"
         )
     return None if start == 0 and end is None else Clip(str(wav), start, end)

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 from ser.corpus.emotion import EmotionCorpus, EmotionUtterance
-from ser.corpus.layout import audio_files, match_name
+from ser.corpus.layout import named_files
 from ser.corpus.roots import find_root, holds
 from ser.text.normalise import normalise_transcript
 
@@ -36,8 +36,7 @@ def read_tess(root: Path) -> EmotionCorpus:
     """
     utterances = []
     root = find_root(root, EXPECTED, holds("[OY]A*_*/[OY]A*_*_*"), ["[OY]A*_*"])
-    for path in audio_files(root, "**/*", EXPECTED):
-        name = match_name(NAME, path, EXPECTED)
+    for path, name in named_files(root, "**/*", NAME, EXPECTED):
         speaker = SPEAKERS[name["speaker"].upper()]
         word, emotion = name["word"].lower(), name["emotion"].lower()
         utterances.append(

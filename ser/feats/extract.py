@@ -17,7 +17,7 @@ from ser.base.errors import SerError
 from ser.base.files import read_json, write_json, write_text
 from ser.base.log import logger
 from ser.base.process import end_with_parent
-from ser.base.record import Record, sole_run
+from ser.base.record import Record, rerun_hint, sole_run
 from ser.config.features import FeaturesConfig
 from ser.feats.definitions import Extractor, make_extractor
 from ser.feats.speed import speed_tables
@@ -25,8 +25,9 @@ from ser.kaldi.activity import why_no_speech
 from ser.kaldi.ark import ArkWriter, encode
 from ser.kaldi.audio import INT16_SCALE, read_audio
 from ser.kaldi.data_dir import read_data_dir, require_data_dir, write_data_dir
+from ser.kaldi.ends import LOST_SECONDS
 
-Item = tuple[str, str]  # utterance, audio file
+Item = tuple[str, str, str]  # utterance, audio file, its seconds by stage 0
 # Utterance, frames, the matrix as it stands in the archive, why it cannot be speech.
 Encoded = tuple[str, int, bytes, str | None]
 CHUNK_UTTS = 8  # utterances that a process takes at a time
@@ -52,7 +53,8 @@ def extract_features(
         speed_factor: Other than 1 for a copy at this speed, with ids of its own.
 
     Raises:
-        SerError: Audio is missing, unreadable or empty, or it or its features are not finite.
+        SerError: Audio is missing, unreadable, cut, empty or as long as ``utt2dur`` does not say,
+            or it or its features are not finite.
     """
     inputs = {str(data_path): require_data_dir(data_path)}
     settings = config.model_dump()
@@ -69,7 +71,8 @@ def extract_features(
         wavs = tables["wav.scp"]
         flagged = out / ".feats.flagged.partial"  # of a killed run too
         with ArkWriter(out, config.storage) as writer:
-            items = [item for item in wavs.items() if item[0] not in writer.num_frames]
+            seconds = tables["utt2dur"]
+            items = [(u, w, seconds[u]) for u, w in wavs.items() if u not in writer.num_frames]
             progress = tqdm(
                 _extract_all(items, config, speed_factor, num_processes),
                 total=len(wavs),
@@ -127,7 +130,7 @@ def start_or_resume(record: Record) -> None:
 def _extract_all(
     items: Sequence[Item], config: FeaturesConfig, speed_factor: float, num_processes: int
 ) -> Iterator[Encoded]:
-    """Features of (utterance, audio file) pairs, in their order; few wait in memory."""
+    """Features of some utterances, in their order; few wait in memory."""
     if num_processes == 1:
         yield from (_extract(item, config, speed_factor) for item in items)
         return
@@ -167,8 +170,14 @@ def _extractor(config: FeaturesConfig) -> Extractor:
 
 
 def _extract(item: Item, config: FeaturesConfig, speed_factor: float) -> Encoded:
-    utt, wav = item
+    utt, wav, seconds = item
     samples = read_audio(Path(wav), utt, config.sample_rate_hz, speed_factor)
+    decoded = len(samples) / config.sample_rate_hz
+    if abs(decoded - float(seconds)) > LOST_SECONDS:
+        raise SerError(
+            f"{wav}: {decoded:.2f} s decoded ({utt}); utt2dur says {seconds} s; expected the same "
+            f"within {LOST_SECONDS} s: the file was changed or cut since; run {rerun_hint(0)}"
+        )
     with np.errstate(all="ignore"):  # what overflows is told by its name
         feats = _extractor(config)(samples)
     if not np.isfinite(feats).all():

@@ -9,12 +9,12 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
-import soundfile
 import soxr
 
 from ser.base.errors import SerError
 from ser.infer.windows import READ_SECONDS, Floats, resampled
-from ser.kaldi.audio import INT16_SCALE, UNREADABLE, reason_of
+from ser.kaldi.audio import INT16_SCALE, UNREADABLE, read_samples, reason_of
+from ser.kaldi.ends import NO_LAST_PAGE, PAGE, cut_error, decoded_seconds, lacks_last_page
 from ser.kaldi.films import can_be_read, decode_film
 
 MOST_CHANNELS = 64  # more are samples of an array that lies the other way round
@@ -96,20 +96,22 @@ def read_stream(stream: BinaryIO) -> Recording:
     """The audio of an open file, of any format that a path may have.
 
     Raises:
-        SerError: It holds none that can be read.
+        SerError: It holds none that can be read, or was cut.
     """
     held = io.BytesIO(stream.read())
+    name = f"audio of {held.getbuffer().nbytes} bytes"
     try:
-        samples, rate = soundfile.read(held, dtype="float32", always_2d=True)
+        samples, rate = read_samples(held, name, "upload")
     except UNREADABLE as error:
         if not can_be_read() or not held.getbuffer().nbytes:
-            size = held.getbuffer().nbytes
             raise SerError(
-                f"audio of {size} bytes: not readable ({reason_of(error)}); expected the bytes of "
+                f"{name}: not readable ({reason_of(error)}); expected the bytes of "
                 "an audio file; raw samples are given as an array with sample_rate"
             ) from error
+        if bytes(held.getbuffer()[: len(PAGE)]) == PAGE and lacks_last_page(held):
+            raise cut_error(name, "upload", decoded_seconds(held), None, NO_LAST_PAGE) from error
         held.seek(0)
-        samples, rate = decode_film(held, f"audio of {held.getbuffer().nbytes} bytes")
+        samples, rate = decode_film(held, name)
     return recording(samples, rate)
 
 

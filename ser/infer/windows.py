@@ -19,6 +19,7 @@ from ser.kaldi.audio import (
     require_file,
     unreadable,
 )
+from ser.kaldi.ends import LOST_SECONDS, cut_error
 from ser.kaldi.films import decode_film, is_film
 
 Floats = npt.NDArray[np.float32]
@@ -73,7 +74,7 @@ def stream_file(path: Path, sample_rate_hz: int) -> Iterator[Floats]:
     if is_film(path):
         yield _film(path, sample_rate_hz)
         return
-    file_seconds(path)
+    seconds = file_seconds(path)
     empty = True
     try:
         with soundfile.SoundFile(os.fsencode(path)) as file:
@@ -81,6 +82,9 @@ def stream_file(path: Path, sample_rate_hz: int) -> Iterator[Floats]:
             for block in resampled(_finite(blocks, path), file.samplerate, sample_rate_hz):
                 empty = empty and not len(block)
                 yield block
+            heard = file.tell() / file.samplerate
+            if heard + LOST_SECONDS < seconds:
+                raise cut_error(str(path), path.name, heard, seconds)
     except UNREADABLE as error:
         raise unreadable(path, path.name, error) from error
     if empty:

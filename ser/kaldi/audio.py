@@ -4,7 +4,9 @@ import os
 import stat
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -12,8 +14,16 @@ import soundfile
 import soxr
 from tqdm import tqdm
 
-from ser.base.errors import SerError
+from ser.base.errors import Faults, SerError
 from ser.base.log import logger
+from ser.kaldi.ends import (
+    UNKNOWN_FRAMES,
+    check_decoded,
+    cut_error,
+    decoded_seconds,
+    seconds_to_end,
+    without_length,
+)
 from ser.kaldi.table import Table
 
 INT16_SCALE = 32768.0
@@ -66,51 +76,50 @@ def is_audio(path: Path) -> bool:
 
 
 def audio_seconds(path: Path, utt: str) -> float:
-    """Length of an audio file by its header.
+    """Length of an audio file by its header, where its last bytes are there.
 
     Raises:
-        SerError: The file is missing or unreadable.
+        SerError: The file is missing, unreadable or cut.
     """
     require_file(path, utt)
     try:
         info = soundfile.info(os.fsencode(path))
-        _check_not_cut(path, utt)
+        with path.open("rb") as stream:
+            return seconds_to_end(stream, info, str(path), utt)
     except UNREADABLE as error:
         raise unreadable(path, utt, error) from error
-    return float(info.frames) / float(info.samplerate)
 
 
-def _check_not_cut(path: Path, utt: str) -> None:
-    """A WAV file that was cut in copying reads as a shorter one: compare it with its own header."""
-    with path.open("rb") as stream:
-        header = stream.read(8)
-    expected = int.from_bytes(header[4:], "little") + len(header)
-    # Streaming writers leave the length at 0 or at its maximum.
-    known = len(header) < expected < 0x7FFFFFFF
-    # Some writers count the byte that fills up an odd number of them, and do not write it.
-    if header.startswith(b"RIFF") and known and path.stat().st_size < expected - 1:
-        raise SerError(
-            f"{path}: {path.stat().st_size} bytes ({utt}); its header says {expected}; the file "
-            "was cut: copy it again"
-        )
+def _seconds_or_fault(path: Path, utt: str) -> float | SerError:
+    try:
+        seconds = audio_seconds(path, utt)
+    except SerError as error:
+        return error
+    if seconds > 0:
+        return seconds
+    return SerError(
+        f"{path}: holds {seconds:.4f} s of audio ({utt}); expected more than 0; remove or replace "
+        "the file"
+    )
 
 
 def measure_durations(wavs: Mapping[str, Path]) -> Table:
     """Seconds of each utterance, by the headers of its audio.
 
     Raises:
-        SerError: An audio file is missing, unreadable or empty.
+        SerError: Audio files are missing, unreadable, cut or empty; all are told.
     """
+    faults = Faults()
+    table: Table = {}
     with ThreadPoolExecutor(4) as pool:
-        seconds = pool.map(audio_seconds, wavs.values(), wavs)
-        progress = tqdm(seconds, total=len(wavs), desc="durations", unit="utt", disable=None)
-        table = {utt: f"{s:.4f}" for utt, s in zip(wavs, progress, strict=True)}
-    for utt, value in table.items():
-        if float(value) <= 0:
-            raise SerError(
-                f"{wavs[utt]}: holds {value} s of audio ({utt}); expected more than 0; remove or "
-                "replace the file"
-            )
+        measured = pool.map(_seconds_or_fault, wavs.values(), wavs)
+        progress = tqdm(measured, total=len(wavs), desc="durations", unit="utt", disable=None)
+        for utt, seconds in zip(wavs, progress, strict=True):
+            if isinstance(seconds, SerError):
+                faults.add(seconds)
+            else:
+                table[utt] = f"{seconds:.4f}"
+    faults.raise_any()
     short = [utt for utt, value in table.items() if float(value) < FRAME_SECONDS]
     if short:
         logger.warning(
@@ -137,10 +146,10 @@ def read_audio(
         Samples (N,) in Kaldi's 16-bit scale, +-32768.
 
     Raises:
-        SerError: The file is missing, unreadable, empty, or holds values that are not finite.
+        SerError: The file is missing, unreadable, cut, empty, or holds values that are not finite.
     """
     try:
-        samples, rate = soundfile.read(os.fsencode(path), dtype="float32", always_2d=True)
+        samples, rate = read_samples(path, str(path), utt)
     except UNREADABLE as error:
         raise unreadable(path, utt, error) from error
     if not len(samples):
@@ -156,6 +165,30 @@ def read_audio(
     if played_hz != sample_rate_hz:
         mono = soxr.resample(mono, played_hz, sample_rate_hz)
     return np.asarray(mono * INT16_SCALE, dtype=np.float32)
+
+
+def read_samples(
+    source: Path | BinaryIO, name: str, utt: str
+) -> tuple[npt.NDArray[np.float32], int]:
+    """All samples (N, channels) of a file +-1, and their rate in Hz.
+
+    Args:
+        source: The file, or one that is open.
+        name: What it is called in messages.
+        utt: The utterance, for messages.
+
+    Raises:
+        CutError: It ends before its end.
+        soundfile.SoundFileError: It cannot be decoded.
+    """
+    place = os.fsencode(source) if isinstance(source, Path) else source
+    with soundfile.SoundFile(place) as file:
+        if file.frames >= UNKNOWN_FRAMES:
+            raise without_length(name, utt)
+        samples = file.read(dtype="float32", always_2d=True)
+        with source.open("rb") if isinstance(source, Path) else nullcontext(source) as stream:
+            check_decoded(stream, file, len(samples), name, utt)
+        return samples, int(file.samplerate)
 
 
 def unreadable(path: Path, utt: str, error: Exception) -> SerError:
@@ -176,7 +209,14 @@ def unreadable(path: Path, utt: str, error: Exception) -> SerError:
                 f"{path}: a pointer of Git LFS ({utt}); expected the audio that it stands for; run "
                 "git lfs pull in the corpus"
             )
+        if seconds := decoded_seconds(stream):
+            return cut_error(str(path), utt, seconds, _announced(path))
     return SerError(f"{path}: not readable as audio ({utt}; {reason_of(error)}); replace the file")
+
+
+def _announced(path: Path) -> float:
+    info = soundfile.info(os.fsencode(path))
+    return float(info.frames) / float(info.samplerate)
 
 
 def reason_of(error: Exception) -> str:

@@ -180,9 +180,9 @@ def require_data_dir(path: Path) -> str:
     """The identity of a data directory of stage 0.
 
     Raises:
-        SerError: It is not whole, or its tables were changed after it was made.
+        SerError: It is not whole, or tables were changed, or added, after it was made.
     """
-    record = require(path, 0)
+    record = require(path, 0)  # which does not see what was added
     if record["inputs"].get("tables") != digest_data_dir(path):
         raise SerError(
             f"{path}: its tables are not those that stage 0 wrote; expected them unchanged; "

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from ser.base.errors import SerError, told
+from ser.base.errors import Faults, SerError
 from ser.base.files import read_text, write_text
 from ser.base.log import logger
 
@@ -78,12 +78,14 @@ def read_given_table(path: Path) -> Table:
             found[identifier] = "".join(value)
             lines_of[identifier].append(number)
     twice = {name: numbers for name, numbers in lines_of.items() if len(numbers) > 1}
-    if twice:
-        where = (f"{name} in lines {' and '.join(map(str, n))}" for name, n in twice.items())
-        raise SerError(
-            f"{path}: {len(twice)} ids stand more than once: {told(where)}; expected each once; "
-            "remove the lines that are too many"
+    faults = Faults()
+    for name, numbers in twice.items():
+        fault = SerError(
+            f"{path}: the id {name} stands in lines {' and '.join(map(str, numbers))}; expected it "
+            "once; remove the lines that are too many"
         )
+        faults.add(fault)
+    faults.raise_any()
     return {name: found[name] for name in sorted(found, key=c_order)}
 
 

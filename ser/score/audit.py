@@ -13,8 +13,8 @@ import numpy as np
 from rapidfuzz import fuzz, process
 
 from ser.base.errors import SerError
-from ser.base.files import digest_file
 from ser.corpus.fold_lists import TEST
+from ser.corpus.same_audio import read_same_audio
 from ser.kaldi.data_dir import DataDir
 from ser.kaldi.table import Table
 from ser.score.baselines import accuracies, by_scene, by_words, majority
@@ -71,7 +71,7 @@ def audit(data: DataDir, folds: Mapping[str, Table]) -> dict[str, Any]:
         utterance whether its line and its scene were heard before.
     """
     known = {name: values for name, table in TABLES.items() if (values := _known(data, table))}
-    known["audio"] = {utt: digest_file(Path(wav)) for utt, wav in data["wav.scp"].items()}
+    known["audio"] = read_same_audio(data.path, data.utts)
     seen = {fold.name: _seen(fold, known) for fold in split(folds)}
     return {
         "folds": {fold.name: _fold(fold, data, known, seen[fold.name]) for fold in split(folds)},

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from ser.corpus.same_audio import BAND_HZ, ENVELOPES, SAMPLES
 from ser.score.section import Section, Table, upright
 
 BASELINES = {
@@ -20,6 +21,11 @@ OVERLAPS = {
     "near line": "nearly the same words",
     "audio": "same audio",
 }
+SAME_AUDIO = (
+    "Same audio: lengths agree within 0.15 s, and at the best shift the levels correlate by "
+    f"{ENVELOPES}, the samples from {BAND_HZ[0]} to {BAND_HZ[1]} Hz by {SAMPLES}, at whatever "
+    "name, container, rate and level; copies that were trimmed, mixed or sped up are not seen."
+)
 
 
 def audit_sections(audited: Mapping[str, Any]) -> list[Section]:
@@ -38,7 +44,7 @@ def audit_sections(audited: Mapping[str, Any]) -> list[Section]:
             "Audit: what the folds leak",
             2,
             f"{verdict} Test utterances whose speaker, scene, words ... occur in training or "
-            f"validation of their fold; near: 90 % of the characters agree.{left_out}",
+            f"validation of their fold; near: 90 % of the characters agree. {SAME_AUDIO}{left_out}",
             _overlap_table(audited),
         ),
         Section(

@@ -76,6 +76,10 @@ def test_samples_beyond_full_scale_are_not_clipped(tmp_path: Path) -> None:
         assert [path.name for path in paths.values()] == ["a.1.au", "b.au"]
 
     assert len(digests) == 1
+    paths["b"].unlink()
+    kept = paths["a.1"].stat().st_ino
+    paths = write_clips(clips, tmp_path / "audio", False).files
+    assert paths["b"].exists() and paths["a.1"].stat().st_ino == kept, "what is lost is made anew"
 
 
 def test_a_folder_of_somebody_is_not_replaced(tmp_path: Path, recording: Path) -> None:

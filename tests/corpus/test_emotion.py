@@ -12,8 +12,6 @@ from ser.base.errors import SerError
 from ser.config.schema import LabelsConfig
 from ser.corpus.emotion import (
     EmotionUtterance,
-    digest_audio,
-    identical_audio,
     unique,
     write_emotion_dir,
 )
@@ -123,11 +121,3 @@ def test_a_class_without_utterances_is_refused(
 
 def test_unique_keeps_the_order(utterances: list[EmotionUtterance]) -> None:
     assert list(unique(utterances).values()) == utterances
-
-
-def test_identical_audio(tmp_path: Path) -> None:
-    wavs = {}
-    for utt, content in {"a": b"1", "b": b"2", "c": b"1", "d": b"3", "e": b"1"}.items():
-        wavs[utt] = tmp_path / utt
-        wavs[utt].write_bytes(content)
-    assert identical_audio(digest_audio(wavs)) == [("a", "c"), ("a", "e")]

@@ -57,7 +57,7 @@ def test_order_line_ends_and_files_beside(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("transcripts", "audio", "said"),
     [
-        ("1-2-0 A\n1-2-1 B\n", ["1-2-0.flac"], "{folder}: 1-2-1 has a transcript and no audio (1"),
+        ("1-2-0 A\n1-2-1 B\n", ["1-2-0.flac"], "{folder}: 1-2-1 has a transcript and no audio;"),
         ("1-2-0 A\n", ["1-2-0.flac", "1-2-1.flac"], "{folder}/1-2-1.flac: no transcript in 1-2.tr"),
         ("1-2-0 A\n1-2-0 A\n", ["1-2-0.flac"], "{folder}/1-2.trans.txt:2: '1-2-0' is double"),
         ("1-3-0 A\n", ["1-3-0.flac"], "{folder}/1-2.trans.txt:1: '1-3-0' is double or not of this"),

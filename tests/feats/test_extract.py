@@ -24,6 +24,7 @@ from ser.feats.fbank import Fbank
 from ser.kaldi.ark import ArkWriter
 from ser.kaldi.audio import read_audio
 from ser.kaldi.data_dir import digest_data_dir, write_data_dir
+from ser.kaldi.table import read_table, write_table
 
 NUM_UTTS = 7
 CONFIG = FbankConfig(
@@ -201,6 +202,8 @@ def test_another_input_is_noticed(data: Path, out: Path) -> None:
     extract_features(data, out, CONFIG, 1)
     wav = data.parents[1] / "wav" / "u0.wav"
     soundfile.write(wav, np.zeros(8000), 16000, subtype="PCM_16")
+    durations = read_table(data / "utt2dur") | {"spk-u0": "0.5000"}
+    write_table(data / "utt2dur", durations)
     record_data(data, version=2)
     extract_features(data, out, CONFIG, 1)
     assert read_feature_dir(out).num_frames["spk-u0"] == 48

@@ -51,7 +51,6 @@ def prepared(source: Path, **options: Any) -> Any:
 def refused(source: Path) -> str:
     with pytest.raises(SerError) as caught:
         prepared(source)
-    assert "\n" not in str(caught.value)
     assert not (source.parent / "data" / "ser").exists()
     return str(caught.value)
 
@@ -178,7 +177,8 @@ def test_tables_by_other_hands(source: Path, way: str, log: Any) -> None:
 def test_ids_that_stand_twice_are_told_at_once(source: Path) -> None:
     write(source, utt2emo="b-1 sad\na-1 joy\na-1 joy\nb-1 joy\n")
     said = refused(source)
-    assert "utt2emo: 2 ids stand more than once: b-1 in lines 1 and 4; a-1 in lines 2 and" in said
+    assert "utt2emo: the id b-1 stands in lines 1 and 4; expected it once" in said
+    assert "utt2emo: the id a-1 stands in lines 2 and 3; expected it once" in said
 
 
 @pytest.mark.parametrize(
@@ -228,7 +228,7 @@ def test_speakers_by_spk2utt_alone(source: Path) -> None:
 
 def test_speakers_of_two_minds(source: Path) -> None:
     write(source, spk2utt="a a-1 b-1\nb b-1\n")
-    assert "spk2utt: utterances of two speakers: b-1 of a and of b; expected one" in refused(source)
+    assert "spk2utt: b-1 is of a and of b; expected one speaker" in refused(source)
     write(source, spk2utt="a a-1 b-1\n")
     said = refused(source)
     assert "spk2utt: not the inverse of utt2spk, by 1 utterances: b-1; expected the same" in said
@@ -243,9 +243,12 @@ def test_faults_of_a_kind_are_told_at_once(source: Path) -> None:
     where = f"no such file, seen from {Path.cwd()}"
     assert f"here/a.wav: {where} (a-1)" in said and f"here/b.wav: {where} (b-1)" in said
     write(source, wav_scp="a-1\nb-1\n")
-    assert "wav.scp: nothing behind a-1; b-1; expected an audio file" in refused(source)
+    said = refused(source)
+    assert "wav.scp: nothing behind a-1; expected an audio file" in said and "behind b-1;" in said
     write(source, wav_scp="rec x.wav\n", segments="a-1 rec 0\nb-1 no 0 1\n")
-    assert "segments: a-1 has 'rec 0'; b-1 has 'no 0 1'; expected a recording" in refused(source)
+    said = refused(source)
+    assert "segments: a-1 has 'rec 0'; expected a recording" in said and "b-1 has 'no 0 1'" in said
     write(source, utt2emo="a-1 Joy\nb-1 rage\n", segments="a-1 rec 0 1\nb-1 rec 0 1\n")
     said = refused(source)
-    assert "the label 'Joy' of a-1 (or is it 'joy'?); the label 'rage' of b-1: nei" in said
+    assert "the label 'Joy' of a-1: neither in a class" in said and "(is it 'joy'?)" in said
+    assert "the label 'rage' of b-1: neither in a class" in said

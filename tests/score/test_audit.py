@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from ser.base.errors import SerError
+from ser.corpus.same_audio import write_same_audio
 from ser.kaldi.data_dir import DataDir
 from ser.score.audit import audit, check_speakers, near_lines
 from ser.score.audit_tables import audit_sections
@@ -26,8 +27,7 @@ def corpus(folder: Path, **changed: dict[str, str]) -> DataDir:
         "wav.scp": {u: str(folder / f"{u}.wav") for u in utts},
         "spk2gender": {u[:2]: u[1].lower() for u in utts},
     }
-    for utt in utts:
-        (folder / f"{utt}.wav").write_bytes(utt.encode())
+    write_same_audio(folder, {})
     for name, values in changed.items():
         tables[name.replace("wav_scp", "wav.scp")] |= values
     return DataDir(folder, tables)
@@ -77,7 +77,7 @@ def test_same_and_nearly_same_lines(tmp_path: Path) -> None:
 
 def test_same_audio_under_another_name(tmp_path: Path) -> None:
     data = corpus(tmp_path)
-    (tmp_path / "1M-2.wav").write_bytes(b"2F-1")
+    write_same_audio(tmp_path, {"2F-1": "1M-2"})
     assert counts(audited(data)) == {"audio": 1}
 
 

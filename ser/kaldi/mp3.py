@@ -1,0 +1,90 @@
+"""How long the MPEG layer III audio of a file is, by its frames: its header may not say it.
+
+libsndfile takes an MP3 file without a Xing header to be as long as its first frame's bit rate makes
+it, and reads no further: of a variable bit rate that is another length.
+"""
+
+from dataclasses import dataclass
+from typing import BinaryIO
+
+ID3 = b"ID3"
+ID3_HEADER_BYTES = 10
+HEADER_BYTES = 4
+XING = (b"Xing", b"Info")
+XING_PLACES = range(13, 41)  # in a frame, by its version, channels and checksum
+HAS_FRAMES, HAS_BYTES = 1, 2  # flags of a Xing header
+TAG_BYTES = 128  # of ID3v1 at the end, which some count and others take away
+MPEG_1, RESERVED = 3, 1
+LAYER_3 = 1
+RATES_HZ = (44100, 48000, 32000)  # of MPEG 1; halved for MPEG 2, and again for 2.5
+HALVINGS = {3: 0, 2: 1, 0: 2}
+KBITS_1 = (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
+KBITS_2 = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
+
+
+@dataclass(frozen=True)
+class Frames:
+    """What the frames of a file say.
+
+    Attributes:
+        seconds: How long it is; None where its Xing header tells it, and libsndfile reads that.
+        cut: Whether bytes are missing at its end.
+    """
+
+    seconds: float | None
+    cut: bool
+
+
+def read_frames(stream: BinaryIO) -> Frames | None:
+    """Reads a Xing header, or without one all frames; None where no frame of layer III stands."""
+    start = _behind_id3(stream)
+    stream.seek(start)
+    first = stream.read(1500)
+    if _frame(first) is None:
+        return None
+    size = stream.seek(0, 2) - start
+    for mark in XING:
+        place = first.find(mark, XING_PLACES.start, XING_PLACES.stop)
+        if place > 0:
+            flags = int.from_bytes(first[place + 4 : place + 8])
+            if not flags & HAS_FRAMES:
+                break
+            at = place + 12
+            told = int.from_bytes(first[at : at + 4]) if flags & HAS_BYTES else 0
+            return Frames(None, size + TAG_BYTES < told)
+    stream.seek(start)
+    return _walk(stream.read())
+
+
+def _walk(content: bytes) -> Frames:
+    at, seconds = 0, 0.0
+    while (frame := _frame(content[at : at + HEADER_BYTES])) is not None:
+        length, frame_seconds = frame
+        if at + length > len(content):
+            return Frames(seconds, cut=True)
+        at, seconds = at + length, seconds + frame_seconds
+    return Frames(seconds, cut=False)
+
+
+def _behind_id3(stream: BinaryIO) -> int:
+    stream.seek(0)
+    header = stream.read(ID3_HEADER_BYTES)
+    if not header.startswith(ID3):
+        return 0
+    size = 0
+    for byte in header[6:]:  # of seven bits each
+        size = size << 7 | byte & 0x7F
+    return ID3_HEADER_BYTES + size
+
+
+def _frame(header: bytes) -> tuple[int, float] | None:
+    """Bytes and seconds of the frame that begins here."""
+    word = int.from_bytes(header[:HEADER_BYTES])
+    version, layer, kbits, rate = word >> 19 & 3, word >> 17 & 3, word >> 12 & 15, word >> 10 & 3
+    broken = word >> 21 != 0x7FF or version == RESERVED or layer != LAYER_3
+    if broken or kbits in (0, 15) or rate == len(RATES_HZ):
+        return None
+    rate_hz = RATES_HZ[rate] >> HALVINGS[version]
+    samples, table = (1152, KBITS_1) if version == MPEG_1 else (576, KBITS_2)
+    padding = word >> 9 & 1
+    return samples // 8 * 1000 * table[kbits] // rate_hz + padding, samples / rate_hz

@@ -1,0 +1,195 @@
+"""Compressed audio that was cut is refused wherever it is decoded, and what is whole never is."""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+from corpora import plant_sound
+from tiny import FBANK
+from tiny_audio import untrained_model
+
+from ser.base.errors import SerError
+from ser.config.schema import LabelsConfig
+from ser.corpus.prepare import prepare_table
+from ser.feats.extract import extract_features
+from ser.kaldi.audio import audio_seconds, read_audio
+from ser.kaldi.ends import CutError
+from ser.kaldi.films import decode_film
+from ser.kaldi.mp3 import read_frames
+
+RATE = 16000
+SECONDS = 3.0
+SPEECH = 0.1 * np.random.default_rng(0).normal(size=int(SECONDS * RATE))
+SPEECH[:RATE] *= 1e-3  # a variable bit rate varies
+# As soundfile writes them.
+WRITTEN: dict[str, dict[str, Any]] = {
+    "variable.mp3": {"bitrate_mode": "VARIABLE"},
+    "constant.mp3": {"bitrate_mode": "CONSTANT"},
+    "vorbis.ogg": {},
+    "speech.opus": {"format": "OGG", "subtype": "OPUS"},
+    "a.flac": {},
+    "a.aiff": {},
+    "a.au": {},
+    "a.w64": {},
+    "a.wav": {},
+}
+# As FFmpeg does: codec, rate, options of the container.
+FILMS: dict[str, tuple[str, int, dict[str, str]]] = {
+    "end.m4a": ("aac", 44100, {}),
+    "begin.m4a": ("aac", 44100, {"movflags": "faststart"}),
+    "telephone.m4a": ("aac", 8000, {"movflags": "faststart"}),
+    "pieces.mp4": ("aac", 44100, {"movflags": "frag_keyframe+empty_moov"}),
+    "pcm.mov": ("pcm_s16le", 44100, {"movflags": "faststart"}),
+    "a.mkv": ("aac", 44100, {}),
+    "a.webm": ("libopus", 48000, {}),
+    "a.avi": ("ac3", 44100, {}),
+}
+# Their headers tell no length.
+RAW: dict[str, tuple[str, int, dict[str, str]]] = {
+    "a.aac": ("aac", 44100, {}),
+    "a.ac3": ("ac3", 44100, {}),
+    "a.ts": ("aac", 44100, {}),
+}
+MP3S: dict[str, tuple[str, int, dict[str, str]]] = {
+    "xing.mp3": ("libmp3lame", 44100, {}),
+    "low.mp3": ("libmp3lame", 8000, {}),
+    "no_xing.mp3": ("libmp3lame", 44100, {"write_xing": "0"}),
+}
+SHARES = (0.94, 0.9, 0.5, 0.2)
+
+
+def shorten(path: Path, share: float) -> Path:
+    content = path.read_bytes()
+    cut = path.with_name(f"cut_{path.name}")
+    cut.write_bytes(content[: int(share * len(content))])
+    return cut
+
+
+def write(name: str, folder: Path) -> Path:
+    path = folder / name
+    if name in WRITTEN:
+        soundfile.write(path, SPEECH, RATE, **WRITTEN[name])
+    else:
+        plant_sound(path, *{**FILMS, **RAW, **MP3S}[name], seconds=SECONDS)
+    return path
+
+
+@pytest.mark.parametrize("name", [*WRITTEN, *MP3S])
+def test_what_soundfile_reads(name: str, tmp_path: Path) -> None:
+    path = write(name, tmp_path)
+    assert audio_seconds(path, "u") == pytest.approx(SECONDS, abs=0.1)
+    assert len(read_audio(path, "u", RATE)) == pytest.approx(SECONDS * RATE, abs=0.1 * RATE)
+    for share in SHARES:
+        cut = shorten(path, share)
+        for read in (lambda p: read_audio(p, "u", RATE), list_windows, upload):
+            with pytest.raises(SerError, match=r"\d s decoded|not readable") as caught:
+                read(cut)
+            assert "\n" not in str(caught.value)
+        if path.suffix != ".flac":  # of which each frame alone tells that it is whole
+            with pytest.raises(SerError, match=r"decoded .*copy it again|not readable"):
+                audio_seconds(cut, "u")
+
+
+def list_windows(path: Path) -> None:
+    list(untrained_model().predict_windows(path, 1, 1))
+
+
+def upload(path: Path) -> None:
+    untrained_model().predict(io.BytesIO(path.read_bytes()))
+
+
+@pytest.mark.parametrize("name", FILMS)
+def test_what_pyav_reads(name: str, tmp_path: Path) -> None:
+    path = write(name, tmp_path)
+    samples, rate = decode_film(path, "film")
+    assert len(samples) / rate == pytest.approx(SECONDS, abs=0.1)
+    for share in SHARES:
+        # Where the index stands at the end, nothing can be read without it.
+        said = r"decoded .*: the file was cut|no sound to read"
+        with pytest.raises(SerError, match=said) as caught:
+            decode_film(shorten(path, share), "film")
+        assert isinstance(caught.value, CutError) or name == "end.m4a" or share == SHARES[-1]
+
+
+@pytest.mark.parametrize("name", RAW)
+def test_what_tells_no_length_is_no_false_alarm(name: str, tmp_path: Path) -> None:
+    samples, rate = decode_film(write(name, tmp_path), "film")
+    assert len(samples) / rate == pytest.approx(SECONDS, abs=0.15)
+
+
+def test_a_cut_between_packets_of_a_film(tmp_path: Path) -> None:
+    """The last packet is whole, so that the header alone tells."""
+    path = write("a.mkv", tmp_path)
+    for share in np.linspace(0.4, 0.6, 40):
+        with pytest.raises(CutError, match=r"of 3\.\d\d s that it announces"):
+            decode_film(shorten(path, float(share)), "film")
+
+
+def test_an_ogg_stream_that_ends_with_a_whole_page(tmp_path: Path) -> None:
+    path = write("vorbis.ogg", tmp_path)
+    content = path.read_bytes()
+    path.write_bytes(content[: content.rfind(b"OggS")])
+    with pytest.raises(CutError, match=r"decoded and no end of it .*last page"):
+        audio_seconds(path, "u")
+
+
+def test_mp3_without_its_header(tmp_path: Path) -> None:
+    """A picture in front is no sound; a variable bit rate, of which a third is read, is refused."""
+    path = write("no_xing.mp3", tmp_path)
+    content = path.read_bytes()
+    content = content[content.find(b"\xff\xfb") :]
+    picture = b"ID3\x04\0\0" + bytes([0, 12, 0, 0]) + bytes(12 << 14)
+    for name, whole in {"plain": content, "cover": picture + content}.items():
+        path = tmp_path / f"{name}.mp3"
+        path.write_bytes(whole + b"TAG" + bytes(125))
+        assert audio_seconds(path, "u") == pytest.approx(SECONDS, abs=0.1)
+        assert len(read_audio(path, "u", RATE)) == pytest.approx(SECONDS * RATE, abs=0.1 * RATE)
+    variable = write("variable.mp3", tmp_path)
+    with variable.open("rb") as stream:
+        frames = read_frames(stream)
+    assert frames is not None and frames.seconds is None and not frames.cut
+    content = variable.read_bytes()
+    variable.write_bytes(content[content.find(b"\xff\xf3", 4) :])
+    for read in (lambda: audio_seconds(variable, "u"), lambda: read_audio(variable, "u", RATE)):
+        with pytest.raises(SerError, match=r"variable bit rate .*expected a Xing header.*ffmpeg"):
+            read()
+
+
+def test_a_flac_stream_of_unknown_length(tmp_path: Path) -> None:
+    path = write("a.flac", tmp_path)
+    content = bytearray(path.read_bytes())
+    content[21] &= 0xF0  # the number of samples, 36 bits
+    content[22:26] = bytes(4)
+    path.write_bytes(content)
+    for read in (lambda: audio_seconds(path, "u"), lambda: read_audio(path, "u", RATE)):
+        with pytest.raises(SerError, match=r"a\.flac: no length in its header \(u\); .*ffmpeg"):
+            read()
+
+
+LABELS = LabelsConfig(classes={"a": ["x"], "b": ["y"]}, exclude=[])
+
+
+def plant_table(folder: Path, make: Callable[[Path], object]) -> Path:
+    rows = []
+    for name in "abc":
+        path = folder / f"{name}.flac"
+        soundfile.write(path, SPEECH * ord(name) / 200, RATE)
+        rows.append(f"{name}.flac,{'y' if name == 'b' else 'x'},s{name}")
+    make(folder)
+    table = folder / "t.csv"
+    table.write_text("\n".join(["path,label,speaker", *rows, ""]))
+    return table
+
+
+def test_stage_1_holds_the_frames_to_utt2dur(tmp_path: Path) -> None:
+    table = plant_table(tmp_path, lambda _: None)
+    data = tmp_path / "data"
+    prepare_table(table, data, LABELS)
+    soundfile.write(tmp_path / "b.flac", SPEECH[: 2 * RATE], RATE)
+    with pytest.raises(SerError, match=r"b\.flac: 2\.00 s decoded .*utt2dur says 3\.0000 s"):
+        extract_features(data, tmp_path / "feats", FBANK, 1)
+    assert not (tmp_path / "feats" / "feats.scp").exists()
