@@ -7,10 +7,10 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
+from ser.base.process import end_with_run_script
+
 MOST_TOLD = 20  # faults, a screenful
 MOST_IN_LINE = 5  # names in one line
-
-from ser.base.process import end_with_run_script
 
 
 class SerError(Exception):
