@@ -11,9 +11,10 @@ setup(
     packages=find_packages(include=["ser", "ser.*"]),
     package_data={
         "ser": ["py.typed"],
-        "ser.base": ["audio.js", "frame.html", "scroll.js"],
-        "ser.score": ["page.html", "page.js"],
-        "ser.infer": ["card.md", "page.html"],
+        "ser.page": ["audio.js", "frame.html", "scroll.js"],
+        "ser.score.report": ["page.html", "page.js"],
+        "ser.infer": ["page.html"],
+        "ser.release": ["card.md"],
     },
     entry_points={"console_scripts": ["ser-predict=ser.bin.ser_predict:program"]},
     install_requires=[

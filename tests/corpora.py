@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from ser.corpus.emotion import EmotionUtterance
-from ser.kaldi.audio import read_audio
+from ser.audio.reading import read_audio
+from ser.corpus.utterance import EmotionUtterance
 
 RAMP = np.arange(16000, dtype=np.int16)  # a second whose samples tell where they stand
 

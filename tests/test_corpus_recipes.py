@@ -18,7 +18,7 @@ from tiny_whisper import write_published
 import ser
 from ser.config.load import load_config
 from ser.config.schema import LabelsConfig
-from ser.corpus.fold_lists import read_fold
+from ser.corpus.fold_files import read_fold
 from ser.kaldi.data_dir import read_data_dir
 
 ROOT = Path(ser.__file__).parents[1]

@@ -8,11 +8,13 @@ import ser
 LAYERS = [
     {"base"},
     {"config"},
-    {"kaldi", "text", "metrics"},
+    {"kaldi", "text", "metrics", "page"},
+    {"audio"},
     {"corpus", "feats"},
     {"data", "nn"},
     {"train", "score"},
-    {"infer"},
+    {"predict", "infer", "doctor"},
+    {"release"},
     {"bin"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

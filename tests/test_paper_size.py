@@ -14,10 +14,10 @@ from ser.config.schema import PretrainConfig, SystemConfig, TrainingConfig
 from ser.data.utterances import FeatureReader, Utterance
 from ser.nn.recogniser import Recogniser
 from ser.nn.systems import build_system
+from ser.train.engine.loop import Trainer
+from ser.train.engine.step import ComputeLoss
 from ser.train.finetune import emotion_loss
-from ser.train.loop import Trainer
 from ser.train.pretrain import recogniser_loss
-from ser.train.step import ComputeLoss
 from ser.train.training_data import TrainingData
 
 ROOT = Path(ser.__file__).parents[1]

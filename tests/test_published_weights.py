@@ -18,7 +18,7 @@ from ser.nn.losses import multitask_loss
 from ser.nn.mask import length_mask
 from ser.nn.systems import build_system, transfer
 from ser.nn.whisper import WhisperEncoder, positions
-from ser.train.optimizer import make_optimizer
+from ser.train.engine.optimizer import make_optimizer
 from ser.train.published import read_encoder
 
 CONF = Path(ser.__file__).parents[1] / "egs" / "iemocap" / "conf" / "whisper"

@@ -12,8 +12,8 @@ from tiny_recipe import EXP, finetune_run
 from ser.feats.fbank import Fbank
 from ser.infer.engine import Floats, Output
 from ser.infer.model import Model
-from ser.infer.pack import Packing, pack
-from ser.infer.predict import predict_all
+from ser.predict.folds import predict_all
+from ser.release.pack import Packing, pack
 from ser.train.finetune import finetune
 
 RATES = {"a.wav": 16000, "b.flac": 8000, "c.ogg": 44100}

@@ -10,7 +10,7 @@ import pytest
 
 from ser.base.files import write_json
 from ser.bin import score
-from ser.corpus.fold_lists import digest_folds, fold_list_name, read_fold
+from ser.corpus.fold_files import digest_folds, fold_list_name, read_fold
 from ser.kaldi.table import write_table
 
 LABELS = ("ang", "hap", "neu", "sad")

@@ -28,7 +28,7 @@ from ser.base.record import Record
 from ser.config.load import load_config
 from ser.config.protocol import ProtocolConfig
 from ser.config.schema import BpeConfig, LabelsConfig, PretrainConfig, SystemConfig
-from ser.corpus.fold_lists import write_folds
+from ser.corpus.fold_files import write_folds
 from ser.corpus.folds import make_folds
 from ser.kaldi.data_dir import read_data_dir
 from ser.text.bpe import write_bpe

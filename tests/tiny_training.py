@@ -22,7 +22,7 @@ from ser.data.batch import Batch
 from ser.nn.emotion import EmotionModel
 from ser.nn.losses import Loss, ctc_sum, multitask_loss
 from ser.nn.systems import build_system
-from ser.train.loop import Trainer
+from ser.train.engine.loop import Trainer
 from ser.train.training_data import TrainingData
 
 PACE = ("seconds", "speech_hours_per_hour", "minutes_left")

@@ -7,11 +7,11 @@ from ser.base.errors import run_program
 from ser.base.files import write_json, write_text
 from ser.config.load import load_config
 from ser.config.protocol import ProtocolConfig
-from ser.corpus.fold_lists import fold_names, read_fold, require_folds
+from ser.corpus.fold_files import fold_names, read_fold, require_folds
 from ser.kaldi.data_dir import read_data_dir
-from ser.score.audit import audit, check_speakers
-from ser.score.audit_tables import audit_sections
-from ser.score.section import markdown, plain_table
+from ser.score.audit.leaks import audit, check_speakers
+from ser.score.audit.tables import audit_sections
+from ser.score.report.document import markdown, plain_table
 
 
 def parse_args() -> argparse.Namespace:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from ser.base.errors import run_program
 from ser.base.options import distinct_words
-from ser.corpus.fold_lists import choose_folds
-from ser.score.choice import compare_settings
-from ser.score.section import markdown
+from ser.corpus.fold_files import choose_folds
+from ser.score.model_selection import compare_settings
+from ser.score.report.document import markdown
 
 
 def parse_args() -> argparse.Namespace:

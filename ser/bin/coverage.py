@@ -6,7 +6,7 @@ from tqdm import tqdm
 
 from ser.base.errors import SerError, run_program
 from ser.score.coverage import World, coverage
-from ser.score.intervals import Metric
+from ser.score.stats.intervals import Metric
 
 SESSION_SDS, SPEAKER_SDS = (0, 3, 5, 8), (0, 3)  # points
 CASES: tuple[tuple[str, Metric, tuple[float, float]], ...] = (

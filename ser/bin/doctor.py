@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ser.base.errors import SerError, describe, run_program
 
 if TYPE_CHECKING:  # else only once the packages that it imports are known to be there
-    from ser.train.asked import Asked
+    from ser.doctor.asked import Asked
 
 # What the stages import.
 PACKAGES = (
@@ -89,7 +89,7 @@ def look(args: argparse.Namespace) -> tuple[list[Finding], "Asked | None"]:
     if found:
         return list(found), None
     from ser.base.log import logger
-    from ser.train.readiness import checks
+    from ser.doctor.readiness import checks
 
     asked = asked_for(args)
     warnings = Warnings()
@@ -147,7 +147,7 @@ def environment(args: argparse.Namespace) -> list[Finding]:
 
 def asked_for(args: argparse.Namespace) -> "Asked":
     """The call with the defaults of run.sh, and the variables of db.sh as it has them."""
-    from ser.train.asked import Asked
+    from ser.doctor.asked import Asked
 
     names = sorted(path.stem for path in (args.conf / "systems").glob("*.yaml"))
     words = " ".join(names) if args.systems is None else args.systems

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from ser.base.errors import SerError, run_program
 from ser.base.log import log_to_console, logger
-from ser.infer.export import OPSET, export_onnx, export_torch
 from ser.infer.loading import load
+from ser.release.export import OPSET, export_onnx, export_torch
 
 
 def parse_args() -> argparse.Namespace:

@@ -10,8 +10,8 @@ from ser.base.errors import SerError, run_program
 from ser.base.log import log_to_console, logger
 from ser.bin.runs import num_jobs, run_parser, runs_of
 from ser.config.systems import trained_systems
-from ser.train.grid import finetune_all
-from ser.train.slurm import finetune_on_slurm
+from ser.train.launch.local import finetune_all
+from ser.train.launch.slurm import finetune_on_slurm
 
 
 def parse_args() -> argparse.Namespace:

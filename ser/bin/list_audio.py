@@ -11,7 +11,7 @@ from pathlib import Path
 from ser.base.errors import run_program
 from ser.base.log import log_to_console
 from ser.corpus.file_names import read_pattern, table_of_names
-from ser.corpus.layout import list_audio
+from ser.corpus.parsers.parsing import list_audio
 
 
 def parse_args() -> argparse.Namespace:

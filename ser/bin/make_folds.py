@@ -7,7 +7,7 @@ from ser.base.errors import run_program
 from ser.base.log import log_to_console
 from ser.config.load import load_config
 from ser.config.protocol import ProtocolConfig
-from ser.corpus.fold_lists import choose_folds
+from ser.corpus.fold_files import choose_folds
 from ser.corpus.prepare import prepare_folds
 
 

@@ -25,7 +25,7 @@ def main() -> None:
         logger.info("%s: there already", args.out)
         return
     try:  # here, since an environment that is not ours may lack the voice
-        from ser.corpus.synthetic import write_corpora
+        from ser.corpus.synthetic.corpus import write_corpora
     except ModuleNotFoundError as error:
         raise SerError(
             f"{error.name}: no such Python package; expected the voice of the generated corpus; "

@@ -9,7 +9,7 @@ from pathlib import Path
 from ser.base.errors import run_program
 from ser.base.log import log_to_console
 from ser.base.options import distinct_words
-from ser.infer.pack import Packing, pack
+from ser.release.pack import Packing, pack
 
 
 def parse_args() -> argparse.Namespace:

@@ -3,7 +3,7 @@
 from ser.base.errors import run_program
 from ser.base.log import log_to_console
 from ser.bin.runs import run_parser, runs_of
-from ser.infer.predict import predict_all
+from ser.predict.folds import predict_all
 
 
 def main() -> None:

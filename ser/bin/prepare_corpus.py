@@ -8,8 +8,8 @@ from ser.base.log import log_to_console
 from ser.base.options import distinct_words
 from ser.config.load import load_config
 from ser.config.schema import LabelsConfig
+from ser.corpus.parsers.registry import READERS
 from ser.corpus.prepare import prepare_corpus
-from ser.corpus.readers import READERS
 
 
 def parse_args() -> argparse.Namespace:

@@ -10,7 +10,7 @@ from ser.base.process import threads_per_process
 from ser.config.features import load_features, require_same_features
 from ser.config.pretraining import encoders_needed
 from ser.config.schema import ImportConfig
-from ser.train.stop import deadline_after
+from ser.train.engine.shutdown import deadline_after
 
 
 def parse_args() -> argparse.Namespace:

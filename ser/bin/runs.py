@@ -7,10 +7,10 @@ from ser.base.errors import SerError
 from ser.base.options import distinct_words, whole_numbers
 from ser.base.process import num_cores, threads_per_job
 from ser.config.pretraining import refuse_without_recogniser
-from ser.corpus.fold_lists import choose_folds
+from ser.corpus.fold_files import choose_folds
 from ser.data.wordless import trainable_systems
+from ser.train.engine.shutdown import deadline_after
 from ser.train.resolve import FinetuneRun
-from ser.train.stop import deadline_after
 
 
 def run_parser(description: str | None) -> argparse.ArgumentParser:

@@ -11,20 +11,19 @@ from ser.base.errors import run_program
 from ser.base.files import write_json, write_text
 from ser.base.options import distinct_words
 from ser.base.record import require
-from ser.corpus.fold_lists import choose_folds, fold_names
+from ser.corpus.fold_files import choose_folds, fold_names
 from ser.data.wordless import trainable_systems
 from ser.kaldi.table import read_table
-from ser.score.audio import Audio, audio_of
-from ser.score.figures import write_figures
-from ser.score.held_out import check_held_out
-from ser.score.page import page
-from ser.score.paper import read_paper_results
-from ser.score.prediction_table import STAGE
-from ser.score.predictions import check_runs, read_predictions
-from ser.score.report import report, terminal_table
-from ser.score.report_files import ReportFiles
-from ser.score.results import assemble_results
-from ser.score.training import (
+from ser.score.predictions.experiment import check_runs, read_predictions
+from ser.score.predictions.held_out import check_held_out
+from ser.score.predictions.table import STAGE
+from ser.score.report.audio import Audio, audio_of
+from ser.score.report.figures import write_figures
+from ser.score.report.files import ReportFiles
+from ser.score.report.page import page
+from ser.score.report.paper import read_paper_results
+from ser.score.report.report import report, terminal_table
+from ser.score.report.training import (
     describe_run,
     read_audit,
     read_curves,
@@ -34,6 +33,7 @@ from ser.score.training import (
     run_folders,
     wall_time,
 )
+from ser.score.results import assemble_results
 from ser.score.verify import figure_digests, input_digests
 
 

@@ -22,12 +22,12 @@ from tqdm import tqdm
 
 from ser.base.errors import SerError, run_program
 from ser.infer.inputs import AudioInput, audio_inputs
-from ser.infer.listening import listen
 from ser.infer.loading import load
 from ser.infer.model import Model
+from ser.infer.output_formats import FORMATS, printer
 from ser.infer.pcm import read_pcm
-from ser.infer.printing import FORMATS, printer
 from ser.infer.result import Result
+from ser.infer.streaming import listen
 
 
 def parse_args() -> argparse.Namespace:

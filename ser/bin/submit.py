@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ser.base.errors import run_program
 from ser.base.log import log_to_console
-from ser.train.slurm import SlurmJob, run_on_slurm
+from ser.train.launch.slurm import SlurmJob, run_on_slurm
 
 
 def parse_args() -> argparse.Namespace:

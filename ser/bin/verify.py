@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from ser.base.errors import run_program
-from ser.score.report_files import ReportFiles
+from ser.score.report.files import ReportFiles
 from ser.score.verify import verify
 
 SHOWN = 20  # findings; one changed decision moves a hundred figures

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from ser.audio.reading import is_audio, require_file
 from ser.base.errors import Faults
 from ser.base.record import require
-from ser.corpus.clips import Clip, write_clips
-from ser.corpus.emotion import EmotionUtterance
-from ser.kaldi.audio import is_audio, require_file
+from ser.corpus.segments import Clip, write_clips
+from ser.corpus.utterance import EmotionUtterance
 
 
 def with_audio_files(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ser.base.errors import Faults, SerError
-from ser.corpus.emotion import EmotionCorpus, EmotionUtterance
+from ser.corpus.utterance import EmotionCorpus, EmotionUtterance
 from ser.kaldi.data_dir import read_data_dir
 
 SCENE = "utt2scene"

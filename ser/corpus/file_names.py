@@ -6,8 +6,8 @@ from pathlib import Path
 
 from ser.base.errors import SerError
 from ser.base.log import logger
-from ser.corpus.layout import list_audio
-from ser.corpus.table import MEANT
+from ser.corpus.parsers.parsing import list_audio
+from ser.corpus.parsers.table import MEANT
 
 SHOWN = 10  # names that do not match
 NEEDED = ("speaker", "label")  # the file itself is the third that a table must tell

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from ser.base.errors import SerError
 from ser.base.log import logger
 from ser.config.protocol import ProtocolConfig
-from ser.corpus.fold_lists import TEST, TRAIN, VALID, natural_order
+from ser.corpus.fold_files import TEST, TRAIN, VALID, natural_order
 from ser.kaldi.data_dir import DataDir
 from ser.kaldi.table import Table
 

@@ -18,7 +18,14 @@ from ser.config.protocol import ProtocolConfig
 from ser.config.schema import CountsConfig, LabelsConfig
 from ser.corpus.audio_files import with_audio_files
 from ser.corpus.cross import read_corpora
-from ser.corpus.emotion import (
+from ser.corpus.fold_files import digest_folds, write_folds
+from ser.corpus.folds import make_folds
+from ser.corpus.parsers.iemocap import differences_from_counts, read_iemocap
+from ser.corpus.parsers.kaldi_dir import read_kaldi_dir
+from ser.corpus.parsers.registry import NUM_PUBLISHED, READERS
+from ser.corpus.parsers.table import read_table_corpus
+from ser.corpus.recorded import write_recorded
+from ser.corpus.utterance import (
     EmotionCorpus,
     EmotionUtterance,
     check_labels,
@@ -26,13 +33,6 @@ from ser.corpus.emotion import (
     without_copies,
     write_emotion_dir,
 )
-from ser.corpus.fold_lists import digest_folds, write_folds
-from ser.corpus.folds import make_folds
-from ser.corpus.iemocap import differences_from_counts, read_iemocap
-from ser.corpus.kaldi_dir import read_kaldi_dir
-from ser.corpus.readers import NUM_PUBLISHED, READERS
-from ser.corpus.recorded import write_recorded
-from ser.corpus.table import read_table_corpus
 from ser.kaldi.data_dir import (
     read_data_dir,
     require_data_dir,

@@ -7,8 +7,8 @@ from typing import Any
 from ser.base.errors import FaultsError, SerError
 from ser.base.files import digest_json, whole_folder
 from ser.base.record import Record
-from ser.corpus.emotion import digest_audio
 from ser.corpus.same_audio import FILE, hear, same_audio, tell_same_audio, write_same_audio
+from ser.corpus.utterance import digest_audio
 from ser.kaldi.data_dir import digest_data_dir
 from ser.kaldi.table import read_table
 

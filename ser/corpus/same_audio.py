@@ -22,10 +22,10 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from tqdm import tqdm
 
+from ser.audio.reading import UNREADABLE, read_audio, read_samples, unreadable
 from ser.base.errors import Faults, SerError
 from ser.base.files import read_text, write_text
 from ser.base.log import logger
-from ser.kaldi.audio import UNREADABLE, read_audio, read_samples, unreadable
 from ser.kaldi.table import Table
 
 Floats = npt.NDArray[np.float32]

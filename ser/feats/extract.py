@@ -13,6 +13,9 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
+from ser.audio.activity import why_no_speech
+from ser.audio.ends import LOST_SECONDS
+from ser.audio.reading import INT16_SCALE, read_audio
 from ser.base.errors import SerError
 from ser.base.files import read_json, write_json, write_text
 from ser.base.log import logger
@@ -21,11 +24,8 @@ from ser.base.record import Record, rerun_hint, sole_run
 from ser.config.features import FeaturesConfig
 from ser.feats.definitions import Extractor, make_extractor
 from ser.feats.speed import speed_tables
-from ser.kaldi.activity import why_no_speech
 from ser.kaldi.ark import ArkWriter, encode
-from ser.kaldi.audio import INT16_SCALE, read_audio
 from ser.kaldi.data_dir import read_data_dir, require_data_dir, write_data_dir
-from ser.kaldi.ends import LOST_SECONDS
 
 Item = tuple[str, str, str]  # utterance, audio file, its seconds by stage 0
 # Utterance, frames, the matrix as it stands in the archive, why it cannot be speech.

@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import scipy.fft
 
+from ser.audio.reading import INT16_SCALE
 from ser.config.features import WhisperMelConfig
-from ser.kaldi.audio import INT16_SCALE
 
 Floats = npt.NDArray[np.float32]
 

@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 import soxr
 
+from ser.audio.ends import NO_LAST_PAGE, PAGE, cut_error, decoded_seconds, lacks_last_page
+from ser.audio.films import can_be_read, decode_film
+from ser.audio.reading import INT16_SCALE, UNREADABLE, read_samples, reason_of
 from ser.base.errors import SerError
 from ser.infer.windows import READ_SECONDS, Floats, resampled
-from ser.kaldi.audio import INT16_SCALE, UNREADABLE, read_samples, reason_of
-from ser.kaldi.ends import NO_LAST_PAGE, PAGE, cut_error, decoded_seconds, lacks_last_page
-from ser.kaldi.films import can_be_read, decode_film
 
 MOST_CHANNELS = 64  # more are samples of an array that lies the other way round
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ser.audio.films import HINT, can_be_read, is_film
+from ser.audio.reading import EXTENSIONS
 from ser.base.errors import SerError, describe
 from ser.base.log import logger
-from ser.kaldi.audio import EXTENSIONS
-from ser.kaldi.films import HINT, can_be_read, is_film
 
 # What a folder is searched for: soundfile's formats by all their usual names, if they have headers;
 # and where PyAV is there, the sound of films.

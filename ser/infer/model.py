@@ -17,6 +17,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from ser.audio.activity import why_no_speech
 from ser.base.errors import SerError
 from ser.data.sampler import split_by_frames
 from ser.feats.definitions import Extractor, normalise
@@ -24,7 +25,6 @@ from ser.infer.arrays import Recording, read_stream, recording
 from ser.infer.engine import Engine, Floats, Output
 from ser.infer.result import Posteriors, Result
 from ser.infer.windows import cut, file_seconds, read_file, stream_file, windows
-from ser.kaldi.activity import why_no_speech
 from ser.text.bpe import Tokenizer
 
 AHEAD = 64  # files that are read before they are predicted, or a batch where it is larger

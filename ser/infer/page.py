@@ -14,16 +14,16 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 from torchaudio.functional import forced_align
 
+from ser.audio.reading import INT16_SCALE
 from ser.base.errors import SerError
 from ser.base.files import write_text
-from ser.base.page import NAMES_AS_TEXT, audio_link, render
 from ser.infer.engine import Floats
 from ser.infer.model import LONG_SECONDS, Model, Segment
-from ser.infer.printing import printable
+from ser.infer.output_formats import printable
 from ser.infer.result import Result
 from ser.infer.torch_engine import TorchEngine, emotion_attention
 from ser.infer.windows import file_seconds, read_file
-from ser.kaldi.audio import INT16_SCALE
+from ser.page.frame import NAMES_AS_TEXT, audio_link, render
 from ser.text.bpe import BLANK_ID
 
 # Okabe & Ito's colours and four kinds of line: readable without colour.

@@ -17,9 +17,9 @@ import numpy.typing as npt
 from scipy.ndimage import percentile_filter
 from scipy.signal import butter, sosfilt
 
+from ser.audio.activity import LEAST_DB, frame_levels
+from ser.audio.reading import FRAME_SECONDS
 from ser.infer.windows import Floats, windows
-from ser.kaldi.activity import LEAST_DB, frame_levels
-from ser.kaldi.audio import FRAME_SECONDS
 
 LEAST_HZ = 100.0
 FLOOR_PERCENT = 10

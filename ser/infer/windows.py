@@ -10,8 +10,9 @@ import numpy.typing as npt
 import soundfile
 import soxr
 
-from ser.base.errors import SerError
-from ser.kaldi.audio import (
+from ser.audio.ends import LOST_SECONDS, cut_error
+from ser.audio.films import decode_film, is_film
+from ser.audio.reading import (
     INT16_SCALE,
     UNREADABLE,
     audio_seconds,
@@ -19,8 +20,7 @@ from ser.kaldi.audio import (
     require_file,
     unreadable,
 )
-from ser.kaldi.ends import LOST_SECONDS, cut_error
-from ser.kaldi.films import decode_film, is_film
+from ser.base.errors import SerError
 
 Floats = npt.NDArray[np.float32]
 

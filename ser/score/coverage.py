@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ser.metrics.classification import Codes
-from ser.score.evaluation import Floats
-from ser.score.intervals import (
+from ser.score.predictions.evaluation import Floats
+from ser.score.stats.intervals import (
     Cells,
     Estimate,
     Metric,

@@ -11,15 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from ser.score.agreement import human_ceiling, parse_votes
-from ser.score.evaluation import Evaluation, encode
-from ser.score.groups import OWN, TITLES, classes_of_labels, groups_of
-from ser.score.intervals import Cells, bootstrap
-from ser.score.paired import compare_all, difference
-from ser.score.paper import PAPER_NAMES, PaperResult
-from ser.score.predictions import Predictions
-from ser.score.sentence import compare_in_words
-from ser.score.system import score_system
+from ser.score.audit.agreement import human_ceiling, parse_votes
+from ser.score.predictions.evaluation import Evaluation, encode
+from ser.score.predictions.experiment import Predictions
+from ser.score.report.paper import PAPER_NAMES, PaperResult
+from ser.score.report.summary import compare_in_words
+from ser.score.stats.groups import OWN, TITLES, classes_of_labels, groups_of
+from ser.score.stats.intervals import Cells, bootstrap
+from ser.score.stats.paired import compare_all, difference
+from ser.score.stats.system import score_system
 
 Results = dict[str, Any]
 

@@ -11,16 +11,15 @@ from ser.base.errors import SerError
 from ser.base.files import digest_file, read_json, read_text
 from ser.base.record import read_record
 from ser.config.load import validate
-from ser.corpus.fold_lists import fold_names
-from ser.score.held_out import check_held_out
-from ser.score.page import page, stated_audio
-from ser.score.paper import PaperResult, read_paper_results
-from ser.score.predictions import Predictions, read_predictions
-from ser.score.report import report
-from ser.score.report_files import ReportFiles
-from ser.score.results import Results, assemble_results
-from ser.score.stated import StatedResults
-from ser.score.training import (
+from ser.corpus.fold_files import fold_names
+from ser.score.predictions.experiment import Predictions, read_predictions
+from ser.score.predictions.held_out import check_held_out
+from ser.score.report.files import ReportFiles
+from ser.score.report.page import page, stated_audio
+from ser.score.report.paper import PaperResult, read_paper_results
+from ser.score.report.report import report
+from ser.score.report.schema import StatedResults
+from ser.score.report.training import (
     describe_run,
     read_audit,
     read_pretraining,
@@ -29,6 +28,7 @@ from ser.score.training import (
     run_folders,
     wall_time,
 )
+from ser.score.results import Results, assemble_results
 
 
 @dataclass(frozen=True)

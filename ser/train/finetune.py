@@ -22,19 +22,19 @@ from ser.nn.emotion import EmotionModel
 from ser.nn.losses import Loss, ctc_sum, multitask_loss
 from ser.nn.systems import build_system, transfer
 from ser.text.bpe import Tokenizer
-from ser.train.checkpoint import load_weights
 from ser.train.ctc_targets import check_ctc_lengths
 from ser.train.device import prepare_process
-from ser.train.folder import train_in_folder
+from ser.train.engine.checkpoint import load_weights
+from ser.train.engine.distributed import World, join_world
+from ser.train.engine.loop import OnStep, Trainer
+from ser.train.engine.selection import Selection
+from ser.train.engine.step import ComputeLoss, autocast, run_emotion_model
 from ser.train.frozen import with_head_alone
-from ser.train.loop import OnStep, Trainer
 from ser.train.resolve import FinetuneRun, ResolvedRun, resolve
-from ser.train.selection import Selection
+from ser.train.run_directory import train_in_folder
 from ser.train.split import Split, load_split
 from ser.train.standardise import standardise
-from ser.train.step import ComputeLoss, autocast, run_emotion_model
 from ser.train.training_data import TrainingData, frame_shift_ms
-from ser.train.world import World, join_world
 
 
 def finetune(run: FinetuneRun, on_step: OnStep | None = None) -> None:

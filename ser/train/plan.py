@@ -15,8 +15,8 @@ from ser.nn.cost import FLOAT_BYTES, TRAINING_PASSES, count_parameters
 from ser.nn.emotion import EmotionModel
 from ser.nn.recogniser import Recogniser
 from ser.nn.systems import build_system
+from ser.train.engine.optimizer import freeze
 from ser.train.frozen import can_be_encoded, is_frozen
-from ser.train.optimizer import freeze
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ from ser.base.record import Record, require
 from ser.config.features import require_same_features
 from ser.config.load import load_config
 from ser.config.schema import SCRATCH, CtcConfig, PretrainConfig
-from ser.corpus.librispeech import require_subsets
+from ser.corpus.parsers.librispeech import require_subsets
 from ser.data.batch import Batch
 from ser.data.loader import load_batches
 from ser.data.sampler import sorted_batches
@@ -32,17 +32,17 @@ from ser.nn.losses import Loss, ctc_sum, pretrain_loss
 from ser.nn.recogniser import Recogniser, greedy_ctc
 from ser.nn.systems import transfer
 from ser.text.bpe import Tokenizer
-from ser.train.checkpoint import load_weights
 from ser.train.ctc_targets import check_ctc_lengths, choose_targets, encode_transcripts
 from ser.train.device import prepare_process
 from ser.train.encoded import encode_features
-from ser.train.folder import train_in_folder
+from ser.train.engine.checkpoint import load_weights
+from ser.train.engine.distributed import World, join_world
+from ser.train.engine.loop import Trainer
+from ser.train.engine.selection import Selection
+from ser.train.engine.step import ComputeLoss, autocast
 from ser.train.frozen import Encoding, can_be_encoded
-from ser.train.loop import Trainer
-from ser.train.selection import Selection
-from ser.train.step import ComputeLoss, autocast
+from ser.train.run_directory import train_in_folder
 from ser.train.training_data import TrainingData, frame_shift_ms
-from ser.train.world import World, join_world
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from ser.base.record import Record, claim_training_folder, sole_run
 from ser.config.network import WhisperConfig
 from ser.config.schema import ImportConfig, PublishedConfig
 from ser.nn.whisper import WhisperEncoder, positions
-from ser.train.checkpoint import write_tensors
+from ser.train.engine.checkpoint import write_tensors
 from ser.train.weights_folder import (
     published_features,
     require_imported,

@@ -11,7 +11,7 @@ from ser.config.load import load_config
 from ser.config.protocol import ProtocolConfig, under_protocol
 from ser.config.schema import SCRATCH, LabelsConfig, SystemConfig
 from ser.config.systems import load_trained_system
-from ser.corpus.fold_lists import read_fold, require_folds
+from ser.corpus.fold_files import read_fold, require_folds
 from ser.data.utterances import check_num_mel_bins, copy_identities
 from ser.kaldi.table import Table
 from ser.text.bpe import Tokenizer

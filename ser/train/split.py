@@ -6,16 +6,16 @@ from functools import partial
 
 from ser.base.errors import SerError
 from ser.config.schema import LabelsConfig, SystemConfig
-from ser.corpus.fold_lists import TRAIN, VALID
+from ser.corpus.fold_files import TRAIN, VALID
 from ser.data.utterances import FeatureDir, Utterance, read_with_copies, select, short_enough
 from ser.feats.speed import speed_prefix
 from ser.kaldi.table import Table
 from ser.text.bpe import Tokenizer
 from ser.train.ctc_targets import choose_targets, encode_transcripts
 from ser.train.encoded import encode_features
+from ser.train.engine.distributed import World
 from ser.train.frozen import encoding_of
 from ser.train.resolve import ResolvedRun
-from ser.train.world import World
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from ser.data.utterances import FeatureReader, Utterance
 from ser.nn.emotion import EmotionModel
 from ser.nn.mask import length_mask
 from ser.nn.readout import Pooling
-from ser.train.world import World
+from ser.train.engine.distributed import World
 
 MAX_FRAMES = 20_000  # padded frames at a time
 

@@ -12,10 +12,10 @@ from ser.config.schema import TrainingConfig
 from ser.data.batch import Batch
 from ser.data.loader import Wanted, load_wanted
 from ser.data.sampler import epoch_batches
-from ser.data.share import Step, share_steps
+from ser.data.sharding import Step, share_steps
 from ser.data.utterances import FeatureDir, FeatureReader, Utterance
 from ser.feats.spec_augment import spec_augment_spans
-from ser.train.world import World
+from ser.train.engine.distributed import World
 
 COMPILED_LENGTH_STEP = 48  # frames: few lengths, for which a compiled network has its kernels
 

@@ -6,7 +6,7 @@ import pytest
 import soundfile
 from corpora import RAMP
 
-from ser.corpus.synthetic import write_corpora
+from ser.corpus.synthetic.corpus import write_corpora
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from corpora import RAMP, samples_of
 
 from ser.base.errors import SerError
 from ser.base.files import digest_file
-from ser.corpus.clips import Clip, write_clips
+from ser.corpus.segments import Clip, write_clips
 
 
 @pytest.mark.parametrize(

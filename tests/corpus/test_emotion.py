@@ -10,7 +10,7 @@ import soundfile
 
 from ser.base.errors import SerError
 from ser.config.schema import LabelsConfig
-from ser.corpus.emotion import (
+from ser.corpus.utterance import (
     EmotionUtterance,
     unique,
     write_emotion_dir,

@@ -6,7 +6,7 @@ import pytest
 from corpora import find, plant_audio, plant_esd
 
 from ser.base.errors import SerError
-from ser.corpus.esd import read_esd
+from ser.corpus.parsers.esd import read_esd
 
 
 def test_esd(tmp_path: Path) -> None:

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from ser.corpus.espeak import SAMPLE_RATE_HZ, Prosody, speak
-from ser.corpus.synthetic import READ_VOICES
-from ser.corpus.synthetic_iemocap import ACTORS
+from ser.corpus.synthetic.corpus import READ_VOICES
+from ser.corpus.synthetic.espeak import SAMPLE_RATE_HZ, Prosody, speak
+from ser.corpus.synthetic.iemocap import ACTORS
 
 NEUTRAL = Prosody(rate_wpm=175, volume=70, pitch=50, pitch_range=50)
 READERS = [voice for voices in READ_VOICES.values() for voice in voices]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ser.base.errors import SerError
 from ser.config.protocol import ProtocolConfig
-from ser.corpus.fold_lists import read_fold, write_folds
+from ser.corpus.fold_files import read_fold, write_folds
 from ser.corpus.folds import make_folds
 from ser.kaldi.data_dir import DataDir
 

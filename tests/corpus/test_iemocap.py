@@ -9,8 +9,8 @@ import yaml
 
 from ser.base.errors import SerError
 from ser.config.schema import CountsConfig, LabelsConfig
-from ser.corpus.iemocap import Iemocap, differences_from_counts, read_iemocap
-from ser.corpus.synthetic_text import EXCLUDED_LABELS
+from ser.corpus.parsers.iemocap import Iemocap, differences_from_counts, read_iemocap
+from ser.corpus.synthetic.text import EXCLUDED_LABELS
 
 LABELS = LabelsConfig(
     classes={"ang": ["ang"], "hap": ["hap", "exc"], "neu": ["neu"], "sad": ["sad"]},

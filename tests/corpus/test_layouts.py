@@ -24,14 +24,14 @@ from corpora import (
 
 from ser.base.errors import SerError
 from ser.config.schema import LabelsConfig
-from ser.corpus.crema_d import read_crema_d
-from ser.corpus.emodb import read_emodb
-from ser.corpus.meld import read_meld
-from ser.corpus.msp_podcast import read_msp_podcast
+from ser.corpus.parsers.crema_d import read_crema_d
+from ser.corpus.parsers.emodb import read_emodb
+from ser.corpus.parsers.meld import read_meld
+from ser.corpus.parsers.msp_podcast import read_msp_podcast
+from ser.corpus.parsers.registry import READERS
+from ser.corpus.parsers.savee import read_savee
+from ser.corpus.parsers.tess import read_tess
 from ser.corpus.prepare import prepare_corpus
-from ser.corpus.readers import READERS
-from ser.corpus.savee import read_savee
-from ser.corpus.tess import read_tess
 from ser.kaldi.data_dir import read_data_dir
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from ser.base.errors import SerError
 from ser.base.record import require
-from ser.corpus.librispeech import (
+from ser.corpus.parsers.librispeech import (
     ReadUtterance,
     asr_tables,
     missing_subsets,

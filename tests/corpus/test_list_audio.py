@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from ser.base.errors import SerError
-from ser.corpus.layout import list_audio
+from ser.corpus.parsers.parsing import list_audio
 
 
 def test_audio_of_a_folder_of_ones_own(tmp_path: Path, log: Any) -> None:

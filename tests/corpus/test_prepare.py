@@ -13,8 +13,8 @@ from ser.base.record import require
 from ser.config.load import load_config
 from ser.config.protocol import ProtocolConfig
 from ser.config.schema import CountsConfig, LabelsConfig
-from ser.corpus import emotion
-from ser.corpus.fold_lists import read_fold, require_folds
+from ser.corpus import utterance as emotion
+from ser.corpus.fold_files import read_fold, require_folds
 from ser.corpus.prepare import (
     prepare_corpus,
     prepare_folds,

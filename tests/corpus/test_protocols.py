@@ -8,7 +8,7 @@ import pytest
 from ser.base.errors import SerError
 from ser.config.load import load_config
 from ser.config.protocol import ProtocolConfig
-from ser.corpus.fold_lists import TEST, TRAIN, VALID
+from ser.corpus.fold_files import TEST, TRAIN, VALID
 from ser.corpus.folds import make_folds
 from ser.kaldi.data_dir import DataDir
 from ser.kaldi.table import Table

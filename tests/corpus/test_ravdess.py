@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from ser.base.errors import SerError
-from ser.corpus.emotion import digest_audio
-from ser.corpus.ravdess import read_ravdess
+from ser.corpus.parsers.ravdess import read_ravdess
 from ser.corpus.same_audio import hear, same_audio
+from ser.corpus.utterance import digest_audio
 
 
 def plant(root: Path, *names: str) -> None:

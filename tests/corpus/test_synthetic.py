@@ -14,10 +14,11 @@ import soundfile
 import yaml
 
 from ser.base.errors import SerError
-from ser.corpus import synthetic, synthetic_iemocap
-from ser.corpus.synthetic import READ_VOICES, write_corpora
-from ser.corpus.synthetic_iemocap import ACTORS
-from ser.corpus.synthetic_text import (
+from ser.corpus.synthetic import corpus as synthetic
+from ser.corpus.synthetic import iemocap as synthetic_iemocap
+from ser.corpus.synthetic.corpus import READ_VOICES, write_corpora
+from ser.corpus.synthetic.iemocap import ACTORS
+from ser.corpus.synthetic.text import (
     CLASSES,
     EXCLUDED_LABELS,
     LEXICON,
@@ -74,7 +75,8 @@ def wav_path(iemocap: Path, utt: str) -> Path:
 
 def test_another_process_writes_the_same_bytes(corpora: Path, tmp_path: Path) -> None:
     program = (
-        "import sys; from pathlib import Path; from ser.corpus.synthetic import write_corpora; "
+        "import sys; from pathlib import Path; "
+        "from ser.corpus.synthetic.corpus import write_corpora; "
         f"write_corpora(Path(sys.argv[1]), **{TINY})"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONHASHSEED": "7"}

@@ -6,7 +6,7 @@ from itertools import combinations
 
 import pytest
 
-from ser.corpus.synthetic_text import (
+from ser.corpus.synthetic.text import (
     CLASSES,
     LEXICON,
     SCRIPT_SHARE,

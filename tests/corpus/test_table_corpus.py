@@ -12,8 +12,8 @@ import soundfile
 from ser.base.errors import SerError
 from ser.base.record import require
 from ser.config.schema import LabelsConfig
+from ser.corpus.parsers.table import read_table_corpus
 from ser.corpus.prepare import prepare_table
-from ser.corpus.table import read_table_corpus
 from ser.kaldi.data_dir import read_data_dir
 
 HEADER = ["path", "label", "speaker"]

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from ser.audio.reading import read_audio
 from ser.base.errors import SerError
 from ser.base.record import Record
 from ser.config.features import FbankConfig
@@ -22,7 +23,6 @@ from ser.feats import extract
 from ser.feats.extract import extract_features
 from ser.feats.fbank import Fbank
 from ser.kaldi.ark import ArkWriter
-from ser.kaldi.audio import read_audio
 from ser.kaldi.data_dir import digest_data_dir, write_data_dir
 from ser.kaldi.table import read_table, write_table
 

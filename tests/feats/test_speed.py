@@ -8,12 +8,12 @@ import soundfile
 from programs import call
 from tiny import encoder_config, optimizer_config, system_config, training_config, write_config
 
+from ser.audio.reading import read_audio
 from ser.base.record import Record
 from ser.config.features import FbankConfig
 from ser.config.schema import PretrainConfig
 from ser.data.utterances import read_feature_dir
 from ser.feats.speed import speed_dir, speed_factors, speed_tables
-from ser.kaldi.audio import read_audio
 from ser.kaldi.data_dir import digest_data_dir, write_data_dir
 
 RATE_HZ = 16000

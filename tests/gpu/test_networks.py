@@ -20,9 +20,9 @@ from ser.config.network import ReadoutConfig
 from ser.nn.losses import Loss
 from ser.nn.recogniser import Recogniser
 from ser.nn.systems import build_system
+from ser.train.engine.step import ComputeLoss, autocast
 from ser.train.finetune import emotion_loss
 from ser.train.pretrain import recogniser_loss
-from ser.train.step import ComputeLoss, autocast
 
 NUM_CLASSES, VOCAB_SIZE = 4, 12
 FLOAT32_BOUND, BFLOAT16_BOUND = 1e-4, 5e-2

@@ -16,13 +16,13 @@ from tiny_training import KilledError, journal, kill_at, make_trainer, weights
 
 from ser.base.errors import SerError
 from ser.data.utterances import Utterance
-from ser.infer.export import export_torch
 from ser.infer.loading import load
 from ser.nn.losses import Loss
+from ser.release.export import export_torch
+from ser.train.engine.distributed import World
 from ser.train.finetune import finetune
 from ser.train.pretrain import pretrain
 from ser.train.training_data import TrainingData
-from ser.train.world import World
 
 pytestmark = [pytest.mark.slow, pytest.mark.trains]
 

@@ -10,7 +10,7 @@ from tiny_recipe import EXP, PROTOCOL, write_folds_of
 
 from ser.base.errors import SerError
 from ser.base.files import digest_file, read_json, write_json
-from ser.infer.pack import pack
+from ser.release.pack import pack
 
 
 def test_what_the_card_says(package: Path) -> None:

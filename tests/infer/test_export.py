@@ -19,13 +19,13 @@ from ser.base.errors import SerError
 from ser.config.features import FeaturesConfig
 from ser.feats.definitions import make_extractor
 from ser.infer.engine import pad
-from ser.infer.export import export_onnx, export_torch
-from ser.infer.feature_layers import make_feature_layer
 from ser.infer.loading import load
 from ser.infer.model import Model, Segment
 from ser.infer.package import FORMAT, OnnxHeader
 from ser.infer.page import write_page
 from ser.infer.torch_engine import TorchEngine
+from ser.release.export import export_onnx, export_torch
+from ser.release.feature_layers import make_feature_layer
 
 Export = Callable[[str, bool, bool], Path]  # name of a model, features inside, int8
 SECONDS = (0.5, 1.0, 3.7, 12.0, 35.0)

@@ -12,11 +12,11 @@ from tiny_recipe import CONF, EXP, FEATS, LABELS, finetune_run
 
 from ser.base.errors import SerError
 from ser.config.controls import FunctionalsConfig
-from ser.infer import functionals
-from ser.infer.linear import MakeModel, best_cost, logistic, svm
-from ser.infer.predict import predict_all
 from ser.kaldi.data_dir import read_data_dir
 from ser.kaldi.table import write_table
+from ser.predict import functionals
+from ser.predict.folds import predict_all
+from ser.predict.linear import MakeModel, best_cost, logistic, svm
 
 NAME = "egemaps_svm"
 CONFIG = FunctionalsConfig(functionals="eGeMAPSv02", costs=[1e-3, 1e-1], num_cost_folds=2)

@@ -9,7 +9,7 @@ from tiny_audio import untrained_model
 
 from ser.base.errors import SerError
 from ser.infer.engine import Floats, Output
-from ser.infer.listening import listen
+from ser.infer.streaming import listen
 
 RATE = 16000
 

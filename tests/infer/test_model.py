@@ -17,6 +17,7 @@ from tiny_audio import plant_files, run_folder, untrained_model
 from tiny_recipe import FEATS, LABELS, change_system, finetune_run
 
 import ser
+from ser.audio.reading import INT16_SCALE, read_audio
 from ser.base.errors import SerError
 from ser.base.files import read_json, write_json
 from ser.infer import model as model_module
@@ -24,7 +25,6 @@ from ser.infer.loading import load
 from ser.infer.model import Model
 from ser.infer.result import Result
 from ser.infer.windows import stream_file, windows
-from ser.kaldi.audio import INT16_SCALE, read_audio
 from ser.train.finetune import finetune
 
 

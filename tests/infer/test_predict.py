@@ -20,12 +20,12 @@ from tiny_recipe import (
 from ser.base.errors import SerError
 from ser.base.files import digest_file
 from ser.base.record import Record, require
-from ser.infer import predict as predict_module
-from ser.infer import run as run_module
-from ser.infer.predict import predict_all
-from ser.score.predictions import read_predictions
+from ser.predict import folds as predict_module
+from ser.predict import run as run_module
+from ser.predict.folds import predict_all
+from ser.score.predictions.experiment import read_predictions
 from ser.train.finetune import finetune
-from ser.train.grid import finetune_all
+from ser.train.launch.local import finetune_all
 
 PREDICTIONS = EXP / "predictions"
 COLUMNS = ["utt", "spk", "session", "fold_list", "ref", "hyp"]

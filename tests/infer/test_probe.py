@@ -11,8 +11,8 @@ from tiny_recipe import CONF, EXP, finetune_run
 from ser.base.errors import SerError
 from ser.base.record import read_record
 from ser.config.controls import ProbeConfig
-from ser.infer.linear import logistic
-from ser.infer.predict import predict_all
+from ser.predict.folds import predict_all
+from ser.predict.linear import logistic
 
 NAME = "probe"
 CONFIG = ProbeConfig(probe_of="ctc", costs=[1e-2, 1.0], num_cost_folds=2)

@@ -13,13 +13,13 @@ import soundfile
 from programs import Said
 from tiny_audio import untrained_model
 
+from ser.audio.reading import FRAME_SECONDS, INT16_SCALE
 from ser.base.errors import SerError
-from ser.corpus.espeak import Prosody, speak
+from ser.corpus.synthetic.espeak import Prosody, speak
 from ser.infer import model as model_module
 from ser.infer.engine import Floats, Output
 from ser.infer.vad import MOST, find_speech
 from ser.infer.windows import cut, stream_file
-from ser.kaldi.audio import FRAME_SECONDS, INT16_SCALE
 
 RATE = 16000
 NEAR = 0.1  # seconds by which a stretch begins early and ends late, at most

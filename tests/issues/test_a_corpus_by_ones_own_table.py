@@ -11,7 +11,7 @@ import pytest
 from corpora import PLANTERS
 
 import ser
-from ser.corpus.readers import READERS
+from ser.corpus.parsers.registry import READERS
 from ser.kaldi.data_dir import DataDir, read_data_dir
 
 ROOT = Path(ser.__file__).parents[1]

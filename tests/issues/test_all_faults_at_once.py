@@ -11,11 +11,11 @@ from programs import call
 
 from ser.base.errors import MOST_TOLD, Faults, FaultsError, SerError, faults_listed_beside
 from ser.config.schema import LabelsConfig
-from ser.corpus.iemocap import read_iemocap
-from ser.corpus.kaldi_dir import read_kaldi_dir
-from ser.corpus.librispeech import read_librispeech
+from ser.corpus.parsers.iemocap import read_iemocap
+from ser.corpus.parsers.kaldi_dir import read_kaldi_dir
+from ser.corpus.parsers.librispeech import read_librispeech
+from ser.corpus.parsers.registry import READERS
 from ser.corpus.prepare import prepare_table
-from ser.corpus.readers import READERS
 
 LABELS = LabelsConfig(classes={"a": ["x"], "b": ["y"]}, exclude=[])
 NOISE = 0.1 * np.random.default_rng(0).normal(size=(8, 4000))

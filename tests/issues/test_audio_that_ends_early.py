@@ -12,14 +12,14 @@ from corpora import plant_sound
 from tiny import FBANK
 from tiny_audio import untrained_model
 
+from ser.audio.ends import CutError
+from ser.audio.films import decode_film
+from ser.audio.mp3 import read_frames
+from ser.audio.reading import audio_seconds, read_audio
 from ser.base.errors import SerError
 from ser.config.schema import LabelsConfig
 from ser.corpus.prepare import prepare_table
 from ser.feats.extract import extract_features
-from ser.kaldi.audio import audio_seconds, read_audio
-from ser.kaldi.ends import CutError
-from ser.kaldi.films import decode_film
-from ser.kaldi.mp3 import read_frames
 
 RATE = 16000
 SECONDS = 3.0

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import soundfile
 
+from ser.audio.reading import read_audio
 from ser.base.errors import SerError
 from ser.config.schema import LabelsConfig
+from ser.corpus.parsers.table import read_table_corpus
 from ser.corpus.prepare import prepare_table
-from ser.corpus.table import read_table_corpus
-from ser.kaldi.audio import read_audio
 from ser.kaldi.data_dir import read_data_dir
 
 LABELS = LabelsConfig(classes={"ang": ["angry"], "sad": ["sad"]}, exclude=[])

@@ -11,7 +11,7 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from tiny_predictions import run_score, write_predictions
 
-from ser.score.section import code, escape
+from ser.score.report.document import code, escape
 
 LABELS = (
     "<script>alert(1)</script>",

@@ -12,7 +12,7 @@ from programs import Said, call
 from recipe_shell import ROOT, prepare
 
 from ser.config.load import read_yaml
-from ser.corpus.emodb import EMOTIONS
+from ser.corpus.parsers.emodb import EMOTIONS
 from ser.kaldi.data_dir import DataDir, read_data_dir
 
 EMODB = r"(?P<speaker>\d\d)(?P<sentence>[ab]\d\d)(?P<label>[WLEAFTN])[a-z]?"

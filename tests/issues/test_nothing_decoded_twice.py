@@ -9,9 +9,9 @@ from corpora import RAMP, plant_film, plant_meld
 
 from ser.base.errors import SerError
 from ser.config.schema import LabelsConfig
-from ser.corpus import clips as clips_module
-from ser.corpus.clips import Clip, write_clips
+from ser.corpus import segments as clips_module
 from ser.corpus.prepare import prepare_corpus
+from ser.corpus.segments import Clip, write_clips
 from ser.kaldi.data_dir import read_data_dir
 
 LABELS = LabelsConfig(

@@ -7,7 +7,7 @@ from tiny_recipe import CONF, LABELS, finetune_run
 
 from ser.base.errors import SerError
 from ser.config.schema import LabelsConfig
-from ser.infer.pack import pack
+from ser.release.pack import pack
 from ser.train.finetune import finetune
 
 TURNED = LabelsConfig(

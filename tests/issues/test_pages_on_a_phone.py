@@ -13,10 +13,10 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 from tiny_predictions import run_score, write_logs, write_predictions
 
-from ser.base.page import audio_link
 from ser.kaldi.table import write_table
-from ser.score.page import stated_audio
-from ser.score.section import upright
+from ser.page.frame import audio_link
+from ser.score.report.document import upright
+from ser.score.report.page import stated_audio
 from ser.score.verify import verify
 
 LABELS = tuple("anger boredom calm disgust fear happiness neutral surprise".split())

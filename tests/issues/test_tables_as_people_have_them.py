@@ -8,9 +8,9 @@ from corpora import plant_audio
 
 from ser.base.errors import SerError
 from ser.config.schema import LabelsConfig
-from ser.corpus.emotion import EmotionUtterance
+from ser.corpus.parsers.table import read_table_corpus
 from ser.corpus.prepare import prepare_table
-from ser.corpus.table import read_table_corpus
+from ser.corpus.utterance import EmotionUtterance
 from ser.kaldi.data_dir import read_data_dir
 
 LABELS = LabelsConfig(classes={"ang": ["angry"], "sad": ["sad"]}, exclude=[])

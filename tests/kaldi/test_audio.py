@@ -8,8 +8,8 @@ import numpy.typing as npt
 import pytest
 import soundfile
 
+from ser.audio.reading import audio_seconds, is_audio, measure_durations, read_audio
 from ser.base.errors import SerError
-from ser.kaldi.audio import audio_seconds, is_audio, measure_durations, read_audio
 
 RATE_HZ = 16000
 UTT = "s1-a"

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from ser.audio.reading import audio_seconds
 from ser.base.errors import SerError
-from ser.kaldi.audio import audio_seconds
 
 
 @pytest.fixture

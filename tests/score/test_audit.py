@@ -9,9 +9,9 @@ import pytest
 from ser.base.errors import SerError
 from ser.corpus.same_audio import write_same_audio
 from ser.kaldi.data_dir import DataDir
-from ser.score.audit import audit, check_speakers, near_lines
-from ser.score.audit_tables import audit_sections
-from ser.score.section import markdown
+from ser.score.audit.leaks import audit, check_speakers, near_lines
+from ser.score.audit.tables import audit_sections
+from ser.score.report.document import markdown
 
 
 def corpus(folder: Path, **changed: dict[str, str]) -> DataDir:

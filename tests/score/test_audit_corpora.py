@@ -16,13 +16,14 @@ import ser
 from ser.config.load import load_config
 from ser.config.protocol import ProtocolConfig
 from ser.config.schema import CountsConfig, LabelsConfig
-from ser.corpus import synthetic, synthetic_iemocap
-from ser.corpus.fold_lists import fold_names, read_fold
+from ser.corpus.fold_files import fold_names, read_fold
 from ser.corpus.prepare import prepare_folds, prepare_iemocap
-from ser.corpus.synthetic import write_corpora
-from ser.corpus.synthetic_iemocap import write_lines
+from ser.corpus.synthetic import corpus as synthetic
+from ser.corpus.synthetic import iemocap as synthetic_iemocap
+from ser.corpus.synthetic.corpus import write_corpora
+from ser.corpus.synthetic.iemocap import write_lines
 from ser.kaldi.data_dir import read_data_dir
-from ser.score.audit import audit
+from ser.score.audit.leaks import audit
 from ser.text.normalise import normalise_transcript
 
 RECIPES = Path(ser.__file__).parents[1] / "egs"

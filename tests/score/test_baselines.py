@@ -2,7 +2,7 @@
 
 import pytest
 
-from ser.score.baselines import accuracies, by_scene, by_words, majority
+from ser.score.audit.baselines import accuracies, by_scene, by_words, majority
 
 
 def test_majority_is_deterministic() -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ser.score.calibration import NUM_BINS, reliability, risk_coverage
+from ser.score.stats.calibration import NUM_BINS, reliability, risk_coverage
 
 
 def decisions(confidence: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

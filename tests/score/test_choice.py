@@ -13,8 +13,8 @@ from ser.base.files import write_json
 from ser.base.record import Record
 from ser.bin import choose
 from ser.kaldi.table import write_table
-from ser.score.choice import compare_settings
-from ser.score.section import Table
+from ser.score.model_selection import compare_settings
+from ser.score.report.document import Table
 
 FOLDS = ("1", "2", "3")
 UA = {

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ser.score.clusters import find_clusters
+from ser.score.stats.clusters import find_clusters
 
 
 @pytest.mark.parametrize(

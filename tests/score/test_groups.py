@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from ser.score.clusters import find_clusters
-from ser.score.evaluation import Evaluation
-from ser.score.groups import groups_of
+from ser.score.predictions.evaluation import Evaluation
+from ser.score.stats.clusters import find_clusters
+from ser.score.stats.groups import groups_of
 
 CODES = np.array([0, 0, 1, 1])
 EVALUATION = Evaluation(

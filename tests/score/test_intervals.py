@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from ser.score.coverage import PRIORS, RECALLS, World, coverage, simulate, truth
-from ser.score.intervals import (
+from ser.score.stats.intervals import (
     Cells,
     bootstrap,
     count_cells,

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from ser.score.clusters import find_clusters
-from ser.score.evaluation import Evaluation
-from ser.score.paired import (
+from ser.score.predictions.evaluation import Evaluation
+from ser.score.stats.clusters import find_clusters
+from ser.score.stats.paired import (
     cluster_differences,
     compare_all,
     difference,

@@ -6,8 +6,8 @@ import pytest
 
 from ser.base.errors import SerError
 from ser.base.record import rerun_hint
-from ser.score.prediction_table import read_prediction_file
-from ser.score.predictions import Predictions, read_predictions
+from ser.score.predictions.experiment import Predictions, read_predictions
+from ser.score.predictions.table import read_prediction_file
 
 HEADER = "utt spk session fold_list ref hyp post_ang post_sad ref_text"
 SYSTEMS, SEEDS, FOLDS = ("x", "y"), ("1", "2"), ("1", "2")

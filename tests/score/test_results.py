@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from ser.score.paper import PaperResult
-from ser.score.prediction_table import Prediction
-from ser.score.predictions import Predictions
+from ser.score.predictions.experiment import Predictions
+from ser.score.predictions.table import Prediction
+from ser.score.report.paper import PaperResult
+from ser.score.report.training import describe_run
 from ser.score.results import assemble_results
-from ser.score.training import describe_run
 
 REFERENCES = {
     "1": {"u1": "ang", "u2": "ang", "u3": "ang", "u4": "sad"},

@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from ser.score.intervals import Estimate
-from ser.score.paired import Comparison
-from ser.score.sentence import compare_in_words
+from ser.score.report.summary import compare_in_words
+from ser.score.stats.intervals import Estimate
+from ser.score.stats.paired import Comparison
 
 CLEAR = Comparison(
     a="mtl",

@@ -12,7 +12,7 @@ from programs import call, start
 from tiny_predictions import change
 
 from ser.base.errors import SerError
-from ser.corpus.fold_lists import fold_list_name
+from ser.corpus.fold_files import fold_list_name
 from ser.score.verify import verify
 
 MTL = "predictions/transformer_tl_mtl"

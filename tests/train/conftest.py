@@ -9,7 +9,7 @@ from tiny_training import NUM_EPOCHS, NUM_UTTS
 
 from ser.data.sampler import epoch_batches, split_by_frames
 from ser.data.utterances import Utterance
-from ser.train import loop
+from ser.train.engine import loop
 from ser.train.training_data import TrainingData
 
 

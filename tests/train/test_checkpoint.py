@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from ser.base.errors import SerError, run_program
-from ser.train.checkpoint import (
+from ser.train.engine.checkpoint import (
     Progress,
     load_checkpoint,
     load_weights,

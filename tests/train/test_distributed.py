@@ -24,16 +24,16 @@ from tiny import (
 from torch import nn
 
 from ser.data.batch import Batch
-from ser.data.share import share_steps
+from ser.data.sharding import share_steps
 from ser.data.utterances import Utterance
 from ser.nn.losses import Loss
 from ser.nn.systems import build_system
-from ser.train.checkpoint import load_weights
+from ser.train.engine.checkpoint import load_weights
+from ser.train.engine.distributed import World, join_world
+from ser.train.engine.loop import Trainer
+from ser.train.engine.selection import Selection
 from ser.train.finetune import emotion_loss
-from ser.train.loop import Trainer
-from ser.train.selection import Selection
 from ser.train.training_data import TrainingData
-from ser.train.world import World, join_world
 
 NUM_UTTS = 11
 ONE_STEP = {"batch_size_utts": NUM_UTTS, "max_epochs": 1, "max_frames_in_memory": 300}

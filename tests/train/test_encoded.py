@@ -25,18 +25,18 @@ from ser.config.network import ReadoutConfig
 from ser.config.schema import HeadConfig, PretrainConfig, SystemConfig
 from ser.config.systems import load_trained_system
 from ser.data.utterances import read_feature_dir
-from ser.infer import run as infer_run_module
-from ser.infer.run import predict_parts
 from ser.kaldi.ark import ArkWriter
+from ser.predict import run as infer_run_module
+from ser.predict.run import predict_parts
 from ser.train import encoded as encoded_module
 from ser.train import split as split_module
-from ser.train.checkpoint import load_weights
+from ser.train.engine.checkpoint import load_weights
+from ser.train.engine.step import Stepper
 from ser.train.finetune import finetune
 from ser.train.frozen import can_be_encoded
-from ser.train.grid import encode_first, finetune_all
+from ser.train.launch.local import encode_first, finetune_all
 from ser.train.pretrain import pretrain
 from ser.train.resolve import FinetuneRun, resolve
-from ser.train.step import Stepper
 
 pytestmark = pytest.mark.usefixtures("recipe")
 NAME = "transformer_tl"

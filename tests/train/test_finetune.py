@@ -29,7 +29,7 @@ from ser.kaldi.table import read_table, write_table
 from ser.nn.losses import Loss, multitask_loss
 from ser.train import finetune as finetune_module
 from ser.train import split as split_module
-from ser.train.checkpoint import load_weights
+from ser.train.engine.checkpoint import load_weights
 from ser.train.finetune import finetune
 
 pytestmark = pytest.mark.usefixtures("recipe")

@@ -17,10 +17,10 @@ from ser.config.schema import OptimizerConfig, PretrainConfig, SystemConfig
 from ser.nn.cpu.accelerate import accelerate
 from ser.nn.recogniser import Recogniser
 from ser.nn.systems import build_system
+from ser.train.engine.optimizer import make_optimizer
+from ser.train.engine.step import ComputeLoss
 from ser.train.finetune import emotion_loss
-from ser.train.optimizer import make_optimizer
 from ser.train.pretrain import recogniser_loss
-from ser.train.step import ComputeLoss
 
 pytestmark = pytest.mark.trains
 

@@ -16,9 +16,9 @@ from tiny import reseal
 from tiny_recipe import EXP, FEATS, change_system, finetune_run, is_trained
 
 from ser.base.errors import SerError, StoppedError
-from ser.train import grid
 from ser.train.finetune import finetune
-from ser.train.grid import Display, finetune_all, visible_gpus
+from ser.train.launch import local as grid
+from ser.train.launch.local import Display, finetune_all, visible_gpus
 from ser.train.resolve import FinetuneRun
 
 pytestmark = pytest.mark.usefixtures("recipe")
@@ -148,7 +148,7 @@ PROGRAM = """
 from pathlib import Path
 from ser.base.errors import run_program
 from ser.base.log import log_to_console
-from ser.train.grid import finetune_all
+from ser.train.launch.local import finetune_all
 from tiny_recipe import finetune_run, is_trained
 def main():
     log_to_console()

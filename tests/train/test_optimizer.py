@@ -7,7 +7,7 @@ from torch import nn
 
 from ser.base.errors import SerError
 from ser.nn.systems import build_system
-from ser.train.optimizer import learning_rate, make_optimizer, set_learning_rate
+from ser.train.engine.optimizer import learning_rate, make_optimizer, set_learning_rate
 
 
 @pytest.mark.parametrize(

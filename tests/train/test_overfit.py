@@ -27,7 +27,7 @@ from ser.nn.emotion import EmotionModel
 from ser.nn.losses import Loss, ctc_sum, multitask_loss, pretrain_loss
 from ser.nn.recogniser import Recogniser, greedy_ctc
 from ser.nn.systems import build_system, transfer
-from ser.train.loop import Trainer
+from ser.train.engine.loop import Trainer
 from ser.train.training_data import TrainingData
 
 VOCABULARY = 8

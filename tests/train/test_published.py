@@ -18,7 +18,7 @@ from ser.base.record import read_record
 from ser.config.network import WhisperConfig
 from ser.config.schema import ImportConfig
 from ser.nn.whisper import WhisperEncoder
-from ser.train.checkpoint import load_weights
+from ser.train.engine.checkpoint import load_weights
 from ser.train.published import import_encoder, read_encoder
 
 CONFIG = whisper_config()

@@ -10,7 +10,7 @@ from tiny_training import journal, make_trainer, weights
 from ser.base.errors import SerError
 from ser.data.sampler import epoch_batches
 from ser.nn.losses import Loss
-from ser.train.loop import Trainer
+from ser.train.engine.loop import Trainer
 from ser.train.training_data import TrainingData
 
 pytestmark = pytest.mark.trains

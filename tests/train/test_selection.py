@@ -18,8 +18,8 @@ from tiny_training import (
     weights,
 )
 
-from ser.train.checkpoint import load_weights
-from ser.train.selection import Selection
+from ser.train.engine.checkpoint import load_weights
+from ser.train.engine.selection import Selection
 from ser.train.training_data import TrainingData
 
 pytestmark = pytest.mark.trains

@@ -23,8 +23,8 @@ from tiny_recipe import (
 
 from ser.base.errors import SerError, StoppedError
 from ser.train.finetune import finetune
+from ser.train.launch.slurm import SlurmJob, finetune_on_slurm, read_options, run_on_slurm
 from ser.train.resolve import FinetuneRun
-from ser.train.slurm import SlurmJob, finetune_on_slurm, read_options, run_on_slurm
 
 SYSTEM = "transformer"
 ARGUMENTS = shlex.split(

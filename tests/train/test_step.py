@@ -22,9 +22,9 @@ from ser.config.network import ReadoutConfig
 from ser.data.batch import Batch
 from ser.nn.recogniser import Recogniser
 from ser.nn.systems import build_system
+from ser.train.engine.step import Stepper
 from ser.train.finetune import emotion_loss
 from ser.train.pretrain import recogniser_loss
-from ser.train.step import Stepper
 
 pytestmark = pytest.mark.trains
 

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from ser.base.errors import SerError
-from ser.train.stop import StopRequest, deadline_after
+from ser.train.engine.shutdown import StopRequest, deadline_after
 
 
 def test_sigterm_asks_however_often_it_comes() -> None:

@@ -16,9 +16,9 @@ from ser.config.network import SubsamplingConfig, TransformerConfig
 from ser.config.schema import CtcConfig, OptimizerConfig, TrainingConfig
 from ser.data.batch import Batch
 from ser.nn.recogniser import Recogniser
+from ser.train.engine.distributed import World, join_world
+from ser.train.engine.step import Stepper
 from ser.train.pretrain import recogniser_loss
-from ser.train.step import Stepper
-from ser.train.world import World, join_world
 
 NUM_UTTS, NUM_FRAMES, NUM_TOKENS, VOCAB_SIZE = 16, 1200, 40, 5001
 ROUNDS = 5

@@ -19,12 +19,12 @@ from torchaudio.compliance.kaldi import fbank as torchaudio_fbank
 import ser
 from benchmarks.corpora import RATE_HZ, speech_files
 from benchmarks.row import Row, alternate_seconds
+from ser.audio.reading import audio_seconds, read_audio
 from ser.base.record import Record
 from ser.config.features import FbankConfig
 from ser.config.load import load_config
 from ser.feats.fbank import Fbank
 from ser.kaldi.ark import ArkReader
-from ser.kaldi.audio import audio_seconds, read_audio
 from ser.kaldi.data_dir import digest_data_dir, write_data_dir
 from ser.kaldi.table import read_table
 

@@ -35,7 +35,7 @@ from ser.base.files import write_json
 from ser.config.load import load_config
 from ser.config.schema import PretrainConfig
 from ser.data.batch import Batch
-from ser.train.world import World
+from ser.train.engine.distributed import World
 
 NUM_FINETUNING_RUNS = 20  # four systems by five folds
 Say = Callable[[str, float], None]

@@ -21,11 +21,11 @@ from ser.kaldi.ark import ArkWriter
 from ser.nn.cost import forward_flops, training_flops
 from ser.nn.recogniser import Recogniser
 from ser.nn.systems import build_system
+from ser.train.engine.distributed import World
+from ser.train.engine.step import ComputeLoss, Stepper
 from ser.train.finetune import emotion_loss
 from ser.train.pretrain import recogniser_loss
-from ser.train.step import ComputeLoss, Stepper
 from ser.train.training_data import TrainingData
-from ser.train.world import World
 
 CONF = Path(__file__).parents[2] / "egs" / "iemocap" / "conf"
 NUM_CLASSES = 4

@@ -25,14 +25,14 @@ from ser.config.load import load_config
 from ser.config.protocol import ProtocolConfig
 from ser.config.schema import BpeConfig, LabelsConfig, SystemConfig
 from ser.data.utterances import FeatureReader, Utterance
-from ser.infer.run import predict_utterances
 from ser.kaldi.ark import ArkWriter
 from ser.nn.cnn_blstm_sa import CnnBlstmSa
 from ser.nn.cost import count_parameters
 from ser.nn.emotion import EmotionModel
 from ser.nn.systems import build_system
+from ser.predict.run import predict_utterances
 from ser.text.bpe import Tokenizer, train_bpe
-from ser.train.checkpoint import save_weights
+from ser.train.engine.checkpoint import save_weights
 
 EGS = Path(__file__).parents[2] / "egs"
 RECIPES = {"mini": "mini", "paper": "iemocap"}  # case -> recipe

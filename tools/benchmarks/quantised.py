@@ -5,11 +5,11 @@ from pathlib import Path
 
 from benchmarks.row import Row
 from ser.base.errors import SerError
-from ser.corpus.fold_lists import TEST, read_fold
-from ser.infer.export import export_onnx
+from ser.corpus.fold_files import TEST, read_fold
 from ser.infer.loading import load
 from ser.infer.result import Result
 from ser.kaldi.data_dir import read_data_dir
+from ser.release.export import export_onnx
 
 MINI = Path(__file__).parents[2] / "egs" / "mini"
 SYSTEM = "transformer_tl_mtl"

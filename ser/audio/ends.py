@@ -1,0 +1,152 @@
+"""Whether audio goes on to the end that its file announces, or was cut on its way here.
+
+Compared are bytes with the header's number of them (WAV, AIFF, AU, W64, MP3 with a Xing header),
+the last page or frame with a whole one (Ogg, MP3), and the samples that are decoded with the
+header's. Not seen is a cut between two frames of an MP3 file without a Xing header: nothing in it
+says how long it is.
+"""
+
+import contextlib
+from typing import BinaryIO, Protocol
+
+import soundfile
+
+from ser.audio.mp3 import read_frames
+from ser.base.errors import SerError
+
+LOST_SECONDS = 0.1  # that an encoder's delay and padding may add to what is announced
+UNKNOWN_FRAMES = 2**62  # and more: libsndfile's length of what does not tell it
+LAST_PAGE_BYTES = 1 << 17  # more than two pages of Ogg
+NO_LAST_PAGE = "its last page is missing"
+PAGE, PAGE_HEADER_BYTES, END_OF_STREAM = b"OggS", 27, 4
+
+
+class CutError(SerError):
+    """Audio that ends before its end."""
+
+
+class Header(Protocol):
+    """What ``soundfile.info`` and an open ``SoundFile`` tell."""
+
+    @property
+    def frames(self) -> int:
+        """Samples of a channel."""
+        ...
+
+    @property
+    def samplerate(self) -> int:
+        """Hz."""
+        ...
+
+    @property
+    def format(self) -> str:
+        """``WAV``, ``MP3``, ..."""
+        ...
+
+
+def cut_error(
+    name: str, utt: str, decoded: float, announced: float | None, why: str = ""
+) -> CutError:
+    """What to tell of a file: the seconds that it has and should have, and how that is known."""
+    of = f"of {announced:.2f} s that it announces" if announced else "and no end of it"
+    return CutError(
+        f"{name}: {decoded:.2f} s decoded {of} ({utt}{why and f'; {why}'}); expected all of it: "
+        "the file was cut or is damaged; copy it again, or remove it"
+    )
+
+
+def without_length(name: str, utt: str) -> SerError:
+    """What to tell of a stream of FLAC, whose end libsndfile cannot tell from damage."""
+    return SerError(
+        f"{name}: no length in its header ({utt}); expected one; write it with ffmpeg -i OLD NEW"
+    )
+
+
+def seconds_to_end(stream: BinaryIO, header: Header, name: str, utt: str) -> float:
+    """The length that a file announces, once its last bytes are there.
+
+    Raises:
+        CutError: They are not.
+        SerError: It announces none, and what it is cannot be told by its samples.
+    """
+    if header.frames >= UNKNOWN_FRAMES:
+        raise without_length(name, utt)
+    told = header.frames / header.samplerate
+    if header.format == "OGG" and lacks_last_page(stream):
+        raise cut_error(name, utt, decoded_seconds(stream), None, NO_LAST_PAGE)
+    size, expected = bytes_of(stream)
+    # Some writers count the byte that fills up an odd number of them, and do not write it.
+    if size < expected - 1:
+        decoded = decoded_seconds(stream)
+        reason = f"{size} bytes, its header says {expected}"
+        raise cut_error(name, utt, decoded, decoded * expected / size, reason)
+    frames = read_frames(stream) if header.format == "MP3" else None
+    if frames is not None and frames.cut:
+        announced = told if frames.seconds is None else None
+        raise cut_error(
+            name, utt, decoded_seconds(stream), announced, "bytes are missing at its end"
+        )
+    if frames is None or frames.seconds is None:
+        return told
+    if told < frames.seconds - LOST_SECONDS:
+        raise SerError(
+            f"{name}: {frames.seconds:.2f} s of MP3 of a variable bit rate ({utt}), of which "
+            f"{told:.2f} s can be decoded; expected a Xing header, which tells the length; "
+            "write it with ffmpeg -i OLD.mp3 -c copy NEW.mp3"
+        )
+    return frames.seconds
+
+
+def check_decoded(stream: BinaryIO, header: Header, num_samples: int, name: str, utt: str) -> None:
+    """Holds the samples that were decoded to the length that a file announces.
+
+    Raises:
+        CutError: There are fewer, or the file's last bytes are not there.
+        SerError: As for ``seconds_to_end``.
+    """
+    seconds, announced = num_samples / header.samplerate, seconds_to_end(stream, header, name, utt)
+    if seconds + LOST_SECONDS < announced:
+        raise cut_error(name, utt, seconds, announced)
+
+
+def decoded_seconds(stream: BinaryIO) -> float:
+    """How far a file can be decoded."""
+    stream.seek(0)
+    with contextlib.suppress(soundfile.SoundFileError), soundfile.SoundFile(stream) as file:
+        num_samples = 0
+        with contextlib.suppress(soundfile.SoundFileError):
+            while block := len(file.read(4096, always_2d=True)):
+                num_samples += block
+        return num_samples / float(file.samplerate)
+    return 0.0
+
+
+def bytes_of(stream: BinaryIO) -> tuple[int, int]:
+    """The bytes of a file, and how many its header counts; 0 where it counts none."""
+    size = stream.seek(0, 2)
+    stream.seek(0)
+    head = stream.read(24)
+    expected = 0
+    if head.startswith(b"RIFF"):
+        expected = int.from_bytes(head[4:8], "little") + 8
+    elif head.startswith(b"FORM"):
+        expected = int.from_bytes(head[4:8], "big") + 8
+    elif head.startswith(b".snd"):
+        expected = int.from_bytes(head[4:8], "big") + int.from_bytes(head[8:12], "big")
+    elif head.startswith(b"riff"):
+        return size, int.from_bytes(head[16:24], "little")
+    # Streaming writers leave the length at 0 or at its maximum.
+    return size, expected if 8 < expected < 0x7FFFFFFF else 0
+
+
+def lacks_last_page(stream: BinaryIO) -> bool:
+    """Whether an Ogg file does not end with a whole page that says it is the last of its stream."""
+    size = stream.seek(0, 2)
+    stream.seek(max(0, size - LAST_PAGE_BYTES))
+    tail = stream.read()
+    page = tail[max(0, tail.rfind(PAGE)) :]
+    if len(page) < PAGE_HEADER_BYTES or not page.startswith(PAGE):
+        return True
+    sizes = page[PAGE_HEADER_BYTES : PAGE_HEADER_BYTES + page[26]]
+    whole = PAGE_HEADER_BYTES + len(sizes) + sum(sizes)
+    return len(sizes) < page[26] or len(page) < whole or not page[5] & END_OF_STREAM

@@ -1,0 +1,128 @@
+"""The sound of films, and of audio that soundfile does not read (.m4a, .webm), through PyAV."""
+
+import importlib.util
+import os
+from collections.abc import Iterator
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+from ser.audio.ends import LOST_SECONDS, bytes_of, cut_error
+from ser.base.errors import SerError
+
+EXTENSIONS = frozenset(
+    ".3gp .aac .ac3 .amr .avi .flv .m4a .m4b .m4v .mka .mkv .mov .mp4 .mpeg .mpg .ts .webm .wma "
+    ".wmv".split()
+)
+TELL_THEIR_LENGTH = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "avi", "asf", "flac")
+MICROSECONDS = 1e6  # PyAV's unit of a film's length
+DELAY_PACKETS = 3  # of an encoder, that it may or may not count
+HINT = "pip install av"
+
+
+def can_be_read() -> bool:
+    """Whether PyAV is installed."""
+    return importlib.util.find_spec("av") is not None
+
+
+def is_film(path: Path) -> bool:
+    """Whether a file is one for PyAV, by its extension."""
+    return path.suffix.lower() in EXTENSIONS
+
+
+def without_pyav(name: str) -> SerError:
+    """What to tell of a film where PyAV is not installed."""
+    return SerError(
+        f"{name}: soundfile does not read it; PyAV reads the sound of films: {HINT}; or convert "
+        "the file to WAV"
+    )
+
+
+def decode_film(source: Path | BinaryIO, name: str) -> tuple[npt.NDArray[np.float32], int]:
+    """The first sound track of a film, its channels averaged: samples (N,) +-1, and their rate.
+
+    Args:
+        source: The file, or one that is open.
+        name: What it is called in messages.
+
+    Raises:
+        CutError: It ends before its end.
+        SerError: PyAV is not installed, or there is no sound to read.
+    """
+    try:
+        import av  # of the extra "films"; nothing else needs it
+    except ImportError as error:
+        raise without_pyav(name) from error
+    pieces = [np.zeros(0, np.float32)]
+    track = None
+    try:
+        with av.open(os.fspath(source) if isinstance(source, Path) else source, "r") as container:
+            if not container.streams.audio:
+                raise SerError(f"{name}: no sound track; expected one; replace or remove it")
+            track = _Track(container, container.streams.audio[0])
+            resampler = av.AudioResampler(format="flt", layout="mono", rate=track.rate)
+            for decoded in track.frames():
+                pieces += [frame.to_ndarray()[0] for frame in resampler.resample(decoded)]
+    except (av.FFmpegError, OSError) as error:
+        if track is None or not track.seconds:
+            raise SerError(f"{name}: no sound to read ({error}); replace or remove it") from error
+        track.broken = True
+    if track.lacks_its_end() or _lacks_bytes(source):
+        raise cut_error(name, "its sound", track.seconds, track.announced)
+    return np.concatenate(pieces), track.rate
+
+
+def _lacks_bytes(source: Path | BinaryIO) -> bool:
+    """Whether an AVI file is shorter than its header says; PyAV takes its length from its bytes."""
+    with source.open("rb") if isinstance(source, Path) else nullcontext(source) as stream:
+        size, expected = bytes_of(stream)
+        return size < expected - 1
+
+
+class _Track:
+    """A sound track as it is read, and where it should end.
+
+    Attributes:
+        rate: Hz.
+        announced: Seconds from its beginning, as the film's header has them; None where it has
+            none: of raw streams (.aac, .ac3, .ts) PyAV's length is a guess.
+        seconds: That were decoded.
+        broken: Whether the last packet is not whole.
+    """
+
+    def __init__(self, container: Any, track: Any) -> None:
+        self._container, self._track = container, track
+        self.rate = int(track.rate)
+        self._of_all = track.duration is None  # then the film's own length is told
+        self.announced: float | None = None
+        if container.format.name in TELL_THEIR_LENGTH:
+            if track.duration is not None:
+                self.announced = float((track.start_time or 0) + track.duration) * track.time_base
+            elif container.duration is not None:
+                self.announced = ((container.start_time or 0) + container.duration) / MICROSECONDS
+        self.seconds, self._end, self._tolerance = 0.0, 0.0, LOST_SECONDS
+        self.broken = False
+
+    def frames(self) -> Iterator[Any]:
+        """What is decoded, and None behind it."""
+        for packet in self._container.demux():
+            own = packet.stream is self._track
+            if packet.pts is not None and (own or self._of_all):
+                length = float((packet.duration or 0) * packet.time_base)
+                self._end = max(self._end, float(packet.pts * packet.time_base) + length)
+            if own:
+                if packet.size:
+                    self.broken = packet.is_corrupt
+                    self._tolerance = max(LOST_SECONDS, DELAY_PACKETS * length)
+                for frame in packet.decode():
+                    self.seconds += frame.samples / self.rate
+                    yield frame
+        yield None
+
+    def lacks_its_end(self) -> bool:
+        """Whether less was there than is announced."""
+        early = self.announced is not None and self._end + self._tolerance < self.announced
+        return self.broken or early

@@ -1,0 +1,224 @@
+"""Audio of any format, rate and channel count as 16-bit-scaled mono samples."""
+
+import os
+import stat
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+import soxr
+from tqdm import tqdm
+
+from ser.audio.ends import (
+    UNKNOWN_FRAMES,
+    check_decoded,
+    cut_error,
+    decoded_seconds,
+    seconds_to_end,
+    without_length,
+)
+from ser.base.errors import Faults, SerError
+from ser.base.log import logger
+from ser.kaldi.table import Table
+
+INT16_SCALE = 32768.0
+FRAME_SECONDS = 0.025  # of features; less is no audio to speak of
+# soundfile's names of formats, and what else their files are called. A .raw file has no header that
+# would tell what it holds.
+EXTENSIONS = {f".{name.lower()}" for name in soundfile.available_formats()} - {".raw"} | {
+    *(".aif", ".aifc", ".oga", ".opus", ".snd", ".sph")
+}
+LFS_POINTER = b"version https://git-lfs"
+# TypeError: soundfile asks for the rate of a .raw file.
+UNREADABLE = (soundfile.SoundFileError, OSError, TypeError)
+
+
+def require_file(path: Path, utt: str) -> None:
+    """Holds a path to a regular file that may be read: a pipe would be waited for without end.
+
+    Raises:
+        SerError: It is none.
+    """
+    try:
+        regular = stat.S_ISREG(path.stat().st_mode)
+        if regular:
+            path.open("rb").close()  # soundfile does not tell permission from damage
+    except PermissionError as error:
+        raise SerError(
+            f"{path}: no permission to read it ({utt}); expected a file that you may read; change "
+            "its permissions, or those of its folder"
+        ) from error
+    except OSError as error:
+        missing = isinstance(error, FileNotFoundError | NotADirectoryError)
+        seen = "" if path.is_absolute() else f", seen from {Path.cwd()}"
+        reason = f"no such file{seen}" if missing else error.strerror
+        raise SerError(
+            f"{path}: {reason} ({utt}); expected audio; check the corpus path"
+        ) from error
+    if not regular:
+        raise SerError(f"{path}: no regular file ({utt}); expected an audio file; name another")
+
+
+def is_audio(path: Path) -> bool:
+    """Whether soundfile reads a file: by its extension, else by trying."""
+    if path.suffix.lower() in EXTENSIONS:
+        return True
+    try:
+        soundfile.info(os.fsencode(path))
+    except UNREADABLE:
+        return False
+    return True
+
+
+def audio_seconds(path: Path, utt: str) -> float:
+    """Length of an audio file by its header, where its last bytes are there.
+
+    Raises:
+        SerError: The file is missing, unreadable or cut.
+    """
+    require_file(path, utt)
+    try:
+        info = soundfile.info(os.fsencode(path))
+        with path.open("rb") as stream:
+            return seconds_to_end(stream, info, str(path), utt)
+    except UNREADABLE as error:
+        raise unreadable(path, utt, error) from error
+
+
+def _seconds_or_fault(path: Path, utt: str) -> float | SerError:
+    try:
+        seconds = audio_seconds(path, utt)
+    except SerError as error:
+        return error
+    if seconds > 0:
+        return seconds
+    return SerError(
+        f"{path}: holds {seconds:.4f} s of audio ({utt}); expected more than 0; remove or replace "
+        "the file"
+    )
+
+
+def measure_durations(wavs: Mapping[str, Path]) -> Table:
+    """Seconds of each utterance, by the headers of its audio.
+
+    Raises:
+        SerError: Audio files are missing, unreadable, cut or empty; all are told.
+    """
+    faults = Faults()
+    table: Table = {}
+    with ThreadPoolExecutor(4) as pool:
+        measured = pool.map(_seconds_or_fault, wavs.values(), wavs)
+        progress = tqdm(measured, total=len(wavs), desc="durations", unit="utt", disable=None)
+        for utt, seconds in zip(wavs, progress, strict=True):
+            if isinstance(seconds, SerError):
+                faults.add(seconds)
+            else:
+                table[utt] = f"{seconds:.4f}"
+    faults.raise_any()
+    short = [utt for utt, value in table.items() if float(value) < FRAME_SECONDS]
+    if short:
+        logger.warning(
+            "warning: %s utterances shorter than %g ms, %s the first; a frame does not fit in them",
+            len(short),
+            1000 * FRAME_SECONDS,
+            short[0],
+        )
+    return table
+
+
+def read_audio(
+    path: Path, utt: str, sample_rate_hz: int, speed_factor: float = 1.0
+) -> npt.NDArray[np.float32]:
+    """Reads an audio file, averages its channels and resamples it (soxr, high quality).
+
+    Args:
+        path: The file.
+        utt: The utterance, for messages.
+        sample_rate_hz: The rate of the samples that are returned.
+        speed_factor: Plays it so much faster, shorter and higher, as ``sox speed`` does.
+
+    Returns:
+        Samples (N,) in Kaldi's 16-bit scale, +-32768.
+
+    Raises:
+        SerError: The file is missing, unreadable, cut, empty, or holds values that are not finite.
+    """
+    try:
+        samples, rate = read_samples(path, str(path), utt)
+    except UNREADABLE as error:
+        raise unreadable(path, utt, error) from error
+    if not len(samples):
+        raise SerError(f"{path}: 0 samples ({utt}); expected audio; remove or replace the file")
+    wrong = int(np.count_nonzero(~np.isfinite(samples)))
+    if wrong:
+        raise SerError(
+            f"{path}: {wrong} of {samples.size} samples are not finite ({utt}); expected numbers; "
+            "replace the file"
+        )
+    mono = samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1, dtype=np.float32)
+    played_hz = rate * speed_factor
+    if played_hz != sample_rate_hz:
+        mono = soxr.resample(mono, played_hz, sample_rate_hz)
+    return np.asarray(mono * INT16_SCALE, dtype=np.float32)
+
+
+def read_samples(
+    source: Path | BinaryIO, name: str, utt: str
+) -> tuple[npt.NDArray[np.float32], int]:
+    """All samples (N, channels) of a file +-1, and their rate in Hz.
+
+    Args:
+        source: The file, or one that is open.
+        name: What it is called in messages.
+        utt: The utterance, for messages.
+
+    Raises:
+        CutError: It ends before its end.
+        soundfile.SoundFileError: It cannot be decoded.
+    """
+    place = os.fsencode(source) if isinstance(source, Path) else source
+    with soundfile.SoundFile(place) as file:
+        if file.frames >= UNKNOWN_FRAMES:
+            raise without_length(name, utt)
+        samples = file.read(dtype="float32", always_2d=True)
+        with source.open("rb") if isinstance(source, Path) else nullcontext(source) as stream:
+            check_decoded(stream, file, len(samples), name, utt)
+        return samples, int(file.samplerate)
+
+
+def unreadable(path: Path, utt: str, error: Exception) -> SerError:
+    """What to tell of an audio file that soundfile cannot read.
+
+    Raises:
+        SerError: It is no regular file, or may not be read at all.
+    """
+    require_file(path, utt)
+    if isinstance(error, TypeError):
+        return SerError(
+            f"{path}: samples without a header ({utt}); expected a file that tells its rate; "
+            "convert it to .wav"
+        )
+    with path.open("rb") as stream:
+        if stream.read(len(LFS_POINTER)) == LFS_POINTER:
+            return SerError(
+                f"{path}: a pointer of Git LFS ({utt}); expected the audio that it stands for; run "
+                "git lfs pull in the corpus"
+            )
+        if seconds := decoded_seconds(stream):
+            return cut_error(str(path), utt, seconds, _announced(path))
+    return SerError(f"{path}: not readable as audio ({utt}; {reason_of(error)}); replace the file")
+
+
+def _announced(path: Path) -> float:
+    info = soundfile.info(os.fsencode(path))
+    return float(info.frames) / float(info.samplerate)
+
+
+def reason_of(error: Exception) -> str:
+    """What soundfile says of audio that it cannot read, without the name that it puts in front."""
+    return str(error).splitlines()[0].rpartition(": ")[2]

@@ -1,0 +1,1 @@
+"""One file a corpus: its published layout -> its utterances."""

@@ -1,0 +1,226 @@
+"""A corpus that is a Kaldi data directory already, with ``utt2emo`` beside its tables."""
+
+import math
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from ser.base.errors import Faults, SerError, first_few
+from ser.base.log import logger
+from ser.corpus.fold_files import is_fold_name
+from ser.corpus.parsers.parsing import GENDERS, likeness
+from ser.corpus.pipes import is_pipe
+from ser.corpus.segments import Clip
+from ser.corpus.utterance import EmotionCorpus, EmotionUtterance
+from ser.kaldi.audio_ark import place_in_ark
+from ser.kaldi.data_dir import check_speakers, speaker_fault
+from ser.kaldi.table import Table, c_order, read_given_table, same_ids
+from ser.text.normalise import normalise_transcript
+
+OWN = {"utt2spk", "utt2emo", "utt2session"}
+MADE = {"utt2dur", "utt2num_frames", "utt2emo_raw", "utt2orig", "utt2uniq", "utt2lang"}
+NAME = re.compile(r"utt2\w+")
+TO_THE_END = -1.0  # the end of a piece, in Kaldi's segments
+
+
+def read_kaldi_dir(folder: Path) -> EmotionCorpus:
+    """The utterances of ``wav.scp``, ``utt2spk`` and ``utt2emo``.
+
+    ``segments``, ``text``, ``utt2session``, ``spk2gender`` and further ``utt2...`` are read as far
+    as they are there, ``spk2utt`` in place of ``utt2spk``. A speaker without a session is a session
+    of its own. Where the ids do not begin with their speakers, in the order of these, ours are
+    ``<speaker>-<id>``, which is told.
+
+    Args:
+        folder: The data directory; paths in it are absolute, or relative to the current folder.
+
+    Raises:
+        SerError: A table is missing or malformed, the tables differ in their ids, a speaker or
+            session cannot name a fold, or two speakers differ in case alone.
+    """
+    spk_of, label_of = _speakers(folder), _optional(folder / "utt2emo")
+    if label_of is None:
+        raise SerError(
+            f"{folder / 'utt2emo'}: no such file; expected the label of each utterance, "
+            "'utterance label' a line; write it"
+        )
+    tables = {"utt2emo": label_of}
+    for path in (folder / "text", *sorted(folder.glob("utt2*"))):
+        if path.name != "text" and not NAME.fullmatch(path.name):
+            logger.warning("warning: %s: not read: no name of a table, utt2<word>", path)
+            continue
+        table = _optional(path)
+        if table is not None and path.name not in MADE:
+            tables[path.name] = table
+    for name, table in tables.items():
+        _same_ids(folder, name, table, spk_of)
+    texts, sessions = tables.get("text", {}), tables.get("utt2session", spk_of)
+    _check_names(folder / "utt2spk", spk_of)
+    _check_names(folder / "utt2session", sessions)
+    _check_case(folder / "utt2spk", spk_of)
+    name_of = _ids(folder / "utt2spk", spk_of)
+    gender_of = _genders(folder / "spk2gender")
+    clips = _clips(folder, spk_of)
+    return EmotionCorpus(
+        [
+            EmotionUtterance(
+                utt=name_of[utt],
+                utt_orig=utt,
+                spk=spk,
+                gender=gender_of.get(spk, ""),
+                session=sessions[utt],
+                label=label_of[utt],
+                wav=Path(clips[utt].source),
+                transcript=normalise_transcript(texts.get(utt, "")),
+                attributes={n: t[utt] for n, t in tables.items() if n not in {*OWN, "text"}},
+                clip=None if _is_whole_file(clips[utt]) else clips[utt],
+            )
+            for utt, spk in spk_of.items()
+        ]
+    )
+
+
+def _optional(path: Path) -> Table | None:
+    return read_given_table(path) if path.exists() else None
+
+
+def _speakers(folder: Path) -> Table:
+    """The speaker of each utterance, by whichever of the two tables is there.
+
+    Raises:
+        SerError: Neither is there, they disagree, or an utterance is of two speakers.
+    """
+    path = folder / "spk2utt"
+    pairs = [(u, spk) for spk, utts in (_optional(path) or {}).items() for u in utts.split()]
+    inverse = dict(pairs)
+    faults = Faults()
+    for utt, spk in pairs:
+        if inverse[utt] != spk:
+            fault = f"{path}: {utt} is of {spk} and of {inverse[utt]}; expected one speaker"
+            faults.add(SerError(f"{fault}; mend the table"))
+    faults.raise_any()
+    if pairs and not (folder / "utt2spk").exists():
+        return {utt: inverse[utt] for utt in sorted(inverse, key=c_order)}
+    spk_of = read_given_table(folder / "utt2spk")
+    if pairs and inverse != spk_of:
+        stray = sorted({utt for utt, _ in inverse.items() ^ spk_of.items()}, key=c_order)
+        raise SerError(
+            f"{path}: not the inverse of utt2spk, by {len(stray)} utterances: {first_few(stray)}; "
+            "expected the same speakers in both; remove one of the two files"
+        )
+    return spk_of
+
+
+def _ids(path: Path, spk_of: Table) -> Table:
+    """Our id of each utterance: its own, or behind its speaker where Kaldi asks that of any.
+
+    Raises:
+        SerError: The speakers' names themselves hinder the order.
+    """
+    fault = speaker_fault(spk_of)
+    if not fault:
+        return {utt: utt for utt in spk_of}
+    named = {utt: f"{spk}-{utt}" for utt, spk in spk_of.items()}
+    spk_of_named = {named[utt]: spk for utt, spk in spk_of.items()}
+    check_speakers(path, {utt: spk_of_named[utt] for utt in sorted(spk_of_named, key=c_order)})
+    logger.warning(
+        "warning: %s: %s; all utterances are called <speaker>-<id>; utt2orig keeps the ids",
+        *(path, fault.partition(";")[0]),
+    )
+    return named
+
+
+def _same_ids(folder: Path, name: str, ids: Iterable[str], utts: Table) -> None:
+    same_ids(folder / name, ids, folder / "utt2spk", utts, "mend the tables")
+
+
+def _check_names(path: Path, names: Table) -> None:
+    faults = Faults()
+    for utt, name in names.items():
+        if not is_fold_name(name):
+            fault = SerError(
+                f"{path}: {utt} has '{name}'; expected a word without slashes, since it may name a "
+                "fold; mend the table"
+            )
+            faults.add(fault)
+    faults.raise_any()
+
+
+def _check_case(path: Path, spk_of: Table) -> None:
+    faults = Faults()
+    written: dict[str, str] = {}
+    for spk in spk_of.values():
+        first = written.setdefault(likeness(spk), spk)
+        if first != spk:
+            fault = SerError(
+                f"{path}: the speakers {first} and {spk}; expected names that differ in more than "
+                "case and zeros in front: else one person stands on both sides of a fold; rename "
+                "one"
+            )
+            faults.add(fault)
+    faults.raise_any()
+
+
+def _genders(path: Path) -> Table:
+    table = _optional(path) or {}
+    faults = Faults()
+    for spk, gender in table.items():
+        if gender.lower() not in GENDERS:
+            faults.add(SerError(f"{path}: {spk} has '{gender}'; expected f or m; mend the table"))
+    faults.raise_any()
+    return {spk: GENDERS[gender.lower()] for spk, gender in table.items()}
+
+
+def _is_whole_file(clip: Clip) -> bool:
+    source = clip.source
+    return clip == Clip(source) and not is_pipe(source) and place_in_ark(source) is None
+
+
+def _check_sources(path: Path, recordings: Table) -> None:
+    faults = Faults()
+    for recording, source in recordings.items():
+        with faults.noted():
+            if not source:
+                raise SerError(
+                    f"{path}: nothing behind {recording}; expected an audio file, <ark>:<offset>, "
+                    "or a command that ends in |; mend the line"
+                )
+            place_in_ark(source)
+    faults.raise_any()
+
+
+def _clips(folder: Path, utts: Table) -> dict[str, Clip]:
+    recordings = read_given_table(folder / "wav.scp")
+    _check_sources(folder / "wav.scp", recordings)
+    segments = _optional(folder / "segments")
+    if segments is None:
+        _same_ids(folder, "wav.scp", recordings, utts)
+        return {utt: Clip(source) for utt, source in recordings.items()}
+    _same_ids(folder, "segments", segments, utts)
+    faults = Faults()
+    clips = {}
+    for utt, value in segments.items():
+        clip = _segment(value, recordings)
+        if clip is None:
+            fault = SerError(
+                f"{folder / 'segments'}: {utt} has '{value}'; expected a recording of wav.scp, and "
+                "its beginning and end in seconds, the end -1 for that of the recording; mend the "
+                "line"
+            )
+            faults.add(fault)
+        else:
+            clips[utt] = clip
+    faults.raise_any()
+    return clips
+
+
+def _segment(value: str, recordings: Table) -> Clip | None:
+    """The piece that a line of ``segments`` means; None where it means none."""
+    try:
+        recording, start, end = value.split()
+        seconds = float(start), float(end)
+    except ValueError:
+        return None
+    if recording not in recordings or not all(map(math.isfinite, seconds)):
+        return None
+    return Clip(recordings[recording], seconds[0], None if seconds[1] == TO_THE_END else seconds[1])

@@ -1,0 +1,206 @@
+"""What the parsers of corpora share: which files are audio, and what a file's name says."""
+
+import csv
+import io
+import os
+import re
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from ser.audio.reading import EXTENSIONS
+from ser.base.errors import Faults, SerError
+from ser.base.files import read_text
+from ser.base.log import logger
+from ser.corpus.parsers.roots import is_of_the_system, refuse_archives
+
+GENDERS = {
+    "f": "f",
+    "female": "f",
+    "w": "f",
+    "woman": "f",
+    "m": "m",
+    "male": "m",
+    "man": "m",
+    "": "",
+}
+
+
+def audio_files(root: Path, pattern: str, expected: str) -> list[Path]:
+    """The audio files of a corpus, sorted; those that macOS adds (``._name``) are none.
+
+    Args:
+        root: The corpus.
+        pattern: A glob below it.
+        expected: What it should hold, for messages.
+
+    Raises:
+        SerError: There is no such folder, or it holds no audio of the pattern.
+    """
+    if not root.is_dir():
+        raise SerError(f"{root}: no such folder; expected {expected}; set the path in db.sh")
+    found = [
+        path
+        for path in sorted(root.glob(pattern))
+        if path.suffix.lower() in EXTENSIONS and not is_of_the_system(path)
+    ]
+    if not found:
+        raise SerError(
+            f"{root}: 0 audio files of {pattern}; expected {expected}; check the path in db.sh"
+        )
+    return found
+
+
+def list_audio(root: Path) -> list[Path]:
+    """The audio files of a folder and those below it, sorted, as full paths.
+
+    Hidden files are none. What else lies there is told: other files, and links to folders, which
+    are not followed.
+
+    Raises:
+        SerError: There is no audio, a folder cannot be read, or a name holds a line break.
+    """
+    audio, others = [], []
+    try:
+        for folder, folders, names in os.walk(root.absolute(), onerror=_raise):
+            files = [Path(folder, name) for name in names if not name.startswith(".")]
+            audio += [path for path in files if path.suffix.lower() in EXTENSIONS]
+            others += [path for path in files if path.suffix.lower() not in EXTENSIONS]
+            others += [path for name in folders if (path := Path(folder, name)).is_symlink()]
+    except OSError as error:
+        raise SerError(f"{error.filename}: {error.strerror}; expected a folder to read") from error
+    if not audio:
+        refuse_archives(root, "audio files")
+        raise SerError(f"{root}: 0 audio files in it; mend the path, or local/data.sh")
+    broken = next((path for path in audio if len(str(path).splitlines()) > 1), None)
+    if broken:
+        raise SerError(f"{str(broken)!r}: a line break in the name; expected none; rename it")
+    if others:
+        kinds = sorted({"links to folders" if p.is_dir() else p.suffix or p.name for p in others})
+        logger.warning(
+            "warning: %s: %s others are not taken (%s); a table can name them",
+            *(root, len(others), ", ".join(kinds[:10])),
+        )
+    return sorted(audio)
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def named_files(
+    root: Path, pattern: str, scheme: re.Pattern[str], expected: str
+) -> list[tuple[Path, dict[str, str]]]:
+    """The audio files of a corpus, each with the parts of its name.
+
+    Raises:
+        SerError: As for ``audio_files``, or names are not of the scheme, all of which are told.
+    """
+    faults = Faults()
+    named = []
+    for path in audio_files(root, pattern, expected):
+        with faults.noted():
+            named.append((path, match_name(scheme, path, expected)))
+    faults.raise_any()
+    return named
+
+
+def match_name(scheme: re.Pattern[str], path: Path, expected: str) -> dict[str, str]:
+    """The named parts of a file's name without its extension.
+
+    Raises:
+        SerError: The name is not of the scheme.
+    """
+    match = scheme.fullmatch(path.stem)
+    if match is None:
+        raise SerError(
+            f"{path}: not a name of this corpus; expected {expected}; remove or rename it"
+        )
+    return {name: value or "" for name, value in match.groupdict().items()}
+
+
+def read_rows(
+    path: Path,
+    columns: Sequence[str],
+    delimiter: str = ",",
+    rename: Callable[[list[str]], list[str]] = list,
+) -> Iterator[tuple[int, dict[str, str]]]:
+    """The rows of a CSV with a header, each with its line number and its cells by column.
+
+    Args:
+        path: The file.
+        columns: Those that must be there.
+        delimiter: What stands between the cells.
+        rename: Gives the columns the names that they are known by here.
+
+    Raises:
+        SerError: The file is missing or no table, a column is missing or stands twice, or rows
+            have another number of cells than the header; these are all told, behind the others.
+    """
+    text = read_text(path).removeprefix("\ufeff")
+    # Between tabs a quotation mark is a character like others.
+    rows = csv.reader(
+        io.StringIO(text, newline=""),
+        delimiter=delimiter,
+        quoting=csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL,
+        strict=True,
+    )
+    faults = Faults()
+    first = 1  # line of a row, which may go over several
+    try:
+        header = rename([name.strip() for name in next(rows, [])])
+        missing = [name for name in columns if name not in header]
+        if missing:
+            other = next((c for c in ",;\t|" if len(header) == 1 and c in header[0]), None)
+            remedy = f"put {delimiter!r} between the cells, not {other!r}" if other else ""
+            raise SerError(
+                f"{path}: no column '{missing[0]}' among {', '.join(header)}; expected "
+                f"{', '.join(columns)}; {remedy or 'name the columns'}"
+            )
+        twice = [name for name in header if header.count(name) > 1]
+        if twice:
+            raise SerError(
+                f"{path}: the column '{twice[0]}' stands twice; expected each once; rename one"
+            )
+        first = rows.line_num + 1
+        for row in rows:
+            if not any(map(str.strip, row)):
+                pass  # Excel writes delimiters to the end of what was ever filled
+            elif len(row) != len(header):
+                lost = f" in lines {first} to {rows.line_num}" if first < rows.line_num else ""
+                fault = SerError(
+                    f"{path}:{first}: {len(row)} cells{lost}; expected {len(header)}, as the "
+                    f"header has; mend the row{', or its quotes' if lost else ''}"
+                )
+                faults.add(fault)
+            else:
+                yield first, dict(zip(header, map(str.strip, row), strict=True))
+            first = rows.line_num + 1
+        faults.raise_any()
+    except csv.Error as error:
+        raise SerError(
+            f"{path}:{first}: not a table ({error}); expected quotes in pairs around a cell, and "
+            "doubled inside it; mend the quotes"
+        ) from error
+
+
+def one_word(text: str) -> str:
+    """A value as one word, for an id: blanks and slashes become underscores.
+
+    Letters with marks are composed (Unicode NFC): some systems write them so, others in parts.
+    """
+    return re.sub(r"[\s/\\]+", "_", unicodedata.normalize("NFC", text).strip("/\\ "))
+
+
+def likeness(word: str) -> str:
+    """What the names of one person have in common: ``anna`` and ``Anna``, ``1`` and ``01``."""
+    return str(int(word)) if word.isdecimal() else word.casefold()
+
+
+def speaker_word(text: str) -> str:
+    """A speaker as one word of characters that sort behind the ``-`` between it and an utterance.
+
+    Then the utterances of ``anna`` stand in front of those of ``anna_b`` whatever they are called:
+    Kaldi asks that the order of utterances is that of their speakers.
+    """
+    return re.sub(r"[\x00-\x2d]", "_", one_word(text))

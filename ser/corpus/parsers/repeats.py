@@ -1,0 +1,63 @@
+"""Rows of a table that say something twice, or that contradict each other."""
+
+import unicodedata
+from collections.abc import Mapping
+
+from ser.corpus.parsers.cells import RowError
+from ser.corpus.parsers.parsing import likeness
+from ser.corpus.utterance import EmotionUtterance
+
+
+class SeenRows:
+    """What the rows so far have said.
+
+    Attributes:
+        num_copies: Rows that said again what another had said.
+    """
+
+    def __init__(self) -> None:
+        self.num_copies = 0
+        self._by_id: dict[str, tuple[int, EmotionUtterance]] = {}
+        self._by_audio: dict[object, tuple[int, EmotionUtterance]] = {}
+        self._names: dict[tuple[str, str], str] = {}
+
+    def is_new(self, line: int, row: Mapping[str, str], utterance: EmotionUtterance) -> bool:
+        """Whether a row says something that none before it has said.
+
+        Raises:
+            RowError: It contradicts one, or has the id of one.
+        """
+        self._check_name("speaker", row["speaker"], utterance.spk)
+        if row.get("session"):
+            self._check_name("session", row["session"], utterance.session)
+        audio = utterance.wav.resolve(), utterance.clip
+        before, other = self._by_audio.setdefault(audio, (line, utterance))
+        for what, here, there in (
+            ("label", utterance.label, other.label),
+            ("speaker", utterance.spk, other.spk),
+        ):
+            if here != there:
+                raise RowError(
+                    f"the {what} '{here}' of the audio that has '{there}' in line {before}; "
+                    f"expected one {what} of each audio; mend or remove the wrong row"
+                )
+        before, other = self._by_id.setdefault(utterance.utt, (line, utterance))
+        if before == line:
+            return True
+        if other == utterance:
+            self.num_copies += 1
+            return False
+        raise RowError(
+            f"the id {utterance.utt} is also that of line {before}; expected each once; remove "
+            "one, or tell them apart in a column 'id'"
+        )
+
+    def _check_name(self, column: str, text: str, word: str) -> None:
+        name = unicodedata.normalize("NFC", text)
+        first = self._names.setdefault((column, likeness(word)), name)
+        if first != name:
+            raise RowError(
+                f"the {column}s '{first}' and '{name}'; expected names that differ in more than "
+                "case, blanks, marks and zeros in front: else one person stands on both sides of a "
+                "fold; rename one"
+            )

@@ -1,0 +1,237 @@
+"""Any corpus that is listed in a table: CSV or TSV with a row for each utterance.
+
+Columns: ``path``, ``label`` and ``speaker``; as far as there are any ``text``, ``session``,
+``gender``, ``id``, and ``start`` with ``end`` or ``duration`` where an utterance is a piece of its
+file. Usual other names of these are read too. Each further column becomes a table of the data
+directory (``scene`` -> ``utt2scene``), which is told.
+"""
+
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+from ser.base.errors import Faults, SerError
+from ser.base.files import read_text
+from ser.base.log import logger
+from ser.corpus.fold_files import is_fold_name
+from ser.corpus.parsers.cells import (
+    NO_VALUE,
+    RowError,
+    audio_file,
+    row_named,
+    seconds,
+    slashed,
+    without_point,
+)
+from ser.corpus.parsers.parsing import GENDERS, one_word, read_rows, speaker_word
+from ser.corpus.parsers.repeats import SeenRows
+from ser.corpus.segments import Clip
+from ser.corpus.utterance import EmotionUtterance
+from ser.text.normalise import normalise_transcript
+
+REQUIRED = ("path", "label", "speaker")
+OPTIONAL = ("text", "session", "gender", "id", "start", "end")
+KNOWN = (*REQUIRED, *OPTIONAL)
+MAY_BE_NUMBERS = ("label", "speaker", "session")
+SYNONYMS = {
+    "path": "file filename file_name filepath file_path wav wav_path audio audio_path audio_file",
+    "label": "emotion emo class emotion_label",
+    "speaker": "spk speaker_id spk_id spkid actor participant subject",
+    "text": "transcript transcription",
+    "gender": "sex",
+    "id": "utt utt_id utterance_id",
+    "start": "start_time starttime begin onset start_s start_sec start_seconds xmin",
+    "end": "end_time endtime stop offset end_s end_sec end_seconds xmax",
+    "duration": "dur duration_s duration_sec length_s",
+}
+MEANT = {word: name for name, words in SYNONYMS.items() for word in (name, *words.split())}
+# A place in the file, in a unit that is not known here.
+PLACE = re.compile(r"(start|begin|onset|end|stop|offset)(_?(ms|msec|frames?|samples?|us|ns)|)")
+DELIMITERS = {".csv": ",", ".tsv": "\t"}
+BETWEEN_CELLS = ",;\t"  # Excel's, by country and format
+UNNAMED = "Unnamed: "  # as pandas calls a column without a name, its index mostly
+Row = dict[str, str]
+NAME = re.compile(r"[A-Za-z]\w*")
+
+
+def read_table_corpus(path: Path) -> list[EmotionUtterance]:
+    """The utterances of a table; paths are relative to its folder unless they are absolute.
+
+    A speaker without a session is a session of its own; a table without texts is a corpus without
+    words. An utterance without an id is called by its path; of absolute ones the folder that they
+    all lie in is left out, so that the same corpus in another place has the same ids. Those who
+    mean to add rows from other folders had better write ids.
+
+    Raises:
+        SerError: The file is no CSV or TSV, a column is missing or double, or rows are faulty: with
+            another number of cells, without a value, without an audio file, with a time or a gender
+            that is none, with speakers or sessions that differ in case, blanks, marks and zeros in
+            front alone, with another label or speaker of the same audio, or with utterances that
+            are one as words. All such rows are told.
+    """
+    if not path.exists():
+        raise SerError(
+            f"{path}: no such file or folder; expected a .csv or .tsv file, or a Kaldi data "
+            "directory; mend the path"
+        )
+    if path.suffix.lower() not in DELIMITERS:
+        raise SerError(f"{path}: expected a .csv or .tsv file; rename or convert it")
+    rows = list(read_rows(path, REQUIRED, _delimiter(path), partial(_named, path)))
+    if not rows:
+        raise SerError(f"{path}: 0 rows below the header; expected one for each file; write them")
+    rows = _cleaned(path, rows)
+    shared = _shared_folder(row["path"] for _, row in rows)
+    seen = SeenRows()
+    faults = Faults()
+    utterances = []
+    for line, row in rows:
+        with faults.noted(), row_named(path, line):
+            utterance = _utterance(path, row, shared)
+            if seen.is_new(line, row, utterance):
+                utterances.append(utterance)
+    faults.raise_any()
+    if seen.num_copies:
+        logger.warning("warning: %s: %s rows stand twice; each is read once", path, seen.num_copies)
+    return utterances
+
+
+def _delimiter(path: Path) -> str:
+    """What stands between the cells: by the file's name, or by the header where that has none."""
+    expected = DELIMITERS[path.suffix.lower()]
+    header = read_text(path).partition("\n")[0]
+    found = next((mark for mark in (expected, *BETWEEN_CELLS) if mark in header), expected)
+    if found != expected:
+        logger.info("%s: %r stands between the cells, not %r", path, found, expected)
+    return found
+
+
+def _cleaned(path: Path, rows: Sequence[tuple[int, Row]]) -> list[tuple[int, Row]]:
+    """The rows without pandas' index, NaN and ``.0``, home folders written out; all of it told.
+
+    Raises:
+        SerError: A column that is kept has a name that is no word.
+    """
+    columns = rows[0][1]
+    kept = sorted(name for name in columns if name not in KNOWN and not name.startswith(UNNAMED))
+    strange = [name for name in kept if not NAME.fullmatch(name)]
+    if strange:
+        raise SerError(
+            f"{path}: the column {', '.join(map(repr, strange))} is no word; expected letters, "
+            "digits and underscores; rename it"
+        )
+    if kept:
+        logger.info("%s: kept as they are: the columns %s", path, ", ".join(kept))
+    unnamed = [name for name in columns if name.startswith(UNNAMED)]
+    if unnamed:
+        logger.info("%s: not read: %s columns without a name", path, len(unnamed))
+    cleaned = [
+        (line, {name: row[name] for name in row if name not in unnamed}) for line, row in rows
+    ]
+    num_empty, pointed = 0, set()
+    for _, row in cleaned:
+        for name, text in row.items():
+            if text in NO_VALUE:
+                row[name] = ""
+                num_empty += 1
+            elif name in MAY_BE_NUMBERS and without_point(text) != text:
+                row[name] = without_point(text)
+                pointed.add(name)
+        if row["path"].startswith("~/"):
+            row["path"] = str(Path(row["path"]).expanduser())
+    if num_empty:
+        logger.info("%s: %s cells of NaN are read as empty", path, num_empty)
+    if pointed:
+        said = ", ".join(sorted(pointed))
+        logger.info("%s: whole numbers are read without their '.0': %s", path, said)
+    return cleaned
+
+
+def _shared_folder(paths: Iterable[str]) -> Path:
+    """The deepest folder that all absolute paths have in common."""
+    folders = [path.parent for path in map(slashed, paths) if path.is_absolute()]
+    return Path(os.path.commonpath(folders)) if folders else Path("/")
+
+
+def _utterance(path: Path, row: Mapping[str, str], shared: Path) -> EmotionUtterance:
+    empty = [name for name in REQUIRED if not row[name]]
+    if empty:
+        raise RowError(f"no {empty[0]}; expected a value; fill it in")
+    wav = audio_file(path.parent, row["path"])
+    gender = row.get("gender", "").lower()
+    if gender not in GENDERS:
+        raise RowError(f"the gender '{row['gender']}'; expected f or m, or nothing; mend it")
+    speaker = speaker_word(row["speaker"])
+    session = one_word(row.get("session") or speaker)
+    for column, word in (("speaker", speaker), ("session", session)):
+        if not is_fold_name(word):
+            raise RowError(
+                f"the {column} '{row[column]}'; expected a name, since it may name a fold; rename "
+                "it"
+            )
+    source = slashed(row["path"])
+    if source.is_absolute():
+        source = source.relative_to(shared)
+    clip = _piece(row, wav)
+    name = row.get("id") or str(source.with_suffix(""))
+    if clip and not row.get("id"):
+        end = "end" if clip.end is None else f"{round(1000 * clip.end):07}"
+        name = f"{name}-{round(1000 * clip.start):07}-{end}"
+    return EmotionUtterance(
+        utt=f"{speaker}-{one_word(name)}",
+        utt_orig=one_word(name),
+        spk=speaker,
+        gender=GENDERS[gender],
+        session=session,
+        label=row["label"],
+        wav=wav,
+        transcript=normalise_transcript(row.get("text", "")),
+        attributes={f"utt2{name}": value for name, value in row.items() if name not in KNOWN},
+        clip=clip,
+    )
+
+
+def _named(path: Path, header: list[str]) -> list[str]:
+    """The columns by the names that they are known by here; those without one are numbered.
+
+    Raises:
+        SerError: Two columns mean one thing, or one means a place in the file in another unit.
+    """
+    header = [name or f"{UNNAMED}{place}" for place, name in enumerate(header)]
+    known = [MEANT.get(re.sub(r"[ -]+", "_", name.casefold()), name) for name in header]
+    # Where a column has the very name, another that could mean the same keeps its own.
+    found = [
+        original if name in header and original != name else name
+        for name, original in zip(known, header, strict=True)
+    ]
+    for name in SYNONYMS:
+        same = [original for original, one in zip(header, found, strict=True) if one == name]
+        if len(set(same)) > 1:
+            raise SerError(
+                f"{path}: the columns {' and '.join(map(repr, same))} both mean '{name}'; expected "
+                f"one; rename one to '{name}'"
+            )
+    places = [one for one in found if one not in MEANT and PLACE.fullmatch(one.casefold())]
+    if places:
+        raise SerError(
+            f"{path}: the column '{places[0]}' is a place in the file in another unit; expected "
+            "'start' and 'end' in seconds; convert and rename it, or give it a name of its own"
+        )
+    return found
+
+
+def _piece(row: Mapping[str, str], wav: Path) -> Clip | None:
+    """The piece of its file that a row means; None where it means all of it."""
+    if "end" not in row and "start" not in row:
+        return None
+    start = seconds("start", row.get("start", "")) or 0.0
+    end = seconds("end", row.get("end", ""))
+    if "end" not in row:
+        duration = seconds("duration", row.get("duration", ""))
+        end = None if duration is None else start + duration
+    if end is not None and not 0 <= start < end:
+        raise RowError(
+            f"from {start:g} to {end:g} s; expected an end behind the start; mend the row"
+        )
+    return None if start == 0 and end is None else Clip(str(wav), start, end)

@@ -1,0 +1,286 @@
+"""Audio that no file of the corpus holds as such (pieces, pipes, films) -> mono audio files."""
+
+import hashlib
+import io
+import shutil
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+import soundfile
+from tqdm import tqdm
+
+from ser.audio.ends import CutError
+from ser.audio.films import can_be_read, decode_film, without_pyav
+from ser.audio.reading import is_audio, read_samples, reason_of, require_file
+from ser.base.errors import Faults, SerError
+from ser.base.files import digest_json, require_replaceable, whole_folder
+from ser.base.log import logger
+from ser.base.record import Record, read_record
+from ser.corpus.pipes import is_pipe, output_of
+from ser.kaldi.audio_ark import place_in_ark
+
+MAX_OVERSHOOT_S = 0.5  # how far a piece may end beyond its recording, as Kaldi's extract-segments
+ROUNDING_S = 1e-3  # what is not worth a word
+# A WAV file of floating point holds the time, and would be another one each time.
+FORMATS = {".flac": "PCM_24", ".au": "FLOAT"}
+MAX_STEM_BYTES = 250  # of a file's name of at most 255
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Where the audio of an utterance is.
+
+    Attributes:
+        source: An audio file, a film, ``<ark>:<offset>`` of audio in an archive, or a command that
+            ends in ``|`` and writes audio.
+        start: Seconds.
+        end: Seconds; None for all of the source.
+    """
+
+    source: str
+    start: float = 0.0
+    end: float | None = None
+
+
+@dataclass(frozen=True)
+class Written:
+    """What became of some clips.
+
+    Attributes:
+        files: The file of each utterance.
+        unreadable: Utterances whose films have no sound that can be read, with the reasons.
+    """
+
+    files: dict[str, Path]
+    unreadable: dict[str, str]
+
+
+def write_clips(clips: Mapping[str, Clip], out: Path, allow_pipes: bool) -> Written:
+    """Writes an audio file for each utterance, its channels averaged.
+
+    It is FLAC of 24 bits, but AU of floating point where samples are beyond +-1: none is clipped.
+    A file that is there of the same clip is kept, unless its source has another size or time than
+    it had then. What a command reads is not known: its clips are kept while it reads the same. A
+    call that fails or is killed loses no clip that it has made: the next one begins with these.
+
+    Args:
+        clips: By utterance.
+        out: The folder of the files.
+        allow_pipes: Whether commands may be run.
+
+    Raises:
+        SerError: A command is not allowed, fails or needs a shell, a source is missing or no audio,
+            a piece is not in its source, most films have no sound, or the folder holds something
+            else. All that is wrong with sources is told at once.
+    """
+    require_replaceable(out)
+    by_source: dict[str, list[str]] = defaultdict(list)
+    for utt, clip in clips.items():
+        by_source[clip.source].append(utt)
+    pipe = next(filter(is_pipe, by_source), None)
+    if pipe and not allow_pipes:
+        raise SerError(
+            f"wav.scp: a command, '{pipe}'; commands are run only where that is allowed; read "
+            "them, then pass --allow-pipes"
+        )
+    versions = _versions({source: utts[0] for source, utts in by_source.items()})
+    wanted = {utt: asdict(clip) | {"version": versions[clip.source]} for utt, clip in clips.items()}
+    record = Record(out, 0, {"formats": FORMATS, "clips": wanted}, {})
+    files = _files(out, wanted)
+    if record.is_finished() and all(path.is_file() for path in files.values()):
+        return Written(files, {})
+    films = {source for source in by_source if _is_film(source)}
+    if films and not can_be_read():
+        raise without_pyav(min(films))
+    made = out.with_name(f".{out.name}.made")  # so far, each named after what it was made from
+    found = _already(out, made, wanted)
+    faults: dict[str, SerError] = {}
+    overshoots: dict[str, float] = {}
+    for source, utts in tqdm(by_source.items(), desc=str(out), unit="file", disable=None):
+        lacking = {utt: clips[utt] for utt in utts if utt not in found}
+        for utt, piece, rate in _pieces(source, lacking, faults, overshoots):
+            found[utt] = _write(piece, rate, made / _name(wanted[utt]))
+    unreadable = {
+        utt: str(error)
+        for utt, error in faults.items()
+        if clips[utt].source in films and not isinstance(error, CutError)
+    }
+    _raise_all(error for utt, error in faults.items() if utt not in unreadable)
+    if len(unreadable) > len(clips) / 2:
+        _raise_all(faults.values())
+    kept = {utt: entry for utt, entry in wanted.items() if utt in found}
+    with whole_folder(out) as folder:
+        for utt, path in found.items():
+            _link(path, folder / f"{_stem(utt)}{path.suffix}")
+        # Every later stage asks for this record: it would read all audio each time, where the data
+        # directory has the digests of the audio already. A lost file is made anew all the same.
+        Record(folder, 0, {"formats": FORMATS, "clips": kept}, {}).finish(outputs=())
+    shutil.rmtree(made, ignore_errors=True)
+    _tell(overshoots)
+    return Written(_files(out, kept), unreadable)
+
+
+def _pieces(
+    source: str,
+    clips: Mapping[str, Clip],
+    faults: dict[str, SerError],
+    overshoots: dict[str, float],
+) -> Iterator[tuple[str, Any, int]]:
+    """Utterance, samples and rate of each clip of a source; what fails is noted in ``faults``."""
+    if not clips:
+        return
+    try:
+        samples, rate = _decode(source, next(iter(clips)))
+    except SerError as error:
+        faults |= dict.fromkeys(clips, error)
+        return
+    for utt, clip in clips.items():
+        try:
+            piece, overshoots[utt] = _cut(samples, rate, clip, utt)
+        except SerError as error:
+            faults[utt] = error
+        else:
+            yield utt, piece, rate
+
+
+def _files(out: Path, utts: Iterable[str]) -> dict[str, Path]:
+    """The file of each utterance in a finished folder."""
+    loud = {path.stem: path for path in out.absolute().glob("*.au")}
+    return {utt: loud.get(_stem(utt), out.absolute() / f"{_stem(utt)}.flac") for utt in utts}
+
+
+def _name(entry: Mapping[str, Any]) -> str:
+    """What a file is called before it is known to be needed: by its clip and its source's time."""
+    return digest_json(entry)
+
+
+def _already(out: Path, made: Path, wanted: Mapping[str, Mapping[str, Any]]) -> dict[str, Path]:
+    """The files of the same clips that an earlier call made, finished or not."""
+    made.mkdir(parents=True, exist_ok=True)
+    begun = {path.stem: path for path in made.iterdir() if path.suffix in FORMATS}
+    found = {utt: begun[_name(e)] for utt, e in wanted.items() if _name(e) in begun}
+    if (out / "run.json").exists():
+        before = read_record(out)["config"].get("clips", {})
+        same = [utt for utt, entry in wanted.items() if before.get(utt) == entry]
+        found |= {utt: path for utt, path in _files(out, same).items() if path.exists()}
+    return found
+
+
+def _write(piece: Any, rate: int, place: Path) -> Path:
+    """A file that is never seen half-written; its suffix says its format."""
+    suffix = ".flac" if (np.abs(piece) <= 1).all() else ".au"
+    partial = place.with_name(f"{place.name}.partial{suffix}")
+    soundfile.write(partial, piece, rate, FORMATS[suffix])
+    return partial.replace(place.with_name(f"{place.name}{suffix}"))
+
+
+def _link(path: Path, new: Path) -> None:
+    """The same file under another name, without a copy where the file system can."""
+    try:
+        new.hardlink_to(path)
+    except OSError:
+        shutil.copyfile(path, new)
+
+
+def _raise_all(faults: Iterable[SerError]) -> None:
+    """Tells what is wrong with the sources, each once.
+
+    Raises:
+        SerError: There are faults.
+    """
+    found = Faults()
+    for fault in faults:
+        found.add(fault)
+    found.raise_any()
+
+
+def _is_film(source: str) -> bool:
+    """Whether PyAV is to read a source: no command, no place in an archive, no audio file."""
+    return not (is_pipe(source) or place_in_ark(source) or is_audio(Path(source)))
+
+
+def _versions(utt_of: Mapping[str, str]) -> dict[str, str]:
+    """What tells each source from one that takes its place, given an utterance of each.
+
+    Raises:
+        SerError: Files are missing, or entries mean no piece of an archive.
+    """
+    faults = Faults()
+    versions = {}
+    for source, utt in utt_of.items():
+        with faults.noted():
+            versions[source] = _version(source, utt)
+    faults.raise_any()
+    return versions
+
+
+def _version(source: str, utt: str) -> str:
+    """What tells a file from one that takes its place; nothing does for what a command writes."""
+    if is_pipe(source):
+        return "unknown"
+    place = place_in_ark(source)
+    path = place.ark if place else Path(source)
+    require_file(path, utt)
+    status = path.stat()
+    return f"{status.st_size} bytes, {status.st_mtime_ns} ns"
+
+
+def _stem(utt: str) -> str:
+    """The name of an utterance's file without its extension."""
+    stem = quote(utt, safe="")
+    if len(stem) > MAX_STEM_BYTES:  # what is quoted is ASCII
+        stem = hashlib.sha256(utt.encode()).hexdigest()
+    return stem
+
+
+def _decode(source: str, utt: str) -> tuple[Any, int]:
+    """Samples (N,) of a source, +-1, its channels averaged, and their rate in Hz."""
+    place = place_in_ark(source)
+    if place:
+        return place.read(utt)
+    if _is_film(source):
+        return decode_film(Path(source), source)
+    output = output_of(source) if is_pipe(source) else None
+    try:
+        stream = Path(source) if output is None else io.BytesIO(output)
+        samples, rate = read_samples(stream, source, utt)
+    except (soundfile.SoundFileError, OSError) as error:
+        what = "not readable as audio" if output is None else f"wrote {len(output)} bytes, no audio"
+        raise SerError(
+            f"{source}: {what} ({utt}; {reason_of(error)}); mend or remove it"
+        ) from error
+    if not np.isfinite(samples).all():
+        raise SerError(
+            f"{source}: samples that are not finite ({utt}); expected numbers; replace the file"
+        )
+    return samples.mean(axis=1), rate
+
+
+def _cut(samples: Any, rate: int, clip: Clip, utt: str) -> tuple[Any, float]:
+    """The piece, and the seconds by which it should have ended beyond its source."""
+    seconds = len(samples) / rate
+    end = seconds if clip.end is None else clip.end
+    piece = samples[round(clip.start * rate) : round(end * rate)] if 0 <= clip.start < end else []
+    if end > seconds + MAX_OVERSHOOT_S or not len(piece):
+        raise SerError(
+            f"{clip.source}: the piece from {clip.start} to {end} s ({utt}) of {seconds:.2f} s at "
+            f"{rate} Hz has {len(piece)} samples; expected some, and an end at most "
+            f"{MAX_OVERSHOOT_S} s beyond the recording's; mend its start and end"
+        )
+    return piece, end - seconds
+
+
+def _tell(overshoots: Mapping[str, float]) -> None:
+    late = [utt for utt, seconds in overshoots.items() if seconds > ROUNDING_S]
+    if late:
+        logger.warning(
+            "warning: %s pieces (%s the first) end up to %.3f s beyond their recordings; cut there",
+            len(late),
+            late[0],
+            max(overshoots.values()),
+        )

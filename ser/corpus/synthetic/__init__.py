@@ -1,0 +1,1 @@
+"""The generated corpus of egs/mini, whose answers are known."""

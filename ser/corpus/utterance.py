@@ -1,0 +1,259 @@
+"""Emotional utterances of any corpus -> a Kaldi data directory, no utterance lost in silence."""
+
+import difflib
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tqdm import tqdm
+
+from ser.audio.reading import measure_durations
+from ser.base.errors import Faults, SerError
+from ser.base.files import digest_file, write_text
+from ser.base.log import logger
+from ser.config.schema import LabelsConfig
+from ser.corpus.segments import Clip
+from ser.kaldi.data_dir import write_data_dir
+
+NO_AUDIO = "no audio"  # a reason to leave an utterance out
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmotionUtterance:
+    """One utterance as its corpus describes it.
+
+    Attributes:
+        utt: Our id, the speaker in front.
+        utt_orig: The published id.
+        spk: Speaker.
+        gender: ``f`` or ``m``; empty where the corpus does not tell.
+        session: What the corpus keeps apart as one recording, or the group of a fold.
+        label: The corpus's own label.
+        wav: Audio file, or a film.
+        transcript: Normalised words; may be empty.
+        attributes: Further tables, value by table name (``utt2scene``, ``utt2votes``, ...).
+        clip: What its audio is cut from or written by, in place of ``wav``.
+    """
+
+    utt: str
+    utt_orig: str
+    spk: str
+    gender: str
+    session: str
+    label: str
+    wav: Path
+    transcript: str
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    clip: Clip | None = None
+
+
+@dataclass(frozen=True)
+class EmotionCorpus:
+    """A corpus as its parser read it.
+
+    Attributes:
+        utterances: All that have audio and a label.
+        excluded: What the parser left out, by our id, with the reason.
+    """
+
+    utterances: Sequence[EmotionUtterance]
+    excluded: Mapping[str, str] = field(default_factory=dict)
+
+
+def unique(utterances: Iterable[EmotionUtterance]) -> dict[str, EmotionUtterance]:
+    """Utterances by id.
+
+    Raises:
+        SerError: Ids stand for two utterances.
+    """
+    found: dict[str, EmotionUtterance] = {}
+    faults = Faults()
+    for utterance in utterances:
+        if found.setdefault(utterance.utt, utterance) is not utterance:
+            fault = SerError(
+                f"{utterance.wav}: the id {utterance.utt} is also that of "
+                f"{found[utterance.utt].wav}; expected each id once; remove one"
+            )
+            faults.add(fault)
+    faults.raise_any()
+    return found
+
+
+def without_copies(utterances: Iterable[EmotionUtterance]) -> list[EmotionUtterance]:
+    """Each utterance once: files that are the same to the byte, as of a nested copy, are told.
+
+    The one in the fewest folders is kept.
+
+    Raises:
+        SerError: An id has files that differ.
+    """
+    found: dict[str, EmotionUtterance] = {}
+    faults = Faults()
+    copies = []
+    for u in sorted(utterances, key=lambda u: len(u.wav.parts)):
+        first = found.setdefault(u.utt, u).wav
+        if first == u.wav:
+            continue
+        copies.append(u.wav)
+        if first.stat().st_size != u.wav.stat().st_size or digest_file(first) != digest_file(u.wav):
+            fault = SerError(
+                f"{u.wav}: {first} is another file of the same utterance, and differs; expected "
+                "one; remove the wrong one"
+            )
+            faults.add(fault)
+    faults.raise_any()
+    if copies:
+        logger.warning(
+            "warning: %s files are copies of others to the byte (%s the first); each is read once",
+            *(len(copies), copies[0]),
+        )
+    return list(found.values())
+
+
+def check_labels(utterances: Iterable[EmotionUtterance], labels: LabelsConfig) -> None:
+    """Holds a corpus to the label map.
+
+    Raises:
+        SerError: Labels are neither in a class nor excluded.
+    """
+    known = {*labels.class_of, *labels.exclude}
+    utts_of: dict[str, list[str]] = defaultdict(list)
+    for u in utterances:
+        if u.label not in known:
+            utts_of[u.label].append(u.utt)
+    faults = Faults()
+    for label, utts in sorted(utts_of.items()):
+        near = difflib.get_close_matches(label.casefold(), known, n=1)
+        more = f" and {len(utts) - 1} more" if len(utts) > 1 else ""
+        fault = SerError(
+            f"labels.yaml: the label '{label}' of {utts[0]}{more}: neither in a class nor in "
+            "'exclude'; expected every label of the corpus; add it to one of them, or mend it in "
+            f"the corpus{f' (is it {near[0]!r}?)' if near else ''}"
+        )
+        faults.add(fault)
+    faults.raise_any()
+
+
+def choose(
+    utterances: Iterable[EmotionUtterance], labels: LabelsConfig, excluded: Mapping[str, str]
+) -> tuple[dict[str, EmotionUtterance], dict[str, str]]:
+    """Which utterances are kept, by id, and why the others are not; no audio is looked at.
+
+    Args:
+        utterances: All utterances of the corpus that have audio.
+        labels: The class of each corpus label, and the labels left out on purpose.
+        excluded: Utterances that the corpus's parser left out already, with the reason.
+
+    Raises:
+        SerError: An id stands for two utterances, a label is in neither list, or a class has no
+            utterance.
+    """
+    found = unique(utterances)
+    check_labels(found.values(), labels)
+    reasons = dict(excluded)
+    for utt, u in found.items():
+        if u.label in labels.exclude:
+            reasons[utt] = f"label {u.label} is in 'exclude' of labels.yaml"
+    kept = {utt: u for utt, u in found.items() if utt not in reasons}
+    classes = {labels.class_of[u.label] for u in kept.values()}
+    empty = [name for name in labels.names if name not in classes]
+    if empty:
+        raise SerError(
+            f"labels.yaml: the class '{empty[0]}' has 0 of {len(kept)} utterances; expected some; "
+            "check the corpus and the map"
+        )
+    return kept, reasons
+
+
+def write_emotion_dir(
+    folder: Path,
+    utterances: Iterable[EmotionUtterance],
+    labels: LabelsConfig,
+    excluded: Mapping[str, str],
+) -> None:
+    """Maps the labels, and writes tables and ``excluded.tsv`` (utterance, reason).
+
+    Args:
+        folder: An empty folder.
+        utterances: All utterances of the corpus that have audio.
+        labels: The class of each corpus label, and the labels left out on purpose.
+        excluded: Utterances that the corpus's parser left out already, with the reason.
+
+    Raises:
+        SerError: As for ``choose``, or audio is missing or unreadable, a speaker is of two sexes,
+            or an attribute has the name of a table that stands already.
+    """
+    kept, reasons = choose(utterances, labels, excluded)
+    tables = {
+        "wav.scp": {utt: str(u.wav.absolute()) for utt, u in kept.items()},
+        "text": {utt: u.transcript for utt, u in kept.items()},
+        "utt2spk": {utt: u.spk for utt, u in kept.items()},
+        "utt2dur": measure_durations({utt: u.wav for utt, u in kept.items()}),
+        "utt2emo": {utt: labels.class_of[u.label] for utt, u in kept.items()},
+        "utt2emo_raw": {utt: u.label for utt, u in kept.items()},
+        "utt2session": {utt: u.session for utt, u in kept.items()},
+        "utt2orig": {utt: u.utt_orig for utt, u in kept.items()},
+    }
+    genders = _genders(kept.values())
+    if genders:
+        tables["spk2gender"] = genders
+    for name in sorted({name for u in kept.values() for name in u.attributes}):
+        if name in tables:
+            raise SerError(
+                f"{name}: an attribute has the name of a table of the corpus; expected another "
+                "name; rename it"
+            )
+        tables[name] = {utt: u.attributes.get(name, "") for utt, u in kept.items()}
+    write_data_dir(folder, tables)
+    write_exclusions(folder, reasons)
+    classes = Counter(tables["utt2emo"].values())
+    counts = ", ".join(f"{name} {classes[name]}" for name in labels.names)
+    num_speakers = len(set(tables["utt2spk"].values()))
+    logger.info("%s utterances of %s speakers: %s", len(kept), num_speakers, counts)
+
+
+def _genders(utterances: Iterable[EmotionUtterance]) -> dict[str, str]:
+    """The sex of each speaker; of nobody where it is not known of everybody, as the table asks."""
+    genders: dict[str, str] = {}
+    for u in utterances:
+        known = genders.get(u.spk) or u.gender
+        if u.gender and u.gender != known:
+            raise SerError(
+                f"{u.utt}: the speaker {u.spk} is {u.gender} here and {known} elsewhere; expected "
+                "one gender of a speaker; mend the corpus's table"
+            )
+        genders[u.spk] = known
+    unknown = [spk for spk, gender in genders.items() if not gender]
+    if not unknown:
+        return genders
+    if len(unknown) < len(genders):
+        logger.warning(
+            "warning: no gender of %s of %s speakers (%s the first): folds are not evened by it",
+            len(unknown),
+            len(genders),
+            unknown[0],
+        )
+    return {}
+
+
+def write_exclusions(folder: Path, reasons: Mapping[str, str]) -> None:
+    """Lists what was left out in ``excluded.tsv`` and says how many for each reason."""
+    lines = (f"{utt}\t{reasons[utt]}\n" for utt in sorted(reasons))
+    write_text(folder / "excluded.tsv", "utt\treason\n" + "".join(lines))
+    kinds = Counter(reason.partition(":")[0] for reason in reasons.values())
+    for reason, count in sorted(kinds.items()):
+        said = f"left out {count}: {reason} (listed in excluded.tsv)"
+        if reason == NO_AUDIO:
+            logger.warning("warning: %s; is the corpus whole?", said)
+        else:
+            logger.info(said)
+
+
+def digest_audio(wavs: Mapping[str, Path]) -> dict[str, str]:
+    """SHA-256 of each utterance's audio file, in hexadecimal."""
+    with ThreadPoolExecutor(4) as pool:
+        digests = pool.map(digest_file, wavs.values())
+        progress = tqdm(digests, total=len(wavs), desc="digests", unit="utt", disable=None)
+        return dict(zip(wavs, progress, strict=True))

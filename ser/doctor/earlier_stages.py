@@ -1,0 +1,107 @@
+"""Whether what a call of ``run.sh`` takes from earlier stages is there, whole and not stale."""
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from ser.base.errors import SerError
+from ser.base.files import digest_json, read_json
+from ser.base.log import logger
+from ser.base.record import first_difference, read_record, require, rerun_hint
+from ser.config.features import load_features
+from ser.config.load import load_config
+from ser.config.pretraining import start_of
+from ser.config.protocol import ProtocolConfig, under_protocol
+from ser.config.schema import SCRATCH, BpeConfig, LabelsConfig, PretrainConfig
+from ser.config.systems import load_system
+from ser.corpus.parsers.librispeech import require_subsets
+from ser.doctor.asked import HERE, READ, SER, Asked, Check
+from ser.feats.speed import speed_dir, speed_factors
+from ser.kaldi.data_dir import require_data_dir
+
+
+def earlier_stages(asked: Asked) -> Iterator[Check]:
+    """What the first stages that are asked for read of those before them: whole and not stale."""
+
+    def reads(made_by: int, *stages: int) -> bool:
+        return asked.stage > made_by and any(map(asked.runs, stages))
+
+    if reads(0, 1):
+        yield from (partial(require_data_dir, Path("data") / part) for part in asked.parts)
+    if reads(0, 1, 4):
+        yield partial(_same, SER, asked.conf / "labels.yaml", 0)
+    if asked.read_speech and reads(0, 2):
+        yield partial(require_data_dir, READ)
+    if reads(1, 4, 5) and asked.networks:
+        speeds = speed_factors(asked.conf, asked.systems)["ser"]
+        feats = asked.dump / "ser"
+        for folder in (feats, *(speed_dir(feats, factor) for factor in speeds)):
+            yield partial(require, folder, 1)
+        yield partial(_same, feats, asked.conf / "fbank.yaml", 1)
+    if asked.trains_encoder and reads(1, 3):
+        yield from (partial(require, asked.dump / p, 1) for p in ("asr_train", "asr_valid"))
+    if asked.trains_encoder and asked.stage > 0 and any(map(asked.runs, (1, 2, 3))):
+        yield partial(_subsets, asked)
+    if asked.recogniser == HERE:
+        if (asked.trains_encoder and reads(2, 3)) or (asked.heads and reads(2, 4, 5)):
+            yield partial(require, asked.bpe, 2)
+            yield partial(_same, asked.bpe, asked.conf / "bpe.yaml", 2)
+        if reads(3, 4, 5):
+            starts = {start_of(load_system(asked.conf, name)) for name in asked.systems} - {SCRATCH}
+            yield from (partial(require, asked.pretrain / name, 3) for name in sorted(starts))
+    if asked.runs(4) and not asked.force:
+        yield partial(_runs_of_another_configuration, asked)
+    if reads(5, 6):
+        yield partial(require, asked.exp_dir / "predictions", 5)
+
+
+def _runs_of_another_configuration(asked: Asked) -> None:
+    """As ``claim_training_folder`` finds them in stage 4, as far as the system's YAML tells."""
+    protocol = load_config(asked.protocol, ProtocolConfig)
+    others = []
+    for name, system in asked.networks.items():
+        now = {"system": under_protocol(name, system, protocol, asked.protocol).model_dump()}
+        for folder in _begun(asked, name):
+            then = {"system": read_json(folder / "started.json")["config"].get("system")}
+            if digest_json(then) != digest_json(now):
+                others.append((folder, first_difference(then, now)))
+    if others:
+        folder, difference = others[0]
+        more = f", and so do {len(others) - 1} more folders" if len(others) > 1 else ""
+        raise SerError(
+            f"{folder}: holds another run ({difference}){more}; --force moves them aside and "
+            "starts anew"
+        )
+
+
+def _begun(asked: Asked, system: str) -> Iterator[Path]:
+    """The folders in which runs that are asked for have trained."""
+    wanted = [f"fold{name}" for name in asked.folds.split()]
+    for seed in asked.seeds.split():
+        for folder in sorted((asked.exp_dir / system / f"seed{seed}").glob("fold*")):
+            is_asked = folder.name in wanted if wanted else "." not in folder.name
+            if is_asked and all((folder / n).exists() for n in ("started.json", "train.jsonl")):
+                yield folder
+
+
+def _same(folder: Path, path: Path, stage: int) -> None:
+    """Warns where a folder was made with another configuration than a file has now."""
+    if not (folder / "run.json").exists():
+        return
+    now = {
+        "labels.yaml": lambda: load_config(path, LabelsConfig).record(),
+        "fbank.yaml": lambda: load_features(path.parent).model_dump(),
+        "bpe.yaml": lambda: load_config(path, BpeConfig).model_dump(),
+    }[path.name]()
+    then = read_record(folder)["config"]
+    if any(then.get(key, value) != value for key, value in now.items()):
+        logger.warning(
+            "%s: made with another %s (%s), and is taken as it is; to make it anew: %s",
+            *(folder, path, first_difference(then, now), rerun_hint(stage)),
+        )
+
+
+def _subsets(asked: Asked) -> None:
+    for name, config in asked.encoders.items():
+        if isinstance(config, PretrainConfig):
+            require_subsets(READ, config, asked.conf / "pretrain" / f"{name}.yaml")

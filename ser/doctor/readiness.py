@@ -1,0 +1,210 @@
+"""Whether a call of ``run.sh`` can succeed, as far as that is known before its first stage.
+
+Every check raises ``SerError`` with what is wrong and what mends it, or warns through the log; none
+reads audio, features or weights, or imports torch.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+from ser.base.errors import SerError
+from ser.base.options import whole_numbers
+from ser.base.record import read_record, require
+from ser.config.controls import FunctionalsConfig
+from ser.config.features import load_features, require_same_features
+from ser.config.load import load_config
+from ser.config.pretraining import refuse_without_recogniser
+from ser.config.protocol import ProtocolConfig, under_protocol
+from ser.config.schema import BpeConfig, LabelsConfig, SystemConfig
+from ser.config.systems import load_system
+from ser.corpus.fold_files import choose_folds, require_folds
+from ser.data.wordless import trainable_systems
+from ser.doctor.asked import HERE, NONE, READ, SER, Asked, Check
+from ser.doctor.earlier_stages import earlier_stages
+from ser.doctor.given import given, require_package
+from ser.doctor.room import room_for_features, room_for_models
+from ser.kaldi.table import read_table
+from ser.text.bpe import Tokenizer, check_num_pieces
+from ser.train.engine.shutdown import deadline_after
+
+
+def checks(asked: Asked) -> Iterator[tuple[str, Check]]:
+    """All checks of a call, each with the name of its kind."""
+    kinds: dict[str, Callable[[Asked], Iterator[Check]]] = {
+        "options": _options,
+        "configuration": _configuration,
+        "corpora": given,
+        "recogniser": _recogniser,
+        "folds": _folds,
+        "earlier stages": earlier_stages,
+        "text": _text,
+        "disk": _disk,
+    }
+    for kind, make in kinds.items():
+        yield from ((kind, check) for check in _told(make, asked))
+
+
+def _told(make: Callable[[Asked], Iterator[Check]], asked: Asked) -> list[Check]:
+    """The checks of a kind; what is wrong before there are any is one of them."""
+    made: list[Check] = []
+    try:
+        for check in make(asked):
+            made.append(check)
+    except SerError as error:
+        made.append(partial(_refuse, str(error)))
+    return made
+
+
+def _refuse(message: str) -> None:
+    raise SerError(message)
+
+
+def _options(asked: Asked) -> Iterator[Check]:
+    if not 0 <= asked.stage <= asked.stop_stage <= 6:
+        yield partial(
+            _refuse,
+            f"--stage {asked.stage} --stop-stage {asked.stop_stage}: no range of the stages 0 to 6",
+        )
+    for option, value, least in (
+        ("--nj", asked.nj, 1),
+        ("--jobs", asked.jobs, 1),
+        ("--ngpu", asked.ngpu, 0),
+    ):
+        if value is not None and value < least:
+            yield partial(_refuse, f"{option} {value}: expected {least} or more")
+    yield partial(whole_numbers, "--seeds", asked.seeds)
+    yield partial(deadline_after, asked.max_minutes)
+    yield partial(_gpus, asked)
+
+
+def _gpus(asked: Asked) -> None:
+    """Counts NVIDIA's devices; where there are others, only PyTorch can tell."""
+    if asked.cmd == "slurm" or not (asked.runs(3) or asked.runs(4)):
+        return
+    found = [path for path in Path("/dev").glob("nvidia*") if path.name[6:].isdecimal()]
+    others = any(Path("/dev", name).exists() for name in ("kfd", "dxg"))
+    if len(found) < asked.ngpu and not others:
+        raise SerError(
+            f"--ngpu {asked.ngpu}: PyTorch sees {len(found)} GPUs; expected {asked.ngpu}; pass a "
+            "smaller number (0: the CPU)"
+        )
+
+
+def _configuration(asked: Asked) -> Iterator[Check]:
+    yield partial(load_config, asked.conf / "labels.yaml", LabelsConfig)
+    yield partial(load_features, asked.conf)
+    yield partial(load_config, asked.protocol, ProtocolConfig)
+    if asked.cmd == "slurm" and not Path("conf/slurm.conf").exists():
+        yield partial(_refuse, "conf/slurm.conf: no such file; expected sbatch's options; write it")
+    for name in asked.systems:
+        yield partial(load_system, asked.conf, name)
+        yield partial(_fits_features, asked, name)
+        yield partial(_fits_protocol, asked, name)
+    if asked.read_speech:
+        yield partial(load_config, asked.conf / "bpe.yaml", BpeConfig)
+    for name, encoder in asked.encoders.items():
+        yield partial(_bands, asked, f"pretrain/{name}.yaml", encoder.encoder.num_mel_bins)
+
+
+def _fits_features(asked: Asked, name: str) -> None:
+    system = load_system(asked.conf, name)
+    if isinstance(system, FunctionalsConfig) and asked.runs(5):
+        require_package("opensmile", f"{name} needs it (its licence allows research only)")
+    if isinstance(system, SystemConfig):
+        _bands(asked, f"{name}.yaml", system.model.num_mel_bins)
+
+
+def _fits_protocol(asked: Asked, name: str) -> None:
+    system = load_system(asked.conf, name)
+    if isinstance(system, SystemConfig):
+        protocol = load_config(asked.protocol, ProtocolConfig)
+        under_protocol(name, system, protocol, asked.protocol)
+
+
+def _bands(asked: Asked, name: str, num_mel_bins: int) -> None:
+    found = load_features(asked.conf).num_mel_bins
+    if found != num_mel_bins:
+        raise SerError(
+            f"{asked.conf / 'fbank.yaml'}: num_mel_bins {found}; {name} expects {num_mel_bins}; "
+            "write the same number into both"
+        )
+
+
+def _recogniser(asked: Asked) -> Iterator[Check]:
+    """Holds the systems to the recogniser that there is to be."""
+    if asked.recogniser == NONE and asked.stop_stage > 0:
+        # Whether the corpus has words, so that a CTC head can be, is known after stage 0.
+        sure = [name for name in asked.systems if name not in asked.heads]
+        yield partial(refuse_without_recogniser, asked.conf, asked.systems, sure)
+    elif asked.recogniser not in (HERE, NONE) and asked.stop_stage > 3:
+        for name in asked.encoders:
+            yield partial(_encoder_of_another, asked, asked.pretrain / name)
+        if asked.heads:
+            yield partial(require, asked.bpe, 2)
+
+
+def _encoder_of_another(asked: Asked, folder: Path) -> None:
+    trained_on = require(folder, 3)["notes"].get("fbank", {})
+    features = load_features(asked.conf).model_dump()
+    require_same_features(features, trained_on, asked.conf / "fbank.yaml", str(folder))
+
+
+def _folds(asked: Asked) -> Iterator[Check]:
+    """Those that are asked for, as soon as there are some of this protocol."""
+    folder = asked.exp_dir / "folds"
+    if asked.stage == 0:
+        protocol = load_config(asked.protocol, ProtocolConfig)
+        there = (folder / "run.json").exists()
+        if there and read_record(folder)["config"] == protocol.model_dump():
+            yield partial(choose_folds, folder, asked.folds)
+    elif asked.stop_stage > 3:
+        yield partial(choose_folds, folder, asked.folds)
+        if asked.stage < 6:
+            yield partial(_folds_of_protocol, asked, folder)
+
+
+def _folds_of_protocol(asked: Asked, folder: Path) -> None:
+    if (folder / "run.json").exists():
+        protocol = load_config(asked.protocol, ProtocolConfig)
+        require_folds(folder, protocol.model_dump(), asked.protocol)
+
+
+def _text(asked: Asked) -> Iterator[Check]:
+    """What transcripts allow, once stage 0 has written them."""
+    if asked.stage == 0:
+        return
+    if asked.read_speech and asked.runs(2) and (READ / "text").exists():
+        yield partial(_pieces, asked)
+    if (SER / "text").exists() and asked.stop_stage > 3:
+        if asked.recogniser == NONE:
+            yield partial(_words_without_recogniser, asked)
+        elif asked.heads and (asked.stage > 2 or asked.recogniser != HERE):
+            yield partial(_script, asked)
+
+
+def _pieces(asked: Asked) -> None:
+    config = load_config(asked.conf / "bpe.yaml", BpeConfig)
+    made = (asked.bpe / "run.json").exists() and read_record(asked.bpe)["config"]
+    if made != config.model_dump():
+        check_num_pieces(read_table(READ / "text").values(), config, READ / "text")
+
+
+def _words_without_recogniser(asked: Asked) -> None:
+    systems = trainable_systems(asked.conf, asked.systems, SER)
+    refuse_without_recogniser(asked.conf, systems, systems)
+
+
+def _script(asked: Asked) -> None:
+    model = asked.bpe / "bpe.model"
+    if model.exists():
+        Tokenizer.load(model).encode_all(read_table(SER / "text"), SER / "text")
+
+
+def _disk(asked: Asked) -> Iterator[Check]:
+    if asked.stage == 0:  # what there is to write is not known, and is asked again after it
+        return
+    if asked.runs(1):
+        yield partial(room_for_features, asked)
+    if asked.runs(4):
+        yield partial(room_for_models, asked)

@@ -1,0 +1,69 @@
+"""Whether the disk has room for what stages 1 and 4 are going to write."""
+
+import shutil
+from pathlib import Path
+
+from ser.base.errors import SerError
+from ser.config.features import FeaturesConfig, WhisperMelConfig, load_features
+from ser.config.schema import SCRATCH
+from ser.corpus.fold_files import choose_folds
+from ser.doctor.asked import Asked
+from ser.feats.speed import speed_dir, speed_factors
+from ser.kaldi.table import read_table
+
+BYTES = {"float32": 4.0, "kaldi_compressed": 1.0}  # of a value of the features on the disk
+CHECKPOINT = 4  # a run in training holds its weights, two moments of Adam and the last epoch
+
+
+def room_for_features(asked: Asked) -> None:
+    """Stage 1 writes frames x bands x 4 bytes (compressed 1) of what stage 0 found."""
+    config, speeds = load_features(asked.conf), speed_factors(asked.conf, asked.systems)
+    needed = 0.0
+    for part in asked.parts:
+        durations = Path("data") / part / "utt2dur"
+        if not durations.exists():
+            continue
+        seconds = [float(value) for value in read_table(durations).values()]
+        for factor in (1.0, *speeds.get(part, [])):
+            out = asked.dump / part if factor == 1.0 else speed_dir(asked.dump / part, factor)
+            if not (out / "run.json").exists():
+                written = sum(path.stat().st_size for path in out.glob(".feats.*.partial"))
+                needed += feature_bytes(config, [s / factor for s in seconds]) - written
+    told = "features (frames x bands x bytes of a value)"
+    _require_room(asked.dump, needed, told, "storage: kaldi_compressed in fbank.yaml takes 1/4")
+
+
+def feature_bytes(config: FeaturesConfig, seconds: list[float]) -> float:
+    """What the features of utterances of such lengths take on the disk."""
+    least = config.pad_seconds or 0.0 if isinstance(config, WhisperMelConfig) else 0.0
+    total = sum(max(least, length) for length in seconds)
+    return total * 1000 / config.frame_shift_ms * config.num_mel_bins * BYTES[config.storage]
+
+
+def room_for_models(asked: Asked) -> None:
+    """Stage 4 writes a model a run, as large as the encoder that it starts from."""
+    folds, needed = asked.exp_dir / "folds", 0.0
+    names = choose_folds(folds, asked.folds) if (folds / "run.json").exists() else []
+    for name, system in asked.networks.items():
+        start = asked.pretrain / system.init / "model.safetensors"
+        if system.init != SCRATCH and start.exists():
+            runs = [
+                asked.exp_dir / name / f"seed{seed}" / f"fold{fold}"
+                for seed in asked.seeds.split()
+                for fold in names
+            ]
+            missing = sum(not (run / "model.safetensors").exists() for run in runs)
+            needed += start.stat().st_size * (missing + CHECKPOINT * bool(missing))
+    told = "models (a run's is as large as its encoder)"
+    _require_room(asked.exp_dir, needed, told, "fewer --seeds or --systems at a time take less")
+
+
+def _require_room(folder: Path, needed: float, what: str, advice: str) -> None:
+    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    free = shutil.disk_usage(there).free
+    if needed > free:
+        raise SerError(
+            f"{folder}: {needed / 1e9:.2f} GB of {what} to write, and {free / 1e9:.2f} GB are "
+            f"free; expected room for all; make room, or let {folder} be a link to another disk "
+            f"({advice})"
+        )

@@ -1,0 +1,1 @@
+"""The frame of the pages: style, scripts, what may be loaded."""

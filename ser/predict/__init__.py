@@ -1,0 +1,1 @@
+"""Stage 5: what trained systems, and controls without a network, say of the folds."""

@@ -1,0 +1,195 @@
+"""Stage 5: each model on the fold that it never saw."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from tqdm import tqdm
+
+from ser.base.errors import SerError
+from ser.base.files import read_json, write_text
+from ser.base.log import logger
+from ser.base.outputs import faults
+from ser.base.record import Record, require, rerun_hint
+from ser.config.controls import FunctionalsConfig, ProbeConfig, WordsConfig
+from ser.config.load import load_config
+from ser.config.schema import LabelsConfig
+from ser.config.systems import load_system
+from ser.corpus.fold_files import TEST, fold_list_name
+from ser.data.utterances import FeatureDir, read_feature_dir
+from ser.predict.functionals import functionals_record
+from ser.predict.linear import predict_from_vectors
+from ser.predict.prediction import Prediction, table_digest
+from ser.predict.probe import probe_record
+from ser.predict.run import predict_parts
+from ser.predict.words import predict_from_words, source_run
+from ser.train.device import prepare_process
+from ser.train.resolve import FinetuneRun
+
+STAGE = 4  # which trains
+ATTRIBUTES = (
+    "spk2gender",
+    "utt2emo_raw",
+    "utt2type",
+    "utt2scene",
+    "utt2cue",
+    "utt2dur",
+    "utt2votes",
+)
+
+
+def predict_all(runs: Sequence[FinetuneRun]) -> None:
+    """Writes ``predictions/<system>/seed<s>_fold<k>.tsv`` of every run, and ``attributes.tsv``.
+
+    A table that is there and belongs to the run and its weights is kept.
+
+    Raises:
+        SerError: A run is not finished, or was made from other inputs than are there now.
+    """
+    started = time.time()
+    out = runs[0].exp_dir / "predictions"
+    prepare_process(runs[0].num_threads, seed=0)
+    features = read_feature_dir(runs[0].feats)
+    labels = load_config(runs[0].conf / "labels.yaml", LabelsConfig)
+    sources = [_source(run, labels, features) for run in runs]
+    inputs = _still_valid(out)
+    seedless: dict[tuple[str, str], list[Prediction]] = {}  # by system and fold
+    for run, source in tqdm(
+        list(zip(runs, sources, strict=True)), desc="predictions", unit="run", disable=None
+    ):
+        record = source.record
+        inputs[str(run.folder)] = record.identity
+        path = _table_of(out, str(run.folder))
+        if not _is_table_of(path, record):
+            predictions = seedless.get((run.system, run.fold)) or source.predict()
+            if not source.has_seed:
+                seedless[run.system, run.fold] = predictions
+            _write_table(path, run, features, labels, predictions)
+            digest = table_digest(path, record.folder, record.identity)
+            write_text(path.with_suffix(".sha256"), digest)
+    _write_attributes(out / "attributes.tsv", features)
+    outputs = [out / "attributes.tsv", *(_table_of(out, name) for name in inputs)]
+    Record(out, 5, {}, inputs, started).finish(outputs, num_tables=len(runs))
+    logger.info("%s tables in %s", len(runs), out)
+
+
+def _table_of(out: Path, run: str) -> Path:
+    """Where the predictions of a run's folder, ``exp/<system>/seed<s>/fold<k>``, are written."""
+    system, seed, fold = Path(run).parts[-3:]
+    return out / system / f"{seed}_{fold}.tsv"
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Where the predictions of a run come from.
+
+    Attributes:
+        record: Of what they are made from.
+        predict: Makes them.
+        has_seed: Whether the run's seed plays a part.
+    """
+
+    record: Record
+    predict: Callable[[], list[Prediction]]
+    has_seed: bool = True
+
+
+def _source(run: FinetuneRun, labels: LabelsConfig, features: FeatureDir) -> _Source:
+    system = load_system(run.conf, run.system)
+    if isinstance(system, FunctionalsConfig | ProbeConfig):
+        if isinstance(system, ProbeConfig):
+            record = probe_record(run, system)
+        else:
+            record = functionals_record(run, system, features)
+        predict = partial(predict_from_vectors, run, system, labels.names, features, record.folder)
+        return _Source(record, predict, has_seed=False)
+    resolved = source_run(run)
+    if not resolved.record.is_finished():
+        if (resolved.run.folder / "run.json").exists():
+            require(resolved.run.folder, STAGE)  # says what is lost
+        raise SerError(
+            f"{resolved.run.folder}: not trained, or with another configuration than there is now; "
+            f"expected {resolved.run.name}; run {rerun_hint(STAGE)}"
+        )
+    if isinstance(system, WordsConfig):
+        return _Source(resolved.record, partial(predict_from_words, resolved, features))
+    return _Source(resolved.record, lambda: list(predict_parts(resolved, features, (TEST,))))
+
+
+def _is_table_of(path: Path, record: Record) -> bool:
+    """Whether a table is there, whole, and belongs to the run and its weights."""
+    made_from = path.with_suffix(".sha256")
+    if not (path.exists() and made_from.exists()):
+        return False
+    return made_from.read_text() == table_digest(path, record.folder, record.identity)
+
+
+def _still_valid(out: Path) -> dict[str, str]:
+    """The runs of an earlier call whose tables are as written and still belong to their weights."""
+    path = out / "run.json"
+    if not path.exists():
+        return {}
+    record = read_json(path)
+    earlier: dict[str, str] = record["inputs"]
+    sealed = record.get("outputs", {})
+    path.unlink()
+    records = {name: Path(name) / "run.json" for name in earlier}
+    return {
+        name: identity
+        for name, identity in earlier.items()
+        if records[name].exists()
+        and read_json(records[name])["identity"] == identity
+        and _table_of(out, name).exists()
+        and not faults(out, {k: v for k, v in sealed.items() if out / k == _table_of(out, name)})
+    }
+
+
+def _write_table(
+    path: Path,
+    run: FinetuneRun,
+    features: FeatureDir,
+    labels: LabelsConfig,
+    predictions: list[Prediction],
+) -> None:
+    data = features.data
+    fold_list = fold_list_name(run.exp_dir / "folds", run.fold)
+    header = [
+        "utt",
+        "spk",
+        "session",
+        "fold_list",
+        "ref",
+        "hyp",
+        *(f"post_{n}" for n in labels.names),
+    ]
+    header += ["ref_text"] + ["ctc_text"] * (predictions[0].words is not None)
+    rows = [header]
+    for p in sorted(predictions, key=lambda p: p.utt):
+        rows.append(
+            [
+                p.utt,
+                data["utt2spk"][p.utt],
+                data["utt2session"][p.utt],
+                fold_list,
+                data["utt2emo"][p.utt],
+                p.best_of(labels.names),
+                *(f"{x:.6f}" for x in p.posteriors),
+                data["text"][p.utt],
+                *([] if p.words is None else [p.words]),
+            ]
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(path, "".join("\t".join(row) + "\n" for row in rows))
+
+
+def _write_attributes(path: Path, features: FeatureDir) -> None:
+    """What the breakdowns of stage 6 group by, as far as the corpus knows it."""
+    tables = features.data.tables
+    columns = {name[name.index("2") + 1 :]: tables[name] for name in ATTRIBUTES if name in tables}
+    by_speaker = {"gender"}
+    rows = [["utt", *columns]]
+    for utt, spk in tables["utt2spk"].items():
+        rows.append([utt, *(t[spk if n in by_speaker else utt] for n, t in columns.items())])
+    write_text(path, "".join("\t".join(row) + "\n" for row in rows))

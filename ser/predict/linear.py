@@ -1,0 +1,145 @@
+"""Linear classifiers of one vector an utterance, under the folds of the experiment."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from safetensors.numpy import load_file, save_file
+from threadpoolctl import threadpool_limits
+
+from ser.base.files import readable_by_umask, whole_folder
+from ser.base.record import Record
+from ser.config.controls import FunctionalsConfig, ProbeConfig
+from ser.corpus.fold_files import TEST, TRAIN, read_fold
+from ser.data.utterances import FeatureDir
+from ser.predict.prediction import Prediction
+from ser.train.resolve import FinetuneRun
+
+if TYPE_CHECKING:  # scikit-learn takes seconds to import: not before it is needed
+    from sklearn.pipeline import Pipeline
+
+FILE = "vectors.safetensors"
+Floats = npt.NDArray[np.float64]
+MakeModel = Callable[[float], "Pipeline"]
+
+
+def write_vectors(
+    record: Record, values: Mapping[str, npt.NDArray[np.float32]], **notes: Any
+) -> None:
+    """Writes a vector for each utterance, whole or not at all, with notes for the record."""
+    with whole_folder(record.folder) as folder:
+        with readable_by_umask(folder / FILE):
+            save_file(dict(values), folder / FILE)
+        Record(folder, record.stage, record.config, record.inputs).finish(**notes)
+
+
+def predict_from_vectors(
+    run: FinetuneRun,
+    config: FunctionalsConfig | ProbeConfig,
+    names: Sequence[str],
+    features: FeatureDir,
+    folder: Path,
+) -> list[Prediction]:
+    """Fits on the training part of the run's fold and predicts its test part.
+
+    A support vector machine for functionals, logistic regression for a probe. The seed plays no
+    part.
+
+    Args:
+        run: Gives the fold.
+        config: The costs to choose from.
+        names: Of the classes.
+        features: Gives emotions and speakers.
+        folder: Of ``write_vectors``.
+    """
+    values = load_file(folder / FILE)
+    make_model = svm if isinstance(config, FunctionalsConfig) else logistic
+    fold = read_fold(run.exp_dir / "folds", run.fold)
+    train, test = ([u for u, p in fold.items() if p == part] for part in (TRAIN, TEST))
+    emotion_of, spk_of = features.data["utt2emo"], features.data["utt2spk"]
+
+    def matrix(utts: Sequence[str]) -> Floats:
+        return np.stack([values[utt] for utt in utts]).astype(np.float64)
+
+    wanted = np.array([names.index(emotion_of[utt]) for utt in train])
+    with threadpool_limits(1):
+        speakers = [spk_of[utt] for utt in train]
+        cost = best_cost(matrix(train), wanted, speakers, config, make_model)
+        shares = posteriors(make_model(cost).fit(matrix(train), wanted), matrix(test))
+    return [
+        Prediction(utt, tuple(map(float, row)), None) for utt, row in zip(test, shares, strict=True)
+    ]
+
+
+def posteriors(model: Any, values: Floats) -> Floats:
+    """Probabilities (N, C); of a model that has margins alone, their softmax, not calibrated."""
+    if hasattr(model, "predict_proba"):
+        return np.asarray(model.predict_proba(values))
+    margins = model.decision_function(values)
+    if margins.ndim == 1:  # two classes have one margin
+        margins = np.stack([-margins, margins], axis=1)
+    shares = np.exp(margins - margins.max(axis=1, keepdims=True))
+    return np.asarray(shares / shares.sum(axis=1, keepdims=True))
+
+
+def best_cost(
+    values: Floats,
+    wanted: npt.NDArray[np.int64],
+    speakers: Sequence[str],
+    config: FunctionalsConfig | ProbeConfig,
+    make_model: MakeModel,
+) -> float:
+    """The cost with the best UA over training speakers held out in turn; of equals the smallest.
+
+    Args:
+        values: Vectors (N, F).
+        wanted: Classes (N,).
+        speakers: N speakers, each on one side of every division.
+        config: The costs, and the number of divisions.
+        make_model: A classifier for a cost.
+    """
+    from sklearn.metrics import recall_score
+    from sklearn.model_selection import GroupKFold
+
+    num_folds = min(config.num_cost_folds, len(set(speakers)))
+    if num_folds < 2 or len(config.costs) == 1:
+        return config.costs[0]
+    scores = dict.fromkeys(sorted(config.costs), 0.0)
+    for cost in scores:
+        heard = np.empty_like(wanted)
+        for inside, outside in GroupKFold(num_folds).split(values, wanted, speakers):
+            model = make_model(cost).fit(values[inside], wanted[inside])
+            heard[outside] = model.predict(values[outside])
+        scores[cost] = recall_score(wanted, heard, average="macro")
+    return max(scores, key=lambda cost: scores[cost])
+
+
+def svm(cost: float) -> "Pipeline":
+    """A linear support vector machine over standardised values."""
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+    from sklearn.svm import LinearSVC
+
+    return make_pipeline(
+        StandardScaler(), LinearSVC(C=cost, class_weight="balanced", random_state=0, max_iter=5000)
+    )
+
+
+def logistic(cost: float) -> "Pipeline":
+    """Multinomial logistic regression over standardised values.
+
+    Its weights lie in the span of the training vectors: with more values than utterances these are
+    first written in a basis of theirs, which changes no probability and takes a third of the time.
+    """
+    from sklearn.decomposition import PCA
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    return make_pipeline(
+        StandardScaler(),
+        PCA(svd_solver="full"),
+        LogisticRegression(C=cost, class_weight="balanced", max_iter=2000),
+    )

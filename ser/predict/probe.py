@@ -1,0 +1,37 @@
+"""The control that trains no network: what an encoder knows of emotion as it is."""
+
+from ser.base.record import Record, read_record
+from ser.config.controls import ProbeConfig
+from ser.config.network import ReadoutConfig
+from ser.config.pretraining import load_pretraining
+from ser.data.utterances import read_feature_dir
+from ser.predict.linear import write_vectors
+from ser.train.encoded import encode_features
+from ser.train.engine.distributed import join_world
+from ser.train.frozen import Encoding
+from ser.train.resolve import FinetuneRun
+
+
+def probe_record(run: FinetuneRun, config: ProbeConfig) -> Record:
+    """The folder of what the encoder gathers of all utterances; made where it is not there yet.
+
+    Raises:
+        SerError: The encoder, or an input, is missing or stale.
+    """
+    encoding = Encoding(
+        config=load_pretraining(run.conf, config.probe_of).encoder,
+        readout=ReadoutConfig(type="mean_sd", least_loudness=config.least_loudness),
+        encoder=run.pretrain / config.probe_of,
+        feats=run.feats,
+        speed_factors=(),
+        out=run.exp_dir / "encoded",
+    )
+    (encoded,) = encode_features(encoding, join_world(min(1, run.num_gpus)).device)
+    inputs = {str(encoded.folder): encoded.identity}
+    record = Record(run.exp_dir / run.system, 5, config.model_dump(), inputs)
+    if not record.is_finished():
+        vectors = read_feature_dir(encoded.folder)
+        values = {utt: vectors.feats[utt][0] for utt in vectors.num_frames}
+        published = read_record(encoding.encoder)["notes"].get("published")
+        write_vectors(record, values, published=published)
+    return record

@@ -1,0 +1,80 @@
+"""What a finished fine-tuning run says of utterances of its fold."""
+
+from collections.abc import Collection, Iterator, Sequence
+
+import torch
+
+from ser.config.schema import TrainingConfig
+from ser.data.loader import load_batches
+from ser.data.sampler import sorted_batches
+from ser.data.utterances import (
+    FeatureDir,
+    FeatureReader,
+    Utterance,
+    read_feature_dir,
+    report_lengths,
+    select,
+)
+from ser.nn.cnn_blstm_sa import CnnBlstmSa
+from ser.nn.cpu.accelerate import accelerate
+from ser.nn.emotion import EmotionModel
+from ser.nn.systems import build_system
+from ser.predict.prediction import Prediction, predictions_of
+from ser.text.bpe import Tokenizer
+from ser.train.encoded import encode_features
+from ser.train.engine.checkpoint import load_weights
+from ser.train.engine.distributed import join_world
+from ser.train.engine.step import autocast, run_emotion_model
+from ser.train.frozen import encoding_of
+from ser.train.resolve import ResolvedRun
+
+
+def predict_parts(
+    resolved: ResolvedRun, features: FeatureDir, parts: Collection[str]
+) -> Iterator[Prediction]:
+    """Predictions of the utterances in some parts of the run's fold, the longest first."""
+    run, system = resolved.run, resolved.system
+    device = join_world(min(1, run.num_gpus)).device
+    tokenizer = resolved.tokenizer()
+    vocab_size = tokenizer.vocab_size if tokenizer else None
+    model = build_system(system, len(resolved.labels.names), vocab_size)
+    model.load_state_dict(load_weights(run.folder / "model.safetensors"))
+    model.to(device).eval()
+    accelerate(model)
+    utts = [utt for utt, part in resolved.fold.items() if part in parts]
+    if encoding := encoding_of(run, system):
+        encode_features(encoding, device)
+        features = read_feature_dir(encoding.folder)
+    utterances = select(features, utts)
+    if not encoding:
+        report_lengths(utterances, model.min_frames, run.name)
+    encoded = encoding is not None
+    return predict_utterances(
+        model, utterances, features.feats, tokenizer, system.training, encoded
+    )
+
+
+def predict_utterances(
+    model: EmotionModel | CnnBlstmSa,
+    utterances: Sequence[Utterance],
+    feats: FeatureReader,
+    tokenizer: Tokenizer | None,
+    training: TrainingConfig,
+    encoded: bool = False,
+) -> Iterator[Prediction]:
+    """Predicts utterances in batches, the longest first.
+
+    Args:
+        model: On its device, in evaluation mode.
+        utterances: Which.
+        feats: Their features.
+        tokenizer: Gives the words; None for a system without CTC head.
+        training: Gives size and precision of the batches.
+        encoded: Whether the features are what the frozen encoder made of them.
+    """
+    device = next(model.parameters()).device
+    batches = sorted_batches([u.num_frames for u in utterances], training.batch_size_utts)
+    for batch in load_batches(utterances, feats, batches, device):
+        with torch.inference_mode(), autocast(device, training.precision):
+            output = run_emotion_model(model, batch, encoded)
+        yield from predictions_of(output, batch.utts, tokenizer)

@@ -1,0 +1,51 @@
+"""The control that reads: emotions from the words alone that a system's CTC head hears."""
+
+from dataclasses import replace
+
+from ser.base.errors import SerError
+from ser.config.controls import WordsConfig
+from ser.config.systems import load_system
+from ser.corpus.fold_files import TEST, TRAIN
+from ser.data.utterances import FeatureDir
+from ser.predict.prediction import Prediction
+from ser.predict.run import predict_parts
+from ser.score.audit.baselines import word_posteriors
+from ser.train.resolve import FinetuneRun, ResolvedRun, resolve
+
+
+def source_run(run: FinetuneRun) -> ResolvedRun:
+    """The run whose words a reading system is given; of any other system the run itself.
+
+    Raises:
+        SerError: The system that is named has no CTC head.
+    """
+    system = load_system(run.conf, run.system)
+    if not isinstance(system, WordsConfig):
+        return resolve(run)
+    source = resolve(replace(run, system=system.words_of))
+    if not source.system.ctc_alpha:
+        raise SerError(
+            f"{run.system}: words_of names {system.words_of}, whose ctc_alpha is 0: it hears no "
+            "words; expected a system with a CTC head"
+        )
+    return source
+
+
+def predict_from_words(source: ResolvedRun, features: FeatureDir) -> list[Prediction]:
+    """Fits on what the fold's own model hears of its training part, and reads the test part.
+
+    The recogniser has seen the training part and not the test part: it hears the one better than
+    the other, which is a handicap of this control that a reader must know of.
+    """
+    fold = source.fold
+    heard = {p.utt: p.words or "" for p in predict_parts(source, features, (TRAIN, TEST))}
+    train, test = ([u for u, p in fold.items() if p == part] for part in (TRAIN, TEST))
+    emotions = features.data["utt2emo"]
+    classes, posteriors = word_posteriors(
+        [heard[utt] for utt in train], [emotions[utt] for utt in train], [heard[u] for u in test]
+    )
+    column = {name: i for i, name in enumerate(classes)}
+    return [
+        Prediction(utt, tuple(float(row[column[name]]) for name in source.labels.names), None)
+        for utt, row in zip(test, posteriors, strict=True)
+    ]

@@ -1,0 +1,199 @@
+"""Finished runs of stage 4 -> one folder that is all a user needs, and the same as a .tar.gz."""
+
+import shutil
+import tarfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+import ser
+from ser.base.errors import SerError
+from ser.base.files import (
+    digest_file,
+    require_replaceable,
+    whole_folder,
+    write_json,
+    write_text,
+)
+from ser.base.log import logger
+from ser.base.record import rerun_hint
+from ser.corpus.fold_files import natural_order
+from ser.infer.loading import Run, read_run
+from ser.infer.package import BPE, CARD, FORMAT, MANIFEST, Manifest, seal
+from ser.predict.prediction import table_digest
+from ser.release.card import recipe_of, table_row, write_card
+from ser.score.predictions.table import Prediction, read_prediction_file
+from ser.score.stats.calibration import fit_temperature
+from ser.train.engine.checkpoint import load_weights, write_tensors
+
+
+@dataclass(frozen=True, kw_only=True)
+class Packing:
+    """What is packed.
+
+    Attributes:
+        system: ``exp/<system>``.
+        seed: Of fine-tuning.
+        folds: Some folds; empty for all that are trained.
+        average: Whether their weights are averaged into one set.
+        licence: Of the weights, as the card says it.
+        data: What the model was trained on, as the card says it.
+        data_licence: Of that.
+    """
+
+    system: Path
+    seed: int
+    folds: Sequence[str]
+    average: bool
+    licence: str
+    data: str
+    data_licence: str
+
+
+def pack(packing: Packing, out: Path) -> Path:
+    """Writes the folder and ``<out>.tar.gz`` beside it.
+
+    The temperature is fitted to what the models say of their test folds, which none of them
+    trained on.
+
+    Returns:
+        The archive.
+
+    Raises:
+        SerError: A run is missing, the runs are not of one configuration, predictions or results
+            are not of these runs, or something else is in the place of the folder.
+    """
+    require_replaceable(out, MANIFEST)
+    runs = _runs(packing)
+    first = next(iter(runs.values()))
+    if any(run.made_by != first.made_by for run in runs.values()):
+        raise SerError(
+            f"{packing.system}: its folds differ in configuration; expected one; rerun stage 4"
+        )
+    held_out = _held_out(packing, runs)
+    if not held_out:
+        logger.warning("warning: %s: no predictions; not calibrated", packing.system)
+    temperature = _temperature(held_out, first.labels.names)
+    trained_on = {
+        "recipe": recipe_of(packing.system),
+        "data": packing.data,
+        "data_licence": packing.data_licence,
+        "seed": packing.seed,
+        "folds": list(runs),
+        "protocol": first.protocol.model_dump(),
+        "weights": "average" if packing.average and len(runs) > 1 else "ensemble",
+        "num_calibrated_on": len(held_out),
+        "published": first.published,
+    }
+    with whole_folder(out, MANIFEST) as folder:
+        members = _write_members(packing, runs, folder)
+        if first.system.ctc_alpha:
+            shutil.copyfile(first.folder / BPE, folder / BPE)
+        card = write_card(
+            name=out.name,
+            system=packing.system.name,
+            version=ser.__version__,
+            labels=first.labels.names,
+            temperature=temperature,
+            row=table_row(packing.system),
+            licence=packing.licence,
+            **trained_on,
+        )
+        write_text(folder / CARD, card)
+        digests = {path.name: digest_file(path) for path in sorted(folder.iterdir())}
+        manifest = Manifest(
+            format=FORMAT,
+            ser_version=ser.__version__,
+            system=packing.system.name,
+            config=first.system,
+            labels=list(first.labels.names),
+            fbank=first.fbank,
+            members=members,
+            temperature=temperature,
+            trained_on=trained_on,
+            digests=digests,
+            digest="",
+        )
+        write_json(folder / MANIFEST, seal(manifest.model_dump()))
+    archive = out.with_name(f"{out.name}.tar.gz")
+    partial = archive.with_name(f".{archive.name}.partial")
+    with tarfile.open(partial, "w:gz") as tar:
+        tar.add(out, arcname=out.name)
+    partial.replace(archive)
+    megabytes = sum(path.stat().st_size for path in out.iterdir()) / 1e6
+    logger.info("%s: %.1f MB, %s sets of weights; %s", out, megabytes, len(members), archive)
+    return archive
+
+
+def _runs(packing: Packing) -> dict[str, Run]:
+    """The finished runs by fold; those that ``--force`` moved aside go by another name."""
+    seed = packing.system / f"seed{packing.seed}"
+    read = [read_run(path.parent) for path in seed.glob("fold*/run.json")]
+    own = [run for run in read if run.folder.name == f"fold{run.fold}"]
+    finished = {run.fold: run for run in sorted(own, key=lambda run: natural_order(run.fold))}
+    wanted = list(packing.folds) or list(finished)
+    lacking = [fold for fold in wanted if fold not in finished]
+    predictions = packing.system.parent / "predictions" / packing.system.name
+    if not finished and predictions.is_dir() and not any(packing.system.glob("seed*")):
+        raise SerError(
+            f"{packing.system}: no network; stage 5 fits it to each fold and keeps nothing to "
+            "pack; expected a system that stage 4 trains; choose one of those"
+        )
+    if lacking or not wanted:
+        what = f"fold {lacking[0]} is not" if lacking else "no fold is"
+        raise SerError(
+            f"{seed}: {what} trained; expected finished runs of stage 4; run it, or choose others "
+            "of --seed and --folds"
+        )
+    return {fold: finished[fold] for fold in wanted}
+
+
+def _write_members(packing: Packing, runs: Mapping[str, Run], folder: Path) -> list[str]:
+    weights = {fold: load_weights(run.folder / "model.safetensors") for fold, run in runs.items()}
+    if packing.average and len(weights) > 1:
+        sets = list(weights.values())
+        mean = {
+            name: torch.stack([w[name].double() for w in sets]).mean(dim=0).to(first.dtype)
+            for name, first in sets[0].items()
+        }
+        weights = {"average": mean}
+    names = []
+    for fold, tensors in weights.items():
+        names.append(f"fold{fold}.safetensors" if fold != "average" else "average.safetensors")
+        write_tensors(folder / names[-1], tensors)
+    return names
+
+
+def _held_out(packing: Packing, runs: Mapping[str, Run]) -> list[Prediction]:
+    """What stage 5 wrote of the test folds of these very runs, as far as it did."""
+    folder = packing.system.parent / "predictions" / packing.system.name
+    predictions: list[Prediction] = []
+    for fold, run in runs.items():
+        path = folder / f"seed{packing.seed}_fold{fold}.tsv"
+        if not path.exists():
+            continue
+        labels, found = read_prediction_file(path)
+        if labels != run.labels.names:
+            raise SerError(
+                f"{path}: the classes are {' '.join(labels)}; expected {' '.join(run.labels.names)}"
+                f" as in {run.folder}; run {rerun_hint(5)}"
+            )
+        noted = path.with_suffix(".sha256")
+        if not noted.exists() or noted.read_text() != table_digest(path, run.folder, run.identity):
+            raise SerError(
+                f"{path}: not of {run.folder} as it is now; expected what stage 5 says of it; "
+                f"run {rerun_hint(5)}"
+            )
+        predictions += found
+    return predictions
+
+
+def _temperature(predictions: Sequence[Prediction], labels: Sequence[str]) -> float:
+    """The temperature that fits some predictions; 1 without any."""
+    if not predictions:
+        return 1.0
+    posteriors = np.array([p.posteriors for p in predictions])
+    return fit_temperature(posteriors, np.array([labels.index(p.ref) for p in predictions]))

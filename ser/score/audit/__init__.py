@@ -1,0 +1,1 @@
+"""What folds leak, and what is reached without listening."""

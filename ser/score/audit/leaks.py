@@ -1,0 +1,183 @@
+"""What the folds of a protocol leak from training into the test, and what that alone is worth.
+
+An utterance was heard before where training or validation has it: validation selects the weights.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rapidfuzz import fuzz, process
+
+from ser.base.errors import SerError
+from ser.corpus.fold_files import TEST
+from ser.corpus.same_audio import read_same_audio
+from ser.kaldi.data_dir import DataDir
+from ser.kaldi.table import Table
+from ser.score.audit.baselines import accuracies, by_scene, by_words, majority
+
+NEAR_PERCENT = 90  # of the characters of two lines that agree (normalised indel similarity)
+TABLES = {
+    "speaker": "utt2spk",
+    "session": "utt2session",
+    "dialogue": "utt2dialogue",
+    "scene": "utt2scene",
+    "line": "text",
+}
+SEEN, NEAR, NEW = "yes", "near", "no"
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One fold: ids by side.
+
+    Attributes:
+        name: Its name.
+        heard: Utterances of training and validation.
+        test: Utterances of the test.
+    """
+
+    name: str
+    heard: Sequence[str]
+    test: Sequence[str]
+
+
+def split(folds: Mapping[str, Table]) -> list[Fold]:
+    """The two sides of every fold."""
+    return [
+        Fold(
+            name,
+            [utt for utt, part in parts.items() if part != TEST],
+            [utt for utt, part in parts.items() if part == TEST],
+        )
+        for name, parts in folds.items()
+    ]
+
+
+def audit(data: DataDir, folds: Mapping[str, Table]) -> dict[str, Any]:
+    """Everything the audit shows, as one JSON value.
+
+    Args:
+        data: ``data/ser``.
+        folds: Part of each utterance, by fold.
+
+    Returns:
+        ``folds``: by fold the overlaps (test utterances whose speaker, session, ... training or
+        validation has) and the class shares of both sides; ``baselines``: WA and UA of no-audio
+        baselines over all folds; ``missing``: what the corpus does not tell; ``seen``: by test
+        utterance whether its line and its scene were heard before.
+    """
+    known = {name: values for name, table in TABLES.items() if (values := _known(data, table))}
+    known["audio"] = read_same_audio(data.path, data.utts)
+    seen = {fold.name: _seen(fold, known) for fold in split(folds)}
+    return {
+        "folds": {fold.name: _fold(fold, data, known, seen[fold.name]) for fold in split(folds)},
+        "baselines": _baselines(split(folds), data, known),
+        "missing": [name for name in TABLES if name not in known],
+        "seen": seen,
+    }
+
+
+def _known(data: DataDir, table: str) -> Table:
+    """A table's values where it has any; lines count where they have words."""
+    return {utt: value for utt, value in data.tables.get(table, {}).items() if value}
+
+
+def _fold(
+    fold: Fold, data: DataDir, known: Mapping[str, Table], seen: Mapping[str, Mapping[str, str]]
+) -> dict[str, Any]:
+    overlaps = {}
+    for name, values in known.items():
+        heard = {values[utt] for utt in fold.heard if utt in values}
+        again = [utt for utt in fold.test if utt in values and values[utt] in heard]
+        overlaps[name] = {"num_utts": len(again), "values": len({values[u] for u in again})}
+    if "line" in known:
+        near = [utt for utt in fold.test if seen[utt].get("line") == NEAR]
+        overlaps["near line"] = {
+            "num_utts": len(near),
+            "values": len({data["text"][u] for u in near}),
+        }
+    emotions = data["utt2emo"]
+    return {
+        "num_heard": len(fold.heard),
+        "num_test": len(fold.test),
+        "overlaps": overlaps,
+        "priors": {
+            side: dict(sorted(Counter(emotions[utt] for utt in utts).items()))
+            for side, utts in (("heard", fold.heard), ("test", fold.test))
+        },
+    }
+
+
+def _seen(fold: Fold, known: Mapping[str, Table]) -> dict[str, dict[str, str]]:
+    """For each test utterance whether training has its line, or nearly, and its scene."""
+    found: dict[str, dict[str, str]] = {utt: {} for utt in fold.test}
+    if "scene" in known:
+        heard = {known["scene"][utt] for utt in fold.heard if utt in known["scene"]}
+        for utt in fold.test:
+            if utt in known["scene"]:
+                found[utt]["scene"] = SEEN if known["scene"][utt] in heard else NEW
+    if "line" in known:
+        lines = known["line"]
+        heard = {lines[utt] for utt in fold.heard if utt in lines}
+        new = sorted({lines[utt] for utt in fold.test if utt in lines} - heard)
+        near = near_lines(new, sorted(heard))
+        for utt in fold.test:
+            if utt in lines:
+                line = lines[utt]
+                found[utt]["line"] = SEEN if line in heard else NEAR if line in near else NEW
+    return found
+
+
+def near_lines(lines: Sequence[str], others: Sequence[str]) -> set[str]:
+    """The lines of which another one has 90 % of the characters, in their order."""
+    if not lines or not others:
+        return set()
+    similar = process.cdist(
+        lines, others, scorer=fuzz.ratio, score_cutoff=NEAR_PERCENT, dtype=np.uint8
+    )
+    return {lines[i] for i in np.flatnonzero(similar.max(axis=1)).tolist()}
+
+
+def _baselines(
+    folds: Sequence[Fold], data: DataDir, known: Mapping[str, Table]
+) -> dict[str, dict[str, float]]:
+    """WA and UA, pooled over the folds, of what hears nothing."""
+    emotions = data["utt2emo"]
+    tested = [utt for fold in folds for utt in fold.test]
+    constant = majority([emotions[utt] for utt in tested])
+    hypotheses = {"constant": dict.fromkeys(tested, constant), "majority": {}}
+    for fold in folds:
+        labels = [emotions[utt] for utt in fold.heard]
+        hypotheses["majority"] |= dict.fromkeys(fold.test, majority(labels))
+        for name, table, predict in (
+            ("scene", "scene", by_scene),
+            ("words", "line", by_words),
+        ):
+            if table in known:
+                heard, test = (
+                    [known[table].get(u, "") for u in s] for s in (fold.heard, fold.test)
+                )
+                predicted = predict(heard, labels, test)
+                hypotheses.setdefault(name, {}).update(zip(fold.test, predicted, strict=True))
+    scores = {name: accuracies(emotions, labels) for name, labels in hypotheses.items()}
+    return {name: {"wa": wa, "ua": ua} for name, (wa, ua) in scores.items()}
+
+
+def check_speakers(audited: Mapping[str, Any], speaker_dependent: bool, protocol: Path) -> None:
+    """Refuses folds whose test speakers training has, unless the protocol says so.
+
+    Raises:
+        SerError: A fold has such a speaker.
+    """
+    for name, fold in audited["folds"].items():
+        overlap = fold["overlaps"]["speaker"]
+        if overlap["num_utts"] and not speaker_dependent:
+            raise SerError(
+                f"{protocol}: fold {name}: {overlap['values']} speakers of the test are heard in "
+                f"training ({overlap['num_utts']} utterances); expected none; change the protocol, "
+                "or let it say speaker_dependent: true"
+            )

@@ -1,0 +1,152 @@
+"""Settings compared on validation speakers alone: no test utterance is read."""
+
+import shlex
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ser.base.errors import SerError
+from ser.base.record import require
+from ser.score.predictions.evaluation import Floats
+from ser.score.report.cells import percent, with_interval
+from ser.score.report.document import NONE, Section, code
+from ser.score.report.training import read_curve, read_protocol, run_folders
+from ser.score.stats.intervals import Cells, jackknife_interval
+
+STAGE = 4
+LAST = "last"
+
+
+def compare_settings(
+    exp_dir: Path, systems: Sequence[str], seeds: Sequence[str], folds: Sequence[str]
+) -> list[Section]:
+    """What each system reaches on the validation part of each fold.
+
+    The value of a run is that of its last epoch or, where the protocol selects one, of its best;
+    an average of epochs is not validated, its epochs are.
+
+    Args:
+        exp_dir: Has ``folds`` and finished runs of stage 4, under a protocol with validation.
+        systems: The settings; differences are those to the first.
+        seeds: Averaged.
+        folds: What the interval is over.
+
+    Returns:
+        A table, and what each fold's own speakers would choose.
+
+    Raises:
+        SerError: The protocol has no validation, or a run is not finished or stale.
+    """
+    protocol = read_protocol(exp_dir)
+    if protocol.get("validation", "none") == "none":
+        raise SerError(
+            f"{exp_dir / 'folds'}: a protocol with validation none; expected one whose folds have "
+            "a validation part; make them with --protocol conf/protocol/next_fold.yaml and an "
+            "--exp-dir of their own"
+        )
+    wanted = {s: run_folders(exp_dir, s, seeds, folds) for s in systems}
+    missing = [run for runs in wanted.values() for run in runs if not (run / "run.json").exists()]
+    if missing:
+        num_runs = sum(map(len, wanted.values()))
+        raise SerError(
+            f"{missing[0]}: not finished, as {len(missing)} of {num_runs} runs; expected all; run "
+            f"./run.sh --stage 4 --stop-stage 4 --exp-dir {shlex.quote(str(exp_dir))} with the "
+            "--protocol and --recogniser of its folds, these --systems and --seeds"
+        )
+    last = protocol["selection"] == LAST
+    figures = {
+        name: np.stack([_reached(run, last) for run in runs])
+        .reshape(len(seeds), len(folds), 2)
+        .mean(axis=0)
+        for name, runs in wanted.items()
+    }
+    header = ["system", "UA % [95 %]", "difference [95 %]", "WA %", "epochs", "minutes a run"]
+    header += [f"fold {fold}: UA %" for fold in folds]
+    rows = [
+        [
+            name,
+            *_row(figures, name),
+            *_cost(wanted[name]),
+            *map(percent, values[:, 1]),
+        ]
+        for name, values in figures.items()
+    ]
+    how = "last epoch" if last else "best epoch, which favours runs of many epochs"
+    first = code(systems[0])
+    text = (
+        f"{len(systems)} settings on the validation part of {len(folds)} folds "
+        f"({protocol['validation']}), {how}, mean of {len(seeds)} seed(s). Differences are to "
+        f"{first}, by fold; intervals are Student's t over the folds, which share training "
+        "speakers, and are not widened for the number of settings."
+    )
+    if protocol.get("speaker_dependent") or protocol["validation"] == "random_share":
+        text += (
+            " **Speakers who validate are heard in training too**: a setting may be ahead by "
+            "knowing them."
+        )
+    return [
+        Section("", 1, text, [header, *rows]),
+        Section("", 1, _by_fold(figures, folds)),
+    ]
+
+
+def _reached(run: Path, last: bool) -> Floats:
+    """WA and UA (2,) on the validation part, of the epoch that the protocol keeps."""
+    require(run, STAGE)
+    path = run / "train.jsonl"
+    epochs = [(epoch.get("valid_wa"), epoch.get("valid_ua")) for epoch in read_curve(run)]
+    if not epochs or any(value is None for epoch in epochs for value in epoch):
+        raise SerError(f"{path}: an epoch without valid_wa and valid_ua; expected both; rerun it")
+    values = np.array(epochs, dtype=float)
+    best: Floats = values[-1 if last else int(values[:, 1].argmax())]
+    return best
+
+
+def _row(figures: Mapping[str, Floats], name: str) -> list[str]:
+    """UA with its interval, the difference to the first system, and WA."""
+    first = next(iter(figures))
+    ua = np.column_stack([figures[name][:, 1], figures[first][:, 1]])
+    cells = Cells(np.ones((len(ua), 1)), ua[:, None, :])  # the jackknife of a mean is Student's t
+    own, difference = (jackknife_interval(cells, "wa", c) for c in ((1, 0), (1, -1)))
+    found = []
+    for estimate in (own, difference):
+        ends = (estimate.low, estimate.high)
+        known = None if ends[0] is None or ends[1] is None else (ends[0], ends[1])
+        found.append(with_interval(estimate.value, known))
+    if name == first:
+        found[1] = NONE
+    return [*found, percent(figures[name][:, 0].mean())]
+
+
+def _cost(runs: Sequence[Path]) -> list[str]:
+    """Epochs and minutes of a run."""
+    curves = [read_curve(run) for run in runs]
+    epochs = sorted({len(curve) for curve in curves})
+    seconds = [sum(epoch.get("seconds", 0.0) for epoch in curve) for curve in curves]
+    return [
+        str(epochs[0]) if len(epochs) == 1 else f"{epochs[0]}-{epochs[-1]}",
+        f"{sum(seconds) / len(seconds) / 60:.1f}",
+    ]
+
+
+def _by_fold(figures: Mapping[str, Floats], folds: Sequence[str]) -> str:
+    """What each fold would choose by its own validation part."""
+    ua = {name: values[:, 1] for name, values in figures.items()}
+    best = [
+        [name for name in ua if ua[name][i] == max(own[i] for own in ua.values())]
+        for i in range(len(folds))
+    ]
+    counted = Counter(" or ".join(map(code, names)) for names in best).most_common()
+    text = (
+        "By its own validation part a fold chooses "
+        f"{', '.join(f'{names} in {n}' for names, n in counted)} of {len(folds)}."
+    )
+    if len(folds) > 1:  # who validates one may be tested by another
+        text += (
+            " The mean over the folds has also seen the test speakers of a fold, who validate "
+            "another: one setting chosen by it for all folds is a little too good for them where "
+            "the folds by themselves do not agree on it."
+        )
+    return text

@@ -1,0 +1,1 @@
+"""The tables of stage 5, validated, and as arrays."""

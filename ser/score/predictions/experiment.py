@@ -1,0 +1,132 @@
+"""All that is scored together: predictions of every system, seed and held-out fold."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ser.base.errors import SerError
+from ser.base.record import rerun_hint
+from ser.score.predictions.table import (
+    STAGE,
+    Prediction,
+    fault,
+    read_attributes,
+    read_prediction_file,
+)
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """All that is scored together.
+
+    Attributes:
+        labels: The classes in their order.
+        folds: Predictions by system, seed and fold. A fold holds the same utterances, in the same
+            order and with the same speakers, sessions, references and words, for every system and
+            seed; folds are disjoint.
+        attributes: Value by utterance, by attribute (``gender``, ``cue``, ...).
+    """
+
+    labels: tuple[str, ...]
+    folds: Mapping[str, Mapping[str, Mapping[str, Sequence[Prediction]]]]
+    attributes: Mapping[str, Mapping[str, str]]
+
+
+def check_runs(record: Mapping[str, Any], runs: Iterable[Path]) -> None:
+    """Holds the record of stage 5 to the runs that are to be scored.
+
+    Raises:
+        SerError: A run's table is not of stage 5's making, or its run has changed since.
+    """
+    predicted = {Path(name).resolve() for name in record["inputs"]}
+    for run in runs:
+        trained = run / "run.json"
+        if (run / "started.json").exists() and not trained.exists():
+            raise SerError(
+                f"{run}: is being trained anew; expected it to be finished; run {rerun_hint(4)}"
+            )
+        if run.resolve() not in predicted:
+            raise SerError(
+                f"{run}: not among the runs that stage 5 predicted; expected its table; "
+                f"run {rerun_hint(STAGE)}"
+            )
+
+
+def read_predictions(
+    folder: Path, systems: Sequence[str], seeds: Sequence[str], folds: Sequence[str]
+) -> Predictions:
+    """Reads the predictions of all asked systems, seeds and folds.
+
+    Raises:
+        SerError: A file is missing or malformed, an utterance is in two folds, or two files that
+            should agree in labels or utterances do not.
+    """
+    for option, values in (("--systems", systems), ("--seeds", seeds), ("--folds", folds)):
+        if not values:
+            raise SerError(f"{option}: names 0 of them; expected one or more; name them")
+    labels: tuple[str, ...] = ()
+    first_of_fold: dict[str, tuple[Path, list[Prediction]]] = {}
+    read: dict[str, dict[str, dict[str, Sequence[Prediction]]]] = {}
+    for system in systems:
+        read[system] = {}
+        for seed in seeds:
+            read[system][seed] = {}
+            for fold in folds:
+                path = folder / system / f"seed{seed}_fold{fold}.tsv"
+                labels_here, predictions = read_prediction_file(path)
+                labels = labels or labels_here
+                if labels_here != labels:
+                    raise fault(path, f"the classes are {' '.join(labels_here)}", " ".join(labels))
+                predictions.sort(key=lambda p: p.utt)
+                _same_utterances(
+                    path, predictions, *first_of_fold.setdefault(fold, (path, predictions))
+                )
+                read[system][seed][fold] = predictions
+        _all_or_none_with_ctc(folder / system, read[system])
+    _disjoint({fold: first_of_fold[fold] for fold in folds})
+    utts = [p.utt for _, predictions in first_of_fold.values() for p in predictions]
+    return Predictions(labels, read, read_attributes(folder / "attributes.tsv", utts))
+
+
+def _same_utterances(
+    path: Path, here: Sequence[Prediction], first_path: Path, first: Sequence[Prediction]
+) -> None:
+    """Holds a fold to the same utterances, and what is known of them, in every system and seed."""
+    mine, others = {p.utt: p for p in here}, {p.utt: p for p in first}
+    for utt in sorted(mine.keys() | others.keys()):
+        if utt not in mine or utt not in others:
+            there = first_path if utt in mine else path
+            raise fault(path, f"{utt} is not in {there}", f"the same utterances as in {first_path}")
+        for column in ("spk", "session", "ref", "ref_text"):
+            value, other = getattr(mine[utt], column), getattr(others[utt], column)
+            if value != other:
+                raise fault(path, f"{utt}: {column} is '{value}'", f"'{other}', as in {first_path}")
+
+
+def _all_or_none_with_ctc(
+    folder: Path, seeds: Mapping[str, Mapping[str, Sequence[Prediction]]]
+) -> None:
+    files = {
+        (s, f): predictions[0] for s, folds in seeds.items() for f, predictions in folds.items()
+    }
+    without = [key for key, prediction in files.items() if prediction.ctc_text is None]
+    if 0 < len(without) < len(files):
+        seed, fold = without[0]
+        raise fault(
+            folder / f"seed{seed}_fold{fold}.tsv",
+            f"no column ctc_text, as in {len(without)} of {len(files)} files of the system",
+            "it in all or in none",
+        )
+
+
+def _disjoint(folds: Mapping[str, tuple[Path, Sequence[Prediction]]]) -> None:
+    """Holds every utterance to one fold."""
+    path_of: dict[str, Path] = {}
+    for path, predictions in folds.values():
+        for prediction in predictions:
+            other = path_of.setdefault(prediction.utt, path)
+            if other != path:
+                raise fault(
+                    path, f"{prediction.utt} stands in {other.name} too", "each utterance once"
+                )

@@ -1,0 +1,1 @@
+"""RESULTS.md, report.html and their figures."""

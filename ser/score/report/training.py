@@ -1,0 +1,171 @@
+"""What earlier stages left behind: learning curves, wall times, the protocol, the audit."""
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ser.base.errors import SerError
+from ser.base.files import read_json, read_text
+from ser.base.record import read_record, rerun_hint
+from ser.config.load import validate
+from ser.corpus.fold_files import digest_folds, fold_names, read_fold
+from ser.score.report.schema import Audited
+
+Curve = Sequence[Mapping[str, float]]
+"""One run: the values of each epoch (``epoch``, ``emotion_loss``, ``seconds``, ...)."""
+
+
+def read_curve(folder: Path) -> Curve:
+    """The epochs of a run's ``train.jsonl``, empty where there is none.
+
+    A last line without an end belongs to a run that is still writing, and is left out.
+
+    Args:
+        folder: The run's folder.
+
+    Raises:
+        SerError: A line is not a JSON object.
+    """
+    path = folder / "train.jsonl"
+    if not path.exists():
+        return []
+    curve = []
+    for number, line in enumerate(read_text(path).split("\n")[:-1], start=1):
+        try:
+            entry = json.loads(line)
+            if entry["scope"] == "epoch":
+                curve.append({name: value for name, value in entry.items() if name != "scope"})
+        except (json.JSONDecodeError, TypeError, KeyError) as error:
+            raise SerError(
+                f"{path}:{number}: not an entry of a training log; expected a JSON object with "
+                "'scope'; remove the line, it is for the curves alone"
+            ) from error
+    return curve
+
+
+def run_folders(
+    exp_dir: Path, system: str, seeds: Iterable[str], folds: Iterable[str]
+) -> list[Path]:
+    """The folders of a system's runs."""
+    folds = list(folds)
+    return [exp_dir / system / f"seed{seed}" / f"fold{fold}" for seed in seeds for fold in folds]
+
+
+def read_curves(folders: Iterable[Path]) -> list[Curve]:
+    """The learning curves of fine-tuning runs, those without any left out."""
+    return [curve for folder in folders if (curve := read_curve(folder))]
+
+
+def read_pretraining(folder: Path) -> dict[str, Curve]:
+    """The learning curve of each recogniser in the pre-training folder, by its name.
+
+    Runs that ``--force`` moved aside (``<name>.<date>``) are none of them.
+    """
+    if not folder.is_dir():
+        return {}
+    paths = [path for path in sorted(folder.iterdir()) if "." not in path.name]
+    curves = {path.name: read_curve(path) for path in paths}
+    return {name: curve for name, curve in curves.items() if curve}
+
+
+def read_protocol(exp_dir: Path) -> dict[str, Any]:
+    """The protocol that the folds were made with, empty where the folds are not there."""
+    folder = exp_dir / "folds"
+    return dict(read_record(folder)["config"]) if (folder / "run.json").exists() else {}
+
+
+def read_audit(exp_dir: Path) -> dict[str, Any] | None:
+    """``audit.json`` of the protocol; None where stage 0 was run by an older version.
+
+    Raises:
+        SerError: It is malformed, or of other folds than there are now.
+    """
+    path = exp_dir / "audit.json"
+    if not path.exists():
+        return None
+    audited: dict[str, Any] = read_json(path)
+    validate(path, Audited, audited)
+    folder = exp_dir / "folds"
+    folds = {name: read_fold(folder, name) for name in fold_names(folder)}
+    if audited["fold_digest"] != digest_folds(folds):
+        raise SerError(
+            f"{path}: of other folds than {folder} holds; expected the audit of these; "
+            f"run {rerun_hint(0)}"
+        )
+    return audited
+
+
+def wall_time(folders: Iterable[Path]) -> dict[str, Any]:
+    """Seconds of training of finished runs, summed, and how many runs these are."""
+    paths = [path for folder in folders if (path := folder / "run.json").exists()]
+    seconds = sum(read_json(path)["notes"]["train_seconds"] for path in paths)
+    return {"num_runs": len(paths), "wall_seconds": round(seconds, 1)}
+
+
+def read_published(
+    exp_dir: Path, systems: Iterable[str], seeds: Iterable[str], folds: Iterable[str]
+) -> dict[str, dict[str, Any]]:
+    """The published encoder of each system that starts from one."""
+    seeds, folds = list(seeds), list(folds)
+    found = {}
+    for system in systems:
+        folders = [exp_dir / system, *run_folders(exp_dir, system, seeds, folds)]
+        records = [read_json(path) for f in folders if (path := f / "run.json").exists()]
+        sources = (record["notes"].get("published") for record in records)
+        if source := next(filter(None, sources), None):
+            found[system] = source
+    return found
+
+
+def describe_run(
+    record: Mapping[str, Any],
+    command: str,
+    protocol: Mapping[str, Any],
+    seeds: Sequence[str],
+    folds: Sequence[str],
+    finetune: Mapping[str, Mapping[str, Any]],
+    pretrain: Mapping[str, Curve],
+    published: Mapping[str, Mapping[str, Any]],
+) -> dict[str, Any]:
+    """How the predictions came about.
+
+    Args:
+        record: The run record of stage 5. Commit, versions and date are taken from it and not
+            from now, so that the same predictions always give the same report.
+        command: The user's command.
+        protocol: How folds are made and weights selected.
+        seeds: The seeds scored.
+        folds: The folds scored.
+        finetune: Number of runs and wall seconds by system.
+        pretrain: Learning curve by recogniser.
+        published: The published encoder of systems that start from one.
+    """
+    kept = ("git_commit", "finished", "versions")
+    return {
+        "command": command,
+        **{key: record[key] for key in kept},
+        "protocol": dict(protocol),
+        "seeds": list(seeds),
+        "folds": list(folds),
+        "predict": {"wall_seconds": record["wall_seconds"]},
+        "finetune": dict(finetune),
+        "pretrain": {name: _last_epoch(curve) for name, curve in pretrain.items()},
+        **({"published": dict(published)} if published else {}),
+    }
+
+
+def _last_epoch(curve: Curve) -> dict[str, Any]:
+    last = curve[-1]
+    return {
+        "num_epochs": len(curve),
+        "valid_loss": _finite(last.get("valid_loss")),
+        "valid_wer": _finite(last.get("valid_wer")),
+        "wall_seconds": round(sum(epoch.get("seconds", 0.0) for epoch in curve), 1),
+    }
+
+
+def _finite(value: float | None) -> float | None:
+    """JSON knows no NaN: a value that does not exist is null."""
+    return float(value) if value is not None and math.isfinite(value) else None

@@ -1,0 +1,186 @@
+"""One system's figures: pooled, by fold, by seed, and broken down."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ser.metrics.classification import (
+    Codes,
+    Confusion,
+    confusion_matrix,
+    macro_f1,
+    precisions,
+    recalls,
+    unweighted_accuracy,
+    weighted_accuracy,
+)
+from ser.metrics.wer import word_error_rate
+from ser.score.predictions.evaluation import Evaluation
+from ser.score.predictions.table import Prediction
+from ser.score.stats.calibration import reliability, risk_coverage
+from ser.score.stats.intervals import (
+    Cells,
+    Estimate,
+    Metric,
+    count_cells,
+    jackknife_interval,
+    percentile_interval,
+)
+
+NUM_CURVE_POINTS = 50
+
+Folds = Mapping[str, Sequence[Prediction]]
+
+
+def score_system(
+    evaluation: Evaluation,
+    seeds: Mapping[str, Folds],
+    system: str,
+    groups: Mapping[str, Sequence[str]],
+    rounds: Cells,
+) -> dict[str, Any]:
+    """One row of the table, and what stands behind it.
+
+    Args:
+        evaluation: All utterances.
+        seeds: The system's predictions by seed and fold, for their words.
+        system: Its name.
+        groups: Group (N,) of each utterance, by what groups them.
+        rounds: Bootstrap of this system.
+    """
+    by_seed = {
+        seed: _score_seed(evaluation, folds, hyp)
+        for (seed, folds), hyp in zip(seeds.items(), evaluation.hyp[system], strict=True)
+    }
+    rows = list(by_seed.values())
+    row: dict[str, Any] = {
+        name: mean([seed[name] for seed in rows]) for name in ("wa", "ua", "macro_f1", "wer")
+    }
+    for name in ("recall", "precision", "wer_by_class"):
+        row[name] = {
+            label: mean([seed[name][label] for seed in rows]) for label in evaluation.labels
+        }
+    for name in ("wa", "ua", "macro_f1"):
+        values = [fold[name] for seed in rows for fold in seed["folds"].values()]
+        row[f"{name}_fold_mean"] = mean(values)
+        row[f"{name}_fold_sd"] = float(np.std(values, ddof=1)) if len(values) > 1 else None
+    metrics: tuple[Metric, ...] = ("wa", "ua")
+    for metric in metrics:
+        row[f"{metric}_interval"] = _ends(estimate(evaluation, system, metric))
+        row[f"{metric}_plain_interval"] = _ends(
+            percentile_interval(rounds, row[metric], metric, [1])
+        )
+    row["num_utts"] = len(evaluation.utts)
+    row["by"] = {
+        name: _score_groups(evaluation, system, np.array(values)) for name, values in groups.items()
+    }
+    speakers = np.array([p.spk for fold in next(iter(seeds.values())).values() for p in fold])
+    row["by_speaker"] = _score_groups(evaluation, system, speakers)
+    row["calibration"], row["risk"] = _confidence(evaluation, system)
+    row["seeds"] = by_seed
+    return row
+
+
+def estimate(evaluation: Evaluation, system: str, metric: Metric) -> Estimate:
+    """A figure with the interval that we recommend, as far as it lies within 0 to 1."""
+    correct = evaluation.correct(system)[:, None]
+    cells = count_cells(evaluation.clusters.code, evaluation.ref, correct, len(evaluation.labels))
+    found = jackknife_interval(cells, metric, [1])
+    if found.low is None or found.high is None:
+        return found
+    return Estimate(found.value, max(0.0, found.low), min(1.0, found.high))
+
+
+def _score_seed(evaluation: Evaluation, folds: Folds, hyp: Codes) -> dict[str, Any]:
+    num_classes = len(evaluation.labels)
+    confusion = confusion_matrix(evaluation.ref, hyp, num_classes)
+    pooled = [p for fold in folds.values() for p in fold]
+    score: dict[str, Any] = _score(confusion)
+    score["wer"] = _word_error_rate(pooled)
+    score["wer_by_class"] = {
+        label: _word_error_rate([p for p in pooled if p.ref == label])
+        for label in evaluation.labels
+    }
+    for name, values in (("recall", recalls(confusion)), ("precision", precisions(confusion))):
+        score[name] = {
+            label: _finite(value) for label, value in zip(evaluation.labels, values, strict=True)
+        }
+    score["folds"] = {
+        name: _score(confusion_matrix(evaluation.ref[here], hyp[here], num_classes))
+        for i, name in enumerate(folds)
+        for here in [evaluation.fold == i]
+    }
+    score["confusion"] = confusion.tolist()
+    return score
+
+
+def _word_error_rate(predictions: Sequence[Prediction]) -> float | None:
+    heard = [p.ctc_text for p in predictions if p.ctc_text is not None]
+    return word_error_rate([p.ref_text for p in predictions], heard) if heard else None
+
+
+def _score_groups(
+    evaluation: Evaluation, system: str, values: np.ndarray[Any, Any]
+) -> dict[str, Any]:
+    """Scores of the utterances that share a value (N,); an empty value makes no group."""
+    groups = {}
+    for value in sorted(set(values.tolist()) - {""}):
+        part = evaluation.only(values == value)
+        scores = [
+            _score(confusion_matrix(part.ref, hyp, len(part.labels))) for hyp in part.hyp[system]
+        ]
+        groups[value] = {
+            "wa": mean([score["wa"] for score in scores]),
+            "ua": mean([score["ua"] for score in scores]),
+            "wa_interval": _ends(estimate(part, system, "wa")),
+            "num_utts": len(part.utts),
+        }
+    return groups
+
+
+def _confidence(evaluation: Evaluation, system: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Calibration and risk-coverage, the decisions of all seeds together."""
+    posteriors = evaluation.posteriors[system]
+    references = np.broadcast_to(evaluation.ref, posteriors.shape[:-1])
+    found = reliability(posteriors, references)
+    coverage, risk = risk_coverage(posteriors, references)
+    shown = np.linspace(0, len(risk) - 1, min(NUM_CURVE_POINTS, len(risk))).astype(int)
+    return (
+        {
+            "error": found.error,
+            "confidence": found.confidence.tolist(),
+            "accuracy": found.accuracy.tolist(),
+        },
+        {
+            "area": float(risk.mean()),
+            "coverage": coverage[shown].tolist(),
+            "risk": risk[shown].tolist(),
+        },
+    )
+
+
+def _score(confusion: Confusion) -> dict[str, Any]:
+    return {
+        "wa": weighted_accuracy(confusion),
+        "ua": unweighted_accuracy(confusion),
+        "macro_f1": macro_f1(confusion),
+        "num_utts": int(confusion.sum()),
+    }
+
+
+def _ends(found: Estimate) -> list[float] | None:
+    """The ends of an interval, None where there is none."""
+    return None if found.low is None or found.high is None else [found.low, found.high]
+
+
+def mean(values: Sequence[float | None]) -> float | None:
+    """The mean, or None where a value is missing."""
+    known = [value for value in values if value is not None]
+    return math.fsum(known) / len(known) if len(known) == len(values) else None
+
+
+def _finite(value: float | None) -> float | None:
+    """JSON knows no NaN: a value that does not exist is null."""
+    return float(value) if value is not None and math.isfinite(value) else None

@@ -1,0 +1,1 @@
+"""The training loop and what it stands on; nothing here knows a task."""

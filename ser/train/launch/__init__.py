@@ -1,0 +1,1 @@
+"""Many runs: side by side on this machine, or on Slurm."""
