@@ -158,7 +158,7 @@ def test_a_recipe_of_ones_own(tree: Path) -> None:
     recipe = tree / "egs" / "demo"
     assert (recipe / "run.sh").read_bytes() == (ROOT / "egs/ravdess/run.sh").read_bytes()
     assert not any(path.is_symlink() for path in recipe.rglob("*"))
-    assert (recipe / "conf" / "controls" / "egemaps_svm.yaml").is_file()
+    assert (recipe / "conf" / "baselines" / "egemaps_svm.yaml").is_file()
     lines = (recipe / "local" / "data.sh").read_text().splitlines()
     assert sum(bool(line.strip()) and not line.startswith("#") for line in lines) <= 15
     for speaker in ("anna", "ben", "carl", "dana", "élise"):

@@ -16,7 +16,7 @@ from ser.feats.definitions import make_extractor
 from ser.nn.emotion import EmotionModel
 from ser.nn.losses import multitask_loss
 from ser.nn.mask import length_mask
-from ser.nn.systems import build_system, transfer
+from ser.nn.systems import build_system, load_pretrained
 from ser.nn.whisper import WhisperEncoder, positions
 from ser.train.engine.optimizer import make_optimizer
 from ser.train.published import read_encoder
@@ -72,7 +72,7 @@ def test_one_step_of_fine_tuning(
     torch.manual_seed(1)
     model = build_system(system, 4, None)
     assert isinstance(model, EmotionModel)
-    transfer(weights, model, "tiny.en")
+    load_pretrained(weights, model, "tiny.en")
     extractor = make_extractor(load_features(CONF))
     feats = [torch.from_numpy(extractor(samples)) for samples in speech]
     lens = torch.tensor([len(x) for x in feats])

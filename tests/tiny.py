@@ -26,9 +26,9 @@ from ser.data.batch import Batch
 from ser.data.utterances import FeatureReader
 from ser.kaldi.ark import ArkWriter
 from ser.kaldi.data_dir import write_data_dir
-from ser.train.engine.distributed import World
+from ser.train.engine.distributed import Distributed
 
-ALONE = World(0, 1, torch.device("cpu"))  # a run of one process
+ALONE = Distributed(0, 1, torch.device("cpu"))  # a run of one process
 SYSTEMS = ("cnn_blstm_sa", "transformer", "transformer_tl", "transformer_tl_mtl")
 FBANK = FbankConfig(
     sample_rate_hz=16000,

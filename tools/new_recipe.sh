@@ -57,9 +57,9 @@ new=egs/.$name.partial
 rm -rf "$new"
 mkdir -p "$new/local" "$new/conf/protocol"
 cp -L egs/ravdess/{run,path,cmd}.sh "$new"
-cp -RL egs/ravdess/conf/{bpe,encoder,fbank}.yaml egs/ravdess/conf/{systems,controls,variants,pretrain,slurm.conf} "$new/conf"
+cp -RL egs/ravdess/conf/{bpe,encoder,fbank}.yaml egs/ravdess/conf/{systems,baselines,ablations,tuning,pretrain,slurm.conf} "$new/conf"
 mkdir "$new/conf/whisper"
-cp -RL egs/ravdess/conf/whisper/{bpe,encoder,fbank}.yaml egs/ravdess/conf/whisper/{systems,controls,variants,pretrain} \
+cp -RL egs/ravdess/conf/whisper/{bpe,encoder,fbank}.yaml egs/ravdess/conf/whisper/{systems,baselines,tuning,pretrain} \
   "$new/conf/whisper"
 
 cat >"$new/db.sh" <<END

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ser.base.errors import SerError
-from ser.config.controls import ProbeConfig
+from ser.config.baselines import ProbeConfig
 from ser.config.load import load_config, read_yaml
 from ser.config.schema import SCRATCH, ImportConfig, PretrainConfig, SystemConfig
 from ser.config.systems import AnySystem, load_system, trained_systems

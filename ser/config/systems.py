@@ -1,28 +1,34 @@
-"""Where a system's configuration stands: among the systems, their controls or their variants."""
+"""Where the configuration of a system, a baseline, an ablation or a setting to choose stands."""
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 from ser.base.errors import SerError
-from ser.config.controls import FunctionalsConfig, ProbeConfig, WordsConfig
+from ser.base.log import logger
+from ser.config.baselines import FunctionalsConfig, ProbeConfig, WordsConfig
 from ser.config.load import load_config, read_yaml
 from ser.config.schema import SystemConfig
 
 AnySystem = SystemConfig | WordsConfig | FunctionalsConfig | ProbeConfig
-FOLDERS = ("systems", "controls", "variants")
+FOLDERS = ("systems", "baselines", "ablations", "tuning")
+RENAMED = {"controls": "baselines or ablations", "variants": "tuning"}  # read for one version more
 
 
 def load_system(conf: Path, name: str) -> AnySystem:
-    """``conf/systems/<name>.yaml``, or else that of ``conf/controls`` or ``conf/variants``.
+    """``conf/systems/<name>.yaml``, or else that of another of ``FOLDERS``.
 
     Raises:
         SerError: There is none, or it is wrong.
     """
-    paths = [conf / folder / f"{name}.yaml" for folder in FOLDERS]
+    folders = [*FOLDERS, *RENAMED]
+    paths = [conf / folder / f"{name}.yaml" for folder in folders]
     path = next((path for path in paths if path.exists()), None)
     if path is None:
-        known = sorted(p.stem for folder in FOLDERS for p in (conf / folder).glob("*.yaml"))
+        known = sorted(p.stem for folder in folders for p in (conf / folder).glob("*.yaml"))
         raise SerError(f"{paths[0]}: no such system; expected one of {' '.join(known)}")
+    if path.parent.name in RENAMED:
+        _tell_renamed(path)
     values = read_yaml(path)
     if isinstance(values, dict) and "words_of" in values:
         return load_config(path, WordsConfig)
@@ -31,6 +37,12 @@ def load_system(conf: Path, name: str) -> AnySystem:
     if isinstance(values, dict) and "probe_of" in values:
         return load_config(path, ProbeConfig)
     return load_config(path, SystemConfig)
+
+
+@cache
+def _tell_renamed(path: Path) -> None:
+    new = RENAMED[path.parent.name]
+    logger.warning("warning: %s: the folder is called %s now; move the file there", path, new)
 
 
 def load_trained_system(conf: Path, name: str) -> SystemConfig:

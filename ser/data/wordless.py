@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ser.base.errors import SerError
 from ser.base.log import logger
-from ser.config.controls import WordsConfig
+from ser.config.baselines import WordsConfig
 from ser.config.schema import SystemConfig
 from ser.config.systems import load_system
 from ser.kaldi.table import read_table

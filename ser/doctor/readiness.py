@@ -11,7 +11,7 @@ from pathlib import Path
 from ser.base.errors import SerError
 from ser.base.options import whole_numbers
 from ser.base.record import read_record, require
-from ser.config.controls import FunctionalsConfig
+from ser.config.baselines import FunctionalsConfig
 from ser.config.features import load_features, require_same_features
 from ser.config.load import load_config
 from ser.config.pretraining import refuse_without_recogniser

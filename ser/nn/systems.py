@@ -38,7 +38,7 @@ def build_system(
     )
 
 
-def transfer(
+def load_pretrained(
     weights: Mapping[str, torch.Tensor], model: EmotionModel | Recogniser, where: str
 ) -> None:
     """Copies an encoder's weights into a model, every key accounted for.

@@ -13,7 +13,7 @@ from ser.base.files import read_json, write_text
 from ser.base.log import logger
 from ser.base.outputs import faults
 from ser.base.record import Record, require, rerun_hint
-from ser.config.controls import FunctionalsConfig, ProbeConfig, WordsConfig
+from ser.config.baselines import FunctionalsConfig, ProbeConfig, WordsConfig
 from ser.config.load import load_config
 from ser.config.schema import LabelsConfig
 from ser.config.systems import load_system
@@ -25,7 +25,7 @@ from ser.predict.prediction import Prediction, table_digest
 from ser.predict.probe import probe_record
 from ser.predict.run import predict_parts
 from ser.predict.words import predict_from_words, source_run
-from ser.train.device import prepare_process
+from ser.train.engine.distributed import prepare_process
 from ser.train.resolve import FinetuneRun
 
 STAGE = 4  # which trains

@@ -12,7 +12,7 @@ from tqdm import tqdm
 from ser.audio.reading import INT16_SCALE, read_audio
 from ser.base.errors import SerError
 from ser.base.record import Record, require
-from ser.config.controls import FunctionalsConfig
+from ser.config.baselines import FunctionalsConfig
 from ser.data.utterances import FeatureDir
 from ser.predict.linear import write_vectors
 from ser.train.resolve import FinetuneRun

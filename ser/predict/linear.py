@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from ser.base.files import readable_by_umask, whole_folder
 from ser.base.record import Record
-from ser.config.controls import FunctionalsConfig, ProbeConfig
+from ser.config.baselines import FunctionalsConfig, ProbeConfig
 from ser.corpus.fold_files import TEST, TRAIN, read_fold
 from ser.data.utterances import FeatureDir
 from ser.predict.prediction import Prediction

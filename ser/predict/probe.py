@@ -1,13 +1,13 @@
 """The control that trains no network: what an encoder knows of emotion as it is."""
 
 from ser.base.record import Record, read_record
-from ser.config.controls import ProbeConfig
+from ser.config.baselines import ProbeConfig
 from ser.config.network import ReadoutConfig
 from ser.config.pretraining import load_pretraining
 from ser.data.utterances import read_feature_dir
 from ser.predict.linear import write_vectors
 from ser.train.encoded import encode_features
-from ser.train.engine.distributed import join_world
+from ser.train.engine.distributed import init_distributed
 from ser.train.frozen import Encoding
 from ser.train.resolve import FinetuneRun
 
@@ -26,7 +26,7 @@ def probe_record(run: FinetuneRun, config: ProbeConfig) -> Record:
         speed_factors=(),
         out=run.exp_dir / "encoded",
     )
-    (encoded,) = encode_features(encoding, join_world(min(1, run.num_gpus)).device)
+    (encoded,) = encode_features(encoding, init_distributed(min(1, run.num_gpus)).device)
     inputs = {str(encoded.folder): encoded.identity}
     record = Record(run.exp_dir / run.system, 5, config.model_dump(), inputs)
     if not record.is_finished():

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from ser.base.errors import SerError
-from ser.config.controls import WordsConfig
+from ser.config.baselines import WordsConfig
 from ser.config.systems import load_system
 from ser.corpus.fold_files import TEST, TRAIN
 from ser.data.utterances import FeatureDir

@@ -25,7 +25,7 @@ from ser.infer.loading import Run, read_run
 from ser.infer.package import BPE, CARD, FORMAT, MANIFEST, Manifest, seal
 from ser.predict.prediction import table_digest
 from ser.release.card import recipe_of, table_row, write_card
-from ser.score.predictions.table import Prediction, read_prediction_file
+from ser.score.predictions.table import PredictionRow, read_prediction_file
 from ser.score.stats.calibration import fit_temperature
 from ser.train.engine.checkpoint import load_weights, write_tensors
 
@@ -167,10 +167,10 @@ def _write_members(packing: Packing, runs: Mapping[str, Run], folder: Path) -> l
     return names
 
 
-def _held_out(packing: Packing, runs: Mapping[str, Run]) -> list[Prediction]:
+def _held_out(packing: Packing, runs: Mapping[str, Run]) -> list[PredictionRow]:
     """What stage 5 wrote of the test folds of these very runs, as far as it did."""
     folder = packing.system.parent / "predictions" / packing.system.name
-    predictions: list[Prediction] = []
+    predictions: list[PredictionRow] = []
     for fold, run in runs.items():
         path = folder / f"seed{packing.seed}_fold{fold}.tsv"
         if not path.exists():
@@ -191,7 +191,7 @@ def _held_out(packing: Packing, runs: Mapping[str, Run]) -> list[Prediction]:
     return predictions
 
 
-def _temperature(predictions: Sequence[Prediction], labels: Sequence[str]) -> float:
+def _temperature(predictions: Sequence[PredictionRow], labels: Sequence[str]) -> float:
     """The temperature that fits some predictions; 1 without any."""
     if not predictions:
         return 1.0

@@ -7,7 +7,7 @@ import numpy as np
 from ser.metrics.classification import Codes
 from ser.score.predictions.evaluation import Floats
 from ser.score.stats.intervals import (
-    Cells,
+    CellCounts,
     Estimate,
     Metric,
     bootstrap,
@@ -107,7 +107,7 @@ def coverage(
     return _coverage(estimates, truth(metric, contrast))
 
 
-def _value(cells: Cells, metric: Metric, contrast: tuple[float, float]) -> float:
+def _value(cells: CellCounts, metric: Metric, contrast: tuple[float, float]) -> float:
     both = score(cells.counts.sum(axis=0), cells.correct.sum(axis=0), metric)
     return float(both @ np.array(contrast))
 

@@ -11,9 +11,9 @@ from ser.base.errors import SerError
 from ser.base.record import require
 from ser.score.predictions.evaluation import Floats
 from ser.score.report.cells import percent, with_interval
-from ser.score.report.document import NONE, Section, code
+from ser.score.report.document import NONE, ReportSection, code
 from ser.score.report.training import read_curve, read_protocol, run_folders
-from ser.score.stats.intervals import Cells, jackknife_interval
+from ser.score.stats.intervals import CellCounts, jackknife_interval
 
 STAGE = 4
 LAST = "last"
@@ -21,7 +21,7 @@ LAST = "last"
 
 def compare_settings(
     exp_dir: Path, systems: Sequence[str], seeds: Sequence[str], folds: Sequence[str]
-) -> list[Section]:
+) -> list[ReportSection]:
     """What each system reaches on the validation part of each fold.
 
     The value of a run is that of its last epoch or, where the protocol selects one, of its best;
@@ -87,8 +87,8 @@ def compare_settings(
             "knowing them."
         )
     return [
-        Section("", 1, text, [header, *rows]),
-        Section("", 1, _by_fold(figures, folds)),
+        ReportSection("", 1, text, [header, *rows]),
+        ReportSection("", 1, _by_fold(figures, folds)),
     ]
 
 
@@ -108,7 +108,9 @@ def _row(figures: Mapping[str, Floats], name: str) -> list[str]:
     """UA with its interval, the difference to the first system, and WA."""
     first = next(iter(figures))
     ua = np.column_stack([figures[name][:, 1], figures[first][:, 1]])
-    cells = Cells(np.ones((len(ua), 1)), ua[:, None, :])  # the jackknife of a mean is Student's t
+    cells = CellCounts(
+        np.ones((len(ua), 1)), ua[:, None, :]
+    )  # the jackknife of a mean is Student's t
     own, difference = (jackknife_interval(cells, "wa", c) for c in ((1, 0), (1, -1)))
     found = []
     for estimate in (own, difference):

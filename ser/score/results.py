@@ -17,7 +17,7 @@ from ser.score.predictions.experiment import Predictions
 from ser.score.report.paper import PAPER_NAMES, PaperResult
 from ser.score.report.summary import compare_in_words
 from ser.score.stats.groups import OWN, TITLES, classes_of_labels, groups_of
-from ser.score.stats.intervals import Cells, bootstrap
+from ser.score.stats.intervals import CellCounts, bootstrap
 from ser.score.stats.paired import compare_all, difference
 from ser.score.stats.system import score_system
 
@@ -78,7 +78,7 @@ def _missing(groups: Mapping[str, list[str]], human: Mapping[str, Any]) -> list[
     return unknown if human else [*unknown, "human ceiling"]
 
 
-def _bootstrap_all(evaluation: Evaluation, num_rounds: int) -> list[Cells]:
+def _bootstrap_all(evaluation: Evaluation, num_rounds: int) -> list[CellCounts]:
     """The same rounds for every system."""
     correct = np.column_stack([evaluation.correct(system) for system in evaluation.hyp])
     rounds = bootstrap(
@@ -89,7 +89,7 @@ def _bootstrap_all(evaluation: Evaluation, num_rounds: int) -> list[Cells]:
         len(evaluation.labels),
         num_rounds,
     )
-    return [Cells(rounds.counts, rounds.correct[:, :, [i]]) for i in range(correct.shape[1])]
+    return [CellCounts(rounds.counts, rounds.correct[:, :, [i]]) for i in range(correct.shape[1])]
 
 
 def _comparisons(evaluation: Evaluation, groups: Mapping[str, list[str]]) -> dict[str, Any]:

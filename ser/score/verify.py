@@ -18,7 +18,7 @@ from ser.score.report.files import ReportFiles
 from ser.score.report.page import page, stated_audio
 from ser.score.report.paper import PaperResult, read_paper_results
 from ser.score.report.report import report
-from ser.score.report.schema import StatedResults
+from ser.score.report.schema import ResultsSchema
 from ser.score.report.training import (
     describe_run,
     read_audit,
@@ -89,7 +89,7 @@ def verify(
     files = ReportFiles(exp_dir, partial)
     path = files.results
     raw = read_json(path)
-    stated = validate(path, StatedResults, raw)
+    stated = validate(path, ResultsSchema, raw)
     run = stated.run
     digests = input_digests(exp_dir, list(stated.systems), run.seeds, run.folds)
     wrong = list(_changed_files(stated.digests, digests))
@@ -107,7 +107,7 @@ def verify(
 
 
 def rebuild(
-    files: ReportFiles, stated: StatedResults, stated_run: Mapping[str, Any], conf: Path | None
+    files: ReportFiles, stated: ResultsSchema, stated_run: Mapping[str, Any], conf: Path | None
 ) -> tuple[Predictions, Results]:
     """The predictions, and ``results.json`` anew from them.
 
@@ -145,7 +145,7 @@ def rebuild(
     return predictions, plain
 
 
-def _stated_paper(stated: StatedResults) -> dict[str, PaperResult]:
+def _stated_paper(stated: ResultsSchema) -> dict[str, PaperResult]:
     return {
         name: PaperResult(wa=100 * row.paper.wa, ua=100 * row.paper.ua)
         for name, row in stated.systems.items()
@@ -153,7 +153,7 @@ def _stated_paper(stated: StatedResults) -> dict[str, PaperResult]:
     }
 
 
-def _unchecked(files: ReportFiles, stated: StatedResults, conf: Path | None) -> Iterator[str]:
+def _unchecked(files: ReportFiles, stated: ResultsSchema, conf: Path | None) -> Iterator[str]:
     yield f"the command, {stated.run.command}"
     yield "where the audio that report.html plays lies"
     if _stated_paper(stated) and not conf:

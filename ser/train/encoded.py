@@ -17,7 +17,7 @@ from ser.kaldi.data_dir import write_data_dir
 from ser.nn.cpu.accelerate import accelerate
 from ser.nn.emotion import EmotionModel
 from ser.nn.recogniser import Recogniser
-from ser.nn.systems import transfer
+from ser.nn.systems import load_pretrained
 from ser.train.engine.checkpoint import load_weights
 from ser.train.frozen import Encoding
 
@@ -94,5 +94,5 @@ def _model(encoding: Encoding) -> EmotionModel | Recogniser:
         else:
             model = EmotionModel(encoding.config, 2, None, encoding.readout)
     weights_path = encoding.encoder / "model.safetensors"
-    transfer(load_weights(weights_path), model, str(weights_path))
+    load_pretrained(load_weights(weights_path), model, str(weights_path))
     return model

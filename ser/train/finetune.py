@@ -20,12 +20,11 @@ from ser.metrics.classification import unweighted_accuracy, weighted_accuracy
 from ser.nn.cnn_blstm_sa import CnnBlstmSa
 from ser.nn.emotion import EmotionModel
 from ser.nn.losses import Loss, ctc_sum, multitask_loss
-from ser.nn.systems import build_system, transfer
+from ser.nn.systems import build_system, load_pretrained
 from ser.text.bpe import Tokenizer
 from ser.train.ctc_targets import check_ctc_lengths
-from ser.train.device import prepare_process
 from ser.train.engine.checkpoint import load_weights
-from ser.train.engine.distributed import World, join_world
+from ser.train.engine.distributed import Distributed, init_distributed, prepare_process
 from ser.train.engine.loop import OnStep, Trainer
 from ser.train.engine.selection import Selection
 from ser.train.engine.step import ComputeLoss, autocast, run_emotion_model
@@ -54,7 +53,7 @@ def finetune(run: FinetuneRun, on_step: OnStep | None = None) -> None:
 def finetune_resolved(resolved: ResolvedRun, on_step: OnStep | None = None) -> None:
     """``finetune`` of a run that was looked at before."""
     run = resolved.run
-    world = join_world(run.num_gpus)
+    world = init_distributed(run.num_gpus)
 
     def train(num_threads: int) -> dict[str, Any]:
         prepare_process(num_threads, run.seed)
@@ -85,7 +84,7 @@ def build_model(resolved: ResolvedRun, tokenizer: Tokenizer | None) -> EmotionMo
     model = build_system(system, len(labels.names), tokenizer.vocab_size if tokenizer else None)
     if isinstance(model, EmotionModel) and system.init != SCRATCH:
         source = resolved.run.pretrain / system.init
-        transfer(load_weights(source / "model.safetensors"), model, str(source))
+        load_pretrained(load_weights(source / "model.safetensors"), model, str(source))
     return model
 
 
@@ -101,7 +100,7 @@ def _fit(
     resolved: ResolvedRun,
     model: EmotionModel | CnnBlstmSa,
     tokenizer: Tokenizer | None,
-    world: World,
+    world: Distributed,
     system: SystemConfig,
     folder: Path,
     on_step: OnStep | None,
@@ -166,7 +165,7 @@ def _validate(
     split: Split,
     labels: LabelsConfig,
     system: SystemConfig,
-    world: World,
+    world: Distributed,
 ) -> dict[str, float]:
     """WA and UA on the validation utterances, shared out to the processes.
 

@@ -30,13 +30,12 @@ from ser.data.utterances import (
 from ser.metrics.wer import word_errors
 from ser.nn.losses import Loss, ctc_sum, pretrain_loss
 from ser.nn.recogniser import Recogniser, greedy_ctc
-from ser.nn.systems import transfer
+from ser.nn.systems import load_pretrained
 from ser.text.bpe import Tokenizer
 from ser.train.ctc_targets import check_ctc_lengths, choose_targets, encode_transcripts
-from ser.train.device import prepare_process
 from ser.train.encoded import encode_features
 from ser.train.engine.checkpoint import load_weights
-from ser.train.engine.distributed import World, join_world
+from ser.train.engine.distributed import Distributed, init_distributed, prepare_process
 from ser.train.engine.loop import Trainer
 from ser.train.engine.selection import Selection
 from ser.train.engine.step import ComputeLoss, autocast
@@ -101,7 +100,7 @@ def pretrain(run: PretrainRun) -> None:
         published = start["notes"].get("published")
     require_subsets(run.train_data, config, run.config_path)
     record = Record(run.folder, 3, {**config.model_dump(), "seed": run.seed}, inputs)
-    world = join_world(run.num_gpus)
+    world = init_distributed(run.num_gpus)
 
     def train(num_threads: int) -> dict[str, Any]:
         prepare_process(num_threads, run.seed)
@@ -111,7 +110,7 @@ def pretrain(run: PretrainRun) -> None:
     train_in_folder(record, world, run.num_threads, run.force, train)
 
 
-def _train(run: PretrainRun, config: PretrainConfig, world: World) -> dict[str, float]:
+def _train(run: PretrainRun, config: PretrainConfig, world: Distributed) -> dict[str, float]:
     tokenizer = Tokenizer.load(run.bpe / "bpe.model")
     encoded = can_be_encoded(config)
     train_feats, valid_feats = run.train_feats, run.valid_feats
@@ -123,7 +122,7 @@ def _train(run: PretrainRun, config: PretrainConfig, world: World) -> dict[str, 
     model = Recogniser(config.encoder, tokenizer.vocab_size).to(world.device)
     if config.init != SCRATCH:
         weights_path = run.folder.with_name(config.init) / "model.safetensors"
-        transfer(load_weights(weights_path), model, str(weights_path))
+        load_pretrained(load_weights(weights_path), model, str(weights_path))
     utts = short_enough(train, train.data.utts, config.training.max_seconds, train_feats)
     utterances = select(train, utts, tokens=encode_transcripts(train, tokenizer))
     factors = config.training.speed_factors
@@ -165,7 +164,7 @@ def _encoded(
     config: PretrainConfig,
     feats: Path,
     speed_factors: Sequence[float],
-    world: World,
+    world: Distributed,
 ) -> Path:
     """The folder of what the frozen encoder makes of some features."""
     encoding = Encoding(
@@ -201,7 +200,7 @@ def validate(
     valid: FeatureDir,
     tokenizer: Tokenizer,
     config: PretrainConfig,
-    world: World,
+    world: Distributed,
     encoded: bool = False,
 ) -> dict[str, float]:
     """Loss and greedy WER on the validation utterances, shared out to the processes.

@@ -8,12 +8,12 @@ from typing import Any
 from ser.base.errors import SerError
 from ser.base.log import log_to_file, logger
 from ser.base.record import Record, claim_training_folder, sole_run
-from ser.train.engine.distributed import World
+from ser.train.engine.distributed import Distributed
 
 
 def train_in_folder(
     record: Record,
-    world: World,
+    world: Distributed,
     num_threads: int,
     force: bool,
     train: Callable[[int], Mapping[str, Any]],
@@ -53,7 +53,7 @@ def train_in_folder(
             shutil.rmtree(record.folder / "epochs", ignore_errors=True)
 
 
-def _lost_process(record: Record, world: World, error: RuntimeError) -> Exception:
+def _lost_process(record: Record, world: Distributed, error: RuntimeError) -> Exception:
     """What an exchange says whose other side has gone; any other error as it is."""
     reason = str(error).splitlines()[0]
     if world.size == 1 or not any(word in reason for word in ("gloo", "NCCL", "Connection")):

@@ -13,7 +13,7 @@ from ser.kaldi.table import Table
 from ser.text.bpe import Tokenizer
 from ser.train.ctc_targets import choose_targets, encode_transcripts
 from ser.train.encoded import encode_features
-from ser.train.engine.distributed import World
+from ser.train.engine.distributed import Distributed
 from ser.train.frozen import encoding_of
 from ser.train.resolve import ResolvedRun
 
@@ -36,7 +36,7 @@ class Split:
 
 
 def load_split(
-    resolved: ResolvedRun, system: SystemConfig, tokenizer: Tokenizer | None, world: World
+    resolved: ResolvedRun, system: SystemConfig, tokenizer: Tokenizer | None, world: Distributed
 ) -> Split:
     """The utterances of a run's fold.
 

@@ -10,7 +10,7 @@ from ser.data.utterances import FeatureReader, Utterance
 from ser.nn.emotion import EmotionModel
 from ser.nn.mask import length_mask
 from ser.nn.readout import Pooling
-from ser.train.engine.distributed import World
+from ser.train.engine.distributed import Distributed
 
 MAX_FRAMES = 20_000  # padded frames at a time
 
@@ -20,7 +20,7 @@ def standardise(
     utterances: Sequence[Utterance],
     feats: FeatureReader,
     encoded: bool,
-    world: World,
+    world: Distributed,
 ) -> None:
     """Sets what the readout takes off and divides by; one without such is left alone.
 

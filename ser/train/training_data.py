@@ -11,11 +11,10 @@ import torch
 from ser.config.schema import TrainingConfig
 from ser.data.batch import Batch
 from ser.data.loader import Wanted, load_wanted
-from ser.data.sampler import epoch_batches
-from ser.data.sharding import Step, share_steps
+from ser.data.sampler import Step, epoch_batches, shard_steps
 from ser.data.utterances import FeatureDir, FeatureReader, Utterance
 from ser.feats.spec_augment import spec_augment_spans
-from ser.train.engine.distributed import World
+from ser.train.engine.distributed import Distributed
 
 COMPILED_LENGTH_STEP = 48  # frames: few lengths, for which a compiled network has its kernels
 
@@ -53,7 +52,12 @@ class TrainingData:
         return batch
 
     def steps(
-        self, training: TrainingConfig, seed: int, epoch: int, step_in_epoch: int, world: World
+        self,
+        training: TrainingConfig,
+        seed: int,
+        epoch: int,
+        step_in_epoch: int,
+        world: Distributed,
     ) -> Generator[tuple[Step, list[Batch]], None, None]:
         """The steps from one on to the end of the last epoch, each with this process's parts.
 
@@ -81,13 +85,18 @@ class TrainingData:
                 yield step, [next(batches) for _ in parts]
 
     def _plan(
-        self, training: TrainingConfig, seed: int, first_epoch: int, first_step: int, world: World
+        self,
+        training: TrainingConfig,
+        seed: int,
+        first_epoch: int,
+        first_step: int,
+        world: Distributed,
     ) -> Iterator[tuple[Step, list[Wanted]]]:
         for epoch in range(first_epoch, training.max_epochs):
             batches = epoch_batches(
                 self.num_frames, training.batch_size_utts, training.length_jitter_prob, seed, epoch
             )
-            steps = share_steps(
+            steps = shard_steps(
                 batches[first_step:],
                 self.num_frames,
                 training.max_frames_in_memory,

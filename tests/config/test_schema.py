@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 import ser
 from ser.base.errors import SerError
 from ser.base.record import flatten
-from ser.config.controls import FunctionalsConfig, WordsConfig
+from ser.config.baselines import FunctionalsConfig, WordsConfig
 from ser.config.cross import CrossConfig
 from ser.config.features import FbankConfig, load_features
 from ser.config.load import NAMED, load_config, read_yaml
@@ -31,7 +31,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "protocol/*.yaml": ProtocolConfig,
     "pretrain/*.yaml": PretrainConfig,
     "systems/*.yaml": SystemConfig,
-    "variants/*.yaml": SystemConfig,
+    "tuning/*.yaml": SystemConfig,
 }
 CONFS = sorted([*EGS.glob("*/conf"), *EGS.glob("*/conf/plus")])
 # Those that start from a published encoder.
@@ -43,8 +43,8 @@ SHIPPED = [
     for path in sorted(conf.glob(pattern))
 ]
 ELSEWHERE = {"paper_results.yaml"}  # read by ser.score
-CONTROLS = sorted(EGS.glob("*/conf/controls/*.yaml"))
-VARIANTS = sorted(EGS.glob("*/conf/variants/*.yaml"))
+CONTROLS = sorted([*EGS.glob("*/conf/baselines/*.yaml"), *EGS.glob("*/conf/ablations/*.yaml")])
+VARIANTS = sorted(EGS.glob("*/conf/tuning/*.yaml"))
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_no_shipped_file_is_forgotten(conf: Path) -> None:
     files -= set(CONTROLS)
     assert files <= known
     absent = {pattern for pattern in MODELS if not any(conf.glob(pattern))}
-    assert absent <= {"counts.yaml", "cross.yaml", "variants/*.yaml"}
+    assert absent <= {"counts.yaml", "cross.yaml", "tuning/*.yaml"}
 
 
 @pytest.mark.parametrize("conf", CONFS, ids=lambda path: str(path.relative_to(EGS)))
@@ -89,7 +89,7 @@ def test_what_starts_from_a_published_encoder_fits_together(conf: Path) -> None:
     )
     for path in conf.glob("protocol/*.yaml"):
         load_config(path, ProtocolConfig)
-    folders = ("systems", "controls", "variants")
+    folders = ("systems", "baselines", "ablations", "tuning")
     names = [path.stem for folder in folders for path in (conf / folder).glob("*.yaml")]
     assert {"transformer", "transformer_tl", "whisper_probe"} <= set(names)
     for name in names:

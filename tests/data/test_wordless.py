@@ -8,7 +8,7 @@ from tiny import SYSTEMS, system_config, write_config
 
 from ser.base.errors import SerError
 from ser.base.log import logger
-from ser.config.controls import FunctionalsConfig, WordsConfig
+from ser.config.baselines import FunctionalsConfig, WordsConfig
 from ser.data.wordless import trainable_systems
 
 CONTROLS = ("words_of_mtl", "egemaps_svm")
@@ -19,10 +19,10 @@ def conf(tmp_path: Path) -> Path:
     for name in SYSTEMS:
         write_config(tmp_path / "systems" / f"{name}.yaml", system_config(name))
     write_config(
-        tmp_path / "controls" / "words_of_mtl.yaml", WordsConfig(words_of="transformer_tl_mtl")
+        tmp_path / "baselines" / "words_of_mtl.yaml", WordsConfig(words_of="transformer_tl_mtl")
     )
     svm = FunctionalsConfig(functionals="eGeMAPSv02", costs=[1.0], num_cost_folds=2)
-    write_config(tmp_path / "controls" / "egemaps_svm.yaml", svm)
+    write_config(tmp_path / "baselines" / "egemaps_svm.yaml", svm)
     return tmp_path
 
 

@@ -19,7 +19,7 @@ from ser.data.utterances import Utterance
 from ser.infer.loading import load
 from ser.nn.losses import Loss
 from ser.release.export import export_torch
-from ser.train.engine.distributed import World
+from ser.train.engine.distributed import Distributed
 from ser.train.finetune import finetune
 from ser.train.pretrain import pretrain
 from ser.train.training_data import TrainingData
@@ -72,7 +72,7 @@ def test_stopped_and_resumed_is_the_same_to_the_bit(
         return kill_at(22)(call, emotions_alone(call, loss))
 
     def run(name: str, change: Callable[[int, Loss], Loss]) -> None:
-        world = World(0, 1, device)
+        world = Distributed(0, 1, device)
         make_trainer(data, tmp_path / name, training, change=change, world=world).run()
 
     run("through", emotions_alone)
@@ -96,7 +96,7 @@ def test_a_full_memory_is_told_before_the_first_epoch(device: torch.device, tmp_
     torch.cuda.set_per_process_memory_fraction(64 * 2**20 / total, device)
     try:
         with pytest.raises(SerError, match=r"max_frames_in_memory 1000000: a part of 64 utt"):
-            make_trainer(data, tmp_path / "run", training, world=World(0, 1, device)).run()
+            make_trainer(data, tmp_path / "run", training, world=Distributed(0, 1, device)).run()
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0, device)
     assert not (tmp_path / "run" / "train.jsonl").exists()

@@ -11,7 +11,7 @@ from tiny import reseal, write_config
 from tiny_recipe import CONF, EXP, FEATS, LABELS, finetune_run
 
 from ser.base.errors import SerError
-from ser.config.controls import FunctionalsConfig
+from ser.config.baselines import FunctionalsConfig
 from ser.kaldi.data_dir import read_data_dir
 from ser.kaldi.table import write_table
 from ser.predict import functionals
@@ -24,7 +24,7 @@ CONFIG = FunctionalsConfig(functionals="eGeMAPSv02", costs=[1e-3, 1e-1], num_cos
 
 @pytest.fixture(autouse=True)
 def recipe_here(recipe: Path) -> Path:
-    write_config(CONF / "controls" / f"{NAME}.yaml", CONFIG)
+    write_config(CONF / "baselines" / f"{NAME}.yaml", CONFIG)
     return recipe
 
 

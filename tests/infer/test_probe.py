@@ -10,7 +10,7 @@ from tiny_recipe import CONF, EXP, finetune_run
 
 from ser.base.errors import SerError
 from ser.base.record import read_record
-from ser.config.controls import ProbeConfig
+from ser.config.baselines import ProbeConfig
 from ser.predict.folds import predict_all
 from ser.predict.linear import logistic
 
@@ -20,7 +20,7 @@ CONFIG = ProbeConfig(probe_of="ctc", costs=[1e-2, 1.0], num_cost_folds=2)
 
 @pytest.fixture(autouse=True)
 def recipe_here(recipe: Path) -> Path:
-    write_config(CONF / "controls" / f"{NAME}.yaml", CONFIG)
+    write_config(CONF / "baselines" / f"{NAME}.yaml", CONFIG)
     return recipe
 
 
@@ -46,7 +46,7 @@ def test_no_seed_plays_a_part() -> None:
 
 
 def test_without_the_encoder_it_says_what_to_run() -> None:
-    write_config(CONF / "controls" / f"{NAME}.yaml", CONFIG.model_copy(update={"probe_of": "no"}))
+    write_config(CONF / "baselines" / f"{NAME}.yaml", CONFIG.model_copy(update={"probe_of": "no"}))
     with pytest.raises(SerError, match=r"pretrain/no\.yaml: no such encoder; expected one of ctc"):
         predict_all([finetune_run(NAME)])
 

@@ -9,7 +9,7 @@ from ser.nn.cnn_blstm_sa import CnnBlstmSa
 from ser.nn.emotion import EmotionModel
 from ser.nn.mask import length_mask
 from ser.nn.recogniser import Recogniser
-from ser.nn.systems import build_system, transfer
+from ser.nn.systems import build_system, load_pretrained
 
 VOCABULARY = 12
 
@@ -55,7 +55,7 @@ def test_transfer_copies_all_but_what_fine_tuning_adds(
     model = emotion_model(vocab_size)
     new = {"emotion_embedding", "emotion_head.weight", "emotion_head.bias"}
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    transfer(weights, model, "ctc")
+    load_pretrained(weights, model, "ctc")
     after = model.state_dict()
     head = {"ctc_head.weight", "ctc_head.bias"} if vocab_size else set()
     assert after.keys() == {n for n in weights if n.startswith("encoder.")} | head | new
@@ -68,7 +68,7 @@ def test_transferred_recogniser_hears_the_same() -> None:
     torch.manual_seed(3)
     recogniser = Recogniser(encoder_config(), VOCABULARY).eval()
     model = emotion_model(VOCABULARY).eval()
-    transfer(recogniser.state_dict(), model, "ctc")
+    load_pretrained(recogniser.state_dict(), model, "ctc")
     feats, lens = torch.randn(2, 70, 80), torch.tensor([70, 40])
     expected, expected_lens = recogniser(feats, lens)
     x, frame_lens = model.encoder.frames(feats, lens)
@@ -102,7 +102,7 @@ def test_all_that_does_not_fit_is_listed(weights: dict[str, torch.Tensor]) -> No
     model = emotion_model(VOCABULARY)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     with pytest.raises(SerError) as caught:
-        transfer(weights, model, "exp/pretrain/ctc/model.safetensors")
+        load_pretrained(weights, model, "exp/pretrain/ctc/model.safetensors")
     message = str(caught.value)
     assert message.startswith("exp/pretrain/ctc/model.safetensors: 5 weights do not fit")
     for part in (
@@ -130,14 +130,14 @@ def test_all_that_does_not_fit_is_listed(weights: dict[str, torch.Tensor]) -> No
 def test_another_encoder_is_refused(changes: dict[str, object], message: str) -> None:
     other = Recogniser(encoder_config(**changes), VOCABULARY).state_dict()
     with pytest.raises(SerError, match=message):
-        transfer(other, emotion_model(None), "ctc")
+        load_pretrained(other, emotion_model(None), "ctc")
 
 
 def test_missing_ctc_head_is_refused_where_it_is_wanted(weights: dict[str, torch.Tensor]) -> None:
     encoder = {n: t for n, t in weights.items() if not n.startswith("ctc_head.")}
     with pytest.raises(SerError, match="ctc: an encoder without a CTC head, for a system with"):
-        transfer(encoder, emotion_model(VOCABULARY), "ctc")
-    transfer(encoder, emotion_model(None), "ctc")
+        load_pretrained(encoder, emotion_model(VOCABULARY), "ctc")
+    load_pretrained(encoder, emotion_model(None), "ctc")
 
 
 def test_emotion_vector_starts_like_one_scaled_input_vector() -> None:

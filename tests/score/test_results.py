@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ser.score.predictions.experiment import Predictions
-from ser.score.predictions.table import Prediction
+from ser.score.predictions.table import PredictionRow
 from ser.score.report.paper import PaperResult
 from ser.score.report.training import describe_run
 from ser.score.results import assemble_results
@@ -19,11 +19,11 @@ REFERENCES = {
 WORDS = ("u1", "u4", "u5")
 
 
-def fold(name: str, hypotheses: str, heard: str | None) -> list[Prediction]:
+def fold(name: str, hypotheses: str, heard: str | None) -> list[PredictionRow]:
     """Hypotheses as initials; only u1 has words to recognise."""
     class_of = {"a": "ang", "s": "sad"}
     return [
-        Prediction(
+        PredictionRow(
             utt,
             spk=utt,
             session=name,
@@ -38,7 +38,7 @@ def fold(name: str, hypotheses: str, heard: str | None) -> list[Prediction]:
     ]
 
 
-def seed(hypotheses: tuple[str, str], heard: str | None = None) -> dict[str, list[Prediction]]:
+def seed(hypotheses: tuple[str, str], heard: str | None = None) -> dict[str, list[PredictionRow]]:
     return {name: fold(name, h, heard) for name, h in zip("12", hypotheses, strict=True)}
 
 

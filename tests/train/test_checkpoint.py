@@ -28,7 +28,7 @@ PROGRESS = Progress(
     step=17,
     sums={"loss": 1.1, "utts": 8},
     seconds=2.5,
-    goodness=[0.6, 0.5],
+    selection_score=[0.6, 0.5],
     log_bytes=123,
     num_processes=2,
 )
@@ -210,3 +210,10 @@ def test_a_full_disk_is_one_line_and_the_previous_checkpoint_stays(
         assert line.startswith("error: ")
         assert str(folder) in line.replace(".partial", "").replace("/.", "/")
     assert load_checkpoint(folder, *parts(2, steps=1)) == PROGRESS
+
+
+def test_a_checkpoint_of_version_0_1_0_is_read(folder: Path) -> None:
+    path = folder / "progress.json"
+    path.write_text(path.read_text().replace('"selection_score"', '"goodness"'))
+    model, optimizer = parts(seed=1, steps=0)
+    assert load_checkpoint(folder, model, optimizer) == PROGRESS

@@ -24,12 +24,12 @@ from tiny import (
 from torch import nn
 
 from ser.data.batch import Batch
-from ser.data.sharding import share_steps
+from ser.data.sampler import shard_steps
 from ser.data.utterances import Utterance
 from ser.nn.losses import Loss
 from ser.nn.systems import build_system
 from ser.train.engine.checkpoint import load_weights
-from ser.train.engine.distributed import World, join_world
+from ser.train.engine.distributed import Distributed, init_distributed
 from ser.train.engine.loop import Trainer
 from ser.train.engine.selection import Selection
 from ser.train.finetune import emotion_loss
@@ -48,7 +48,7 @@ def make_data(folder: Path) -> TrainingData:
     return TrainingData(utterances, ark_reader(folder, feats), 10.0)
 
 
-def train(world: World, folder: Path, name: str, double: bool, **training: Any) -> None:
+def train(world: Distributed, folder: Path, name: str, double: bool, **training: Any) -> None:
     """Trains a tiny system without dropout; the last gradient lies beside the weights."""
     torch.set_num_threads(1)
     torch.manual_seed(1)
@@ -93,7 +93,7 @@ CASES: dict[str, tuple[str, bool, dict[str, int]]] = {
 }
 
 
-def train_cases(world: World, folder: Path) -> None:
+def train_cases(world: Distributed, folder: Path) -> None:
     for case, (name, double, training) in CASES.items():
         train(world, folder / case, name, double, **training)
 
@@ -102,7 +102,7 @@ def in_process(rank: int, port: int, folder: Path) -> None:
     """What each of two processes does, with the environment that torchrun gives it."""
     os.environ |= {"MASTER_ADDR": "localhost", "MASTER_PORT": str(port)}
     os.environ |= {"RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
-    train_cases(join_world(0), folder)
+    train_cases(init_distributed(0), folder)
 
 
 @pytest.fixture(scope="module")
@@ -169,7 +169,7 @@ def test_batches_are_shared_out_without_repeats_or_gaps(
     batches = [
         list(range(i, min(i + batch_size, len(lens)))) for i in range(0, len(lens), batch_size)
     ]
-    shares = [share_steps(batches, lens, max_frames, rank, size) for rank in range(size)]
+    shares = [shard_steps(batches, lens, max_frames, rank, size) for rank in range(size)]
     for number, batch in enumerate(batches):
         steps = [share[number] for share in shares]
         computed = [i for step in steps if step.weight for part in step.parts for i in part]

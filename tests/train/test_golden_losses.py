@@ -34,8 +34,8 @@ GOLDEN: dict[str, list[float]] = {
     "mini/conf/systems/transformer_tl_mtl": [66.423737, 45.512352, 25.635559],
     "ravdess/conf/whisper/pretrain/ctc": [327.791840, 357.100586, 166.094025],
     "ravdess/conf/whisper/systems/transformer_tl": [5.475486, 6.955713, 5.312753],
-    "ravdess/conf/whisper/variants/transformer_tl_mtl": [198.002502, 125.100075, 54.251740],
-    "ravdess/conf/whisper/variants/transformer_tl_attentive": [4.829240, 6.577540, 4.872123],
+    "ravdess/conf/whisper/tuning/transformer_tl_mtl": [198.002502, 125.100075, 54.251740],
+    "ravdess/conf/whisper/tuning/transformer_tl_attentive": [4.829240, 6.577540, 4.872123],
 }
 
 

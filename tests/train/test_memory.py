@@ -31,7 +31,7 @@ def test_a_full_memory_is_found_before_the_first_step(data: TrainingData, tmp_pa
 def test_rehearsal_leaves_no_trace(data: TrainingData, tmp_path: Path) -> None:
     trainer = make_trainer(data, tmp_path)
     before = {name: tensor.clone() for name, tensor in trainer.model.state_dict().items()}
-    trainer.stepper.rehearse(data.batch([0, 1], trainer.training, trainer.world.device))
+    trainer.stepper.probe_memory(data.batch([0, 1], trainer.training, trainer.world.device))
     after = trainer.model.state_dict()
     assert all(torch.equal(before[name], after[name]) for name in before)
     assert all(p.grad is None for p in trainer.model.parameters())

@@ -26,7 +26,7 @@ from ser.data.utterances import Utterance
 from ser.nn.emotion import EmotionModel
 from ser.nn.losses import Loss, ctc_sum, multitask_loss, pretrain_loss
 from ser.nn.recogniser import Recogniser, greedy_ctc
-from ser.nn.systems import build_system, transfer
+from ser.nn.systems import build_system, load_pretrained
 from ser.train.engine.loop import Trainer
 from ser.train.training_data import TrainingData
 
@@ -94,7 +94,7 @@ def test_learns_eight_utterances(
     )
     model = build_system(system, 4, VOCABULARY)
     if isinstance(model, EmotionModel) and system.init == "ctc":
-        transfer(recogniser.state_dict(), model, "ctc")
+        load_pretrained(recogniser.state_dict(), model, "ctc")
 
     def compute_loss(network: nn.Module, batch: Batch) -> Loss:
         output = network(batch.feats, batch.feat_lens)

@@ -16,7 +16,7 @@ from ser.config.network import SubsamplingConfig, TransformerConfig
 from ser.config.schema import CtcConfig, OptimizerConfig, TrainingConfig
 from ser.data.batch import Batch
 from ser.nn.recogniser import Recogniser
-from ser.train.engine.distributed import World, join_world
+from ser.train.engine.distributed import Distributed, init_distributed
 from ser.train.engine.step import Stepper
 from ser.train.pretrain import recogniser_loss
 
@@ -69,7 +69,7 @@ def make_batch(num_utts: int) -> Batch:
     )
 
 
-def make_stepper(world: World) -> Stepper:
+def make_stepper(world: Distributed) -> Stepper:
     """The optimiser step of pre-training."""
     model = Recogniser(ENCODER, VOCAB_SIZE)
     ctc = CtcConfig(normalisation="per_token", max_too_short_prob=0.0)
@@ -82,9 +82,9 @@ def measure(rank: int, port: int, out: Path) -> None:
     os.environ |= {"RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
-    world = join_world(0)
+    world = init_distributed(0)
     together, half = make_stepper(world), make_batch(NUM_UTTS // 2)
-    alone, whole = make_stepper(World(0, 1, world.device)), make_batch(NUM_UTTS)
+    alone, whole = make_stepper(Distributed(0, 1, world.device)), make_batch(NUM_UTTS)
     seconds: dict[str, list[float]] = {"one": [], "two": []}
     for number in range(ROUNDS + 1):
         for name, stepper, batch in (("one", alone, whole), ("two", together, half)):

@@ -35,7 +35,7 @@ from ser.base.files import write_json
 from ser.config.load import load_config
 from ser.config.schema import PretrainConfig
 from ser.data.batch import Batch
-from ser.train.engine.distributed import World
+from ser.train.engine.distributed import Distributed
 
 NUM_FINETUNING_RUNS = 20  # four systems by five folds
 Say = Callable[[str, float], None]
@@ -190,7 +190,7 @@ def one_run(system: str, device_name: str, ready: Any, answers: Any) -> None:
 def loader(device: torch.device, sizes: Sizes, say: Say) -> None:
     """Batches from the page cache to the device, by the number of processes that read."""
     config = load_config(CONF / "pretrain" / "ctc.yaml", PretrainConfig)
-    world = World(0, 1, device)
+    world = Distributed(0, 1, device)
     with corpus("librispeech_train_clean_5", sizes) as data:
         for workers in (0, 1) if sizes.tiny else (0, 1, 2, 4, 8):
             training = config.training.model_copy(

@@ -21,7 +21,7 @@ from ser.kaldi.ark import ArkWriter
 from ser.nn.cost import forward_flops, training_flops
 from ser.nn.recogniser import Recogniser
 from ser.nn.systems import build_system
-from ser.train.engine.distributed import World
+from ser.train.engine.distributed import Distributed
 from ser.train.engine.step import ComputeLoss, Stepper
 from ser.train.finetune import emotion_loss
 from ser.train.pretrain import recogniser_loss
@@ -154,7 +154,7 @@ def prepare(
     if sizes.tiny:
         changes["batch_size_utts"] = 2
     training = wanted.training.model_copy(update={**changes, "num_loader_workers": 0})
-    world = World(0, 1, device)
+    world = Distributed(0, 1, device)
     torch.manual_seed(1)
     model = wanted.make().to(device)
     stepper = Stepper(model, wanted.compute_loss, training, wanted.optimizer, 10**6, 1, world)

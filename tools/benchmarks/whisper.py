@@ -15,7 +15,7 @@ from ser.nn.cpu.accelerate import accelerate
 from ser.nn.emotion import EmotionModel
 from ser.nn.losses import multitask_loss
 from ser.nn.mask import length_mask
-from ser.nn.systems import transfer
+from ser.nn.systems import load_pretrained
 from ser.nn.whisper import positions
 from ser.train.published import read_encoder
 
@@ -73,7 +73,7 @@ def whisper_step_vs_transformers() -> Row:
     accelerate(ours)
     with tempfile.TemporaryDirectory() as name:
         theirs = peer(Path(name))
-        transfer(read_encoder(Path(name), TINY), ours, name)
+        load_pretrained(read_encoder(Path(name), TINY), ours, name)
     difference = check_equal(ours, theirs, feats)
 
     optimizers = [torch.optim.Adam(model.parameters(), lr=1e-6) for model in (ours, theirs)]

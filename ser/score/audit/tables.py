@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ser.corpus.same_audio import BAND_HZ, ENVELOPES, SAMPLES
-from ser.score.report.document import Section, Table, upright
+from ser.score.report.document import ReportSection, Table, upright
 
 BASELINES = {
     "constant": "one class for all, the most frequent of the test",
@@ -28,7 +28,7 @@ SAME_AUDIO = (
 )
 
 
-def audit_sections(audited: Mapping[str, Any]) -> list[Section]:
+def audit_sections(audited: Mapping[str, Any]) -> list[ReportSection]:
     """What leaks and what it is worth."""
     missing = ", ".join(audited["missing"])
     left_out = f" The corpus does not tell: {missing}; these rows are left out." if missing else ""
@@ -40,20 +40,20 @@ def audit_sections(audited: Mapping[str, Any]) -> list[Section]:
         else "No test speaker is heard in training or validation."
     )
     return [
-        Section(
+        ReportSection(
             "Audit: what the folds leak",
             2,
             f"{verdict} Test utterances whose speaker, scene, words ... occur in training or "
             f"validation of their fold; near: 90 % of the characters agree. {SAME_AUDIO}{left_out}",
             _overlap_table(audited),
         ),
-        Section(
+        ReportSection(
             "Audit: without listening",
             2,
             "No audio, the same folds, pooled. A system must be judged against these.",
             baseline_table(audited),
         ),
-        Section(
+        ReportSection(
             "Audit: classes", 2, "Utterances, training and validation / test.", _priors(audited)
         ),
     ]

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from ser.metrics.classification import Codes
 from ser.score.predictions.experiment import Predictions
-from ser.score.predictions.table import Prediction
+from ser.score.predictions.table import PredictionRow
 from ser.score.stats.clusters import Clusters, find_clusters
 
 Floats = npt.NDArray[np.float64]
@@ -67,7 +67,7 @@ def encode(predictions: Predictions) -> Evaluation:
         system: [[p for fold in folds.values() for p in fold] for folds in seeds.values()]
         for system, seeds in predictions.folds.items()
     }
-    first: list[Prediction] = next(iter(systems.values()))[0]
+    first: list[PredictionRow] = next(iter(systems.values()))[0]
     some_seed = next(iter(next(iter(predictions.folds.values())).values()))
     code = {label: i for i, label in enumerate(predictions.labels)}
     fold = np.repeat(np.arange(len(some_seed)), [len(fold) for fold in some_seed.values()])

@@ -9,7 +9,7 @@ from ser.base.errors import SerError
 from ser.base.record import rerun_hint
 from ser.score.predictions.table import (
     STAGE,
-    Prediction,
+    PredictionRow,
     fault,
     read_attributes,
     read_prediction_file,
@@ -29,7 +29,7 @@ class Predictions:
     """
 
     labels: tuple[str, ...]
-    folds: Mapping[str, Mapping[str, Mapping[str, Sequence[Prediction]]]]
+    folds: Mapping[str, Mapping[str, Mapping[str, Sequence[PredictionRow]]]]
     attributes: Mapping[str, Mapping[str, str]]
 
 
@@ -66,8 +66,8 @@ def read_predictions(
         if not values:
             raise SerError(f"{option}: names 0 of them; expected one or more; name them")
     labels: tuple[str, ...] = ()
-    first_of_fold: dict[str, tuple[Path, list[Prediction]]] = {}
-    read: dict[str, dict[str, dict[str, Sequence[Prediction]]]] = {}
+    first_of_fold: dict[str, tuple[Path, list[PredictionRow]]] = {}
+    read: dict[str, dict[str, dict[str, Sequence[PredictionRow]]]] = {}
     for system in systems:
         read[system] = {}
         for seed in seeds:
@@ -90,7 +90,7 @@ def read_predictions(
 
 
 def _same_utterances(
-    path: Path, here: Sequence[Prediction], first_path: Path, first: Sequence[Prediction]
+    path: Path, here: Sequence[PredictionRow], first_path: Path, first: Sequence[PredictionRow]
 ) -> None:
     """Holds a fold to the same utterances, and what is known of them, in every system and seed."""
     mine, others = {p.utt: p for p in here}, {p.utt: p for p in first}
@@ -105,7 +105,7 @@ def _same_utterances(
 
 
 def _all_or_none_with_ctc(
-    folder: Path, seeds: Mapping[str, Mapping[str, Sequence[Prediction]]]
+    folder: Path, seeds: Mapping[str, Mapping[str, Sequence[PredictionRow]]]
 ) -> None:
     files = {
         (s, f): predictions[0] for s, folds in seeds.items() for f, predictions in folds.items()
@@ -120,7 +120,7 @@ def _all_or_none_with_ctc(
         )
 
 
-def _disjoint(folds: Mapping[str, tuple[Path, Sequence[Prediction]]]) -> None:
+def _disjoint(folds: Mapping[str, tuple[Path, Sequence[PredictionRow]]]) -> None:
     """Holds every utterance to one fold."""
     path_of: dict[str, Path] = {}
     for path, predictions in folds.values():

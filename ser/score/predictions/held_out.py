@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ser.corpus.fold_files import TEST, fold_list_name, read_fold
 from ser.score.predictions.experiment import Predictions
-from ser.score.predictions.table import Prediction, fault
+from ser.score.predictions.table import PredictionRow, fault
 
 
 def check_held_out(predictions: Predictions, folder: Path, fold_lists: Path) -> None:
@@ -42,7 +42,7 @@ def check_held_out(predictions: Predictions, folder: Path, fold_lists: Path) -> 
                     )
 
 
-def _of_this_list(path: Path, table: Sequence[Prediction], fold_list: str) -> None:
+def _of_this_list(path: Path, table: Sequence[PredictionRow], fold_list: str) -> None:
     for prediction in table:
         if prediction.fold_list != fold_list:
             raise fault(

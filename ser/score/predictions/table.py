@@ -21,7 +21,7 @@ VOTES = re.compile(
 
 
 @dataclass(frozen=True)
-class Prediction:
+class PredictionRow:
     """One utterance, predicted by a model that never saw it.
 
     Attributes:
@@ -47,7 +47,7 @@ class Prediction:
     ctc_text: str | None
 
 
-def read_prediction_file(path: Path) -> tuple[tuple[str, ...], list[Prediction]]:
+def read_prediction_file(path: Path) -> tuple[tuple[str, ...], list[PredictionRow]]:
     """Reads the predictions of one model on one fold.
 
     Returns:
@@ -75,7 +75,7 @@ def read_prediction_file(path: Path) -> tuple[tuple[str, ...], list[Prediction]]
     return labels, [_prediction(path, labels, values) for values in rows.values()]
 
 
-def _prediction(path: Path, labels: Sequence[str], values: Mapping[str, str]) -> Prediction:
+def _prediction(path: Path, labels: Sequence[str], values: Mapping[str, str]) -> PredictionRow:
     """One row, checked."""
     utt = values["utt"]
     for column in ("ref", "hyp"):
@@ -93,7 +93,7 @@ def _prediction(path: Path, labels: Sequence[str], values: Mapping[str, str]) ->
     if posteriors[labels.index(values["hyp"])] < max(posteriors) - ROUNDING:
         best = labels[posteriors.index(max(posteriors))]
         raise fault(path, f"{utt}: hyp is '{values['hyp']}'", f"the most probable class, '{best}'")
-    return Prediction(
+    return PredictionRow(
         utt=utt,
         spk=values["spk"],
         session=values["session"],

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from ser.score.report.cells import mean_sd, percent, row_name, with_interval
-from ser.score.report.document import NONE, Section, escape, upright
+from ser.score.report.document import NONE, ReportSection, escape, upright
 from ser.score.results import Results
 from ser.score.stats.groups import TITLES
 
 
-def classes(results: Results) -> Section:
+def classes(results: Results) -> ReportSection:
     """Recall and precision of each class."""
     cells = [(label, m) for label in results["labels"] for m in ("recall", "precision")]
     table = [
@@ -19,10 +19,10 @@ def classes(results: Results) -> Section:
             for name, row in results["systems"].items()
         ),
     ]
-    return Section("Recall and precision by class", 2, "", upright(table, "class"))
+    return ReportSection("Recall and precision by class", 2, "", upright(table, "class"))
 
 
-def folds(results: Results) -> Section:
+def folds(results: Results) -> ReportSection:
     """Each fold, the spread over them, and the plain interval."""
     run = results["run"]
     header = ["system", *(f"fold {fold}: WA %" for fold in run["folds"])]
@@ -45,7 +45,7 @@ def folds(results: Results) -> Section:
         f"of {results['num_rounds']:,} rounds of a hierarchical bootstrap (session, speaker, "
         "utterance), too short where few sessions differ."
     )
-    return Section("By fold", 2, "", upright([header, *rows], "figure"), note)
+    return ReportSection("By fold", 2, "", upright([header, *rows], "figure"), note)
 
 
 def _mean_of_seeds(row: Mapping[str, Any], fold: str) -> float:
@@ -53,7 +53,7 @@ def _mean_of_seeds(row: Mapping[str, Any], fold: str) -> float:
     return float(sum(values) / len(values))
 
 
-def breakdowns(results: Results) -> list[Section]:
+def breakdowns(results: Results) -> list[ReportSection]:
     """Figures of groups of utterances: by sex, line, length, ..."""
     systems: Mapping[str, Any] = results["systems"]
     found = []
@@ -82,7 +82,7 @@ def breakdowns(results: Results) -> list[Section]:
         counts += f", not known {unknown}" if unknown else ""
         table = upright([["system", *header], *rows], "group")
         note = f"Utterances: {escape(counts)}."
-        found.append(Section(f"By {TITLES[name]}", 2, "", table, note))
+        found.append(ReportSection(f"By {TITLES[name]}", 2, "", table, note))
     return found
 
 
@@ -92,7 +92,7 @@ def undivided(results: Results) -> list[str]:
     return [f"{TITLES[name]} ({next(iter(g))})" for name, g in by.items() if len(g) == 1]
 
 
-def people(results: Results) -> list[Section]:
+def people(results: Results) -> list[ReportSection]:
     """Each speaker, and what the annotators reach."""
     systems: Mapping[str, Any] = results["systems"]
     speakers = next(iter(systems.values()))["by_speaker"]
@@ -107,7 +107,7 @@ def people(results: Results) -> list[Section]:
             for speaker, group in speakers.items()
         ),
     ]
-    found = [Section("By speaker", 2, "", table)]
+    found = [ReportSection("By speaker", 2, "", table)]
     if results["human"]:
         human = results["human"]
         text = (
@@ -115,11 +115,11 @@ def people(results: Results) -> list[Section]:
             f"{percent(human['ua'])} % over {human['num_votes']} votes. The utterances are those "
             "whose annotators agreed on one of the classes, so this is an upper end."
         )
-        found.append(Section("Human ceiling", 2, text))
+        found.append(ReportSection("Human ceiling", 2, text))
     return found
 
 
-def calibration(results: Results) -> Section:
+def calibration(results: Results) -> ReportSection:
     """Whether posteriors mean what they say."""
     rows = [
         [row_name(name, row), percent(row["calibration"]["error"]), percent(row["risk"]["area"])]
@@ -131,10 +131,10 @@ def calibration(results: Results) -> Section:
         "decisions together."
     )
     header = ["system", "calibration error %", "area under risk-coverage %"]
-    return Section("Calibration", 2, "", [header, *rows], note)
+    return ReportSection("Calibration", 2, "", [header, *rows], note)
 
 
-def word_errors(results: Results) -> list[Section]:
+def word_errors(results: Results) -> list[ReportSection]:
     """WER by emotion, where a system recognises words."""
     systems = {n: row for n, row in results["systems"].items() if row["wer"] is not None}
     if not systems:
@@ -150,23 +150,23 @@ def word_errors(results: Results) -> list[Section]:
             for name, row in systems.items()
         ),
     ]
-    return [Section("WER by emotion, %", 2, "", upright(table, "class"))]
+    return [ReportSection("WER by emotion, %", 2, "", upright(table, "class"))]
 
 
-def confusions(results: Results) -> list[Section]:
+def confusions(results: Results) -> list[ReportSection]:
     """Confusion matrices, summed over the seeds."""
     labels = results["labels"]
     num_seeds = len(results["run"]["seeds"])
     summed = f"; summed over {num_seeds} seeds." if num_seeds > 1 else "."
     found = [
-        Section(
+        ReportSection(
             "Confusion matrices", 2, f"Utterances; rows are references, columns hypotheses{summed}"
         )
     ]
     for name, row in results["systems"].items():
         counts = summed_confusion(row)
         rows = [[label, *map(str, line)] for label, line in zip(labels, counts, strict=True)]
-        found.append(Section(row_name(name, row), 3, "", [["reference", *labels], *rows]))
+        found.append(ReportSection(row_name(name, row), 3, "", [["reference", *labels], *rows]))
     return found
 
 
@@ -178,7 +178,7 @@ def summed_confusion(row: Mapping[str, Any]) -> list[list[int]]:
     ]
 
 
-def training(results: Results) -> list[Section]:
+def training(results: Results) -> list[ReportSection]:
     """What pre-training reached, and how long training took."""
     run = results["run"]
     found = []
@@ -194,7 +194,7 @@ def training(results: Results) -> list[Section]:
             ]
             for name, end in run["pretrain"].items()
         ]
-        found.append(Section("Pre-training, last epoch", 2, "", [header, *rows]))
+        found.append(ReportSection("Pre-training, last epoch", 2, "", [header, *rows]))
     if published := run.get("published"):  # results of earlier versions have none
         rows = [
             [
@@ -208,7 +208,7 @@ def training(results: Results) -> list[Section]:
         header = ["system", "encoder", "licence", "SHA-256"]
         note = escape(" ".join(dict.fromkeys(source["note"] for source in published.values())))
         found.append(
-            Section("Published encoders", 2, "", [header, *rows], note, num_text_columns=4)
+            ReportSection("Published encoders", 2, "", [header, *rows], note, num_text_columns=4)
         )
     rows = [
         [
@@ -222,7 +222,7 @@ def training(results: Results) -> list[Section]:
     if rows:
         note = "Optimiser steps of each run, summed; runs side by side slow each other down."
         table = [["system", "runs", "hours"], *rows]
-        found.append(Section("Fine-tuning time", 2, "", table, note))
+        found.append(ReportSection("Fine-tuning time", 2, "", table, note))
     return found
 
 
@@ -230,8 +230,8 @@ def _hours(seconds: float) -> str:
     return f"{seconds / 3600:.2f}"
 
 
-def environment(results: Results) -> Section:
+def environment(results: Results) -> ReportSection:
     """Versions of what the predictions were made with."""
     versions = results["run"]["versions"]
     rows = [[name, version] for name, version in versions.items()]
-    return Section("Environment", 2, "", [["package", "version"], *rows], num_text_columns=2)
+    return ReportSection("Environment", 2, "", [["package", "version"], *rows], num_text_columns=2)

@@ -17,7 +17,7 @@ MARKUP = re.compile(
 
 
 @dataclass(frozen=True)
-class Section:
+class ReportSection:
     """A heading with what stands under it.
 
     Attributes:
@@ -62,7 +62,7 @@ def upright(table: Table, corner: str) -> Table:
     return [[corner, *turned[0][1:]], *turned[1:]]
 
 
-def markdown(sections: Sequence[Section]) -> str:
+def markdown(sections: Sequence[ReportSection]) -> str:
     """Sections as a Markdown document."""
     blocks = []
     for section in sections:
@@ -95,7 +95,7 @@ def plain_table(table: Table, num_text_columns: int = 1) -> str:
 
 
 def _aligned(table: Table, num_text_columns: int) -> Table:
-    """Cells padded to their column's width: text to the left, numbers to the right."""
+    """CellCounts padded to their column's width: text to the left, numbers to the right."""
     widths = [max(3, *map(len, column)) for column in zip(*table, strict=True)]
     return [
         [

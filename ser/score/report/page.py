@@ -14,7 +14,7 @@ from ser.page.frame import render
 from ser.score.predictions.experiment import Predictions
 from ser.score.report.audio import Audio
 from ser.score.report.cells import row_name
-from ser.score.report.document import Section
+from ser.score.report.document import ReportSection
 from ser.score.report.report import figure_titles, sections
 from ser.score.results import Results
 
@@ -61,7 +61,7 @@ def _figure(title: str, png: bytes) -> dict[str, Any]:
     return {"title": title, "width": width, "data": base64.b64encode(png).decode()}
 
 
-def _render(section: Section) -> dict[str, Any]:
+def _render(section: ReportSection) -> dict[str, Any]:
     return {
         "title": section.title,
         "level": section.level,

@@ -10,7 +10,7 @@ from ser.base.files import digest_json
 from ser.score.audit.tables import audit_sections, baseline_table
 from ser.score.report import details
 from ser.score.report.cells import p_value, percent, row_name, with_interval
-from ser.score.report.document import Section, Table, code, escape, markdown, plain_table
+from ser.score.report.document import ReportSection, Table, code, escape, markdown, plain_table
 from ser.score.results import Results
 
 IN_THE_CODE = "in the code"  # the configuration's name, beside the paper's
@@ -43,7 +43,7 @@ def report(results: Results, figures: str = "") -> str:
             f"![{escape(title)}]({figures}/{quote(name)})"
             for name, title in figure_titles(results).items()
         )
-        parts.append(Section("Figures", 2, links))
+        parts.append(ReportSection("Figures", 2, links))
     return markdown(parts)
 
 
@@ -59,7 +59,7 @@ def figure_titles(results: Results) -> dict[str, str]:
     }
 
 
-def sections(results: Results) -> list[Section]:
+def sections(results: Results) -> list[ReportSection]:
     """All sections, for Markdown and for the page."""
     dependent = bool(results["run"]["protocol"].get("speaker_dependent"))
     found = [
@@ -107,7 +107,7 @@ def _num_text_columns(table: Table) -> int:
     return 1 + (IN_THE_CODE in table[0])
 
 
-def _main(results: Results) -> Section:
+def _main(results: Results) -> ReportSection:
     run = results["run"]
     versions = run["versions"]
     stack = ", ".join(
@@ -122,7 +122,7 @@ def _main(results: Results) -> Section:
     partial = partly(results)
     title = f"Partial results ({partial})" if partial else "Results"
     table = main_table(results)
-    return Section(title, 1, said, table, note, _num_text_columns(table))
+    return ReportSection(title, 1, said, table, note, _num_text_columns(table))
 
 
 def _legend(results: Results) -> list[str]:
@@ -177,7 +177,7 @@ def _stated(protocol: Mapping[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in protocol.items() if v not in ([], {}, None, False) and k not in unused}
 
 
-def _comparisons(results: Results) -> list[Section]:
+def _comparisons(results: Results) -> list[ReportSection]:
     if not results["comparisons"]:
         return []
     systems = results["systems"]
@@ -207,4 +207,4 @@ def _comparisons(results: Results) -> list[Section]:
         f"{results['clusters']['unit']}, averaged over the seeds; at best: its smallest reachable "
         "p. Holm: over the pairs of this table."
     )
-    return [Section("Comparisons", 2, "", [header, *rows], note)]
+    return [ReportSection("Comparisons", 2, "", [header, *rows], note)]

@@ -10,25 +10,25 @@ Seconds = Annotated[float, Field(ge=0)]
 Names = Annotated[list[str], Field(min_length=1)]
 
 
-class _Stated(BaseModel):
+class _Schema(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore", allow_inf_nan=False)
 
 
-class Accuracies(_Stated):
+class Accuracies(_Schema):
     """WA and UA."""
 
     wa: Fraction
     ua: Fraction
 
 
-class TrainingTime(_Stated):
+class TrainingTime(_Schema):
     """Of the runs of a system."""
 
     num_runs: Count
     wall_seconds: Seconds
 
 
-class LastEpoch(_Stated):
+class LastEpoch(_Schema):
     """Of a recogniser."""
 
     num_epochs: Count
@@ -37,7 +37,7 @@ class LastEpoch(_Stated):
     wall_seconds: Seconds
 
 
-class Published(_Stated):
+class Published(_Schema):
     """Where a published encoder comes from."""
 
     name: str
@@ -47,7 +47,7 @@ class Published(_Stated):
     sha256: dict[str, str]
 
 
-class StatedRun(_Stated):
+class RunSchema(_Schema):
     """How the predictions came about (``ser.score.report.training.describe_run``)."""
 
     command: str
@@ -62,29 +62,29 @@ class StatedRun(_Stated):
     published: dict[str, Published] = {}
 
 
-class StatedSystem(_Stated):
+class SystemSchema(_Schema):
     """Of a row of the table what does not come from predictions: the paper's figures."""
 
     paper: Accuracies | None = None
 
 
-class StatedResults(_Stated):
+class ResultsSchema(_Schema):
     """``results.json``, as far as verification starts from it."""
 
-    run: StatedRun
-    systems: dict[str, StatedSystem]
+    run: RunSchema
+    systems: dict[str, SystemSchema]
     num_rounds: Annotated[int, Field(gt=0)]
     digests: dict[str, str]
     figures: dict[str, str]
 
 
-class Overlap(_Stated):
+class Overlap(_Schema):
     """Test utterances that training has something of."""
 
     num_utts: Count
 
 
-class AuditedFold(_Stated):
+class AuditedFold(_Schema):
     """The audit of one fold."""
 
     num_test: Count
@@ -92,7 +92,7 @@ class AuditedFold(_Stated):
     priors: dict[str, dict[str, Count]]
 
 
-class Audited(_Stated):
+class Audited(_Schema):
     """``audit.json``."""
 
     folds: Annotated[dict[str, AuditedFold], Field(min_length=1)]

@@ -39,7 +39,7 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class Cells:
+class CellCounts:
     """Counts of utterances by cluster, and what is right among them.
 
     Attributes:
@@ -51,7 +51,7 @@ class Cells:
     correct: Floats
 
 
-def count_cells(cluster: Codes, ref: Codes, correct: Floats, num_classes: int) -> Cells:
+def count_cells(cluster: Codes, ref: Codes, correct: Floats, num_classes: int) -> CellCounts:
     """Reduces N utterances to the cells of their clusters.
 
     Args:
@@ -65,7 +65,7 @@ def count_cells(cluster: Codes, ref: Codes, correct: Floats, num_classes: int) -
     np.add.at(counts, (group, ref), 1)
     right = np.zeros((len(names), num_classes, correct.shape[1]))
     np.add.at(right, (group, ref), correct)
-    return Cells(counts, right)
+    return CellCounts(counts, right)
 
 
 def score(counts: Floats, correct: Floats, metric: Metric) -> Floats:
@@ -83,7 +83,7 @@ def score(counts: Floats, correct: Floats, metric: Metric) -> Floats:
     return value
 
 
-def jackknife_interval(cells: Cells, metric: Metric, contrast: Sequence[float]) -> Estimate:
+def jackknife_interval(cells: CellCounts, metric: Metric, contrast: Sequence[float]) -> Estimate:
     """The interval that we recommend: delete-one-cluster jackknife with Student's t, G - 1 d.o.f.
 
     theta +- t(G-1) * sqrt((G-1)/G * sum_g (theta_(g) - mean)^2), theta_(g) without cluster g
@@ -126,7 +126,7 @@ def bootstrap(
     num_classes: int,
     num_rounds: int,
     seed: int = 0,
-) -> Cells:
+) -> CellCounts:
     """Plain hierarchical bootstrap: sessions, speakers within them, utterances within these.
 
     Each level is drawn with replacement (Davison & Hinkley 1997, section 3.8). The utterances of a
@@ -143,7 +143,7 @@ def bootstrap(
         seed: Of the drawing.
 
     Returns:
-        Cells whose clusters are the rounds: (B, C) and (B, C, M).
+        CellCounts whose clusters are the rounds: (B, C) and (B, C, M).
     """
     rng = np.random.default_rng(seed)
     persons, person = np.unique(np.stack([session, speaker], axis=1), axis=0, return_inverse=True)
@@ -172,11 +172,11 @@ def bootstrap(
         values = np.einsum("kc,km->kcm", of_class, kinds[:, 1:])
         np.add.at(counts, rounds, draws @ of_class)
         np.add.at(right, rounds, np.tensordot(draws, values, axes=1))
-    return Cells(counts, right)
+    return CellCounts(counts, right)
 
 
 def percentile_interval(
-    rounds: Cells, value: float, metric: Metric, contrast: Sequence[float]
+    rounds: CellCounts, value: float, metric: Metric, contrast: Sequence[float]
 ) -> Estimate:
     """The plain percentile interval of bootstrap rounds; too short for few sessions that differ."""
     values = score(rounds.counts, rounds.correct, metric) @ np.asarray(contrast)

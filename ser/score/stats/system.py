@@ -18,10 +18,10 @@ from ser.metrics.classification import (
 )
 from ser.metrics.wer import word_error_rate
 from ser.score.predictions.evaluation import Evaluation
-from ser.score.predictions.table import Prediction
+from ser.score.predictions.table import PredictionRow
 from ser.score.stats.calibration import reliability, risk_coverage
 from ser.score.stats.intervals import (
-    Cells,
+    CellCounts,
     Estimate,
     Metric,
     count_cells,
@@ -31,7 +31,7 @@ from ser.score.stats.intervals import (
 
 NUM_CURVE_POINTS = 50
 
-Folds = Mapping[str, Sequence[Prediction]]
+Folds = Mapping[str, Sequence[PredictionRow]]
 
 
 def score_system(
@@ -39,7 +39,7 @@ def score_system(
     seeds: Mapping[str, Folds],
     system: str,
     groups: Mapping[str, Sequence[str]],
-    rounds: Cells,
+    rounds: CellCounts,
 ) -> dict[str, Any]:
     """One row of the table, and what stands behind it.
 
@@ -116,7 +116,7 @@ def _score_seed(evaluation: Evaluation, folds: Folds, hyp: Codes) -> dict[str, A
     return score
 
 
-def _word_error_rate(predictions: Sequence[Prediction]) -> float | None:
+def _word_error_rate(predictions: Sequence[PredictionRow]) -> float | None:
     heard = [p.ctc_text for p in predictions if p.ctc_text is not None]
     return word_error_rate([p.ref_text for p in predictions], heard) if heard else None
 

@@ -33,7 +33,7 @@ class Progress:
         step: Optimiser steps done in all.
         sums: Sums of the losses and the like over the epoch so far.
         seconds: Time of all steps so far, interruptions left out.
-        goodness: How good each epoch so far was, by what the run selects on.
+        selection_score: How good each epoch so far was, by what the run selects on.
         log_bytes: Length of ``train.jsonl`` at this point; a resumed run cuts it there.
         num_processes: How many trained together.
     """
@@ -43,7 +43,7 @@ class Progress:
     step: int = 0
     sums: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
-    goodness: list[float] = field(default_factory=list)
+    selection_score: list[float] = field(default_factory=list)
     log_bytes: int = 0
     num_processes: int = 1
 
@@ -157,7 +157,10 @@ def load_checkpoint(
         )
     model.load_state_dict(weights)
     optimizer.load_state_dict(torch.load(folder / "optimizer.pt", weights_only=True))
-    return Progress(**stored["progress"])
+    progress = stored["progress"]
+    if "goodness" in progress:  # of version 0.1.0
+        progress["selection_score"] = progress.pop("goodness")
+    return Progress(**progress)
 
 
 def _shape(shapes: Mapping[str, torch.Size], name: str) -> str:

@@ -16,7 +16,7 @@ Outcome = TypeVar("Outcome")
 
 
 @dataclass(frozen=True)
-class World:
+class Distributed:
     """This process among those of the run; alone unless ``torchrun`` started it.
 
     Attributes:
@@ -66,7 +66,7 @@ class World:
         return SharedError(message) if self.size > 1 else SerError(message)
 
 
-def join_world(num_gpus: int) -> World:
+def init_distributed(num_gpus: int) -> Distributed:
     """Joins the processes that ``torchrun`` started beside this one, if any.
 
     Args:
@@ -91,11 +91,11 @@ def join_world(num_gpus: int) -> World:
         torch.set_float32_matmul_precision("high")
     if size > 1 and not distributed.is_initialized():
         distributed.init_process_group("nccl" if num_gpus else "gloo")
-        atexit.register(leave_world)
-    return World(rank, size, device)
+        atexit.register(end_distributed)
+    return Distributed(rank, size, device)
 
 
-def leave_world() -> None:
+def end_distributed() -> None:
     """Parts from the other processes, before the interpreter ends.
 
     A wrapped network that is garbage in a cycle keeps the process group; a thread of the group
@@ -118,3 +118,10 @@ def check_gpus(num_gpus: int) -> None:
             f"--ngpu {num_gpus}: PyTorch sees {found} GPUs; expected {num_gpus}; use fewer (0 "
             "computes on the CPU), or mend CUDA"
         )
+
+
+def prepare_process(num_threads: int, seed: int) -> None:
+    """Sets threads and seed. Numbers too small to matter are taken as zero: they slow CPUs."""
+    torch.set_num_threads(num_threads)
+    torch.set_flush_denormal(True)
+    torch.manual_seed(seed)

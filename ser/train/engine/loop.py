@@ -15,8 +15,8 @@ from ser.base.errors import StoppedError
 from ser.base.log import logger
 from ser.config.schema import OptimizerConfig, TrainingConfig
 from ser.data.batch import Batch
-from ser.data.sharding import Step
-from ser.train.engine.averaging import KeptEpochs
+from ser.data.sampler import Step
+from ser.train.engine.averaging import EpochWeights
 from ser.train.engine.checkpoint import (
     Progress,
     load_checkpoint,
@@ -24,9 +24,9 @@ from ser.train.engine.checkpoint import (
     save_checkpoint,
     write_tensors,
 )
-from ser.train.engine.distributed import World
-from ser.train.engine.memory import worst_part
-from ser.train.engine.metrics_logger import Journal, averages
+from ser.train.engine.distributed import Distributed
+from ser.train.engine.memory import worst_micro_batch
+from ser.train.engine.metrics_logger import MetricsLogger, averages
 from ser.train.engine.selection import Selection, out_of_patience
 from ser.train.engine.shutdown import StopRequest
 from ser.train.engine.step import ComputeLoss, Stepper
@@ -66,7 +66,7 @@ class Trainer:
         optimizer: OptimizerConfig,
         folder: Path,
         seed: int,
-        world: World,
+        world: Distributed,
         *,
         validate: Validate | None = None,
         selection: Selection | None = None,
@@ -83,9 +83,9 @@ class Trainer:
             model, compute_loss, training, optimizer, self.num_steps, seed, world
         )
         self.checkpoint = folder / "checkpoint"
-        self.kept: KeptEpochs | None = None
+        self.kept: EpochWeights | None = None
         if training.average_epochs > 1 or (selection and selection.keep_best):
-            self.kept = KeptEpochs(folder / "epochs", training.average_epochs)
+            self.kept = EpochWeights(folder / "epochs", training.average_epochs)
 
     def run(self) -> dict[str, float]:
         """Trains to the end, from the last checkpoint where there is one.
@@ -100,8 +100,8 @@ class Trainer:
                 is full.
         """
         progress = self._resume()
-        worst = worst_part(self.data.num_frames, self.training, self.world.size)
-        self.stepper.rehearse(self.data.batch(worst, self.training, self.world.device))
+        worst = worst_micro_batch(self.data.num_frames, self.training, self.world.size)
+        self.stepper.probe_memory(self.data.batch(worst, self.training, self.world.device))
         steps = self.data.steps(
             self.training, self.seed, progress.epoch, progress.step_in_epoch, self.world
         )
@@ -109,7 +109,7 @@ class Trainer:
         with (
             closing(steps),
             StopRequest(self.deadline) as self.stop,
-            Journal(self.folder, progress.log_bytes, progress.step, first) as journal,
+            MetricsLogger(self.folder, progress.log_bytes, progress.step, first) as journal,
             tqdm(
                 total=self.num_steps,
                 initial=progress.step,
@@ -153,7 +153,7 @@ class Trainer:
         return progress
 
     def _epoch(
-        self, steps: Iterator[tuple[Step, list[Batch]]], progress: Progress, journal: Journal
+        self, steps: Iterator[tuple[Step, list[Batch]]], progress: Progress, journal: MetricsLogger
     ) -> Iterator[None]:
         """The remaining steps of an epoch, each with its checkpoint where one is due.
 
@@ -201,7 +201,7 @@ class Trainer:
         self,
         unread: Sequence[tuple[Step, dict[str, torch.Tensor]]],
         progress: Progress,
-        journal: Journal,
+        journal: MetricsLogger,
     ) -> bool:
         """Adds up what the last steps gave, and whether any process was asked to stop in them.
 
@@ -244,12 +244,12 @@ class Trainer:
             return True
         return time.monotonic() - self.saved > 60 * self.training.checkpoint_minutes
 
-    def _save(self, progress: Progress, journal: Journal) -> None:
+    def _save(self, progress: Progress, journal: MetricsLogger) -> None:
         progress.log_bytes = journal.log_bytes
         save_checkpoint(self.checkpoint, self.model, self.stepper.optimizer, progress)
         self.saved = time.monotonic()
 
-    def _end_epoch(self, progress: Progress, journal: Journal) -> None:
+    def _end_epoch(self, progress: Progress, journal: MetricsLogger) -> None:
         """Validates, keeps the weights where they are wanted, reports, and turns the page."""
         values = averages(progress.sums)
         if self.validate:
@@ -257,7 +257,9 @@ class Trainer:
             with torch.inference_mode():
                 values |= self.validate()
         if self.selection:
-            progress.goodness.append(self.selection.goodness(values[self.selection.metric]))
+            progress.selection_score.append(
+                self.selection.selection_score(values[self.selection.metric])
+            )
         progress.epoch += 1
         if self.kept and self.world.is_first:
             self.kept.add(self.model, self._ranking(progress))
@@ -276,12 +278,12 @@ class Trainer:
 
     def _gives_up(self, progress: Progress) -> bool:
         patience = self.training.patience_epochs
-        return patience is not None and out_of_patience(progress.goodness, patience)
+        return patience is not None and out_of_patience(progress.selection_score, patience)
 
     def _ranking(self, progress: Progress) -> Sequence[float]:
         """How good each epoch was for the weights that are kept; by default later is better."""
         if self.selection and self.selection.keep_best:
-            return progress.goodness
+            return progress.selection_score
         return range(progress.epoch)
 
     def _write_weights(self, progress: Progress) -> None:

@@ -11,7 +11,7 @@ from ser.data.sampler import split_by_frames
 
 
 @contextlib.contextmanager
-def out_of_memory_told(training: TrainingConfig, what: str) -> Iterator[None]:
+def out_of_memory_named(training: TrainingConfig, what: str) -> Iterator[None]:
     """Turns PyTorch's errors of a full memory into one that names the key to change.
 
     Args:
@@ -34,7 +34,7 @@ def out_of_memory_told(training: TrainingConfig, what: str) -> Iterator[None]:
         ) from error
 
 
-def worst_part(
+def worst_micro_batch(
     num_frames: Sequence[int], training: TrainingConfig, num_processes: int
 ) -> list[int]:
     """The largest part of a batch that one process may have to hold: the longest utterances.

@@ -11,7 +11,7 @@ from torch.utils.tensorboard import SummaryWriter
 from ser.base.log import logger
 
 
-class Journal:
+class MetricsLogger:
     """Appends one JSON object a report; the same numbers go to TensorBoard.
 
     Args:
@@ -30,7 +30,7 @@ class Journal:
             self._stream.seek(0, os.SEEK_END)
             self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=step)
 
-    def __enter__(self) -> "Journal":
+    def __enter__(self) -> "MetricsLogger":
         return self
 
     def __exit__(

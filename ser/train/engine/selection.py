@@ -19,15 +19,15 @@ class Selection:
     higher_is_better: bool
     keep_best: bool
 
-    def goodness(self, value: float) -> float:
+    def selection_score(self, value: float) -> float:
         """Higher is better; what is no number is worst."""
         if math.isnan(value):
             return -math.inf
         return value if self.higher_is_better else -value
 
 
-def out_of_patience(goodness: Sequence[float], patience_epochs: int) -> bool:
+def out_of_patience(selection_score: Sequence[float], patience_epochs: int) -> bool:
     """Whether so many epochs have passed since the best of those there were."""
-    if not goodness:
+    if not selection_score:
         return False
-    return len(goodness) - 1 - goodness.index(max(goodness)) >= patience_epochs
+    return len(selection_score) - 1 - selection_score.index(max(selection_score)) >= patience_epochs

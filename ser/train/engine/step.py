@@ -14,8 +14,8 @@ from ser.nn.cpu.accelerate import accelerate
 from ser.nn.emotion import EmotionOutput
 from ser.nn.encoder import EncoderBlock
 from ser.nn.losses import Loss
-from ser.train.engine.distributed import World
-from ser.train.engine.memory import out_of_memory_told
+from ser.train.engine.distributed import Distributed
+from ser.train.engine.memory import out_of_memory_named
 from ser.train.engine.optimizer import learning_rate, make_optimizer, set_learning_rate
 
 ComputeLoss = Callable[[nn.Module, Batch], Loss]
@@ -36,7 +36,7 @@ class Stepper:
         config: OptimizerConfig,
         num_steps: int,
         seed: int,
-        world: World,
+        world: Distributed,
     ) -> None:
         """``compute_loss`` gets the network to call and a batch on its device."""
         if world.device.type == "cuda" and training.precision == "bfloat16":
@@ -55,14 +55,14 @@ class Stepper:
         if world.size > 1:
             self._network = DistributedDataParallel(model, gradient_as_bucket_view=True)
 
-    def rehearse(self, part: Batch) -> None:
+    def probe_memory(self, part: Batch) -> None:
         """Goes forward and back over a batch on the device and forgets the gradient.
 
         Raises:
             SerError: It does not fit into memory.
         """
         what = f"a part of {len(part.utts)} utterances of up to {part.feats.shape[1]} frames"
-        with out_of_memory_told(self._training, what):
+        with out_of_memory_named(self._training, what):
             self._set_training()
             torch.autograd.backward(self._loss(part).total)
         self.optimizer.zero_grad()
@@ -91,7 +91,7 @@ class Stepper:
         self._set_training()
         self.optimizer.zero_grad()
         sums: dict[str, torch.Tensor] = {}
-        with out_of_memory_told(self._training, f"the batch of step {number}"):
+        with out_of_memory_named(self._training, f"the batch of step {number}"):
             for position, part in enumerate(parts, start=1):
                 with self._accumulate(last=position == len(parts)):
                     loss = self._loss(part)

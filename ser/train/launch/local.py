@@ -83,13 +83,15 @@ def encode_first(runs: Sequence[ResolvedRun]) -> None:
                 wanted[encoding.folder] = encoding
     if not wanted:
         return
-    from ser.train.device import prepare_process  # torch takes seconds to import
     from ser.train.encoded import encode_features
-    from ser.train.engine.distributed import join_world
+    from ser.train.engine.distributed import (
+        init_distributed,
+        prepare_process,  # torch takes seconds to import
+    )
 
     run = runs[0].run
     prepare_process(num_cores(), run.seed)
-    device = join_world(min(1, run.num_gpus)).device
+    device = init_distributed(min(1, run.num_gpus)).device
     for encoding in wanted.values():
         encode_features(encoding, device)
 

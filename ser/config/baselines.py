@@ -1,0 +1,42 @@
+"""``conf/baselines/<name>.yaml``: baselines without a network of their own, which stage 5 makes."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ser.config.section import Positive, Section
+
+
+class WordsConfig(Section):
+    """``conf/baselines/<name>.yaml`` of a classifier that reads what another system hears.
+
+    TF-IDF and logistic regression on the words of that system's CTC head: what its words tell.
+    """
+
+    words_of: str
+
+
+class FunctionalsConfig(Section):
+    """``conf/baselines/<name>.yaml`` of a comparison without a network.
+
+    Functionals of a whole utterance by opensmile, standardised on the training part, and a linear
+    support vector machine; its cost is that of the best UA on training speakers held out in turn.
+    """
+
+    functionals: Literal["eGeMAPSv02", "ComParE_2016"]
+    costs: Annotated[list[Positive], Field(min_length=1)]
+    num_cost_folds: Annotated[int, Field(ge=2)]
+
+
+class ProbeConfig(Section):
+    """``conf/baselines/<name>.yaml`` of what an encoder knows as it is, without any training of it.
+
+    Mean and standard deviation of each layer over the frames, standardised on the training part,
+    and logistic regression; its cost is chosen as that of the functionals. ``least_loudness`` is
+    that of a readout.
+    """
+
+    probe_of: str
+    least_loudness: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    costs: Annotated[list[Positive], Field(min_length=1)]
+    num_cost_folds: Annotated[int, Field(ge=2)]
