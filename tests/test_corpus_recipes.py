@@ -137,7 +137,7 @@ def test_from_a_published_encoder(tree: Path) -> None:
 
 
 def choose_settings(recipe: Path, wavs: Path) -> None:
-    """As the README has it: variants on validation speakers, nothing of the test read."""
+    """As egs/README.md has it: variants on validation speakers, nothing of the test read."""
     settings = "transformer transformer_half_rate"
     options = ["--protocol", "conf/protocol/next_fold.yaml", "--exp-dir", "exp/choice"]
     options += ["--recogniser", "none", "--stop-stage", "4", "--systems", settings]

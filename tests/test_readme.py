@@ -1,14 +1,13 @@
-"""The README tells the truth about commands, folders and the table of egs/mini."""
+"""The pages tell the truth about folders, links and published tables."""
 
 import re
 from pathlib import Path
 
 import pytest
+from pages import PAGES, ROOT, read
 
-import ser
-
-ROOT = Path(ser.__file__).parents[1]
 README = (ROOT / "README.md").read_text()
+REPORTS = sorted(ROOT.glob("egs/**/RESULTS.md"))
 
 
 def test_quick_start_commands_are_there() -> None:
@@ -21,6 +20,11 @@ def test_quick_start_commands_are_there() -> None:
     assert "tools/check.sh" in (ROOT / ".ci" / "run").read_text()
 
 
+def test_the_first_page_is_short() -> None:
+    assert len(README.split()) <= 1400
+    assert README.index("**First result.**") < README.index("\n## ")
+
+
 def test_map_names_every_room() -> None:
     rooms = {f"ser/{path.parent.name}" for path in (ROOT / "ser").glob("*/__init__.py")}
     rooms |= {f"egs/{path.parent.name}" for path in ROOT.glob("egs/*/run.sh")}
@@ -30,18 +34,79 @@ def test_map_names_every_room() -> None:
     assert listed == rooms
 
 
-def test_links_lead_somewhere() -> None:
-    for page in [ROOT / "README.md", *ROOT.glob("egs/*/README.md")]:
-        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
-            assert (page.parent / target).exists(), f"{page}: {target}"
+def test_order_of_the_packages_is_the_tested_one() -> None:
+    from test_layers import LAYERS
+
+    order = re.search(r"`(base < [^`]*)`", README)
+    assert order is not None
+    written = [set(re.findall(r"\w+", level)) for level in order[1].split("<")]
+    assert written == LAYERS
 
 
-@pytest.mark.parametrize("recipe", ["mini", "ravdess"])
-def test_tables_are_the_published_ones(recipe: str) -> None:
-    published = (ROOT / "egs" / recipe / "RESULTS.md").read_text()
-    table = re.search(r"(\| system .*?)\n\n", published, re.S)
+def anchors(page: Path) -> set[str]:
+    """The headings of a page, as GitHub links to them."""
+    titles = re.findall(r"^#+ (.*)$", page.read_text(), re.M)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=read)
+def test_links_lead_somewhere(page: Path) -> None:
+    text = re.sub(r"```.*?```", "", page.read_text(), flags=re.S)
+    for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)", text):
+        there = page.parent / target if target else page
+        assert there.exists(), f"{page}: {target}"
+        assert not anchor or anchor in anchors(there), f"{page}: {target}#{anchor}"
+
+
+def test_every_page_can_be_reached_from_the_first() -> None:
+    seen, ahead = set[Path](), [ROOT / "README.md"]
+    while ahead:
+        page = ahead.pop()
+        seen.add(page)
+        links = re.findall(r"\]\(([^)#:]+\.md)", page.read_text())
+        ahead += {(page.parent / link).resolve() for link in links} - seen
+    assert set(PAGES) <= seen
+
+
+def table_of(report: Path) -> str:
+    """The first table of a report of stage 6."""
+    table = re.search(r"(\| system .*?)\n\n", report.read_text(), re.S)
     assert table is not None
-    assert table[1] in README
+    return table[1]
+
+
+@pytest.mark.parametrize("report", REPORTS, ids=read)
+def test_tables_are_the_published_ones(report: Path) -> None:
+    (recipe,) = (path for path in report.parents if (path / "run.sh").exists())
+    assert table_of(report) in (recipe / "README.md").read_text()
+
+
+def test_rows_of_the_first_page_are_the_published_ones() -> None:
+    """Each with its report: system, WA and UA."""
+    section = re.search(r"## Results\n(.*?)\n## ", README, re.S)
+    assert section is not None
+    report, checked = "", 0
+    for line in section[1].splitlines():
+        cells = [cell.strip() for cell in line.split("|")]
+        linked = re.search(r"\]\((.*RESULTS\.md)\)", line)
+        report = table_of(ROOT / linked[1]) if linked else report
+        if len(cells) > 6 and cells[4].startswith("`"):
+            row = rf"\| {cells[4].strip('`')} +\| +{re.escape(cells[5])} \| +{re.escape(cells[6])} "
+            assert re.search(row, report), line
+            checked += 1
+    assert checked == 11
+
+
+def test_every_recipe_has_the_same_sections() -> None:
+    for run in ROOT.glob("egs/*/run.sh"):
+        text = (run.parent / "README.md").read_text()
+        titles = re.findall(r"^## (.*)$", text, re.M)
+        for title in ("Corp", "Command", "Pitfalls"):
+            assert any(found.startswith(title) for found in titles), (run.parent.name, title)
+        if run.parent.name != "mini":
+            reference = re.search(r"## Reference points\n\n(.*?)(?=\n## )", text, re.S)
+            assert reference is not None, run.parent.name
+            assert "| speaker-independent? |" in reference[1] or "None are" in reference[1]
 
 
 def test_mini_shows_what_it_was_built_to_show() -> None:

@@ -4,7 +4,7 @@
 # Usage: tools/check.sh [--fast|--all] [options of pytest]
 #
 #   --fast    only the tests that train nothing
-#   --all     the slow tests too (kills, torchrun, the paper's sizes, browsers, the README's
+#   --all     the slow tests too (kills, torchrun, the paper's sizes, browsers, the pages'
 #             commands): CI
 #
 # The tests run in random order (its seed is printed: --randomly-seed=N repeats it), with a worker

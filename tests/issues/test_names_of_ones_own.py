@@ -47,8 +47,8 @@ def data_of(recipe: Path, **corpus: str) -> DataDir:
 
 
 def test_emodb_by_its_own_recipe_and_by_a_pattern(tree: Path) -> None:
-    """The two ways of the README give the same labels and speakers."""
-    assert f"--pattern '{EMODB}'" in (ROOT / "README.md").read_text()
+    """The two ways of egs/README.md give the same labels and speakers."""
+    assert f"--pattern '{EMODB}'" in (ROOT / "egs" / "README.md").read_text()
     made = new_recipe(tree, "mine", "--pattern", EMODB)
     assert made.returncode == 0, made.stderr
     recipe = tree / "egs" / "mine"
