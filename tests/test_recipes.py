@@ -195,7 +195,7 @@ def test_edited_data_directory_is_noticed(tiny: Path) -> None:
     try:
         result = run(tiny, "--stage", "1", "--stop-stage", "1")
         assert result.returncode == 1
-        assert "data/ser: its tables are not those that stage 0 wrote" in result.stderr
+        assert "data/ser: utt2emo was changed; expected what stage 0 wrote" in result.stderr
     finally:
         table.write_text(text)
 
