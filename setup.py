@@ -27,12 +27,18 @@ setup(
     packages=find_packages(include=["ser", "ser.*"]),
     package_data={
         "ser": ["CHANGELOG.md", "LICENSE", "NOTICE", "py.typed"],
+        "ser.demo": ["answer.html", "page.css"],
         "ser.page": ["audio.js", "frame.html", "scroll.js"],
         "ser.score.report": ["page.html", "page.js"],
         "ser.infer": ["page.html"],
-        "ser.release": ["card.md"],
+        "ser.release": ["card.md", "uses.md"],
     },
-    entry_points={"console_scripts": ["ser-predict=ser.bin.ser_predict:program"]},
+    entry_points={
+        "console_scripts": [
+            "ser-demo=ser.bin.ser_demo:program",
+            "ser-predict=ser.bin.ser_predict:program",
+        ]
+    },
     install_requires=[
         "filelock>=3.15",
         "jinja2>=3.1",
