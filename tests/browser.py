@@ -13,8 +13,8 @@ BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 
 
 @contextmanager
-def opened(html: Path) -> Iterator[webdriver.Chrome]:
-    """A page in a browser; skips where there is none."""
+def opened(page: Path | str) -> Iterator[webdriver.Chrome]:
+    """A file or an address in a browser; skips where there is none."""
     if not (BROWSER and DRIVER):
         pytest.skip("no chromium and chromedriver here (Debian: chromium, chromium-driver)")
     options = webdriver.ChromeOptions()
@@ -29,7 +29,7 @@ def opened(html: Path) -> Iterator[webdriver.Chrome]:
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     driver = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
     try:
-        driver.get(html.as_uri())
+        driver.get(page if isinstance(page, str) else page.as_uri())
         yield driver
     finally:
         driver.quit()

@@ -14,7 +14,7 @@ LAYERS = [
     {"data", "nn"},
     {"train", "score"},
     {"predict", "infer", "doctor"},
-    {"release"},
+    {"release", "demo"},
     {"bin"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

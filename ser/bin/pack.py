@@ -6,8 +6,9 @@ By default all folds of a seed as an ensemble. ser-predict and ser.load take the
 import argparse
 from pathlib import Path
 
-from ser.base.errors import run_program
-from ser.base.log import log_to_console
+from ser.base.errors import SerError, run_program
+from ser.base.hub import NAME, upload
+from ser.base.log import log_to_console, logger
 from ser.base.options import distinct_words
 from ser.release.pack import Packing, pack
 
@@ -23,6 +24,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--data", default="not stated", help="corpora, for the model card")
     parser.add_argument("--licence", default="not stated", help="of the weights, for the card")
     parser.add_argument("--data-licence", default="not stated", help="of the corpora, for the card")
+    parser.add_argument("--language", default="", help="ISO 639 codes of the speech, for the card")
+    parser.add_argument(
+        "--hub", metavar="OWNER/MODEL", help="upload it there, private if it is new"
+    )
     return parser.parse_args()
 
 
@@ -38,8 +43,32 @@ def main() -> None:
         data=args.data,
         licence=args.licence,
         data_licence=args.data_licence,
+        languages=distinct_words("--language", args.language) if args.language else (),
     )
+    if args.hub is not None:
+        _check_upload(args)
     pack(packing, args.out)
+    if args.hub is not None:
+        logger.info("%s@%s: private until you make it public", args.hub, upload(args.out, args.hub))
+
+
+def _check_upload(args: argparse.Namespace) -> None:
+    """Refuses, before anything is packed, what may not go to the hub.
+
+    Raises:
+        SerError: The name is none, or the card would not say what it is about.
+    """
+    found = NAME.fullmatch(args.hub)
+    if found is None or found["revision"]:
+        raise SerError(f"--hub {args.hub}: no name of a model; expected owner/model")
+    stated = {"--data": args.data, "--licence": args.licence, "--data-licence": args.data_licence}
+    lacking = [option for option, value in stated.items() if value == "not stated"]
+    lacking += [] if args.language else ["--language"]
+    if lacking:
+        raise SerError(
+            f"--hub {args.hub}: without {', '.join(lacking)}; expected all that a public card "
+            "must say; give them"
+        )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Predicts the emotion of audio with a trained model.
 
-MODEL is a package of ser.bin.pack, an ONNX file of ser.bin.export, or the folder of a run of stage
-4 (exp/<system>/seed<s>/fold<k>). INPUT is any number of audio files, folders of them, wav.scp
+MODEL is a package of ser.bin.pack, an ONNX file of ser.bin.export, the folder of a run of stage 4
+(exp/<system>/seed<s>/fold<k>), or a package on the Hugging Face hub, owner/model or
+owner/model@revision. INPUT is any number of audio files, folders of them, wav.scp
 files, or - for standard input, which is predicted as it comes in: WAV of 16 bits, or without a
 header mono PCM of 16 bits.
 
@@ -33,7 +34,7 @@ from ser.infer.streaming import listen
 def parse_args() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="ser-predict", description=__doc__)
-    parser.add_argument("model", metavar="MODEL", type=Path)
+    parser.add_argument("model", metavar="MODEL")
     parser.add_argument("inputs", metavar="INPUT", nargs="+")
     parser.add_argument("--format", choices=FORMATS, help="of what is printed (table)")
     parser.add_argument("--threshold", type=float, default=0.0, help="no label below (0)")

@@ -8,13 +8,14 @@ from pydantic import ValidationError
 
 from ser.base.errors import SerError
 from ser.base.files import read_json
+from ser.base.hub import fetch, repository
 from ser.config.features import FeaturesConfig, recorded_features
 from ser.config.protocol import ProtocolConfig
 from ser.config.schema import LabelsConfig, SystemConfig
 from ser.feats.definitions import make_extractor
 from ser.infer.model import Model
 from ser.infer.onnx_engine import OnnxEngine, load_onnx
-from ser.infer.package import BPE, MANIFEST, read_package
+from ser.infer.package import BPE, MANIFEST, PACKED, read_package
 from ser.text.bpe import Tokenizer
 
 
@@ -30,7 +31,8 @@ def load(
 
     Args:
         path: A package of ``ser.bin.pack``, an ONNX file of ``ser.bin.export`` (which needs no
-            torch), or the folder of a finished run of stage 4.
+            torch), the folder of a finished run of stage 4, or the name of a package on the Hugging
+            Face hub, ``owner/model`` or ``owner/model@revision``.
         device: ``cpu``, ``cuda`` or ``cuda:1``.
         threshold: Below this probability no label is given.
         batch_size: Most utterances of a batch.
@@ -48,7 +50,7 @@ def load(
         raise SerError(f"--batch {batch_size}: expected 1 or more")
     if num_threads is not None and num_threads < 1:
         raise SerError(f"--threads {num_threads}: expected 1 or more")
-    path = Path(path)
+    path = find_model(path)
     if path.suffix == ".onnx":
         model = _load_onnx(path, device, num_threads)
     else:
@@ -59,6 +61,19 @@ def load(
 
             torch.set_num_threads(num_threads)
     return replace(model, threshold=threshold, batch_size=batch_size, any_audio=any_audio)
+
+
+def find_model(path: str | Path) -> Path:
+    """Where a model lies; one of the hub is fetched.
+
+    Raises:
+        SerError: The hub does not give it.
+    """
+    wanted = repository(str(path))
+    if wanted is None:
+        return Path(path)
+    here = f"give the path of a model instead ({wanted} is none here)"
+    return fetch(wanted, PACKED, str(wanted), here)
 
 
 def _load_onnx(path: Path, device: str, num_threads: int | None) -> Model:

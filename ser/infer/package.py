@@ -21,6 +21,8 @@ from ser.config.section import Positive, Section
 MANIFEST = "package.json"
 CARD = "README.md"
 BPE = "bpe.model"
+NOTICE = "NOTICE"  # of the authors of weights that it started from
+PACKED = (MANIFEST, CARD, BPE, NOTICE, "*.safetensors")
 FORMAT = 1  # of packages that this version writes, and the newest that it reads
 
 

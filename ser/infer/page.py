@@ -72,21 +72,39 @@ def align(ctc: Floats, tokens: Sequence[int], pieces: Sequence[str], seconds: fl
     return words
 
 
-def write_page(model: Model, path: Path, out: Path, window: float, hop: float) -> None:
+@dataclass(frozen=True)
+class View:
+    """What a model says of an utterance, and a picture of it.
+
+    Attributes:
+        whole: Of all of it.
+        over_time: Window by window.
+        words: Where the recogniser heard them; none without a CTC head.
+        with_attention: Whether the picture shows where the emotion vector looks.
+        picture: SVG.
+        seconds: Length.
+    """
+
+    whole: Result
+    over_time: Sequence[Result]
+    words: Sequence[Word]
+    with_attention: bool
+    picture: Markup
+    seconds: float
+
+
+def view(model: Model, path: Path, window: float, hop: float) -> View:
     """Draws a file: waveform, log-mel, posteriors over time, words, the attention of x_e.
 
     Args:
         model: A package or a run; an ONNX file cannot tell its attention.
         path: The audio, of a minute at most.
-        out: The page.
         window: Seconds, of the posteriors over time.
         hop: Seconds from one to the next.
 
     Raises:
-        SerError: The file is unreadable or too long, or the page's folder is not there.
+        SerError: The file is unreadable or too long.
     """
-    if not out.parent.is_dir():
-        raise SerError(f"{out.parent}: no such folder; expected one for the page; make it")
     seconds = file_seconds(path)
     if seconds > LONG_SECONDS:
         raise SerError(
@@ -106,20 +124,34 @@ def write_page(model: Model, path: Path, out: Path, window: float, hop: float) -
     if isinstance(model.engine, TorchEngine):
         attention = emotion_attention(model.engine.networks, given)
     picture = _draw(model, samples, seconds, over_time, words, attention)
+    shown = Markup(picture)  # noqa: S704  # of matplotlib, which escapes text
+    return View(whole, over_time, words, attention is not None, shown, seconds)
+
+
+def write_page(model: Model, path: Path, out: Path, window: float, hop: float) -> None:
+    """Draws a file as ``view`` does, into a page.
+
+    Args:
+        model: As of ``view``.
+        path: As of ``view``.
+        out: The page.
+        window: As of ``view``.
+        hop: As of ``view``.
+
+    Raises:
+        SerError: As of ``view``, or the page's folder is not there.
+    """
+    if not out.parent.is_dir():
+        raise SerError(f"{out.parent}: no such folder; expected one for the page; make it")
     page = render(
         "ser.infer",
         ("scroll.js", "audio.js"),
         audio=audio_link(path, out),
         name=printable(path.name),
-        seconds=seconds,
-        whole=whole,
-        over_time=over_time,
-        words=words,
-        with_attention=attention is not None,
         labels=model.labels,
         window=window,
         hop=hop,
-        picture=Markup(picture),  # noqa: S704  # of matplotlib, which escapes text
+        **vars(view(model, path, window, hop)),
     )
     write_text(out, page)
 

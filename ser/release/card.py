@@ -1,25 +1,77 @@
 """The model card of a package: what it says, from what the stages recorded."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ser.base.errors import SerError
 from ser.base.files import digest_file, read_json
 from ser.base.record import rerun_hint
 
+# Licences by the hub's names, as far as models have them; any other is "other" there.
+HUB_LICENCES = set(
+    "apache-2.0 mit bsd-2-clause bsd-3-clause gpl-3.0 lgpl-3.0 agpl-3.0 mpl-2.0 cc0-1.0 cc-by-4.0 "
+    "cc-by-sa-4.0 cc-by-nc-4.0 cc-by-nd-4.0 cc-by-nc-sa-4.0 cc-by-nc-nd-4.0 openrail".split()
+)
+MOST_SPEAKERS = 30  # that a card lists one by one
+TASK = {"type": "audio-classification", "name": "Speech emotion recognition"}
+
 
 def write_card(**values: Any) -> str:
-    """The card's text."""
+    """The card's text, with what the Hugging Face hub reads of a model in front."""
     environment = Environment(
         loader=PackageLoader("ser.release", ""),
         undefined=StrictUndefined,
         keep_trailing_newline=True,
         autoescape=False,  # noqa: S701  # Markdown, not HTML
     )
-    return environment.get_template("card.md").render(**values)
+    metadata = yaml.safe_dump(_metadata(values), sort_keys=False, allow_unicode=True)
+    return environment.get_template("card.md").render(metadata=metadata, **values)
+
+
+def _metadata(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What the hub knows a model by."""
+    licence = values["licence"].lower()
+    known = licence in HUB_LICENCES
+    datasets = [name.strip() for name in values["data"].split(",")]
+    datasets = [name for name in datasets if re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name)]
+    stated = {
+        "license": licence if known else "other",
+        "license_name": "" if known else re.sub(r"[^a-z0-9.]+", "-", licence).strip("-"),
+        "language": list(values["languages"]),
+        "datasets": datasets,
+        "base_model": (values["published"] or {}).get("name", ""),
+        "pipeline_tag": TASK["type"],
+        "library_name": "ser",
+        "tags": ["speech-emotion-recognition"],
+        "metrics": ["accuracy", "recall"] if values["row"] else [],
+        "model-index": _model_index(values) if values["row"] else [],
+    }
+    return {key: value for key, value in stated.items() if value}
+
+
+def _model_index(values: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The figures with the protocol that they are from."""
+    protocol, row = values["protocol"], values["row"]
+    heard = "heard in training" if protocol["speaker_dependent"] else "not heard in training"
+    how = (
+        f"cross-validation of single models, {protocol['num_folds']} folds by "
+        f"{protocol['fold_unit']}, test speakers {heard}"
+    )
+    metrics = [
+        {"type": kind, "value": row["percent"][key], "name": f"{name}, %; {how}"}
+        for kind, key, name in (
+            ("accuracy", "wa", "WA (accuracy)"),
+            ("recall", "ua", "UA (mean recall of the classes)"),
+        )
+    ]
+    dataset = {"name": values["data"], "type": values["recipe"], "args": protocol}
+    result = {"task": TASK, "dataset": dataset, "metrics": metrics}
+    return [{"name": values["name"], "results": [result]}]
 
 
 def recipe_of(system: Path) -> str:
@@ -58,9 +110,31 @@ def table_row(system: Path) -> dict[str, Any] | None:
         "wa": _figure(row, "wa"),
         "ua": _figure(row, "ua"),
         "has_intervals": bool(row["wa_interval"] or row["ua_interval"]),
+        "percent": {name: round(100 * row[name], 1) for name in ("wa", "ua")},
+        "num_speakers": len(row.get("by_speaker", {})),
+        "groups": list(_groups(row)),
         "num_utts": row["num_utts"],
         "seeds": " ".join(row["seeds"]),
     }
+
+
+def _groups(row: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Figures by sex and speaker; of many speakers the worst, the middle one and the best."""
+    sexes = row.get("by", {}).get("gender", {})
+    yield from (_group({"f": "women", "m": "men"}.get(k.lower(), k), g) for k, g in sexes.items())
+    speakers = row.get("by_speaker", {})
+    if len(speakers) <= MOST_SPEAKERS:
+        yield from (_group(f"speaker {name}", group) for name, group in speakers.items())
+        return
+    ranked = sorted(speakers.items(), key=lambda one: one[1]["wa"])
+    places = {"lowest": 0, "median": len(ranked) // 2, "highest": -1}
+    for what, place in places.items():
+        yield _group(f"speaker {ranked[place][0]}, {what} WA", ranked[place][1])
+
+
+def _group(name: str, group: Mapping[str, Any]) -> dict[str, Any]:
+    figures = {key: f"{100 * group[key]:.1f}" for key in ("wa", "ua")}
+    return {"name": name.replace("|", "/"), "num_utts": group["num_utts"], **figures}
 
 
 def _figure(row: Mapping[str, Any], name: str) -> str:

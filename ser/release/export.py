@@ -86,6 +86,8 @@ def export_torch(model: Model, out: Path, features_inside: bool) -> None:
         )
     with torch.no_grad():
         program = torch.export.export(module, example, dynamic_shapes=dynamic)
+    for node in program.graph.nodes:
+        node.meta.pop("stack_trace", None)  # paths on this disk
     partial = out.with_name(f".partial.{out.name}")
     torch.export.save(program, partial)
     partial.replace(out)
@@ -134,6 +136,7 @@ def export_onnx(model: Model, out: Path, features_inside: bool, int8: bool) -> N
         )
     assert program is not None
     graph = program.model_proto
+    _forget_sources(graph.graph)
     header = OnnxHeader(
         format=FORMAT,
         labels=list(model.labels),
@@ -152,6 +155,13 @@ def export_onnx(model: Model, out: Path, features_inside: bool, int8: bool) -> N
     onnx.helper.set_model_props(graph, {HEADER: json.dumps(seal(header.model_dump()))})
     onnx.save(graph, partial)
     partial.replace(out)
+
+
+def _forget_sources(graph: Any) -> None:
+    """Takes from a graph the lines of code that its parts came from, with this disk's paths."""
+    for items in (graph.node, graph.value_info, graph.initializer, graph.input, graph.output):
+        for item in items:
+            item.ClearField("metadata_props")
 
 
 def _quantise(graph: Any, out: Path) -> None:

@@ -22,7 +22,7 @@ from ser.base.log import logger
 from ser.base.record import rerun_hint
 from ser.corpus.fold_files import natural_order
 from ser.infer.loading import Run, read_run
-from ser.infer.package import BPE, CARD, FORMAT, MANIFEST, Manifest, seal
+from ser.infer.package import BPE, CARD, FORMAT, MANIFEST, NOTICE, Manifest, seal
 from ser.predict.prediction import table_digest
 from ser.release.card import recipe_of, table_row, write_card
 from ser.score.predictions.table import PredictionRow, read_prediction_file
@@ -42,6 +42,7 @@ class Packing:
         licence: Of the weights, as the card says it.
         data: What the model was trained on, as the card says it.
         data_licence: Of that.
+        languages: ISO 639 codes of the speech.
     """
 
     system: Path
@@ -51,6 +52,7 @@ class Packing:
     licence: str
     data: str
     data_licence: str
+    languages: Sequence[str] = ()
 
 
 def pack(packing: Packing, out: Path) -> Path:
@@ -81,6 +83,7 @@ def pack(packing: Packing, out: Path) -> Path:
         "recipe": recipe_of(packing.system),
         "data": packing.data,
         "data_licence": packing.data_licence,
+        "languages": list(packing.languages),
         "seed": packing.seed,
         "folds": list(runs),
         "protocol": first.protocol.model_dump(),
@@ -92,6 +95,8 @@ def pack(packing: Packing, out: Path) -> Path:
         members = _write_members(packing, runs, folder)
         if first.system.ctc_alpha:
             shutil.copyfile(first.folder / BPE, folder / BPE)
+        if first.published:
+            shutil.copyfile(Path(ser.__file__).with_name(NOTICE), folder / NOTICE)
         card = write_card(
             name=out.name,
             system=packing.system.name,

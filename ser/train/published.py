@@ -9,6 +9,7 @@ import torch
 
 from ser.base.errors import SerError
 from ser.base.files import digest_file
+from ser.base.hub import Repository, fetch
 from ser.base.log import logger
 from ser.base.record import Record, claim_training_folder, sole_run
 from ser.config.network import WhisperConfig
@@ -111,38 +112,6 @@ def _renamed(theirs: Mapping[str, torch.Tensor]) -> Iterator[tuple[str, torch.Te
             yield name, tensor
 
 
-def fetch(published: PublishedConfig) -> Path:
-    """Fetches the weights from the Hugging Face hub, at the pinned revision.
-
-    Returns:
-        Their folder.
-
-    Raises:
-        SerError: huggingface_hub is not installed, or the hub does not give them.
-    """
-    try:
-        from huggingface_hub import snapshot_download
-    except ImportError as error:
-        raise SerError(
-            "WHISPER=hub: huggingface_hub is not installed; expected it to fetch weights; "
-            "pip install huggingface_hub, or name a folder in WHISPER (db.sh)"
-        ) from error
-    try:
-        folder = snapshot_download(
-            published.name,
-            revision=published.revision,
-            allow_patterns=["config.json", "*.safetensors", "*.safetensors.index.json"],
-        )
-    except Exception as error:  # the hub's, httpx's and the system's have no common class but this
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise SerError(
-            f"WHISPER=hub: {published.name} at {published.revision[:12]} was not fetched "
-            f"({type(error).__name__}: {reason}); expected a way to huggingface.co; name a folder "
-            "in WHISPER (db.sh) instead"
-        ) from error
-    return Path(folder)
-
-
 def import_encoder(config: ImportConfig, given: str, folder: Path) -> None:
     """Stage 3 for published weights: writes ``model.safetensors`` as a pre-training does.
 
@@ -160,7 +129,7 @@ def import_encoder(config: ImportConfig, given: str, folder: Path) -> None:
         require_imported(config, folder)
         logger.info("%s: finished already", folder)
         return
-    source = fetch(config.published) if given == "hub" else Path(given)
+    source = _fetch(config.published) if given == "hub" else Path(given)
     require_sizes(source, config.encoder)
     digests = {path.name: digest_file(path) for path in weight_files(source)}
     record = Record(
@@ -177,3 +146,10 @@ def import_encoder(config: ImportConfig, given: str, folder: Path) -> None:
             num_parameters=sum(tensor.numel() for tensor in weights.values()),
         )
     logger.info("%s: %s, %s", folder, config.published.name, config.published.licence)
+
+
+def _fetch(published: PublishedConfig) -> Path:
+    """The folder of the weights, from the hub at the pinned revision."""
+    wanted = Repository(published.name, published.revision)
+    patterns = ["config.json", "*.safetensors", "*.safetensors.index.json"]
+    return fetch(wanted, patterns, "WHISPER=hub", "name a folder in WHISPER (db.sh) instead")

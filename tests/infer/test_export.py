@@ -1,5 +1,6 @@
 """Exported networks say what PyTorch says, at any length, and need no torch and no other file."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from tiny import FBANK, whisper_mel_config
 from tiny_audio import plant_files, run_folder
 from tiny_recipe import LABELS
 
+import ser
 from ser.base.errors import SerError
 from ser.config.features import FeaturesConfig
 from ser.feats.definitions import make_extractor
@@ -28,6 +30,7 @@ from ser.release.export import export_onnx, export_torch
 from ser.release.feature_layers import make_feature_layer
 
 Export = Callable[[str, bool, bool], Path]  # name of a model, features inside, int8
+SOURCES = os.fsencode(Path(ser.__file__).parent)  # no file tells where its maker's disk has them
 SECONDS = (0.5, 1.0, 3.7, 12.0, 35.0)
 
 
@@ -59,6 +62,7 @@ def exported(models: dict[str, Model], tmp_path_factory: pytest.TempPathFactory)
         path.parent.mkdir()
         export_onnx(models[name], path, inside, int8=int8)
         assert [p.name for p in path.parent.iterdir()] == ["model.onnx"]
+        assert SOURCES not in path.read_bytes()
         return path
 
     return export
@@ -120,6 +124,7 @@ def test_a_program_of_torch_says_the_same(
 ) -> None:
     model = models["mtl"]
     export_torch(model, tmp_path / "model.pt2", inside)
+    assert SOURCES not in (tmp_path / "model.pt2").read_bytes()
     program = torch.export.load(tmp_path / "model.pt2").module()
     for segment, expected in zip(segments(), model.predict_segments(segments()), strict=True):
         array = segment.samples if inside else model.features(segment.samples)

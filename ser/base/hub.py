@@ -1,0 +1,107 @@
+"""Models on the Hugging Face hub, by name. ``huggingface_hub`` is imported only where one is."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import NamedTuple
+
+from ser.base.errors import SerError
+
+NAME = re.compile(r"(?P<name>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w./-]+))?", re.ASCII)
+FILES = (".onnx", ".gz", ".json", ".safetensors")  # ends of what is a file that is not there
+
+
+class Repository(NamedTuple):
+    """A model of somebody's, ``owner/model``, at a revision or the newest one."""
+
+    name: str
+    revision: str | None
+
+    def __str__(self) -> str:
+        return self.name if self.revision is None else f"{self.name}@{self.revision}"
+
+
+def repository(text: str) -> Repository | None:
+    """What ``owner/model`` or ``owner/model@revision`` names; None for what is a path.
+
+    A path is what is there, what lies in a folder that is, and what ends as a file does.
+    """
+    found = NAME.fullmatch(text)
+    path = Path(text)
+    if found is None or text.startswith(".") or path.exists() or path.parent.is_dir():
+        return None
+    return None if path.suffix in FILES else Repository(found["name"], found["revision"])
+
+
+def fetch(wanted: Repository, patterns: Sequence[str], asked: str, instead: str) -> Path:
+    """Fetches files of a model, once: what is in the hub's cache is not fetched again.
+
+    Args:
+        wanted: The model.
+        patterns: Globs of its files.
+        asked: What the user gave, for messages.
+        instead: What the user may do instead.
+
+    Returns:
+        Their folder.
+
+    Raises:
+        SerError: huggingface_hub is not installed, or the hub does not give them.
+    """
+    hub = _client(asked, f"fetch {wanted.name}", instead)
+    try:
+        folder = hub.snapshot_download(
+            wanted.name, revision=wanted.revision, allow_patterns=list(patterns)
+        )
+    except Exception as error:  # the hub's, httpx's and the system's have no common class but this
+        at = f" at {wanted.revision[:12]}" if wanted.revision else ""
+        raise SerError(
+            f"{asked}: {wanted.name}{at} was not fetched ({_reason(error)}); expected a model of "
+            f"the hub and a way to it; {instead}"
+        ) from error
+    return Path(folder)
+
+
+def upload(folder: Path, name: str) -> str:
+    """Makes a model of the hub what a folder is; a new one is private.
+
+    Args:
+        folder: Its files.
+        name: ``owner/model``.
+
+    Returns:
+        The revision.
+
+    Raises:
+        SerError: huggingface_hub is not installed, or the hub does not take it.
+    """
+    asked, instead = f"--hub {name}", f"{folder} is written: upload it later"
+    hub = _client(asked, "upload", instead)
+    try:
+        api = hub.HfApi()
+        api.create_repo(name, private=True, exist_ok=True)
+        commit = api.upload_folder(repo_id=name, folder_path=folder, delete_patterns="*")
+    except Exception as error:  # as above
+        raise SerError(
+            f"{asked}: not uploaded ({_reason(error)}); expected a way to the hub and a token that "
+            f"may write there (hf auth login); {instead}"
+        ) from error
+    return str(commit.oid)
+
+
+def _client(asked: str, purpose: str, instead: str) -> ModuleType:
+    try:
+        import huggingface_hub
+    except ImportError as error:
+        raise SerError(
+            f"{asked}: huggingface_hub is not installed; expected it to {purpose}; "
+            f"pip install huggingface_hub, or {instead}"
+        ) from error
+    module: ModuleType = huggingface_hub
+    return module
+
+
+def _reason(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

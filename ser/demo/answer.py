@@ -1,0 +1,59 @@
+"""What the page shows of a recording: HTML, or a sentence where it cannot be heard."""
+
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import escape
+
+from ser.base.errors import SerError
+from ser.infer.model import LONG_SECONDS, Model
+from ser.infer.page import COLOURS, view
+from ser.infer.windows import file_seconds
+
+WINDOW_SECONDS, HOP_SECONDS = 1.0, 0.25  # of the posteriors over time
+
+
+def answer(model: Model, path: str | None, most_seconds: float) -> str:
+    """What a model says of a recording, as HTML.
+
+    Args:
+        model: The model.
+        path: The recording; None where there is none.
+        most_seconds: A longer one is refused.
+    """
+    if path is None:
+        return _sentence("No recording yet: drop a file, or record one.")
+    try:
+        return _answer(model, Path(path), most_seconds)
+    except SerError as error:
+        return _sentence(str(error).replace(path, Path(path).name))  # not where the server has it
+
+
+def _answer(model: Model, path: Path, most_seconds: float) -> str:
+    seconds = file_seconds(path)
+    if seconds > most_seconds:
+        raise SerError(
+            f"{path}: {seconds / 60:.1f} minutes; expected {most_seconds / 60:g} or less; cut it"
+        )
+    drawn = None
+    if seconds <= LONG_SECONDS:
+        drawn = view(model, path, WINDOW_SECONDS, HOP_SECONDS)
+    whole = model.predict(path) if drawn is None else drawn.whole
+    labels = dict(zip(model.labels, (COLOURS * len(model.labels)), strict=False))
+    environment = Environment(
+        loader=PackageLoader("ser.demo", ""), autoescape=True, undefined=StrictUndefined
+    )
+    return environment.get_template("answer.html").render(
+        label=whole.label,
+        flag=whole.flag,
+        words=whole.words,
+        posteriors=whole.posteriors,
+        stretches=list(model.predict_speech(path)),
+        seconds=max(seconds, whole.end),
+        colours={None: "transparent", **labels},
+        view=drawn,
+    )
+
+
+def _sentence(text: str) -> str:
+    return f'<p role="alert">{escape(text)}</p>'
