@@ -10,7 +10,7 @@ setup(
     description="Speech emotion recognition that starts from speech recognition",
     long_description=(Path(__file__).parent / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
-    license="Apache-2.0",
+    license_expression="Apache-2.0",
     license_files=["ser/LICENSE", "ser/NOTICE"],
     classifiers=[
         "Development Status :: 4 - Beta",
