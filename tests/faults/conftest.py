@@ -8,6 +8,7 @@ from pathlib import Path
 import experiment
 import pytest
 import torch
+from recipe_shell import ROOT
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,9 @@ def undisturbed_in(top: Path) -> Undisturbed:
 
     It is made in that place too: its tables name audio files by full paths.
     """
-    work = top / "work"
-    work.mkdir()
+    work = top / "egs" / "work"  # a recipe's place
+    work.mkdir(parents=True)
+    (top / "tools").symlink_to(ROOT / "tools")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(work)
         experiment.build()

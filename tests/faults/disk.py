@@ -45,7 +45,7 @@ class Disk:
         """Whether a path is one of those that are looked at."""
         if isinstance(path, int) or os.getpid() != self.pid:
             return False
-        whole = os.path.abspath(os.fsdecode(path))  # type: ignore[arg-type]
+        whole = str(Path(os.fsdecode(path)).absolute())  # type: ignore[arg-type]
         if self.only is not None:
             return self.only in whole
         return whole.startswith(self.top) and "/tensorboard" not in whole
