@@ -25,15 +25,21 @@ READ = [
         gone(f"{CHAPTER}/1-1-0003.flac"),
         "1-1-0003 has a transcript and no audio",
     ),
-    Row("read", "no transcripts", gone(f"{CHAPTER}/1-1.trans.txt"), "audio and no transcript"),
-    Row("read", "transcripts cut", cut(f"{CHAPTER}/1-1.trans.txt", 20), "audio and no transcript"),
+    Row(
+        "read", "no transcripts", gone(f"{CHAPTER}/1-1.trans.txt"), r"1-1\.trans\.txt: no such file"
+    ),
+    Row(
+        "read",
+        "transcripts cut",
+        cut(f"{CHAPTER}/1-1.trans.txt", 20),
+        "'1-1' is double or not of this chapter",
+    ),
     Row(
         "read",
         "no UTF-8",
         holds(f"{CHAPTER}/1-1.trans.txt", b"1-1-0000 \xff\n"),
         "byte 9 is not UTF-8",
     ),
-    Row("read", "audio cut", cut(f"{CHAPTER}/1-1-0003.flac"), r"1-1-0003\.flac: "),
     Row("read", "audio empty", holds(f"{CHAPTER}/1-1-0003.flac", b""), r"1-1-0003\.flac: "),
     Row(
         "read", "no audio at all", holds(f"{CHAPTER}/1-1-0003.flac", b"text\n"), r"1-1-0003\.flac: "
@@ -66,7 +72,13 @@ TABLE = [
     Row("table", "audio empty", holds(WAV, b""), "1F-ang.wav"),
     Row("table", "audio cut", cut(WAV), "1F-ang.wav"),
     Row("table", "audio is text", holds(WAV, b"no audio\n"), "1F-ang.wav"),
-    Row("table", "audio not finite", audio(WAV, 13000, float("nan")), "1F-ang.wav"),
+    Row(
+        "table",
+        "audio not finite",
+        audio(WAV, 13000, float("nan")),
+        "1F-ang.wav",
+        left=r"\.partial/",
+    ),
     Row("table", "no labels.yaml", gone("conf/labels.yaml"), "labels.yaml: no such file"),
     Row(
         "table",
@@ -142,6 +154,7 @@ FEATS = [
     ),
     Row("feats", "audio gone", gone(WAV), r"1F-ang\.wav", left="dump/"),
     Row("feats", "audio cut", cut(WAV), r"1F-ang\.wav", left="dump/"),
+    Row("feats", "read speech cut", cut(f"{CHAPTER}/1-1-0003.flac"), r"0003\.flac", left="dump/"),
     Row("feats", "longer audio", audio(WAV, 20000), r"utt2dur says 0\.81.*stage 0", left="dump/"),
     Row("feats", "running twice", held("dump/fbank/asr_train"), "another run is writing here"),
     Row("feats", "disk full", failing("feats.ark", FULL), "No space left", left="dump/"),

@@ -40,7 +40,7 @@ def put_back(reference: Undisturbed, names: list[str]) -> None:
             path.unlink()
 
 
-@pytest.mark.parametrize("row", map(param, ROWS))
+@pytest.mark.parametrize("row", [param(row) for row in ROWS])
 def test_refused_and_made_good(row: Row, reference: Undisturbed) -> None:
     if row.anew:
         undone(row.call)
