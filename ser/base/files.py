@@ -60,8 +60,12 @@ def read_text(path: Path) -> str:
         ) from error
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path, remedy: str = "remove it and rerun the stage that writes it") -> Any:
     """Reads a JSON file.
+
+    Args:
+        path: The file.
+        remedy: What to do where it was cut or edited.
 
     Raises:
         SerError: It is missing or is not JSON.
@@ -70,8 +74,7 @@ def read_json(path: Path) -> Any:
         return json.loads(read_text(path))
     except json.JSONDecodeError as error:
         raise SerError(
-            f"{path}:{error.lineno}: not JSON ({error.msg}); the file was cut or edited; "
-            "remove it and rerun the stage that writes it"
+            f"{path}:{error.lineno}: not JSON ({error.msg}); the file was cut or edited; {remedy}"
         ) from error
 
 

@@ -133,10 +133,8 @@ class Record:
 
     def is_finished(self) -> bool:
         """Whether the folder is whole, made from these very inputs, and as it was written."""
-        if not (self.folder / "run.json").exists():
-            return False
-        record = read_record(self.folder)
-        if record["identity"] != self.identity:
+        record = earlier_record(self.folder)
+        if record is None or record["identity"] != self.identity:
             return False
         wrong = faults(self.folder, record.get("outputs", {}))
         if wrong:
@@ -180,15 +178,29 @@ def read_record(folder: Path) -> dict[str, Any]:
         SerError: It is missing, or is not what ``Record.finish`` writes.
     """
     path = folder / "run.json"
-    record: dict[str, Any] = read_json(path)
+    record: dict[str, Any] = read_json(path, "rerun the stage that writes it")
     keys = {"identity": str, "stage": int, "config": dict, "inputs": dict, "notes": dict}
     for key, kind in keys.items():
         if not isinstance(record, dict) or not isinstance(record.get(key), kind):
             raise SerError(
                 f"{path}: no {kind.__name__} under '{key}'; expected the record that a stage "
-                "writes last; remove the file and rerun the stage"
+                "writes last; rerun the stage that writes it"
             )
     return record
+
+
+def earlier_record(folder: Path) -> dict[str, Any] | None:
+    """The record of a folder for the stage that may write it again; None where there is none.
+
+    One that was cut or edited is told and is none: the stage writes another.
+    """
+    if not (folder / "run.json").exists():
+        return None
+    try:
+        return read_record(folder)
+    except SerError as error:
+        logger.warning("warning: %s", error)
+        return None
 
 
 def require(folder: Path, stage: int) -> dict[str, Any]:

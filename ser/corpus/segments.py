@@ -20,7 +20,7 @@ from ser.audio.reading import is_audio, read_samples, reason_of, require_file
 from ser.base.errors import Faults, SerError
 from ser.base.files import digest_json, require_replaceable, whole_folder
 from ser.base.log import logger
-from ser.base.record import Record, read_record
+from ser.base.record import Record, earlier_record
 from ser.corpus.pipes import is_pipe, output_of
 from ser.kaldi.audio_ark import place_in_ark
 
@@ -164,8 +164,8 @@ def _already(out: Path, made: Path, wanted: Mapping[str, Mapping[str, Any]]) -> 
     made.mkdir(parents=True, exist_ok=True)
     begun = {path.stem: path for path in made.iterdir() if path.suffix in FORMATS}
     found = {utt: begun[_name(e)] for utt, e in wanted.items() if _name(e) in begun}
-    if (out / "run.json").exists():
-        before = read_record(out)["config"].get("clips", {})
+    if record := earlier_record(out):
+        before = record["config"].get("clips", {})
         same = [utt for utt, entry in wanted.items() if before.get(utt) == entry]
         found |= {utt: path for utt, path in _files(out, same).items() if path.exists()}
     return found

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ser.base.errors import SerError
 from ser.base.options import whole_numbers
-from ser.base.record import read_record, require
+from ser.base.record import earlier_record, require
 from ser.config.baselines import FunctionalsConfig
 from ser.config.features import load_features, require_same_features
 from ser.config.load import load_config
@@ -155,8 +155,8 @@ def _folds(asked: Asked) -> Iterator[Check]:
     folder = asked.exp_dir / "folds"
     if asked.stage == 0:
         protocol = load_config(asked.protocol, ProtocolConfig)
-        there = (folder / "run.json").exists()
-        if there and read_record(folder)["config"] == protocol.model_dump():
+        record = earlier_record(folder)
+        if record and record["config"] == protocol.model_dump():
             yield partial(choose_folds, folder, asked.folds)
     elif asked.stop_stage > 3:
         yield partial(choose_folds, folder, asked.folds)
@@ -185,8 +185,8 @@ def _text(asked: Asked) -> Iterator[Check]:
 
 def _pieces(asked: Asked) -> None:
     config = load_config(asked.conf / "bpe.yaml", BpeConfig)
-    made = (asked.bpe / "run.json").exists() and read_record(asked.bpe)["config"]
-    if made != config.model_dump():
+    made = earlier_record(asked.bpe)
+    if made is None or made["config"] != config.model_dump():
         check_num_pieces(read_table(READ / "text").values(), config, READ / "text")
 
 

@@ -12,7 +12,7 @@ from ser.base.errors import SerError
 from ser.base.files import read_json, write_text
 from ser.base.log import logger
 from ser.base.outputs import faults
-from ser.base.record import Record, require, rerun_hint
+from ser.base.record import Record, earlier_record, require, rerun_hint
 from ser.config.baselines import FunctionalsConfig, ProbeConfig, WordsConfig
 from ser.config.load import load_config
 from ser.config.schema import LabelsConfig
@@ -70,6 +70,7 @@ def predict_all(runs: Sequence[FinetuneRun]) -> None:
             digest = table_digest(path, record.folder, record.identity)
             write_text(path.with_suffix(".sha256"), digest)
     _write_attributes(out / "attributes.tsv", features)
+    inputs = dict(sorted(inputs.items()))  # whichever were there before
     outputs = [out / "attributes.tsv", *(_table_of(out, name) for name in inputs)]
     Record(out, 5, {}, inputs, started).finish(outputs, num_tables=len(runs))
     logger.info("%s tables in %s", len(runs), out)
@@ -128,13 +129,12 @@ def _is_table_of(path: Path, record: Record) -> bool:
 
 def _still_valid(out: Path) -> dict[str, str]:
     """The runs of an earlier call whose tables are as written and still belong to their weights."""
-    path = out / "run.json"
-    if not path.exists():
+    record = earlier_record(out)
+    (out / "run.json").unlink(missing_ok=True)
+    if record is None:
         return {}
-    record = read_json(path)
     earlier: dict[str, str] = record["inputs"]
     sealed = record.get("outputs", {})
-    path.unlink()
     records = {name: Path(name) / "run.json" for name in earlier}
     return {
         name: identity

@@ -1,0 +1,76 @@
+"""A row of the table of faults, and the files that many rows are about."""
+
+import errno
+from dataclasses import dataclass
+
+from damage import Fault, cut, flipped, gone, nothing
+from experiment import SYSTEM
+
+WAV = "corpus/wavs/1F-ang.wav"
+CHAPTER = "corpus/LibriSpeech/train-clean-5/1/1"
+TSV = f"exp/predictions/{SYSTEM}/seed1_fold1.tsv"
+CSV, PAPER, BPE = "corpus/corpus.csv", "conf/protocol/paper.yaml", "conf/bpe.yaml"
+SYSTEM_YAML, CTC = f"conf/systems/{SYSTEM}.yaml", "conf/pretrain/ctc.yaml"
+LATE = {
+    "dump/fbank/ser/text a bit flipped": "stages 4 and 5 read the words before the folder's record"
+}
+FULL, DENIED = errno.ENOSPC, errno.EACCES
+
+
+@dataclass(frozen=True)
+class Row:
+    """One fault.
+
+    Attributes:
+        call: Of the experiment: what meets it.
+        what: The fault, for people.
+        fault: Makes it.
+        said: Regular expression of the line on standard error.
+        words: Further words of the call.
+        mend: Calls that mend it, as the line says; without any the files are put back.
+        remove: What is removed first, as the line says.
+        anew: Whether what the call writes is taken away before.
+        left: Regular expression of what the refused call may have written.
+        status: Of its exit.
+        xfail: Why it does not hold yet.
+    """
+
+    call: str
+    what: str
+    fault: Fault
+    said: str
+    words: tuple[str, ...] = ()
+    mend: tuple[str, ...] = ()
+    remove: str = ""
+    anew: bool = True
+    left: str = "(?!)"
+    status: int = 1
+    xfail: str = ""
+
+
+def word(call: str, words: str, said: str, **more: object) -> Row:
+    """A wrong option."""
+    return Row(call, words, nothing, said, tuple(words.split("|")), **more)  # type: ignore[arg-type]
+
+
+def damaged(reader: str, folder: str, names: str, maker: str, stage: int) -> list[Row]:
+    """Files that a stage wrote, and its record, are lost, cut and changed."""
+    again, rows = f"--stage {stage} --stop-stage {stage}", []
+    for name in names.split():
+        for what, fault, said in (
+            ("gone", gone, "is missing"),
+            ("cut", cut, r"has \d+ bytes instead of \d+"),
+            ("a bit flipped", flipped, "was changed"),
+        ):
+            line = rf"^error: {folder}: {name} {said}; expected what stage {stage} wrote.*{again}"
+            rows.append(
+                Row(
+                    reader, f"{folder}/{name} {what}", fault(f"{folder}/{name}"), line, (), (maker,)
+                )
+            )
+    record = f"{folder}/run.json"
+    line = rf"^error: {folder}: not there or not whole \(no run.json\).*stage {stage}.*"
+    rows.append(Row(reader, f"{record} gone", gone(record), line, (), (maker,), folder))
+    line = rf"^error: {record}:\d+: not JSON .*rerun the stage that writes it"
+    rows.append(Row(reader, f"{record} cut", cut(record), line, (), (maker,)))
+    return rows

@@ -1,0 +1,173 @@
+"""Faults in what stages 0 to 2 read and write, and in what they wrote for later ones."""
+
+from damage import audio, both, cut, failing, gone, held, holds, key, replaced
+from experiment import SYSTEM
+from row import BPE, CHAPTER, CSV, DENIED, FULL, PAPER, WAV, Row, damaged, word
+
+OF_STAGES = [
+    *damaged("folds", "data/ser", "wav.scp utt2emo utt2session", "table", 0),
+    *damaged("bpe", "data/asr_train", "text spk2utt", "read", 0),
+    *damaged("audit", "exp/folds", "fold1 fold3", "folds", 0),
+    *damaged("fold1", "dump/fbank/ser", "feats.ark feats.scp text", "feats", 1),
+    *damaged("pretrain", "dump/fbank/asr_train", "feats.ark utt2num_frames", "feats", 1),
+    *damaged("fold1", "exp/bpe", "bpe.model", "bpe", 2),
+    *damaged("fold1", "exp/pretrain/ctc", "model.safetensors", "pretrain", 3),
+    *damaged("score", "exp/predictions", f"{SYSTEM}/seed1_fold2.tsv attributes.tsv", "predict", 5),
+]
+READ = [
+    Row("read", "no LibriSpeech", gone("corpus/LibriSpeech"), "LibriSpeech: no such folder"),
+    Row(
+        "read", "no subset", gone("corpus/LibriSpeech/train-clean-5"), "holds none of train-clean-5"
+    ),
+    Row(
+        "read",
+        "no audio",
+        gone(f"{CHAPTER}/1-1-0003.flac"),
+        "1-1-0003 has a transcript and no audio",
+    ),
+    Row(
+        "read", "no transcripts", gone(f"{CHAPTER}/1-1.trans.txt"), r"1-1\.trans\.txt: no such file"
+    ),
+    Row(
+        "read",
+        "transcripts cut",
+        cut(f"{CHAPTER}/1-1.trans.txt", 20),
+        "'1-1' is double or not of this chapter",
+    ),
+    Row(
+        "read",
+        "no UTF-8",
+        holds(f"{CHAPTER}/1-1.trans.txt", b"1-1-0000 \xff\n"),
+        "byte 9 is not UTF-8",
+    ),
+    Row("read", "audio empty", holds(f"{CHAPTER}/1-1-0003.flac", b""), r"1-1-0003\.flac: "),
+    Row(
+        "read", "no audio at all", holds(f"{CHAPTER}/1-1-0003.flac", b"text\n"), r"1-1-0003\.flac: "
+    ),
+    word("read", "--valid-speakers|9", "no such speaker|9"),
+    Row(
+        "read", "disk full", failing("asr_train.partial", FULL), "No space left", left=r"\.partial/"
+    ),
+    Row(
+        "read",
+        "foreign folder",
+        both(gone("data/asr_train"), holds("data/asr_train/mine", b"")),
+        "data/asr_train: is there and was not written by this program",
+        anew=False,
+    ),
+]
+TABLE = [
+    Row("table", "no table", gone(CSV), "corpus.csv: no such file"),
+    Row("table", "header alone", cut(CSV, 39), "corpus.csv: 0 rows below the header|expected"),
+    Row("table", "empty", holds(CSV, b""), "corpus.csv"),
+    Row("table", "no UTF-8", holds(CSV, b"path,label\xff\n"), "byte 10 is not UTF-8"),
+    Row("table", "no label column", replaced(CSV, "label", "colour"), "label"),
+    Row("table", "column twice", replaced(CSV, "session", "speaker"), "speaker"),
+    Row(
+        "table", "unknown label", replaced(CSV, ",ang,", ",angr,"), r"the label 'angr'.*is it 'ang'"
+    ),
+    Row("table", "no such gender", replaced(CSV, ",f,", ",q,"), r"corpus.csv:2: .*'q'"),
+    Row("table", "too many cells", replaced(CSV, "GO AWAY", "GO, AWAY"), r"corpus.csv:2: .*7"),
+    Row("table", "audio gone", gone(WAV), "1F-ang.wav"),
+    Row("table", "audio empty", holds(WAV, b""), "1F-ang.wav"),
+    Row("table", "audio cut", cut(WAV), "1F-ang.wav"),
+    Row("table", "audio is text", holds(WAV, b"no audio\n"), "1F-ang.wav"),
+    Row(
+        "table",
+        "audio not finite",
+        audio(WAV, 13000, float("nan")),
+        "1F-ang.wav",
+        left=r"\.partial/",
+    ),
+    Row("table", "no labels.yaml", gone("conf/labels.yaml"), "labels.yaml: no such file"),
+    Row(
+        "table",
+        "unknown key",
+        key("conf/labels.yaml", clases={}),
+        "unknown key 'clases'; did you mean 'classes'",
+    ),
+    Row(
+        "table", "no YAML", holds("conf/labels.yaml", b"classes: [\n"), r"labels.yaml:\d+: not YAML"
+    ),
+    Row(
+        "table",
+        "class twice",
+        replaced("conf/labels.yaml", "exclude:", "classes: {}\nexclude:"),
+        "classes",
+    ),
+    Row(
+        "table",
+        "foreign folder",
+        both(gone("data/ser"), holds("data/ser/mine", b"")),
+        "data/ser: is there and was not written by this program",
+        anew=False,
+    ),
+    Row("table", "disk full", failing("/.ser.partial", FULL), "No space left", left=r"\.partial/"),
+    Row(
+        "table",
+        "not allowed",
+        failing("/.ser.partial", DENIED),
+        "Permission denied",
+        left=r"\.partial/",
+    ),
+]
+FOLDS = [
+    Row("folds", "no protocol", gone(PAPER), "paper.yaml: no such file"),
+    Row(
+        "folds",
+        "unknown key",
+        key(PAPER, fold_units=1),
+        "unknown key 'fold_units'; did you mean 'fold_unit'",
+    ),
+    Row("folds", "no folds", key(PAPER, num_folds=0), "'num_folds' is 0"),
+    Row("folds", "too many folds", key(PAPER, num_folds=9), "9"),
+    Row("folds", "a leak unsaid", key(PAPER, fold_unit="random"), "speaker_dependent: true"),
+    Row("folds", "selection on nothing", key(PAPER, selection="best_valid_ua"), "validation none"),
+    Row(
+        "folds",
+        "table added",
+        holds("data/ser/utt2mine", b"a b\n"),
+        "its tables are not those that stage 0 wrote",
+    ),
+    word(
+        "folds", "--folds|7", "--folds 7: no such fold; expected some of: 1 2 3", left="exp/folds/"
+    ),
+    word("folds", "--folds|1 1", "'1' stands twice", left="exp/folds/"),
+    Row(
+        "folds", "disk full", failing("/.folds.partial", FULL), "No space left", left=r"\.partial/"
+    ),
+    Row("audit", "other protocol", key(PAPER, num_folds=2), "num_folds was 3 and is 2"),
+    Row("audit", "disk full", failing("audit.json", FULL), "No space left", left=r"\.partial"),
+]
+FEATS = [
+    word("feats", "--nj|0", "--nj 0: expected 1 or more"),
+    Row("feats", "no fbank.yaml", gone("conf/fbank.yaml"), "fbank.yaml: no such file"),
+    Row(
+        "feats",
+        "unknown key",
+        key("conf/fbank.yaml", num_mel_bin=1),
+        "unknown key 'num_mel_bin'; did you mean",
+    ),
+    Row("feats", "no bands", key("conf/fbank.yaml", num_mel_bins=0), "'num_mel_bins' is 0"),
+    Row(
+        "feats", "above half the rate", key("conf/fbank.yaml", high_freq_hz=9000.0), "high_freq_hz"
+    ),
+    Row("feats", "audio gone", gone(WAV), r"1F-ang\.wav", left="dump/"),
+    Row("feats", "audio cut", cut(WAV), r"1F-ang\.wav", left="dump/"),
+    Row("feats", "read speech cut", cut(f"{CHAPTER}/1-1-0003.flac"), r"0003\.flac", left="dump/"),
+    Row("feats", "longer audio", audio(WAV, 20000), r"utt2dur says 0\.81.*stage 0", left="dump/"),
+    Row("feats", "running twice", held("dump/fbank/asr_train"), "another run is writing here"),
+    Row("feats", "disk full", failing("feats.ark", FULL), "No space left", left="dump/"),
+]
+BPES = [
+    Row("bpe", "no bpe.yaml", gone(BPE), "bpe.yaml: no such file"),
+    Row("bpe", "too many pieces", key(BPE, num_pieces=5000), "num_pieces 5000 is more than"),
+    Row(
+        "bpe",
+        "too few pieces",
+        key(BPE, num_pieces=3),
+        "num_pieces 3 is less than|'num_pieces' is 3",
+    ),
+    Row("bpe", "a share above 1", key(BPE, character_coverage=2.0), "'character_coverage' is 2.0"),
+    Row("bpe", "disk full", failing("/.bpe.partial", FULL), "No space left", left=r"\.partial/"),
+]

@@ -1,0 +1,138 @@
+"""Faults in scores, packages and verification."""
+
+from damage import both, cut, failing, flipped, gone, holds, replaced, sealed
+from experiment import FOLD
+from row import FULL, TSV, WAV, Row, word
+
+
+def edited(what: str, old: str, new: str, said: str) -> Row:
+    """A table of predictions that somebody edited, record and all."""
+    return Row("score", what, sealed("exp/predictions", replaced(TSV, old, new)), said)
+
+
+SCORE = [
+    edited("column gone", "ref_text", "text", "the columns are"),
+    edited("no such class", "\tang\t", "\tjoy\t", "ref is 'joy'"),
+    edited("no number", "\t0.", "\tx.", "expected a number from 0 to 1"),
+    edited("not a probability", "\t0.", "\t7.", "expected a number from 0 to 1"),
+    edited("cell gone", "\tGO AWAY", "", r"has \d+ columns"),
+    edited("other fold list", "fold1@", "fold1@0", "was predicted under"),
+    edited("no speaker", "\t1F\t", "\t\t", "spk is empty"),
+    edited("of another fold", "1F-ang", "2F-ang", "2F-ang|stands in"),
+    Row(
+        "score",
+        "table cut",
+        sealed("exp/predictions", cut(TSV)),
+        r"the last line, \d+, is cut|columns",
+    ),
+    Row("score", "table empty", sealed("exp/predictions", holds(TSV, b"")), "seed1_fold1.tsv"),
+    word("score", "--folds|9", "--folds 9: no such fold"),
+    word("score", "--seeds|2", "not among the runs that stage 5 predicted.*--stage 5"),
+    word("score", "--systems|none_such", "none_such"),
+    Row("score", "audit cut", cut("exp/audit.json"), r"audit.json:\d+: not JSON"),
+    Row(
+        "score",
+        "disk full",
+        failing("results.json", FULL),
+        "No space left",
+        left="exp/figures|partial",
+    ),
+    Row("score", "figures full", failing("figures.partial", FULL), "No space left", left="partial"),
+]
+PACK = [
+    word("pack", "--folds|9", "fold 9 is not trained"),
+    word("pack", "--seed|7", "seed7: no fold is trained"),
+    Row(
+        "pack",
+        "weights cut",
+        cut(f"{FOLD}/model.safetensors"),
+        "not of .*as it is now.*--stage 5",
+        mend=("fold1",),
+    ),
+    Row("pack", "weights flipped", flipped(f"{FOLD}/model.safetensors"), "fold1", mend=("fold1",)),
+    Row(
+        "pack",
+        "table of others",
+        replaced(TSV, "GO AWAY", "GO AWAYS"),
+        "not of .*as it is now.*--stage 5",
+        mend=("predict",),
+    ),
+    Row(
+        "pack",
+        "foreign folder",
+        both(gone("model"), holds("model/mine", b"")),
+        "model: is there and was not",
+        anew=False,
+    ),
+    Row(
+        "pack",
+        "disk full",
+        failing("/.model.partial", FULL),
+        "No space|room on the disk",
+        left="partial",
+    ),
+    Row("pack", "archive full", failing("model.tar.gz", FULL), "No space left", left="model"),
+    *(
+        Row(
+            "ser_predict",
+            f"{name} {what}",
+            fault(f"model/{name}"),
+            rf"model/?.*{name}",
+            mend=("pack",),
+            remove="model",
+        )
+        for name in ("package.json", "fold1.safetensors", "bpe.model")
+        for what, fault in (("gone", gone), ("cut", cut), ("a bit flipped", flipped))
+    ),
+    Row("ser_predict", "a recording cut", cut(WAV), r"^error: corpus/wavs/1F-ang\.wav"),
+    Row("ser_predict", "a recording empty", holds(WAV, b""), r"^error: corpus/wavs/1F-ang\.wav"),
+    Row(
+        "pack",
+        "weights flipped, no predictions",
+        both(gone("exp/predictions"), flipped(f"{FOLD}/model.safetensors")),
+        "model.safetensors was changed",
+        xfail="pack looks at the weights of a run only through its predictions",
+    ),
+    Row("ser_predict", "no recordings", gone("corpus/wavs"), "corpus/wavs: no such file"),
+    word("ser_predict", "--threshold|2", "threshold"),
+    word("ser_predict", "--window|0", "window"),
+    word("ser_predict", "--batch|0", "batch"),
+    word("ser_predict", "--format|nothing", "invalid choice", status=2),
+]
+VERIFY = [
+    Row(
+        "verify",
+        "no results",
+        gone("exp/results.json"),
+        "results.json: no such file",
+        mend=("score",),
+    ),
+    Row(
+        "verify",
+        "results cut",
+        cut("exp/results.json"),
+        r"results.json:\d+: not JSON",
+        mend=("score",),
+    ),
+    Row(
+        "verify",
+        "a number",
+        replaced("exp/results.json", '"wa": 0.', '"wa": 0.9'),
+        "the predictions give",
+    ),
+    Row("verify", "a key gone", replaced("exp/results.json", '"labels"', '"lables"'), "labels"),
+    Row("verify", "table edited", replaced(TSV, "\t0.", "\t1."), "SHA-256 is not that"),
+    Row("verify", "table gone", gone(TSV), "missing; expected the file that was scored"),
+    Row("verify", "report edited", replaced("exp/RESULTS.md", "%", "&"), r"RESULTS.md:\d+: "),
+    Row("verify", "report gone", gone("exp/RESULTS.md"), "RESULTS.md: missing"),
+    Row(
+        "verify",
+        "page edited",
+        replaced("exp/report.html", "%", "&"),
+        "report.html: is not the page",
+    ),
+    Row(
+        "verify", "figure edited", flipped("exp/figures/reliability.png"), "figures.reliability.png"
+    ),
+    Row("verify", "fold list edited", flipped("exp/folds/fold1"), "folds/fold1: its SHA-256"),
+]
