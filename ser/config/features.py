@@ -7,8 +7,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag, TypeAdapter, model_validator
 
 from ser.base.errors import SerError
-from ser.config.load import read_yaml, validate
+from ser.config.load import validate
 from ser.config.section import NotNegative, Positive, Section
+from ser.config.yaml_file import read_yaml
 
 Normalisation = Literal["utterance_mean", "none"]  # the mean of each band is taken off, or not
 Storage = Literal["float32", "kaldi_compressed"]
