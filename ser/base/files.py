@@ -7,7 +7,6 @@ import os
 import shutil
 import stat
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -53,22 +52,32 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
-def require_regular(path: Path) -> os.stat_result:
-    """Holds a path to a regular file: a pipe would be waited for, and a device has no end.
+def regular_size(path: Path) -> int:
+    """Bytes of a regular file: a pipe would be waited for, and a device has no end.
 
     Raises:
-        SerError: It is missing, or it is a folder, a pipe, a socket or a device.
+        OSError: It is missing.
+        ValueError: It is a folder, a pipe, a socket or a device, or its name holds a NUL.
+    """
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise ValueError("no regular file")
+    return found.st_size
+
+
+def require_regular(path: Path) -> int:
+    """As ``regular_size``, for whoever reads a text file.
+
+    Raises:
+        SerError: There is no regular file.
     """
     try:
-        found = path.stat()
+        return regular_size(path)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise SerError(f"{path}: no such file; expected a text file; check the path") from error
     except (ValueError, OSError) as error:  # a NUL or half a character; too long; no permission
         reason = error.strerror if isinstance(error, OSError) else error
         raise SerError(f"{ascii(str(path))[1:-1]}: {reason}; expected a file to read") from error
-    if not stat.S_ISREG(found.st_mode):
-        raise SerError(f"{path}: no regular file; expected a file to read; name another")
-    return found
 
 
 def read_bytes(path: Path, most: int = MAX_TEXT_BYTES) -> bytes:
@@ -77,7 +86,7 @@ def read_bytes(path: Path, most: int = MAX_TEXT_BYTES) -> bytes:
     Raises:
         SerError: It is missing, is no regular file, or is larger.
     """
-    size = require_regular(path).st_size
+    size = require_regular(path)
     if size <= most:
         with path.open("rb") as stream:
             content = stream.read(most + 1)  # what /proc shows has no size
@@ -102,7 +111,7 @@ def read_text(path: Path, most: int = MAX_TEXT_BYTES) -> str:
 
 
 @contextlib.contextmanager
-def parsing(where: object, what: str, remedy: str) -> Iterator[None]:
+def parsing(where: object, what: str, remedy: str, part: str = "") -> Iterator[None]:
     """One line for whatever a file makes a parser stumble over.
 
     Parsers of other people raise almost anything at what is damaged or hostile (``KeyError``,
@@ -112,6 +121,7 @@ def parsing(where: object, what: str, remedy: str) -> Iterator[None]:
         where: The file, for the message.
         what: It should be.
         remedy: What to do.
+        part: Which part of the file.
 
     Raises:
         SerError: The block failed.
@@ -121,7 +131,8 @@ def parsing(where: object, what: str, remedy: str) -> Iterator[None]:
     except SerError:
         raise
     except Exception as error:
-        raise SerError(f"{where}: {what} ({reason_of(error)}); {remedy}") from error
+        reason = f"{part}; {reason_of(error)}" if part else reason_of(error)
+        raise SerError(f"{where}: {what} ({reason}); {remedy}") from error
 
 
 def parse_json(text: str, where: object, remedy: str = DAMAGED) -> Any:
@@ -163,7 +174,7 @@ def read_json_as(path: Path, kind: type[Form], written_by: str) -> Form:
     """
     values: Form = read_json(path)
     try:
-        _validator(kind).validate_python(values, strict=True)
+        TypeAdapter(kind).validate_python(values, strict=True)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         key = shortened(".".join(map(str, first["loc"])))
@@ -173,11 +184,6 @@ def read_json_as(path: Path, kind: type[Form], written_by: str) -> Form:
             "the file and rerun the stage"
         ) from error
     return values
-
-
-@cache
-def _validator(kind: type[Form]) -> TypeAdapter[Form]:
-    return TypeAdapter(kind)
 
 
 def require_replaceable(folder: Path, mark: str = "run.json") -> None:

@@ -218,6 +218,15 @@ def read_record(folder: Path) -> StageRecord:
     return read_json_as(folder / "run.json", StageRecord, "a stage last")
 
 
+def read_started(folder: Path) -> TrainingStarted:
+    """What a training run in a folder began with.
+
+    Raises:
+        SerError: It is missing, or is not what ``claim_training_folder`` writes.
+    """
+    return read_json_as(folder / "started.json", TrainingStarted, "a training run first")
+
+
 def require(folder: Path, stage: int) -> StageRecord:
     """The record of a finished folder that a later stage reads.
 
@@ -287,7 +296,7 @@ def claim_training_folder(record: Record, num_threads: int, force: bool) -> int 
         return None
     started = record.folder / "started.json"
     if started.exists():
-        previous = read_json_as(started, TrainingStarted, "a training run first")
+        previous = read_started(record.folder)
         if previous["identity"] == record.identity:
             return previous.get("num_threads", num_threads)
         now = {"config": record.config, "inputs": record.inputs}

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from ser.base.errors import SerError
 from ser.config.schema import SystemConfig
-from ser.config.section import Count, Section
+from ser.config.section import Count, Section, doubled
 
 
 class ProtocolConfig(Section):
@@ -90,7 +90,7 @@ class ProtocolConfig(Section):
                 "or none"
             )
         values = [value for part in self.parts.values() for value in part]
-        twice = sorted({value for value in values if values.count(value) > 1})
+        twice = doubled(values)
         if twice:
             raise ValueError(f"parts: {twice[0]} stands twice; expected each value once")
         return self
@@ -98,7 +98,7 @@ class ProtocolConfig(Section):
     @model_validator(mode="after")
     def _groups_are_folds(self) -> "ProtocolConfig":
         units = [unit for group in self.groups.values() for unit in group]
-        twice = sorted({unit for unit in units if units.count(unit) > 1})
+        twice = doubled(units)
         if twice:
             raise ValueError(f"groups: {twice[0]} stands twice; expected each unit once")
         if self.groups and len(self.groups) != self.num_folds:

@@ -17,7 +17,7 @@ from ser.config.network import (
     TransformerConfig,
     WhisperConfig,
 )
-from ser.config.section import Count, NotNegative, Positive, Probability, Section
+from ser.config.section import Count, NotNegative, Positive, Probability, Section, doubled
 
 SCRATCH = "scratch"  # the ``init`` of a system that starts from no encoder
 
@@ -38,7 +38,7 @@ class LabelsConfig(Section):
     @model_validator(mode="after")
     def _each_label_once(self) -> "LabelsConfig":
         raw = [label for merged in self.classes.values() for label in merged] + self.exclude
-        twice = sorted({label for label in raw if raw.count(label) > 1})
+        twice = doubled(raw)
         if twice:
             raise ValueError(f"the labels {twice} stand twice; expected each corpus label once")
         if len(self.classes) < 2:

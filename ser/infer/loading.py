@@ -4,10 +4,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from ser.base.errors import SerError
-from ser.base.files import read_json
+from ser.base.files import parsing, read_bytes
+from ser.base.record import read_record
 from ser.config.features import FeaturesConfig, recorded_features
 from ser.config.protocol import ProtocolConfig
 from ser.config.schema import LabelsConfig, SystemConfig
@@ -15,7 +14,9 @@ from ser.feats.definitions import make_extractor
 from ser.infer.model import Model
 from ser.infer.onnx_engine import OnnxEngine, load_onnx
 from ser.infer.package import BPE, MANIFEST, read_package
-from ser.text.bpe import Tokenizer
+from ser.text.bpe import MAX_MODEL_BYTES, Tokenizer
+
+FETCH = "fetch the model again"
 
 
 def load(
@@ -67,7 +68,7 @@ def _load_onnx(path: Path, device: str, num_threads: int | None) -> Model:
     least = header.min_frames
     if header.features_inside:
         least = fbank.num_samples(least)
-    tokenizer = _tokenizer(path, header.bpe_model) if header.bpe else None
+    tokenizer = Tokenizer.read(header.bpe_model, path, FETCH) if header.bpe else None
     engine = OnnxEngine(session, least)
     return Model(engine, tuple(header.labels), fbank, tokenizer, header.features_inside)
 
@@ -78,7 +79,9 @@ def _load_package(folder: Path, device: str) -> Model:
 
     place = choose_device(device)
     bpe = folder / BPE
-    tokenizer = _tokenizer(bpe, bpe.read_bytes()) if manifest.config.ctc_alpha else None
+    tokenizer = None
+    if manifest.config.ctc_alpha:
+        tokenizer = Tokenizer.read(read_bytes(bpe, MAX_MODEL_BYTES), bpe, FETCH)
     vocab_size = tokenizer.vocab_size if tokenizer else None
     networks = [
         load_network(manifest.config, len(manifest.labels), vocab_size, folder / name, place)
@@ -86,14 +89,6 @@ def _load_package(folder: Path, device: str) -> Model:
     ]
     engine = TorchEngine(networks, manifest.temperature)
     return Model(engine, tuple(manifest.labels), make_extractor(manifest.fbank), tokenizer)
-
-
-def _tokenizer(path: Path, model: bytes) -> Tokenizer:
-    """The tokens of a model that somebody else packed or exported."""
-    try:
-        return Tokenizer(model)
-    except RuntimeError as error:
-        raise SerError(f"{path}: no SentencePiece model in it; fetch the model again") from error
 
 
 def _load_run(folder: Path, device: str) -> Model:
@@ -134,21 +129,16 @@ def read_run(folder: Path) -> Run:
         SerError: The folder holds none.
     """
     path = folder / "run.json"
-    record: dict[str, Any] = read_json(path)
-    try:
+    record = read_record(folder)
+    remedy = "expected that of a run of stage 4; name another folder, or rerun stage 4 with --force"
+    with parsing(path, "no record of a system and its features", remedy):
         return Run(
             folder=folder,
             system=SystemConfig.model_validate(record["config"]["system"]),
             labels=LabelsConfig.of_record(record["config"]["labels"]),
             fbank=recorded_features(record["notes"]["fbank"]),
             protocol=ProtocolConfig.model_validate(record["config"]["protocol"]),
-            fold=record["config"]["fold"],
+            fold=str(record["config"]["fold"]),
             identity=record["identity"],
             published=record["notes"].get("published"),
         )
-    except (KeyError, TypeError, ValidationError) as error:
-        reason = str(error).splitlines()[0]
-        raise SerError(
-            f"{path}: no record of a system and its features ({reason}); expected that of a run "
-            "of stage 4; name another folder, or rerun stage 4 with --force"
-        ) from error

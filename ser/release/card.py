@@ -1,14 +1,35 @@
 """The model card of a package: what it says, from what the stages recorded."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from pydantic import Field
+from typing_extensions import TypedDict
 
 from ser.base.errors import SerError
-from ser.base.files import digest_file, read_json
+from ser.base.files import digest_file, read_json_as
 from ser.base.record import rerun_hint
+
+Interval = Annotated[list[float], Field(min_length=2, max_length=2)]
+
+
+class _Row(TypedDict):
+    """A system in ``results.json``, as far as the card has it."""
+
+    wa: float
+    ua: float
+    wa_interval: Interval | None
+    ua_interval: Interval | None
+    num_utts: int
+    seeds: list[str]
+
+
+class _Results(TypedDict):
+    """``results.json``, as far as the card reads it."""
+
+    systems: dict[str, _Row]
+    digests: dict[str, str]
 
 
 def write_card(**values: Any) -> str:
@@ -38,32 +59,26 @@ def table_row(system: Path) -> dict[str, Any] | None:
     path = exp_dir / "results.json"
     if not path.exists():
         return None
-    results = read_json(path)
-    try:
-        row, digests = results["systems"].get(system.name), results["digests"]
-    except (KeyError, TypeError) as error:
-        raise SerError(
-            f"{path}: no key {error}; expected what stage 6 writes; run {rerun_hint(6)}"
-        ) from error
+    results = read_json_as(path, _Results, "stage 6")
+    row, digests = results["systems"].get(system.name), results["digests"]
     if row is None:
         return None
     for name, digest in digests.items():
         table = exp_dir / name
         own = name.startswith(f"predictions/{system.name}/")
-        if own and not (table.exists() and digest_file(table) == digest):
+        if own and not (table.is_file() and digest_file(table) == digest):
             raise SerError(
                 f"{path}: of another {name} than the one that is there now; run {rerun_hint(6)}"
             )
     return {
-        "wa": _figure(row, "wa"),
-        "ua": _figure(row, "ua"),
+        "wa": _figure(row["wa"], row["wa_interval"]),
+        "ua": _figure(row["ua"], row["ua_interval"]),
         "has_intervals": bool(row["wa_interval"] or row["ua_interval"]),
         "num_utts": row["num_utts"],
         "seeds": " ".join(row["seeds"]),
     }
 
 
-def _figure(row: Mapping[str, Any], name: str) -> str:
-    interval = row[f"{name}_interval"]
+def _figure(accuracy: float, interval: Interval | None) -> str:
     ends = "" if interval is None else " [{:.1f}, {:.1f}]".format(*(100 * x for x in interval))
-    return f"{100 * row[name]:.1f} %{ends}"
+    return f"{100 * accuracy:.1f} %{ends}"
