@@ -4,9 +4,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ser.base.errors import SerError
 from ser.base.files import parsing, read_bytes
-from ser.base.record import read_record
+from ser.base.options import require_within
+from ser.base.record import MAX_THREADS, read_record
 from ser.config.features import FeaturesConfig, recorded_features
 from ser.config.protocol import ProtocolConfig
 from ser.config.schema import LabelsConfig, SystemConfig
@@ -43,12 +43,9 @@ def load(
         SerError: There is no such model, it is damaged or newer than this version, or the device
             is not there.
     """
-    if not 0 <= threshold <= 1:
-        raise SerError(f"--threshold {threshold:g}: expected a probability, 0 to 1")
-    if batch_size < 1:
-        raise SerError(f"--batch {batch_size}: expected 1 or more")
-    if num_threads is not None and num_threads < 1:
-        raise SerError(f"--threads {num_threads}: expected 1 or more")
+    require_within("--threshold", threshold, 0, 1)
+    require_within("--batch", batch_size, 1, 4096)
+    require_within("--threads", num_threads, 1, MAX_THREADS)
     path = Path(path)
     if path.suffix == ".onnx":
         model = _load_onnx(path, device, num_threads)
