@@ -48,6 +48,11 @@ class _StrictLoader(yaml.SafeLoader):
     within: tuple[Path, ...]  # the files that include this one
     reading: _Reading
 
+    def fetch_flow_collection_start(self, kind: type[yaml.Token]) -> None:
+        if self.flow_level > MAX_DEPTH:  # before PyYAML, whose time grows with the square of it
+            raise _too_deep(self.path)
+        super().fetch_flow_collection_start(kind)
+
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         keys = [
             "<<" if key.tag == MERGE_TAG else self.construct_object(key) for key, _ in node.value
