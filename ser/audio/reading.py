@@ -27,6 +27,7 @@ from ser.base.log import logger
 from ser.kaldi.table import Table
 
 INT16_SCALE = 32768.0
+RATES_HZ = 1000, 1_000_000  # of audio
 FRAME_SECONDS = 0.025  # of features; less is no audio to speak of
 # soundfile's names of formats, and what else their files are called. A .raw file has no header that
 # would tell what it holds.
@@ -64,6 +65,19 @@ def require_file(path: Path, utt: str) -> None:
         raise SerError(f"{path}: no regular file ({utt}); expected an audio file; name another")
 
 
+def require_rate(rate: float, name: str, utt: str) -> None:
+    """Holds a rate to those of audio: at 1 Hz a second of file is hours of samples.
+
+    Raises:
+        SerError: It lies outside.
+    """
+    least, most = RATES_HZ
+    if not least <= rate <= most:
+        raise SerError(
+            f"{name}: {rate} Hz ({utt}); expected {least} to {most} Hz; replace the file"
+        )
+
+
 def is_audio(path: Path) -> bool:
     """Whether soundfile reads a file: by its extension, else by trying."""
     if path.suffix.lower() in EXTENSIONS:
@@ -84,6 +98,7 @@ def audio_seconds(path: Path, utt: str) -> float:
     require_file(path, utt)
     try:
         info = soundfile.info(os.fsencode(path))
+        require_rate(info.samplerate, str(path), utt)
         with path.open("rb") as stream:
             return seconds_to_end(stream, info, str(path), utt)
     except UNREADABLE as error:
@@ -185,6 +200,7 @@ def read_samples(
     with soundfile.SoundFile(place) as file:
         if file.frames >= UNKNOWN_FRAMES:
             raise without_length(name, utt)
+        require_rate(file.samplerate, name, utt)
         samples = file.read(dtype="float32", always_2d=True)
         with source.open("rb") if isinstance(source, Path) else nullcontext(source) as stream:
             check_decoded(stream, file, len(samples), name, utt)

@@ -11,6 +11,7 @@ from ser.base.process import end_with_run_script
 
 MOST_TOLD = 20  # faults, a screenful
 MOST_IN_LINE = 5  # names in one line
+MOST_CHARS = 300  # of a value in a line
 
 
 class SerError(Exception):
@@ -99,6 +100,22 @@ def first_few(names: Iterable[object]) -> str:
     listed = list(dict.fromkeys(map(str, names)))
     more = len(listed) - MOST_IN_LINE
     return "; ".join([*listed[:MOST_IN_LINE], *([f"and {more} more"] if more > 0 else [])])
+
+
+def shortened(text: object, most: int = MOST_CHARS) -> str:
+    """A value as part of a line: one that is longer without its middle."""
+    line = " ".join(str(text).split())
+    return line if len(line) <= most else f"{line[: most // 2]} ... {line[-most // 3 :]}"
+
+
+def reason_of(error: Exception) -> str:
+    """Why something failed, in a few words: the first line of what a library says."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    said = next(iter(str(error).splitlines()), "")
+    if isinstance(error, KeyError) and said:  # it says the key alone
+        said = f"no {said}"
+    return shortened(said) or type(error).__name__
 
 
 def is_first_process() -> bool:

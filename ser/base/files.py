@@ -5,11 +5,19 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from ser.base.errors import SerError
+from pydantic import TypeAdapter, ValidationError
+
+from ser.base.errors import SerError, reason_of, shortened
+
+MAX_TEXT_BYTES = 1 << 30  # a table of some million utterances
+MAX_JSON_BYTES = 256 << 20  # the record of some hundred thousand clips
+DAMAGED = "the file was cut or edited; remove it and rerun the stage that writes it"
+Form = TypeVar("Form")
 
 
 def sync(path: Path) -> None:
@@ -44,23 +52,107 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
-def read_text(path: Path) -> str:
+def regular_size(path: Path) -> int:
+    """Bytes of a regular file: a pipe would be waited for, and a device has no end.
+
+    Raises:
+        OSError: It is missing.
+        ValueError: It is a folder, a pipe, a socket or a device, or its name holds a NUL.
+    """
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise ValueError("no regular file")
+    return found.st_size
+
+
+def require_regular(path: Path) -> int:
+    """As ``regular_size``, for whoever reads a text file.
+
+    Raises:
+        SerError: There is no regular file.
+    """
+    try:
+        return regular_size(path)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise SerError(f"{path}: no such file; expected a text file; check the path") from error
+    except (ValueError, OSError) as error:  # a NUL or half a character; too long; no permission
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise SerError(f"{ascii(str(path))[1:-1]}: {reason}; expected a file to read") from error
+
+
+def read_bytes(path: Path, most: int = MAX_TEXT_BYTES) -> bytes:
+    """Reads a regular file of at most so many bytes.
+
+    Raises:
+        SerError: It is missing, is no regular file, or is larger.
+    """
+    size = require_regular(path)
+    if size <= most:
+        with path.open("rb") as stream:
+            content = stream.read(most + 1)  # what /proc shows has no size
+        size = max(size, len(content))
+    if size > most:
+        raise SerError(f"{path}: {size} bytes; expected at most {most}; is it the right file?")
+    return content
+
+
+def read_text(path: Path, most: int = MAX_TEXT_BYTES) -> str:
     """Reads a UTF-8 text file, its line ends as they are.
 
     Raises:
-        SerError: It is missing, or it is not UTF-8.
+        SerError: As for ``read_bytes``, or it is not UTF-8.
     """
     try:
-        return path.read_bytes().decode("utf-8")
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise SerError(f"{path}: no such file; expected a text file; check the path") from error
+        return read_bytes(path, most).decode("utf-8")
     except UnicodeDecodeError as error:
         raise SerError(
             f"{path}: byte {error.start} is not UTF-8; expected UTF-8 text; convert the file"
         ) from error
 
 
-def read_json(path: Path, remedy: str = "remove it and rerun the stage that writes it") -> Any:
+@contextlib.contextmanager
+def parsing(where: object, what: str, remedy: str, part: str = "") -> Iterator[None]:
+    """One line for whatever a file makes a parser stumble over.
+
+    Parsers of other people raise almost anything at what is damaged or hostile (``KeyError``,
+    ``OverflowError``, ``MemoryError``, recursion): a list of types would not be whole.
+
+    Args:
+        where: The file, for the message.
+        what: It should be.
+        remedy: What to do.
+        part: Which part of the file.
+
+    Raises:
+        SerError: The block failed.
+    """
+    try:
+        yield
+    except SerError:
+        raise
+    except Exception as error:
+        reason = f"{part}; {reason_of(error)}" if part else reason_of(error)
+        raise SerError(f"{where}: {what} ({reason}); {remedy}") from error
+
+
+def parse_json(text: str, where: object, remedy: str = DAMAGED) -> Any:
+    """Reads JSON.
+
+    Raises:
+        SerError: It is not JSON, nested beyond measure, or holds half a character, which no file
+            can be written with.
+    """
+    with parsing(where, "not JSON", remedy):
+        try:
+            value = json.loads(text)
+            if "\\u" in text:
+                json.dumps(value, ensure_ascii=False).encode()
+        except json.JSONDecodeError as error:
+            raise SerError(f"{where}:{error.lineno}: not JSON ({error.msg}); {remedy}") from error
+    return value
+
+
+def read_json(path: Path, remedy: str = DAMAGED) -> Any:
     """Reads a JSON file.
 
     Args:
@@ -68,14 +160,34 @@ def read_json(path: Path, remedy: str = "remove it and rerun the stage that writ
         remedy: What to do where it was cut or edited.
 
     Raises:
-        SerError: It is missing or is not JSON.
+        SerError: As for ``read_text`` and ``parse_json``.
     """
+    return parse_json(read_text(path, MAX_JSON_BYTES), path, remedy)
+
+
+def read_json_as(path: Path, kind: type[Form], written_by: str) -> Form:
+    """Reads a JSON file of a known form.
+
+    Args:
+        path: The file.
+        kind: A ``TypedDict``; keys that it does not name may stand there too.
+        written_by: What writes the file, for messages.
+
+    Raises:
+        SerError: As for ``read_json``, or a key is missing or of another type.
+    """
+    values: Form = read_json(path)
     try:
-        return json.loads(read_text(path))
-    except json.JSONDecodeError as error:
+        TypeAdapter(kind).validate_python(values, strict=True)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = shortened(".".join(map(str, first["loc"])))
+        where = f"'{key}': " if key else ""
         raise SerError(
-            f"{path}:{error.lineno}: not JSON ({error.msg}); the file was cut or edited; {remedy}"
+            f"{path}: {where}{shortened(first['msg'])}; expected what {written_by} writes; remove "
+            "the file and rerun the stage"
         ) from error
+    return values
 
 
 def require_replaceable(folder: Path, mark: str = "run.json") -> None:

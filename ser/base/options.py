@@ -1,6 +1,26 @@
-"""Lists on the command line."""
+"""Lists and numbers on the command line."""
 
-from ser.base.errors import SerError
+from collections import Counter
+
+from ser.base.errors import SerError, shortened
+from ser.base.process import num_cores
+
+MAX_DIGITS = 11
+
+
+def most_processes() -> int:
+    """Processes side by side that somebody may mean on this machine; more are a slip."""
+    return max(64, 4 * num_cores())
+
+
+def require_within(option: str, value: float | None, least: float, most: float) -> None:
+    """Holds an option, where it is given, to its range.
+
+    Raises:
+        SerError: It lies outside, or is no number.
+    """
+    if value is not None and not least <= value <= most:
+        raise SerError(f"{option} {value:g}: expected {least:g} to {most:g}")
 
 
 def whole_numbers(option: str, text: str) -> list[int]:
@@ -10,8 +30,10 @@ def whole_numbers(option: str, text: str) -> list[int]:
         SerError: There is none, one stands twice, or one is no whole number.
     """
     words = distinct_words(option, text)
-    if not all(word.isdecimal() for word in words):
-        raise SerError(f"{option} '{text}': expected whole numbers")
+    if not all(word.isdecimal() and len(word) < MAX_DIGITS for word in words):
+        raise SerError(
+            f"{option} '{shortened(text)}': expected whole numbers below 1e{MAX_DIGITS - 1}"
+        )
     return [int(word) for word in words]
 
 
@@ -22,7 +44,7 @@ def distinct_words(option: str, text: str) -> list[str]:
         SerError: There is none, or one stands twice.
     """
     words = text.split()
-    twice = sorted({word for word in words if words.count(word) > 1})
+    twice = sorted(word for word, count in Counter(words).items() if count > 1)
     if not words or twice:
         what = f"'{twice[0]}' stands twice" if twice else "is empty"
         raise SerError(f"{option} '{text}': {what}; expected one or more, each once")

@@ -20,17 +20,20 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, NotRequired
 
 from filelock import FileLock, Timeout
+from pydantic import Field
+from typing_extensions import TypedDict
 
 import ser
 from ser.base.errors import SerError
-from ser.base.files import digest_json, read_json, write_json
+from ser.base.files import digest_json, read_json_as, write_json
 from ser.base.log import logger
 from ser.base.outputs import faults, outputs_in, seal
 from ser.base.process import num_cores
 
+MAX_THREADS = 4096
 PACKAGES = ("torch", "torchaudio", "sentencepiece", "kaldiio", "numpy", "soundfile", "soxr")
 
 
@@ -171,25 +174,49 @@ class Record:
         )
 
 
-def read_record(folder: Path) -> dict[str, Any]:
+class Sealed(TypedDict):
+    """What ``outputs.seal`` says of a file."""
+
+    bytes: int
+    sha256: str
+    sample: NotRequired[str]
+
+
+class StageRecord(TypedDict):
+    """What is read of a ``run.json`` later."""
+
+    identity: str
+    stage: int
+    config: dict[str, Any]
+    inputs: dict[str, str]
+    outputs: NotRequired[dict[str, Sealed]]
+    notes: dict[str, Any]
+
+
+class Started(TypedDict):
+    """What is read of a ``started.json`` later."""
+
+    identity: str
+
+
+class TrainingStarted(Started):
+    """That of a training run; an older one knows no threads."""
+
+    config: dict[str, Any]
+    inputs: dict[str, str]
+    num_threads: NotRequired[Annotated[int, Field(ge=1, le=MAX_THREADS)]]
+
+
+def read_record(folder: Path) -> StageRecord:
     """The record of a finished folder.
 
     Raises:
         SerError: It is missing, or is not what ``Record.finish`` writes.
     """
-    path = folder / "run.json"
-    record: dict[str, Any] = read_json(path, "rerun the stage that writes it")
-    keys = {"identity": str, "stage": int, "config": dict, "inputs": dict, "notes": dict}
-    for key, kind in keys.items():
-        if not isinstance(record, dict) or not isinstance(record.get(key), kind):
-            raise SerError(
-                f"{path}: no {kind.__name__} under '{key}'; expected the record that a stage "
-                "writes last; rerun the stage that writes it"
-            )
-    return record
+    return read_json_as(folder / "run.json", StageRecord, "a stage last")
 
 
-def earlier_record(folder: Path) -> dict[str, Any] | None:
+def earlier_record(folder: Path) -> StageRecord | None:
     """The record of a folder for the stage that may write it again; None where there is none.
 
     One that was cut or edited is told and is none: the stage writes another.
@@ -203,7 +230,16 @@ def earlier_record(folder: Path) -> dict[str, Any] | None:
         return None
 
 
-def require(folder: Path, stage: int) -> dict[str, Any]:
+def read_started(folder: Path) -> TrainingStarted:
+    """What a training run in a folder began with.
+
+    Raises:
+        SerError: It is missing, or is not what ``claim_training_folder`` writes.
+    """
+    return read_json_as(folder / "started.json", TrainingStarted, "a training run first")
+
+
+def require(folder: Path, stage: int) -> StageRecord:
     """The record of a finished folder that a later stage reads.
 
     Args:
@@ -272,9 +308,9 @@ def claim_training_folder(record: Record, num_threads: int, force: bool) -> int 
         return None
     started = record.folder / "started.json"
     if started.exists():
-        previous = read_json(started)
+        previous = read_started(record.folder)
         if previous["identity"] == record.identity:
-            return int(previous.get("num_threads", num_threads))  # an older run knows none
+            return previous.get("num_threads", num_threads)
         now = {"config": record.config, "inputs": record.inputs}
         then = {"config": previous["config"], "inputs": previous["inputs"]}
         nothing_to_lose = not (record.folder / "train.jsonl").exists()

@@ -4,7 +4,8 @@ import argparse
 
 from tqdm import tqdm
 
-from ser.base.errors import SerError, run_program
+from ser.base.errors import run_program
+from ser.base.options import require_within
 from ser.score.coverage import World, coverage
 from ser.score.stats.intervals import Metric
 
@@ -29,8 +30,7 @@ def main() -> None:
     """Prints a table in Markdown."""
     args = parse_args()
     for option, value in (("--worlds", args.worlds), ("--rounds", args.rounds)):
-        if value < 1:
-            raise SerError(f"{option} {value}: expected 1 or more")
+        require_within(option, value, 1, 1_000_000)
     print("| figure | session sd | speaker sd | plain, covers | width | ours, covers | width |")
     print("| --- | --: | --: | --: | --: | --: | --: |")
     rows = [(case, s, p) for case in CASES for s in SESSION_SDS for p in SPEAKER_SDS]

@@ -7,7 +7,8 @@ IEMOCAP.
 import argparse
 from pathlib import Path
 
-from ser.base.errors import SerError, run_program
+from ser.base.errors import run_program
+from ser.base.options import require_within
 from ser.train.estimate import H100, describe, read_card
 from ser.train.plan import read_plan
 
@@ -36,8 +37,8 @@ def main() -> None:
     args = parse_args()
     for option in ("hours", "epochs", "vocab_size", "num_gpus"):
         value = getattr(args, option)
-        if value is not None and min(value if isinstance(value, list) else [value]) <= 0:
-            raise SerError(f"--{option.replace('_', '-')} {value}: expected more than 0")
+        for number in value if isinstance(value, list) else [value]:
+            require_within(f"--{option.replace('_', '-')}", number, 1e-3, 1e7)
     card = read_card(args.measured) if args.measured else H100
     plans = [read_plan(conf, args.vocab_size, args.hours, args.epochs) for conf in args.confs]
     print("\n\n".join(describe(plan, args.num_gpus, card) for plan in plans))

@@ -3,8 +3,7 @@
 import argparse
 from pathlib import Path
 
-from ser.base.errors import SerError
-from ser.base.options import distinct_words, whole_numbers
+from ser.base.options import distinct_words, most_processes, require_within, whole_numbers
 from ser.base.process import num_cores, threads_per_job
 from ser.config.pretraining import refuse_without_recogniser
 from ser.corpus.fold_files import choose_folds
@@ -44,8 +43,7 @@ def num_jobs(args: argparse.Namespace) -> int:
     """
     if args.jobs is None:
         return int(args.ngpu) or min(4, num_cores())
-    if args.jobs < 1:
-        raise SerError(f"--jobs {args.jobs}: expected 1 or more")
+    require_within("--jobs", args.jobs, 1, most_processes())
     return int(args.jobs)
 
 

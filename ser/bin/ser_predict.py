@@ -21,7 +21,9 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from ser.audio.reading import RATES_HZ
 from ser.base.errors import SerError, run_program
+from ser.base.options import require_within
 from ser.infer.inputs import AudioInput, audio_inputs
 from ser.infer.loading import load
 from ser.infer.model import Model
@@ -182,8 +184,7 @@ def _listen(model: Model, args: argparse.Namespace) -> None:
     """A line every hop, with its latency in milliseconds."""
     window = _or(args.window, 3.0)
     hop = _or(args.hop, min(1.0, window))
-    if args.rate is not None and args.rate < 1:
-        raise SerError(f"--rate {args.rate}: expected Hz")
+    require_within("--rate", args.rate, *RATES_HZ)
     if sys.stdin is None:
         raise SerError("-: standard input is closed; expected 16-bit PCM on it, raw or as WAV")
     pcm = read_pcm(sys.stdin.buffer, args.rate)

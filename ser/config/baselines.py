@@ -24,8 +24,8 @@ class FunctionalsConfig(Section):
     """
 
     functionals: Literal["eGeMAPSv02", "ComParE_2016"]
-    costs: Annotated[list[Positive], Field(min_length=1)]
-    num_cost_folds: Annotated[int, Field(ge=2)]
+    costs: Annotated[list[Positive], Field(min_length=1, max_length=100)]
+    num_cost_folds: Annotated[int, Field(ge=2, le=100)]
 
 
 class ProbeConfig(Section):
@@ -38,5 +38,5 @@ class ProbeConfig(Section):
 
     probe_of: str
     least_loudness: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    costs: Annotated[list[Positive], Field(min_length=1)]
-    num_cost_folds: Annotated[int, Field(ge=2)]
+    costs: Annotated[list[Positive], Field(min_length=1, max_length=100)]
+    num_cost_folds: Annotated[int, Field(ge=2, le=100)]

@@ -7,8 +7,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag, TypeAdapter, model_validator
 
 from ser.base.errors import SerError
-from ser.config.load import read_yaml, validate
-from ser.config.section import NotNegative, Positive, Section
+from ser.config.load import validate
+from ser.config.section import Milliseconds, NotNegative, NumBands, Positive, SampleRate, Section
+from ser.config.yaml_file import read_yaml
 
 Normalisation = Literal["utterance_mean", "none"]  # the mean of each band is taken off, or not
 Storage = Literal["float32", "kaldi_compressed"]
@@ -22,10 +23,10 @@ class FbankConfig(Section):
     """
 
     type: Literal["kaldi"] = "kaldi"
-    sample_rate_hz: Annotated[int, Field(ge=8000)]
-    num_mel_bins: Annotated[int, Field(ge=23)]
-    frame_length_ms: Positive
-    frame_shift_ms: Positive
+    sample_rate_hz: SampleRate
+    num_mel_bins: NumBands
+    frame_length_ms: Milliseconds
+    frame_shift_ms: Milliseconds
     preemphasis: Annotated[float, Field(ge=0, le=1)]
     low_freq_hz: NotNegative
     high_freq_hz: Positive
@@ -39,8 +40,12 @@ class FbankConfig(Section):
                 f"low_freq_hz {self.low_freq_hz} and high_freq_hz {self.high_freq_hz}: expected "
                 f"low < high <= {self.sample_rate_hz / 2}, half the sample rate"
             )
-        if self.sample_rate_hz * self.frame_shift_ms < 1000:
-            raise ValueError(f"frame_shift_ms {self.frame_shift_ms}: expected a sample or more")
+        num_samples = int(self.sample_rate_hz * self.frame_length_ms / 1000)
+        if num_samples < self.num_mel_bins:
+            raise ValueError(
+                f"frame_length_ms {self.frame_length_ms}: {num_samples} samples for "
+                f"{self.num_mel_bins} num_mel_bins; expected as many samples as bands, or more"
+            )
         return self
 
 

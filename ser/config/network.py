@@ -4,28 +4,43 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from ser.config.section import Count, Probability, Section
+from ser.config.section import Depth, NumBands, Probability, Section, Small, Width
+
+MAX_WEIGHTS = 4_000_000_000  # of a network: 16 GB of float32, six times Whisper large-v3's encoder
+
+
+def _require_bounded(num_weights: int) -> None:
+    """Refuses a network that is a slip, before memory is taken for it."""
+    if num_weights > MAX_WEIGHTS:
+        raise ValueError(
+            f"the sizes come to {num_weights:.3g} weights; expected at most {MAX_WEIGHTS:.0e}"
+        )
+
+
+def _block_weights(config: "TransformerConfig | WhisperConfig") -> int:
+    attention = 4 * config.d_model * config.num_heads * config.head_dim
+    return config.num_blocks * (attention + 2 * config.d_model * config.ffn_dim)
 
 
 class SubsamplingConfig(Section):
     """Two convolutions in front of the encoder (section 4.2)."""
 
-    num_channels: Count
-    kernel_sizes: Annotated[list[Count], Field(min_length=2, max_length=2)]
-    strides: Annotated[list[Count], Field(min_length=2, max_length=2)]
+    num_channels: Width
+    kernel_sizes: Annotated[list[Small], Field(min_length=2, max_length=2)]
+    strides: Annotated[list[Small], Field(min_length=2, max_length=2)]
 
 
 class TransformerConfig(Section):
     """``conf/encoder.yaml``: the paper's front end and encoder, shared by all stages."""
 
     type: Literal["transformer"]
-    num_mel_bins: Annotated[int, Field(ge=23)]
+    num_mel_bins: NumBands
     subsampling: SubsamplingConfig
-    d_model: Annotated[int, Field(ge=2, multiple_of=2)]
-    num_blocks: Count
-    num_heads: Count
-    head_dim: Count
-    ffn_dim: Count
+    d_model: Annotated[int, Field(ge=2, le=65_536, multiple_of=2)]
+    num_blocks: Depth
+    num_heads: Depth
+    head_dim: Width
+    ffn_dim: Width
     dropout_prob: Probability
     attention_dropout_prob: Probability
     layer_norm: Literal["post", "pre"]
@@ -35,6 +50,18 @@ class TransformerConfig(Section):
     def activation(self) -> Literal["relu", "gelu"]:
         """Of the feed-forward layers."""
         return "relu"
+
+    @property
+    def num_weights(self) -> int:
+        """Of the layers that can be large."""
+        channels, (k1, k2) = self.subsampling.num_channels, self.subsampling.kernel_sizes
+        bands = self.num_mel_bins
+        for kernel, stride in zip(
+            self.subsampling.kernel_sizes, self.subsampling.strides, strict=True
+        ):
+            bands = (bands - kernel) // stride + 1
+        front = channels * k1**2 + channels**2 * k2**2 + channels * bands * self.d_model
+        return front + _block_weights(self)
 
     @model_validator(mode="after")
     def _bands_are_left(self) -> "TransformerConfig":
@@ -49,6 +76,7 @@ class TransformerConfig(Section):
                     "num_mel_bins"
                 )
             bands = (bands - kernel) // stride + 1
+        _require_bounded(self.num_weights)
         return self
 
 
@@ -56,11 +84,11 @@ class WhisperConfig(Section):
     """``conf/encoder.yaml``: the encoder of Whisper, in any of its sizes."""
 
     type: Literal["whisper"]
-    num_mel_bins: Annotated[int, Field(ge=23)]
-    d_model: Annotated[int, Field(ge=2, multiple_of=2)]
-    num_blocks: Count
-    num_heads: Count
-    ffn_dim: Count
+    num_mel_bins: NumBands
+    d_model: Annotated[int, Field(ge=2, le=65_536, multiple_of=2)]
+    num_blocks: Depth
+    num_heads: Depth
+    ffn_dim: Width
     dropout_prob: Probability
     attention_dropout_prob: Probability
 
@@ -70,7 +98,13 @@ class WhisperConfig(Section):
             raise ValueError(
                 f"d_model {self.d_model} over {self.num_heads} num_heads; expected a multiple"
             )
+        _require_bounded(self.num_weights)
         return self
+
+    @property
+    def num_weights(self) -> int:
+        """Of the layers that can be large."""
+        return 3 * self.d_model * (self.num_mel_bins + self.d_model) + _block_weights(self)
 
     @property
     def head_dim(self) -> int:
@@ -125,14 +159,34 @@ class CnnBlstmSaConfig(Section):
     """The baseline CNN-BLSTM-SA (section 4.2)."""
 
     type: Literal["cnn_blstm_sa"]
-    num_mel_bins: Annotated[int, Field(ge=23)]
-    num_channels: Count
-    pool_size: Count
-    lstm_dim: Count
-    num_lstm_layers: Count
-    num_attention_heads: Count
-    attention_dim: Count
+    num_mel_bins: NumBands
+    num_channels: Width
+    pool_size: Small
+    lstm_dim: Width
+    num_lstm_layers: Depth
+    num_attention_heads: Depth
+    attention_dim: Width
     dropout_prob: Probability
+
+    @property
+    def num_weights(self) -> int:
+        """Of the layers that can be large."""
+        bands = self.num_mel_bins // self.pool_size**2
+        conv = 9 * self.num_channels * (1 + self.num_channels)
+        first = 8 * self.lstm_dim * (self.num_channels * bands + self.lstm_dim)
+        others = (self.num_lstm_layers - 1) * 8 * self.lstm_dim * 3 * self.lstm_dim
+        heads = self.attention_dim * (2 * self.lstm_dim + self.num_attention_heads)
+        return conv + first + others + heads
+
+    @model_validator(mode="after")
+    def _is_bounded(self) -> "CnnBlstmSaConfig":
+        if self.pool_size**2 > self.num_mel_bins:
+            raise ValueError(
+                f"pool_size {self.pool_size}: {self.num_mel_bins} num_mel_bins are pooled twice; "
+                f"expected a square of at most {self.num_mel_bins}"
+            )
+        _require_bounded(self.num_weights)
+        return self
 
 
 PAPER_READOUT = ReadoutConfig()

@@ -5,9 +5,10 @@ from pathlib import Path
 
 from ser.base.errors import SerError
 from ser.config.baselines import ProbeConfig
-from ser.config.load import load_config, read_yaml
+from ser.config.load import load_config
 from ser.config.schema import SCRATCH, ImportConfig, PretrainConfig, SystemConfig
 from ser.config.systems import AnySystem, load_system, trained_systems
+from ser.config.yaml_file import read_yaml
 
 
 def load_pretraining(conf: Path, name: str) -> PretrainConfig | ImportConfig:

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from ser.base.errors import SerError
 from ser.config.schema import SystemConfig
-from ser.config.section import Count, Section
+from ser.config.section import Section, doubled
 
 
 class ProtocolConfig(Section):
@@ -27,19 +27,19 @@ class ProtocolConfig(Section):
     """
 
     fold_unit: Literal["session", "speaker", "scene", "random", "parts"]
-    num_folds: Count
+    num_folds: Annotated[int, Field(ge=1, le=10_000)]
     groups: dict[str, list[str]] = Field(default_factory=dict)
     num_scene_groups: Annotated[int, Field(ge=2, le=26)] | None = None
     parts_table: str = "utt2split"
     parts: dict[Literal["train", "valid", "test"], list[str]] = Field(default_factory=dict)
     validation: Literal["none", "next_fold", "other_speaker", "random_share", "parts"]
-    validation_share: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    validation_share: Annotated[float, Field(ge=1e-6, lt=1)] = 0.2
     selection: Literal["last", "best_valid_ua"]
-    average_epochs: Count | None = None
+    average_epochs: Annotated[int, Field(ge=1, le=1000)] | None = None
     only_types: list[str] = Field(default_factory=list)
     leave_out_labels: list[str] = Field(default_factory=list)
     test_folds: list[str] = Field(default_factory=list)
-    seed: int = 0
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0
     speaker_dependent: bool = False
 
     @model_validator(mode="after")
@@ -90,7 +90,7 @@ class ProtocolConfig(Section):
                 "or none"
             )
         values = [value for part in self.parts.values() for value in part]
-        twice = sorted({value for value in values if values.count(value) > 1})
+        twice = doubled(values)
         if twice:
             raise ValueError(f"parts: {twice[0]} stands twice; expected each value once")
         return self
@@ -98,7 +98,7 @@ class ProtocolConfig(Section):
     @model_validator(mode="after")
     def _groups_are_folds(self) -> "ProtocolConfig":
         units = [unit for group in self.groups.values() for unit in group]
-        twice = sorted({unit for unit in units if units.count(unit) > 1})
+        twice = doubled(units)
         if twice:
             raise ValueError(f"groups: {twice[0]} stands twice; expected each unit once")
         if self.groups and len(self.groups) != self.num_folds:

@@ -17,7 +17,15 @@ from ser.config.network import (
     TransformerConfig,
     WhisperConfig,
 )
-from ser.config.section import Count, NotNegative, Positive, Probability, Section
+from ser.config.section import (
+    Count,
+    CountOrNone,
+    NotNegative,
+    Positive,
+    Probability,
+    Section,
+    doubled,
+)
 
 SCRATCH = "scratch"  # the ``init`` of a system that starts from no encoder
 
@@ -25,7 +33,7 @@ SCRATCH = "scratch"  # the ``init`` of a system that starts from no encoder
 class BpeConfig(Section):
     """``conf/bpe.yaml``: the SentencePiece model, trained on the recogniser's transcripts."""
 
-    num_pieces: Annotated[int, Field(ge=10)]
+    num_pieces: Annotated[int, Field(ge=10, le=100_000)]
     character_coverage: Annotated[float, Field(gt=0.9, le=1)]
 
 
@@ -38,7 +46,7 @@ class LabelsConfig(Section):
     @model_validator(mode="after")
     def _each_label_once(self) -> "LabelsConfig":
         raw = [label for merged in self.classes.values() for label in merged] + self.exclude
-        twice = sorted({label for label in raw if raw.count(label) > 1})
+        twice = doubled(raw)
         if twice:
             raise ValueError(f"the labels {twice} stand twice; expected each corpus label once")
         if len(self.classes) < 2:
@@ -78,7 +86,7 @@ class CountsConfig(Section):
     ``male``) among the turns of these labels.
     """
 
-    sessions: dict[str, dict[str, int]]
+    sessions: dict[str, dict[str, CountOrNone]]
     labelled_utterances: Count
 
 
@@ -98,7 +106,7 @@ class OptimizerConfig(Section):
     weight_decay: NotNegative
     betas: Annotated[list[Probability], Field(min_length=2, max_length=2)]
     schedule: Literal["constant", "linear", "cosine", "inverse_sqrt"]
-    warmup_steps: Annotated[int, Field(ge=0)]
+    warmup_steps: CountOrNone
     max_grad_norm: Positive
     layer_lr_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
     frozen: Annotated[list[str], Field(default_factory=list)]
@@ -119,10 +127,10 @@ class SpecAugmentConfig(Section):
     A time mask covers at most ``max_time_mask_frames`` and that share of the utterance.
     """
 
-    num_freq_masks: Annotated[int, Field(ge=0)]
-    max_freq_mask_bins: Annotated[int, Field(ge=0)]
-    num_time_masks: Annotated[int, Field(ge=0)]
-    max_time_mask_frames: Annotated[int, Field(ge=0)]
+    num_freq_masks: Annotated[int, Field(ge=0, le=100)]
+    max_freq_mask_bins: Annotated[int, Field(ge=0, le=512)]
+    num_time_masks: Annotated[int, Field(ge=0, le=100)]
+    max_time_mask_frames: CountOrNone
     max_time_mask_prob: Probability
 
 
@@ -144,19 +152,19 @@ class TrainingConfig(Section):
     ``torch.compile``.
     """
 
-    batch_size_utts: Count
+    batch_size_utts: Annotated[int, Field(ge=1, le=100_000)]
     max_frames_in_memory: Count
     length_jitter_prob: Probability
-    max_epochs: Count
+    max_epochs: Annotated[int, Field(ge=1, le=100_000)]
     precision: Literal["float32", "bfloat16"]
     checkpoint_minutes: Positive
     checkpoint_steps: Count | None = None
-    num_loader_workers: Annotated[int, Field(ge=0)]
+    num_loader_workers: Annotated[int, Field(ge=0, le=64)]
     spec_augment: SpecAugmentConfig | None
     speed_factors: Annotated[
-        list[Annotated[float, Field(ge=0.5, le=2)]], Field(default_factory=list)
+        list[Annotated[float, Field(ge=0.5, le=2)]], Field(default_factory=list, max_length=20)
     ]
-    average_epochs: Count = 1
+    average_epochs: Annotated[int, Field(ge=1, le=1000)] = 1
     patience_epochs: Count | None = None
     # Where it is null, what is trained is what it was before there was this key: so is its record.
     max_seconds: Annotated[Positive | None, Field(exclude_if=lambda value: value is None)] = None

@@ -7,8 +7,9 @@ from pathlib import Path
 from ser.base.errors import SerError
 from ser.base.log import logger
 from ser.config.baselines import FunctionalsConfig, ProbeConfig, WordsConfig
-from ser.config.load import load_config, read_yaml
+from ser.config.load import load_config
 from ser.config.schema import SystemConfig
+from ser.config.yaml_file import read_yaml
 
 AnySystem = SystemConfig | WordsConfig | FunctionalsConfig | ProbeConfig
 FOLDERS = ("systems", "baselines", "ablations", "tuning")

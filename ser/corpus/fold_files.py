@@ -7,7 +7,7 @@ from typing import Any
 from ser.base.errors import SerError
 from ser.base.files import digest_file, digest_json
 from ser.base.options import distinct_words
-from ser.base.record import first_difference, require, rerun_hint
+from ser.base.record import StageRecord, first_difference, require, rerun_hint
 from ser.kaldi.table import Table, read_table, write_table
 
 TRAIN, VALID, TEST = "train", "valid", "test"
@@ -76,7 +76,7 @@ def choose_folds(folder: Path, asked: str) -> list[str]:
     return wanted
 
 
-def require_folds(folder: Path, protocol: Mapping[str, Any], path: Path) -> dict[str, Any]:
+def require_folds(folder: Path, protocol: Mapping[str, Any], path: Path) -> StageRecord:
     """The record of the fold lists, which must be those of a protocol.
 
     Args:

@@ -24,7 +24,7 @@ from tqdm import tqdm
 
 from ser.audio.reading import UNREADABLE, read_audio, read_samples, unreadable
 from ser.base.errors import Faults, SerError
-from ser.base.files import read_text, write_text
+from ser.base.files import parsing, read_text, write_text
 from ser.base.log import logger
 from ser.kaldi.table import Table
 
@@ -181,5 +181,6 @@ def read_same_audio(folder: Path, utts: Sequence[str]) -> Table:
     path = folder / FILE
     if not path.exists():
         raise SerError(f"{path}: no such file; expected what stage 0 heard; rerun stage 0")
-    _, *lines = read_text(path).splitlines()
-    return {utt: utt for utt in utts} | dict(line.split("\t") for line in lines)
+    lines = read_text(path).splitlines()[1:]
+    with parsing(path, "not lines of two utterances", "rerun stage 0"):
+        return {utt: utt for utt in utts} | dict(line.split("\t") for line in lines)

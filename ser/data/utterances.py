@@ -1,11 +1,13 @@
 """The utterances of a feature folder, with targets; features are read when asked for."""
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ser.base.errors import SerError
+from ser.base.files import require_regular
 from ser.base.log import logger
 from ser.base.record import read_record, require
 from ser.config.features import Normalisation
@@ -83,9 +85,24 @@ def read_feature_dir(path: Path) -> FeatureDir:
     scp = read_table(path / "feats.scp")
     same_ids(path / "feats.scp", scp, path / "utt2spk", data.utts)
     num_frames = {utt: int(count) for utt, count in data["utt2num_frames"].items()}
+    _require_room(path, scp, num_frames)
     # Folders of earlier versions name none.
     normalisation = read_record(path)["config"].get("normalisation", "utterance_mean")
     return FeatureDir(data, FeatureReader(scp, path / "feats.scp", normalisation), num_frames)
+
+
+def _require_room(path: Path, scp: Mapping[str, str], num_frames: Mapping[str, int]) -> None:
+    """Holds the frames that are told to archives that can hold them, before memory is taken."""
+    told = Counter[str]()
+    for utt, place in scp.items():
+        told[place.rpartition(":")[0]] += num_frames[utt]
+    for ark, count in told.items():
+        size = require_regular(Path(ark)) if Path(ark).exists() else count
+        if count > size:
+            raise SerError(
+                f"{path / 'utt2num_frames'}: {count} frames in {ark} of {size} bytes; expected "
+                "those that stage 1 wrote; rerun stage 1"
+            )
 
 
 def read_with_copies(path: Path, speed_factors: Sequence[float]) -> FeatureDir:

@@ -5,9 +5,9 @@ from functools import partial
 from pathlib import Path
 
 from ser.base.errors import SerError
-from ser.base.files import digest_json, read_json
+from ser.base.files import digest_json
 from ser.base.log import logger
-from ser.base.record import first_difference, read_record, require, rerun_hint
+from ser.base.record import first_difference, read_record, read_started, require, rerun_hint
 from ser.config.features import load_features
 from ser.config.load import load_config
 from ser.config.pretraining import start_of
@@ -62,7 +62,7 @@ def _runs_of_another_configuration(asked: Asked) -> None:
     for name, system in asked.networks.items():
         now = {"system": under_protocol(name, system, protocol, asked.protocol).model_dump()}
         for folder in _begun(asked, name):
-            then = {"system": read_json(folder / "started.json")["config"].get("system")}
+            then = {"system": read_started(folder)["config"].get("system")}
             if digest_json(then) != digest_json(now):
                 others.append((folder, first_difference(then, now)))
     if others:

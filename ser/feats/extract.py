@@ -17,10 +17,10 @@ from ser.audio.activity import why_no_speech
 from ser.audio.ends import LOST_SECONDS
 from ser.audio.reading import INT16_SCALE, read_audio
 from ser.base.errors import SerError
-from ser.base.files import read_json, write_json, write_text
+from ser.base.files import parsing, read_json_as, read_text, write_json, write_text
 from ser.base.log import logger
 from ser.base.process import end_with_parent
-from ser.base.record import Record, rerun_hint, sole_run
+from ser.base.record import Record, Started, rerun_hint, sole_run
 from ser.config.features import FeaturesConfig
 from ser.feats.definitions import Extractor, make_extractor
 from ser.feats.speed import speed_tables
@@ -98,8 +98,9 @@ def extract_features(
 
 def _tell_no_speech(flagged: Path, listed: Path, num_utts: int) -> None:
     """Lists what cannot be speech, and says how much it is."""
-    lines = flagged.read_text(encoding="utf-8").splitlines() if flagged.exists() else []
-    reasons = dict(line.split("\t") for line in lines)
+    lines = read_text(flagged).splitlines() if flagged.exists() else []
+    with parsing(flagged, "not lines of utterance<TAB>reason", "remove the file"):
+        reasons = dict(line.split("\t", 1) for line in lines)
     listed.unlink(missing_ok=True)
     if reasons:
         counts = ", ".join(f"{n} {why}" for why, n in sorted(Counter(reasons.values()).items()))
@@ -120,7 +121,10 @@ def start_or_resume(record: Record) -> None:
     """Clears what another run left: only a partial archive of the same inputs goes on."""
     (record.folder / "run.json").unlink(missing_ok=True)
     started = record.folder / "started.json"
-    if not (started.exists() and read_json(started)["identity"] == record.identity):
+    same = started.exists() and (
+        read_json_as(started, Started, "stage 1 first")["identity"] == record.identity
+    )
+    if not same:
         for partial in record.folder.glob(".feats.*.partial"):
             partial.unlink()
         record.folder.mkdir(parents=True, exist_ok=True)

@@ -13,7 +13,7 @@ import soxr
 
 from ser.audio.ends import NO_LAST_PAGE, PAGE, cut_error, decoded_seconds, lacks_last_page
 from ser.audio.films import can_be_read, decode_film
-from ser.audio.reading import INT16_SCALE, UNREADABLE, read_samples, reason_of
+from ser.audio.reading import INT16_SCALE, RATES_HZ, UNREADABLE, read_samples, reason_of
 from ser.base.errors import SerError
 from ser.infer.windows import READ_SECONDS, Floats, resampled
 
@@ -75,10 +75,13 @@ def recording(audio: npt.NDArray[Any], sample_rate: float | None) -> Recording:
     if (
         not isinstance(sample_rate, Real)
         or not math.isfinite(sample_rate)
-        or sample_rate < 1
+        or not RATES_HZ[0] <= sample_rate <= RATES_HZ[1]
         or sample_rate != int(sample_rate)
     ):
-        raise SerError(f"sample_rate {sample_rate}: expected Hz, a whole number, for an array")
+        raise SerError(
+            f"sample_rate {sample_rate}: expected Hz, a whole number, {RATES_HZ[0]} to "
+            f"{RATES_HZ[1]}, for an array"
+        )
     array = np.asarray(audio)
     if array.dtype != np.int16 and array.dtype.kind != "f":
         raise SerError(f"audio of {array.dtype}: expected floats within +-1 or int16")

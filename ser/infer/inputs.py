@@ -8,7 +8,8 @@ from pathlib import Path
 
 from ser.audio.films import HINT, can_be_read, is_film
 from ser.audio.reading import EXTENSIONS
-from ser.base.errors import SerError, describe
+from ser.base.errors import SerError
+from ser.base.files import read_bytes
 from ser.base.log import logger
 
 # What a folder is searched for: soundfile's formats by all their usual names, if they have headers;
@@ -108,10 +109,7 @@ def _may_be_audio(path: Path) -> bool:
 
 def _listed(path: Path) -> list[AudioInput]:
     """The lines ``id path`` of a ``wav.scp``, in whatever order; blanks or a tab in between."""
-    try:
-        text = path.read_text(encoding="utf-8", errors="surrogateescape")  # of file names
-    except OSError as error:
-        raise SerError(f"{describe(error)}; expected a list of 'id path' lines") from error
+    text = read_bytes(path).decode(errors="surrogateescape")  # of file names
     found = []
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():

@@ -4,11 +4,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
-from ser.base.errors import SerError
-from ser.base.files import read_json
+from ser.base.files import parsing, read_bytes
 from ser.base.hub import fetch, repository
+from ser.base.options import require_within
+from ser.base.record import MAX_THREADS, read_record
 from ser.config.features import FeaturesConfig, recorded_features
 from ser.config.protocol import ProtocolConfig
 from ser.config.schema import LabelsConfig, SystemConfig
@@ -16,7 +15,9 @@ from ser.feats.definitions import make_extractor
 from ser.infer.model import Model
 from ser.infer.onnx_engine import OnnxEngine, load_onnx
 from ser.infer.package import BPE, MANIFEST, PACKED, read_package
-from ser.text.bpe import Tokenizer
+from ser.text.bpe import MAX_MODEL_BYTES, Tokenizer
+
+FETCH = "fetch the model again"
 
 
 def load(
@@ -44,12 +45,9 @@ def load(
         SerError: There is no such model, it is damaged or newer than this version, or the device
             is not there.
     """
-    if not 0 <= threshold <= 1:
-        raise SerError(f"--threshold {threshold:g}: expected a probability, 0 to 1")
-    if batch_size < 1:
-        raise SerError(f"--batch {batch_size}: expected 1 or more")
-    if num_threads is not None and num_threads < 1:
-        raise SerError(f"--threads {num_threads}: expected 1 or more")
+    require_within("--threshold", threshold, 0, 1)
+    require_within("--batch", batch_size, 1, 4096)
+    require_within("--threads", num_threads, 1, MAX_THREADS)
     path = find_model(path)
     if path.suffix == ".onnx":
         model = _load_onnx(path, device, num_threads)
@@ -82,7 +80,7 @@ def _load_onnx(path: Path, device: str, num_threads: int | None) -> Model:
     least = header.min_frames
     if header.features_inside:
         least = fbank.num_samples(least)
-    tokenizer = _tokenizer(path, header.bpe_model) if header.bpe else None
+    tokenizer = Tokenizer.read(header.bpe_model, path, FETCH) if header.bpe else None
     engine = OnnxEngine(session, least)
     return Model(engine, tuple(header.labels), fbank, tokenizer, header.features_inside)
 
@@ -93,7 +91,9 @@ def _load_package(folder: Path, device: str) -> Model:
 
     place = choose_device(device)
     bpe = folder / BPE
-    tokenizer = _tokenizer(bpe, bpe.read_bytes()) if manifest.config.ctc_alpha else None
+    tokenizer = None
+    if manifest.config.ctc_alpha:
+        tokenizer = Tokenizer.read(read_bytes(bpe, MAX_MODEL_BYTES), bpe, FETCH)
     vocab_size = tokenizer.vocab_size if tokenizer else None
     networks = [
         load_network(manifest.config, len(manifest.labels), vocab_size, folder / name, place)
@@ -101,14 +101,6 @@ def _load_package(folder: Path, device: str) -> Model:
     ]
     engine = TorchEngine(networks, manifest.temperature)
     return Model(engine, tuple(manifest.labels), make_extractor(manifest.fbank), tokenizer)
-
-
-def _tokenizer(path: Path, model: bytes) -> Tokenizer:
-    """The tokens of a model that somebody else packed or exported."""
-    try:
-        return Tokenizer(model)
-    except RuntimeError as error:
-        raise SerError(f"{path}: no SentencePiece model in it; fetch the model again") from error
 
 
 def _load_run(folder: Path, device: str) -> Model:
@@ -149,21 +141,16 @@ def read_run(folder: Path) -> Run:
         SerError: The folder holds none.
     """
     path = folder / "run.json"
-    record: dict[str, Any] = read_json(path)
-    try:
+    record = read_record(folder)
+    remedy = "expected that of a run of stage 4; name another folder, or rerun stage 4 with --force"
+    with parsing(path, "no record of a system and its features", remedy):
         return Run(
             folder=folder,
             system=SystemConfig.model_validate(record["config"]["system"]),
             labels=LabelsConfig.of_record(record["config"]["labels"]),
             fbank=recorded_features(record["notes"]["fbank"]),
             protocol=ProtocolConfig.model_validate(record["config"]["protocol"]),
-            fold=record["config"]["fold"],
+            fold=str(record["config"]["fold"]),
             identity=record["identity"],
             published=record["notes"].get("published"),
         )
-    except (KeyError, TypeError, ValidationError) as error:
-        reason = str(error).splitlines()[0]
-        raise SerError(
-            f"{path}: no record of a system and its features ({reason}); expected that of a run "
-            "of stage 4; name another folder, or rerun stage 4 with --force"
-        ) from error

@@ -7,7 +7,6 @@
 """
 
 import io
-import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -29,6 +28,7 @@ from ser.text.bpe import Tokenizer
 
 AHEAD = 64  # files that are read before they are predicted, or a batch where it is larger
 MAX_FRAMES = 30_000  # padded frames of a batch
+LEAST_HOP_SECONDS = 0.001
 LONG_SECONDS = 60.0  # a longer recording is heard in windows of half as much
 
 
@@ -150,10 +150,10 @@ class Model:
             SerError: The file is unreadable, the array is no audio, or a length makes no sense.
         """
         frame = self.fbank.config.frame_length_ms / 1000
-        if not (frame <= window < math.inf and 0 < hop <= window):
+        if not (frame <= window <= LONG_SECONDS and LEAST_HOP_SECONDS <= hop <= window):
             raise SerError(
-                f"--window {window:g} --hop {hop:g}: expected seconds, a window of {frame:g} or "
-                "more, and 0 < hop <= window"
+                f"--window {window:g} --hop {hop:g}: expected seconds, a window of {frame:g} to "
+                f"{LONG_SECONDS:g}, and {LEAST_HOP_SECONDS:g} <= hop <= window"
             )
         if isinstance(audio, str | Path | np.ndarray | bytes | bytearray) or hasattr(audio, "read"):
             path, read = self._source(audio, sample_rate)

@@ -1,16 +1,19 @@
 """onnxruntime runs an exported network. Needs no torch."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from ser.base.errors import SerError
+from ser.base.files import parse_json, parsing, read_bytes
 from ser.infer.engine import Floats, Output, pad, parse_device
-from ser.infer.package import FORMAT, OnnxHeader, is_sealed
+from ser.infer.package import FORMAT, OnnxHeader, first_wrong_key, is_sealed
 
 HEADER = "ser"  # the key of our metadata
+MAX_BYTES = 2 << 30  # of a protobuf
 QUANTISER = "onnx.quantize"  # the producer that onnxruntime's quantisation leaves in a graph
 
 
@@ -81,29 +84,48 @@ def load_onnx(path: Path, device: str, num_threads: int | None) -> tuple[OnnxHea
         provider, place = "CUDAExecutionProvider", {"device_id": str(index)}
     if provider not in onnxruntime.get_available_providers():
         raise SerError(f"--device {device}: this onnxruntime has no {provider}; use cpu")
-    try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=[(provider, place)])
-    except Exception as error:  # onnxruntime's errors have no common class but this
-        if type(error).__module__.startswith("onnxruntime"):
-            reason = str(error).splitlines()[0]
-            raise SerError(
-                f"{path}: not a readable ONNX file ({reason}); fetch it again"
-            ) from error
-        raise
-    return _header(path, session.get_modelmeta().custom_metadata_map), session
+    graph = read_bytes(path, MAX_BYTES)  # in memory it has no folder, whose files it could name
+    with parsing(path, "not a readable ONNX file", "fetch it again"):
+        session = onnxruntime.InferenceSession(graph, options, providers=[(provider, place)])
+    header = _header(path, session.get_modelmeta().custom_metadata_map)
+    _check_graph(path, header, session)
+    return header, session
+
+
+def _check_graph(path: Path, header: OnnxHeader, session: Any) -> None:
+    """Holds inputs and outputs to what the header says of them."""
+    inputs = [node.shape for node in session.get_inputs()]
+    outputs = [node.shape for node in session.get_outputs()]
+    last = None if header.features_inside else header.fbank.num_mel_bins
+    rank = 2 if header.features_inside else 3
+    fits = (
+        len(inputs) == 2
+        and len(inputs[0]) == rank
+        and (last is None or inputs[0][-1] in (last, None) or isinstance(inputs[0][-1], str))
+    )
+    if not fits:
+        raise SerError(
+            f"{path}: the graph takes {inputs}; expected {rank} dimensions"
+            f"{f', {last} bands,' if last else ''} and lengths; export the model again"
+        )
+    if len(outputs) != (3 if header.bpe else 1) or outputs[0][-1:] != [len(header.labels)]:
+        raise SerError(
+            f"{path}: the graph gives {outputs}; expected {len(header.labels)} posteriors, one for "
+            f"each label,{' and tokens with lengths' if header.bpe else ''}; export the model again"
+        )
 
 
 def _header(path: Path, metadata: dict[str, str]) -> OnnxHeader:
     """What the file says of itself."""
     if HEADER not in metadata:
         raise SerError(f"{path}: not exported by ser.bin.export; export the model again")
+    values = parse_json(metadata[HEADER], path, "export the model again")
     try:
-        values = json.loads(metadata[HEADER])
         header = OnnxHeader.model_validate(values)
-    except ValueError as error:  # of JSON, and pydantic's
+    except ValidationError as error:
         raise SerError(
-            f"{path}: written by another version (this one reads format {FORMAT}); install a newer "
-            "ser, or export the model again"
+            f"{path}: written by another version (this one reads format {FORMAT}), or edited: "
+            f"{first_wrong_key(error)}; install a newer ser, or export the model again"
         ) from error
     if not is_sealed(values):
         raise SerError(

@@ -5,18 +5,18 @@ digests that fit. Nothing of a package is executed, forged or not.
 """
 
 import base64
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from ser.base.errors import SerError
-from ser.base.files import digest_file, digest_json
+from ser.base.errors import SerError, shortened
+from ser.base.files import digest_file, digest_json, parse_json, parsing, read_text
 from ser.config.features import RecordedFeatures
 from ser.config.schema import SystemConfig
-from ser.config.section import Positive, Section
+from ser.config.section import Section, doubled
+from ser.text.bpe import MAX_MODEL_BYTES
 
 MANIFEST = "package.json"
 CARD = "README.md"
@@ -24,6 +24,29 @@ BPE = "bpe.model"
 NOTICE = "NOTICE"  # of the authors of weights that it started from
 PACKED = (MANIFEST, CARD, BPE, NOTICE, "*.safetensors")
 FORMAT = 1  # of packages that this version writes, and the newest that it reads
+MAX_MANIFEST_BYTES = 16 << 20
+MAX_MEMBERS = 1000
+MAX_NAME_CHARS = 255  # of a file
+
+
+def _each_once(names: list[str]) -> list[str]:
+    if twice := doubled(names):
+        raise ValueError(f"{shortened(ascii(twice[0]))} stands twice; expected each once")
+    return names
+
+
+def _readable(name: str) -> str:
+    if not name.isprintable() or not name.strip():
+        raise ValueError(f"{shortened(ascii(name))}; expected a name that can be read")
+    return name
+
+
+Label = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_readable)]
+Labels = Annotated[list[Label], Field(min_length=2, max_length=1000), AfterValidator(_each_once)]
+Members = Annotated[
+    list[str], Field(min_length=1, max_length=MAX_MEMBERS), AfterValidator(_each_once)
+]
+Temperature = Annotated[float, Field(ge=1e-3, le=1e3)]  # what fits lies within 0.05 and 20
 
 
 class Manifest(Section):
@@ -47,13 +70,22 @@ class Manifest(Section):
     ser_version: str
     system: str
     config: SystemConfig
-    labels: Annotated[list[str], Field(min_length=2)]
+    labels: Labels
     fbank: RecordedFeatures
-    members: Annotated[list[str], Field(min_length=1)]
-    temperature: Positive
+    members: Members
+    temperature: Temperature
     trained_on: dict[str, Any]
     digests: dict[str, str]
     digest: str
+
+    @model_validator(mode="after")
+    def _features_are_the_models(self) -> "Manifest":
+        if self.fbank.num_mel_bins != self.config.model.num_mel_bins:
+            raise ValueError(
+                f"fbank.num_mel_bins {self.fbank.num_mel_bins}, but the model reads "
+                f"{self.config.model.num_mel_bins}"
+            )
+        return self
 
 
 def seal(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -68,6 +100,13 @@ def is_sealed(values: Mapping[str, Any]) -> bool:
         return values == seal(values)
     except UnicodeEncodeError:  # half a character, which JSON can escape, was never sealed
         return False
+
+
+def first_wrong_key(error: ValidationError) -> str:
+    """What is wrong with a manifest or a header, in a few words."""
+    first = error.errors(include_url=False)[0]
+    where = shortened(".".join(map(str, first["loc"])))
+    return f"the key '{where}' is wrong ({shortened(first['msg'])})"
 
 
 def read_package(folder: Path) -> Manifest:
@@ -88,16 +127,14 @@ def read_package(folder: Path) -> Manifest:
             f"{folder}: no {MANIFEST}; expected a model of ser.bin.pack, or the folder of a run of "
             "stage 4, exp/<system>/seed<s>/fold<k>; check the path"
         )
-    try:
-        values = json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as error:
-        raise SerError(
-            f"{path}: not JSON; it was cut or edited; fetch the package again"
-        ) from error
+    values = parse_json(
+        read_text(path, MAX_MANIFEST_BYTES), path, "it was cut or edited; fetch the package again"
+    )
     found = values.get("format") if isinstance(values, dict) else None
-    if not isinstance(found, int) or found > FORMAT:
+    if type(found) is not int or found > FORMAT:  # true is an int of Python
         raise SerError(
-            f"{path}: format {found}; this version reads up to {FORMAT}; install a newer ser"
+            f"{path}: format {shortened(found)}; this version reads up to {FORMAT}; install a "
+            "newer ser"
         )
     if not is_sealed(values):
         raise SerError(
@@ -107,8 +144,7 @@ def read_package(folder: Path) -> Manifest:
     try:
         manifest = Manifest.model_validate(values)
     except ValidationError as error:
-        where = ".".join(map(str, error.errors()[0]["loc"]))
-        raise SerError(f"{path}: the key '{where}' is wrong; fetch the package again") from error
+        raise SerError(f"{path}: {first_wrong_key(error)}; fetch the package again") from error
     _check_files(folder, manifest)
     return manifest
 
@@ -118,9 +154,10 @@ def _check_files(folder: Path, manifest: Manifest) -> None:
     needed = [*manifest.members, *([BPE] if manifest.config.ctc_alpha else [])]
     for name in dict.fromkeys([*needed, *manifest.digests]):
         path = folder / name
-        if Path(name).name != name:
+        if Path(name).name != name or not name.isprintable() or len(name) > MAX_NAME_CHARS:
             raise SerError(
-                f"{folder / MANIFEST}: '{name}' is no file of the folder; fetch the package again"
+                f"{folder / MANIFEST}: {shortened(ascii(name))} is no file of the folder; fetch "
+                "the package again"
             )
         if not path.is_file():
             raise SerError(f"{path}: no such file; fetch the package again")
@@ -144,15 +181,20 @@ class OnnxHeader(Section):
         digest: Of all that stands above (``seal``).
     """
 
-    format: Annotated[int, Field(le=FORMAT)]
-    labels: list[str]
+    format: Annotated[int, Field(ge=1, le=FORMAT)]
+    labels: Labels
     fbank: RecordedFeatures
     features_inside: bool
-    min_frames: int
-    bpe: str
+    min_frames: Annotated[int, Field(ge=1, le=10_000)]
+    bpe: Annotated[str, Field(max_length=2 * MAX_MODEL_BYTES)]
     digest: str
 
     @property
     def bpe_model(self) -> bytes:
-        """The SentencePiece model."""
-        return base64.b64decode(self.bpe)
+        """The SentencePiece model.
+
+        Raises:
+            SerError: It is not base64.
+        """
+        with parsing("bpe", "not base64", "fetch the model again"):
+            return base64.b64decode(self.bpe, validate=True)

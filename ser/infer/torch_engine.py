@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import safetensors
-import safetensors.torch
 import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
@@ -18,6 +16,7 @@ from ser.nn.cnn_blstm_sa import CnnBlstmSa
 from ser.nn.cpu.accelerate import accelerate
 from ser.nn.emotion import EmotionModel
 from ser.nn.systems import build_system
+from ser.nn.weights import read_tensors
 
 Network = EmotionModel | CnnBlstmSa
 
@@ -112,12 +111,7 @@ def load_network(
     """
     with _Undrawn():
         network = build_system(system, num_emotions, vocab_size)
-    try:
-        tensors = safetensors.torch.load_file(weights)
-    except (OSError, safetensors.SafetensorError) as error:
-        raise SerError(
-            f"{weights}: no readable weights ({error}); expected safetensors; fetch the model again"
-        ) from error
+    tensors = read_tensors(weights, "fetch the model again")
     put_weights(network, tensors, str(weights))
     network.eval().to(device)
     accelerate(network)

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ser.base.errors import SerError
-from ser.base.files import sync
+from ser.base.files import parsing, read_bytes, read_text, regular_size, require_regular, sync
 
 Matrix = npt.NDArray[np.float32]
 
@@ -23,6 +23,14 @@ Matrix = npt.NDArray[np.float32]
 COMPRESSION = {"float32": None, "kaldi_compressed": 2}
 BINARY = b"\0B"  # in front of whatever Kaldi stores in its binary form
 FLOAT32_MARK = b"FM "
+# Of other forms: where rows and columns stand, and the least bytes of a value.
+FORMS = {
+    b"DM ": ("<xixi", 5, 8),
+    b"CM ": ("<8xii", 5, 1),
+    b"CM2 ": ("<8xii", 6, 2),
+    b"CM3 ": ("<8xii", 6, 1),
+}
+HEADER_BYTES = 32
 FLOAT32 = struct.Struct("<2s3sbibi")  # both, then frames and values, each behind its size in bytes
 
 
@@ -61,17 +69,23 @@ class ArkWriter:
         if not (self._partial_ark.exists() and self._partial_scp.exists()):
             self._partial_scp.unlink(missing_ok=True)
             return 0
-        lines = self._partial_scp.read_bytes().split(b"\n")[:-1]  # a cut line is passed over
-        kept = [line.decode().split(" ") for line in lines]
-        size, end = self._partial_ark.stat().st_size, 0
-        while kept:
-            # The last record's end is unknown: it is written again, as is what is not in the ark.
-            last, _, last_start = kept.pop()
-            end = int(last_start) - len(f"{last} ".encode())
-            if end <= size:
-                break
-        self.num_frames = {utt: int(frames) for utt, frames, _ in kept}
-        self._partial_scp.write_text("".join(" ".join(r) + "\n" for r in kept), encoding="utf-8")
+        size, end = require_regular(self._partial_ark), 0
+        lines = read_bytes(self._partial_scp).split(b"\n")[:-1]  # a cut line is passed over
+        with parsing(
+            self._partial_scp, "no list of an unfinished archive", "remove it and rerun stage 1"
+        ):
+            kept = [(u, int(n), int(at)) for u, n, at in (x.decode().split(" ") for x in lines)]
+            while kept:
+                # The last record's end is unknown: it is written again, as what is not in the ark.
+                last, _, last_start = kept.pop()
+                end = last_start - len(f"{last} ".encode())
+                if end <= size:
+                    break
+            if end < 0 or any(count < 0 for _, count, _ in kept):
+                raise ValueError("a number below 0")
+            self.num_frames = {utt: count for utt, count, _ in kept}
+        text = "".join(f"{utt} {count} {start}\n" for utt, count, start in kept)
+        self._partial_scp.write_text(text, encoding="utf-8")
         return end
 
     def __enter__(self) -> "ArkWriter":
@@ -107,7 +121,7 @@ class ArkWriter:
         Returns:
             The content of ``feats.scp``: ``<ark>:<offset>`` of each utterance.
         """
-        lines = self._partial_scp.read_text(encoding="utf-8").split("\n")[:-1]
+        lines = read_text(self._partial_scp).split("\n")[:-1]
         starts = {line.split(" ")[0]: line.split(" ")[2] for line in lines}
         sync(self._partial_ark)
         self._partial_ark.replace(self._ark_path)
@@ -188,18 +202,15 @@ class ArkReader:
     @contextlib.contextmanager
     def _named_errors(self, utt: str) -> Iterator[None]:
         """Says which utterance could not be read, and what to do."""
-        try:
+        remedy, part = "expected features; rerun stage 1", f"{utt} in {self._where}"
+        with parsing(self.scp[utt], "no readable matrix", remedy, part):
             yield
-        except (OSError, ValueError, AssertionError, struct.error) as error:
-            raise SerError(
-                f"{self.scp[utt]}: no readable matrix ({utt} in {self._where}; {error}); expected "
-                "features; rerun stage 1"
-            ) from error
 
     def _place(self, utt: str) -> tuple[FileIO, int]:
         """The open archive of an utterance and the offset of its matrix."""
         ark, _, offset = self.scp[utt].rpartition(":")
         if ark not in self._open:
+            regular_size(Path(ark))
             self._open[ark] = FileIO(ark)
         return self._open[ark], int(offset)
 
@@ -221,7 +232,22 @@ def _read_by_kaldiio(ark: Path, offset: int) -> Matrix:
     """A matrix of another form of storage, as float32."""
     with ark.open("rb") as stream:
         stream.seek(offset)
+        _require_whole(stream.read(HEADER_BYTES), ark.stat().st_size - offset)
+        stream.seek(offset)
         matrix = kaldiio.matio.read_matrix_or_vector(stream)
     if matrix.ndim != 2:
         raise ValueError(f"{matrix.ndim} dimensions instead of 2")
     return np.asarray(matrix, dtype=np.float32)
+
+
+def _require_whole(header: bytes, present: int) -> None:
+    """Holds a matrix to the bytes that are there: kaldiio takes the memory before it looks."""
+    for mark, (shape, start, value_bytes) in FORMS.items():
+        if header.startswith(BINARY + mark):
+            num_frames, num_bins = struct.unpack_from(shape, header, start)
+            if not 0 <= num_frames * num_bins * value_bytes <= present or num_frames < 0:
+                raise ValueError(
+                    f"{num_frames} frames of {num_bins} values, but {present} bytes are left"
+                )
+            return
+    raise ValueError(f"{header[:5]!r} stands there, no matrix of Kaldi")

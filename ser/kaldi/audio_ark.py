@@ -4,26 +4,23 @@ ESPnet writes them through kaldiio, which also writes FLAC and whatever else sou
 """
 
 import re
-import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import kaldiio
 import numpy as np
-import soundfile
-from kaldiio import python_wave
 
 from ser.base.errors import SerError
+from ser.base.files import parsing, regular_size
 
 PLACE = re.compile(r"(?P<ark>.+):(?P<offset>\d+)\s*(\[(?P<range>.*)\])?", re.DOTALL)
 RANGE = re.compile(r"\s*(\d+)\s*:\s*(\d+)\s*")
 # kaldiio would also unpickle objects and read matrices: what stands there must be audio.
 AUDIO = (b"RIFF", b"AUDIO", b"fLaC")
 UNKNOWN_SIZE = 0x7FFFFFFF  # and above: of writers that could not tell
-UNREADABLE = (
-    *(OSError, ValueError, EOFError, AssertionError, RuntimeError, struct.error),
-    *(soundfile.SoundFileError, python_wave.Error),
+REMEDY = (
+    "expected WAV, or what kaldiio writes, at this byte of the archive; write the archive again"
 )
 
 
@@ -49,7 +46,8 @@ class ArkPlace:
         Raises:
             SerError: No audio stands there, it was cut, or it is shorter than the piece.
         """
-        try:
+        with parsing(self.source, "no readable audio", REMEDY, utt):
+            regular_size(self.ark)
             with self.ark.open("rb") as stream:
                 stream.seek(self.offset)
                 self._check(stream.read(8))
@@ -61,11 +59,6 @@ class ArkPlace:
                 if not first <= last < len(samples):
                     raise ValueError(f"{len(samples)} samples, without those of the range")
                 samples = samples[first : last + 1]
-        except UNREADABLE as error:
-            raise SerError(
-                f"{self.source}: no readable audio ({utt}; {error}); expected WAV, or what kaldiio "
-                "writes, at this byte of the archive; write the archive again"
-            ) from error
         return samples, int(rate)
 
     def _check(self, header: bytes) -> None:

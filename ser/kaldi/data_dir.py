@@ -11,6 +11,7 @@ from ser.base.record import require, rerun_hint
 from ser.kaldi.table import Table, c_order, invert, read_table, same_ids, write_table
 
 REQUIRED = ("wav.scp", "text", "utt2spk", "spk2utt", "utt2dur")
+MAX_FRAMES = 10**8  # of an utterance: eleven days of 10 ms
 NO_WORDS = frozenset(("<s>", "</s>", "#0"))  # Kaldi's own symbols
 
 
@@ -162,6 +163,10 @@ def _is_positive(number: str) -> bool:
         return False
 
 
+def _is_count(number: str) -> bool:
+    return number.isdecimal() and len(number) < 20 and 0 < int(number) <= MAX_FRAMES
+
+
 # What Kaldi asks of a value, and the words for it.
 VALUES: dict[str, tuple[Callable[[str], bool], str]] = {
     "wav.scp": (
@@ -171,7 +176,7 @@ VALUES: dict[str, tuple[Callable[[str], bool], str]] = {
     "text": (_is_transcript, "words parted by single blanks, without <s>, </s> and #0"),
     "utt2spk": (_is_word, "a speaker, one word"),
     "utt2dur": (_is_positive, "seconds above 0"),
-    "utt2num_frames": (lambda value: value.isdecimal() and int(value) > 0, "frames above 0"),
+    "utt2num_frames": (_is_count, f"frames above 0, at most {MAX_FRAMES}"),
     "spk2gender": (lambda value: value in ("f", "m"), "f or m"),
 }
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ser.base.errors import SerError
-from ser.base.files import read_json, write_text
+from ser.base.files import read_text, write_text
 from ser.base.log import logger
 from ser.base.outputs import faults
-from ser.base.record import Record, earlier_record, require, rerun_hint
+from ser.base.record import Record, earlier_record, read_record, require, rerun_hint
 from ser.config.baselines import FunctionalsConfig, ProbeConfig, WordsConfig
 from ser.config.load import load_config
 from ser.config.schema import LabelsConfig
@@ -124,7 +124,7 @@ def _is_table_of(path: Path, record: Record) -> bool:
     made_from = path.with_suffix(".sha256")
     if not (path.exists() and made_from.exists()):
         return False
-    return made_from.read_text() == table_digest(path, record.folder, record.identity)
+    return read_text(made_from) == table_digest(path, record.folder, record.identity)
 
 
 def _still_valid(out: Path) -> dict[str, str]:
@@ -133,14 +133,14 @@ def _still_valid(out: Path) -> dict[str, str]:
     (out / "run.json").unlink(missing_ok=True)
     if record is None:
         return {}
-    earlier: dict[str, str] = record["inputs"]
+    earlier = record["inputs"]
     sealed = record.get("outputs", {})
     records = {name: Path(name) / "run.json" for name in earlier}
     return {
         name: identity
         for name, identity in earlier.items()
         if records[name].exists()
-        and read_json(records[name])["identity"] == identity
+        and read_record(Path(name))["identity"] == identity
         and _table_of(out, name).exists()
         and not faults(out, {k: v for k, v in sealed.items() if out / k == _table_of(out, name)})
     }

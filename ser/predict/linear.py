@@ -9,7 +9,7 @@ import numpy.typing as npt
 from safetensors.numpy import load_file, save_file
 from threadpoolctl import threadpool_limits
 
-from ser.base.files import readable_by_umask, whole_folder
+from ser.base.files import parsing, readable_by_umask, regular_size, whole_folder
 from ser.base.record import Record
 from ser.config.baselines import FunctionalsConfig, ProbeConfig
 from ser.corpus.fold_files import TEST, TRAIN, read_fold
@@ -54,7 +54,9 @@ def predict_from_vectors(
         features: Gives emotions and speakers.
         folder: Of ``write_vectors``.
     """
-    values = load_file(folder / FILE)
+    with parsing(folder / FILE, "no readable vectors", f"remove {folder} and rerun stage 5"):
+        regular_size(folder / FILE)
+        values = load_file(folder / FILE)
     make_model = svm if isinstance(config, FunctionalsConfig) else logistic
     fold = read_fold(run.exp_dir / "folds", run.fold)
     train, test = ([u for u, p in fold.items() if p == part] for part in (TRAIN, TEST))

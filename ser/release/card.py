@@ -3,13 +3,15 @@
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from pydantic import Field
+from typing_extensions import NotRequired, TypedDict
 
 from ser.base.errors import SerError
-from ser.base.files import digest_file, read_json
+from ser.base.files import digest_file, read_json_as
 from ser.base.record import rerun_hint
 
 # Licences by the hub's names, as far as models have them; any other is "other" there.
@@ -19,6 +21,27 @@ HUB_LICENCES = set(
 )
 MOST_SPEAKERS = 30  # that a card lists one by one
 TASK = {"type": "audio-classification", "name": "Speech emotion recognition"}
+Interval = Annotated[list[float], Field(min_length=2, max_length=2)]
+
+
+class _Row(TypedDict):
+    """A system in ``results.json``, as far as the card has it."""
+
+    wa: float
+    ua: float
+    wa_interval: Interval | None
+    ua_interval: Interval | None
+    num_utts: int
+    seeds: list[str]
+    by: NotRequired[dict[str, dict[str, Any]]]
+    by_speaker: NotRequired[dict[str, Any]]
+
+
+class _Results(TypedDict):
+    """``results.json``, as far as the card reads it."""
+
+    systems: dict[str, _Row]
+    digests: dict[str, str]
 
 
 def write_card(**values: Any) -> str:
@@ -90,25 +113,20 @@ def table_row(system: Path) -> dict[str, Any] | None:
     path = exp_dir / "results.json"
     if not path.exists():
         return None
-    results = read_json(path)
-    try:
-        row, digests = results["systems"].get(system.name), results["digests"]
-    except (KeyError, TypeError) as error:
-        raise SerError(
-            f"{path}: no key {error}; expected what stage 6 writes; run {rerun_hint(6)}"
-        ) from error
+    results = read_json_as(path, _Results, "stage 6")
+    row, digests = results["systems"].get(system.name), results["digests"]
     if row is None:
         return None
     for name, digest in digests.items():
         table = exp_dir / name
         own = name.startswith(f"predictions/{system.name}/")
-        if own and not (table.exists() and digest_file(table) == digest):
+        if own and not (table.is_file() and digest_file(table) == digest):
             raise SerError(
                 f"{path}: of another {name} than the one that is there now; run {rerun_hint(6)}"
             )
     return {
-        "wa": _figure(row, "wa"),
-        "ua": _figure(row, "ua"),
+        "wa": _figure(row["wa"], row["wa_interval"]),
+        "ua": _figure(row["ua"], row["ua_interval"]),
         "has_intervals": bool(row["wa_interval"] or row["ua_interval"]),
         "percent": {name: round(100 * row[name], 1) for name in ("wa", "ua")},
         "num_speakers": len(row.get("by_speaker", {})),
@@ -137,7 +155,6 @@ def _group(name: str, group: Mapping[str, Any]) -> dict[str, Any]:
     return {"name": name.replace("|", "/"), "num_utts": group["num_utts"], **figures}
 
 
-def _figure(row: Mapping[str, Any], name: str) -> str:
-    interval = row[f"{name}_interval"]
+def _figure(accuracy: float, interval: Interval | None) -> str:
     ends = "" if interval is None else " [{:.1f}, {:.1f}]".format(*(100 * x for x in interval))
-    return f"{100 * row[name]:.1f} %{ends}"
+    return f"{100 * accuracy:.1f} %{ends}"

@@ -13,6 +13,7 @@ import ser
 from ser.base.errors import SerError
 from ser.base.files import (
     digest_file,
+    read_text,
     require_replaceable,
     whole_folder,
     write_json,
@@ -187,7 +188,7 @@ def _held_out(packing: Packing, runs: Mapping[str, Run]) -> list[PredictionRow]:
                 f" as in {run.folder}; run {rerun_hint(5)}"
             )
         noted = path.with_suffix(".sha256")
-        if not noted.exists() or noted.read_text() != table_digest(path, run.folder, run.identity):
+        if not noted.exists() or read_text(noted) != table_digest(path, run.folder, run.identity):
             raise SerError(
                 f"{path}: not of {run.folder} as it is now; expected what stage 5 says of it; "
                 f"run {rerun_hint(5)}"

@@ -9,11 +9,12 @@ from pathlib import Path
 import sentencepiece
 
 from ser.base.errors import SerError
-from ser.base.files import whole_folder
+from ser.base.files import parsing, read_bytes, whole_folder
 from ser.base.log import logger
 from ser.base.record import Record
 from ser.config.schema import BpeConfig
 
+MAX_MODEL_BYTES = 64 << 20  # of a hundred thousand pieces, with room
 BLANK_ID = 0
 UNKNOWN_ID = 1  # the unknown piece, SentencePiece's own id 0
 MAX_UNKNOWN_PROB = 0.2  # of the tokens: some foreign letters are borne, another script is not
@@ -109,13 +110,19 @@ class Tokenizer:
         """
         if not path.is_file():
             raise SerError(f"{path}: no such file; expected the BPE model of stage 2; run stage 2")
-        model = path.read_bytes()
+        return cls.read(read_bytes(path, MAX_MODEL_BYTES), path, "rerun stage 2")
+
+    @classmethod
+    def read(cls, model: bytes, where: Path, remedy: str) -> "Tokenizer":
+        """From the bytes of a file.
+
+        Raises:
+            SerError: They are no SentencePiece model.
+        """
         if not model:  # which SentencePiece takes without a word
-            raise SerError(f"{path}: 0 bytes; expected a SentencePiece model; rerun stage 2")
-        try:
+            raise SerError(f"{where}: 0 bytes; expected a SentencePiece model; {remedy}")
+        with parsing(where, "not a SentencePiece model", remedy):
             return cls(model)
-        except RuntimeError as error:
-            raise SerError(f"{path}: not a SentencePiece model; rerun stage 2") from error
 
     def encode(self, transcript: str) -> list[int]:
         """Token ids in [1, V)."""

@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ser.base.errors import SerError
-from ser.base.files import read_json
+from ser.base.files import parsing, read_json
 from ser.nn.cost import (
     FLOAT_BYTES,
     TRAINING_PASSES,
@@ -66,7 +65,11 @@ def read_card(path: Path) -> Card:
             of pre-training.
     """
     measured = read_json(path)
-    try:
+    remedy = (
+        "expected what tools/gpu.sh writes, with the parts ceiling and pretraining; measure these "
+        "again"
+    )
+    with parsing(path, "figures are missing", remedy):
         figures = {part: entry["figures"] for part, entry in measured["parts"].items()}
         ceiling, step = figures["ceiling"], figures["pretraining"]
         products = {name.partition(" product")[0]: rate for name, rate in ceiling.items()}
@@ -78,11 +81,6 @@ def read_card(path: Path) -> Card:
             bytes_per_second=1e12 * ceiling["TB/s, read and written, copy"],
             source=f"{path}: measured, at the paper's size",
         )
-    except (KeyError, TypeError, AttributeError) as error:
-        raise SerError(
-            f"{path}: no figure {error}; expected what tools/gpu.sh writes, with the parts "
-            "ceiling and pretraining; measure these again"
-        ) from error
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,8 +8,9 @@ import torch
 
 from ser.base.errors import SerError
 from ser.config.features import FeaturesConfig, load_features
-from ser.config.load import load_config, read_yaml
+from ser.config.load import load_config
 from ser.config.schema import BpeConfig, LabelsConfig, PretrainConfig, SystemConfig, TrainingConfig
+from ser.config.yaml_file import read_yaml
 from ser.nn.cnn_blstm_sa import CnnBlstmSa
 from ser.nn.cost import FLOAT_BYTES, TRAINING_PASSES, count_parameters
 from ser.nn.emotion import EmotionModel

@@ -8,7 +8,7 @@ import safetensors
 import torch
 
 from ser.base.errors import SerError
-from ser.base.files import digest_file
+from ser.base.files import digest_file, parsing, require_regular
 from ser.base.hub import Repository, fetch
 from ser.base.log import logger
 from ser.base.record import Record, claim_training_folder, sole_run
@@ -48,17 +48,16 @@ def read_encoder(folder: Path, config: WhisperConfig) -> dict[str, torch.Tensor]
     theirs: dict[str, torch.Tensor] = {}
     spare = []
     for path in weight_files(folder):
-        try:
-            with safetensors.safe_open(path, framework="pt") as file:
-                for name in file.keys():  # noqa: SIM118  # it is no mapping
-                    if found := ENCODER.match(name):
-                        theirs[name[found.end() :]] = file.get_tensor(name).float()
-                    elif not LEFT_OUT.match(name):
-                        spare.append(name)
-        except (OSError, safetensors.SafetensorError) as error:
-            raise SerError(
-                f"{path}: no readable weights ({error}); expected safetensors; fetch it again"
-            ) from error
+        require_regular(path)
+        with (
+            parsing(path, "no readable weights", "expected safetensors; fetch it again"),
+            safetensors.safe_open(path, framework="pt") as file,
+        ):
+            for name in file.keys():  # noqa: SIM118  # it is no mapping
+                if found := ENCODER.match(name):
+                    theirs[name[found.end() :]] = file.get_tensor(name).float()
+                elif not LEFT_OUT.match(name):
+                    spare.append(name)
     _check_positions(folder, theirs.pop(POSITIONS, None))
     with torch.device("meta"):
         wanted = {name: t.shape for name, t in WhisperEncoder(config).state_dict().items()}

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired
 
-from ser.base.errors import SerError
-from ser.base.files import read_json
+from typing_extensions import TypedDict
+
+from ser.base.errors import SerError, shortened
+from ser.base.files import read_json, read_json_as
 from ser.base.record import read_record
 from ser.config.network import WhisperConfig
 from ser.config.schema import ImportConfig
@@ -17,6 +19,12 @@ SIZES = {  # of Whisper's config.json
     "num_heads": "encoder_attention_heads",
     "ffn_dim": "encoder_ffn_dim",
 }
+
+
+class _Index(TypedDict):
+    """``model.safetensors.index.json``: the file of each tensor."""
+
+    weight_map: NotRequired[dict[str, str]]
 
 
 def weight_files(folder: Path) -> list[Path]:
@@ -35,8 +43,14 @@ def weight_files(folder: Path) -> list[Path]:
             f"{whole}: no weights in this form ({found}); expected safetensors, the only form that "
             "is read; fetch model.safetensors of the same model"
         )
-    shards = read_json(index).get("weight_map", {})
-    files = [folder / name for name in sorted(set(shards.values()))]
+    shards = read_json_as(index, _Index, "the hub").get("weight_map", {})
+    names = sorted(set(shards.values()))
+    if outside := [name for name in names if Path(name).name != name]:
+        raise SerError(
+            f"{index}: '{shortened(outside[0])}' is no file of the folder; expected names alone; "
+            "fetch the model again"
+        )
+    files = [folder / name for name in names]
     lacking = [path.name for path in files if not path.exists()]
     if lacking or not files:
         raise SerError(

@@ -7,8 +7,9 @@ import pytest
 from pydantic import Field
 
 from ser.base.errors import SerError
-from ser.config.load import load_config, read_yaml
+from ser.config.load import load_config
 from ser.config.section import Section
+from ser.config.yaml_file import read_yaml
 
 
 class Cat(Section):

@@ -13,12 +13,13 @@ from ser.base.record import flatten
 from ser.config.baselines import FunctionalsConfig, WordsConfig
 from ser.config.cross import CrossConfig
 from ser.config.features import FbankConfig, load_features
-from ser.config.load import NAMED, load_config, read_yaml
+from ser.config.load import load_config
 from ser.config.network import TransformerConfig
 from ser.config.pretraining import encoders_needed, load_pretraining, needs_read_speech
 from ser.config.protocol import ProtocolConfig
 from ser.config.schema import BpeConfig, CountsConfig, LabelsConfig, PretrainConfig, SystemConfig
 from ser.config.systems import load_system, load_trained_system
+from ser.config.yaml_file import NAMED, read_yaml
 
 EGS = Path(ser.__file__).parents[1] / "egs"
 MODELS: dict[str, type[BaseModel]] = {

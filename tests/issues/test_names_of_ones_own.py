@@ -11,7 +11,7 @@ from corpora import plant_audio, plant_emodb
 from programs import Said, call
 from recipe_shell import ROOT, prepare
 
-from ser.config.load import read_yaml
+from ser.config.yaml_file import read_yaml
 from ser.corpus.parsers.emodb import EMOTIONS
 from ser.kaldi.data_dir import DataDir, read_data_dir
 

@@ -12,6 +12,7 @@ import re
 from pathlib import Path
 
 from ser.base.errors import Faults, SerError
+from ser.base.files import read_bytes
 from ser.corpus.parsers.parsing import named_files
 from ser.corpus.parsers.roots import find_root, holds
 from ser.corpus.utterance import EmotionCorpus, EmotionUtterance
@@ -91,10 +92,7 @@ def read_esd(root: Path) -> EmotionCorpus:
 
 def _read_texts(path: Path) -> dict[str, str]:
     """The sentence of each utterance: ``id<TAB>sentence<TAB>emotion``, or with blanks between."""
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError as error:
-        raise SerError(f"{path}: no such file; expected the speaker's sentences") from error
+    content = read_bytes(path)
     for encoding in ("utf-16",) if content.startswith(UTF_16) else ENCODINGS:
         try:
             text = content.decode(encoding)

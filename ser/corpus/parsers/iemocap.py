@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ser.base.errors import Faults, SerError
+from ser.base.files import read_bytes
 from ser.config.schema import CountsConfig, LabelsConfig
 from ser.corpus.parsers.roots import find_root, holds, is_of_the_system
 from ser.corpus.utterance import EmotionUtterance
@@ -158,7 +159,7 @@ def _lines(folder: Path) -> Iterator[tuple[Path, int, str]]:
     for path in sorted(folder.glob("*.txt")):
         if is_of_the_system(path):
             continue
-        content = path.read_bytes()
+        content = read_bytes(path)
         try:
             text = content.decode("utf-8")
         except UnicodeDecodeError:

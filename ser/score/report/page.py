@@ -10,6 +10,7 @@ from typing import Any
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
+from ser.base.files import parsing
 from ser.page.frame import render
 from ser.score.predictions.experiment import Predictions
 from ser.score.report.audio import Audio
@@ -52,7 +53,8 @@ def page(
 def stated_audio(html: str) -> Audio | None:
     """Where a page says that its audio lies: no other file tells."""
     found = _AUDIO.search(html)
-    stated: Audio | None = json.loads(found[1]) if found else None
+    with parsing("report.html", "no place of the audio in it", "run stage 6 again"):
+        stated: Audio | None = json.loads(found[1]) if found else None
     return stated
 
 

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from ser.base.errors import SerError
-from ser.base.files import read_json, read_text
+from ser.base.files import parsing, read_json, read_text
 from ser.base.record import read_record, rerun_hint
 from ser.config.load import validate
 from ser.corpus.fold_files import digest_folds, fold_names, read_fold
 from ser.score.report.schema import Audited
 
+REMEDY = "expected a JSON object with 'scope'; remove the line, it is for the curves alone"
 Curve = Sequence[Mapping[str, float]]
 """One run: the values of each epoch (``epoch``, ``emotion_loss``, ``seconds``, ...)."""
 
@@ -33,15 +34,13 @@ def read_curve(folder: Path) -> Curve:
         return []
     curve = []
     for number, line in enumerate(read_text(path).split("\n")[:-1], start=1):
-        try:
+        where = f"{path}:{number}"
+        with parsing(where, "not an entry of a training log", REMEDY):
             entry = json.loads(line)
-            if entry["scope"] == "epoch":
-                curve.append({name: value for name, value in entry.items() if name != "scope"})
-        except (json.JSONDecodeError, TypeError, KeyError) as error:
-            raise SerError(
-                f"{path}:{number}: not an entry of a training log; expected a JSON object with "
-                "'scope'; remove the line, it is for the curves alone"
-            ) from error
+            if entry.pop("scope") == "epoch":
+                if not all(isinstance(value, int | float) for value in entry.values()):
+                    raise TypeError("expected numbers alone")
+                curve.append(entry)
     return curve
 
 
@@ -100,7 +99,10 @@ def read_audit(exp_dir: Path) -> dict[str, Any] | None:
 def wall_time(folders: Iterable[Path]) -> dict[str, Any]:
     """Seconds of training of finished runs, summed, and how many runs these are."""
     paths = [path for folder in folders if (path := folder / "run.json").exists()]
-    seconds = sum(read_json(path)["notes"]["train_seconds"] for path in paths)
+    seconds = 0.0
+    for path in paths:
+        with parsing(path, "no seconds of training", "rerun stage 4 with --force"):
+            seconds += read_record(path.parent)["notes"]["train_seconds"]
     return {"num_runs": len(paths), "wall_seconds": round(seconds, 1)}
 
 
@@ -112,7 +114,7 @@ def read_published(
     found = {}
     for system in systems:
         folders = [exp_dir / system, *run_folders(exp_dir, system, seeds, folds)]
-        records = [read_json(path) for f in folders if (path := f / "run.json").exists()]
+        records = [read_record(f) for f in folders if (f / "run.json").exists()]
         sources = (record["notes"].get("published") for record in records)
         if source := next(filter(None, sources), None):
             found[system] = source

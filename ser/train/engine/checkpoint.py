@@ -4,22 +4,28 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated, Any, ClassVar
 
 import safetensors
 import safetensors.torch
 import torch
+from pydantic import ConfigDict, Field, TypeAdapter
 from torch import nn
+from typing_extensions import TypedDict
 
 from ser.base.errors import SerError
 from ser.base.files import (
     digest_file,
-    read_json,
+    parsing,
+    read_json_as,
     readable_by_umask,
     sync,
     whole_folder,
     write_json,
 )
+from ser.nn.weights import read_tensors
 
+Whole = Annotated[int, Field(ge=0, le=1 << 53)]
 STATE_FILES = ("model.safetensors", "optimizer.pt")
 
 
@@ -38,14 +44,23 @@ class Progress:
         num_processes: How many trained together.
     """
 
-    epoch: int = 0
-    step_in_epoch: int = 0
-    step: int = 0
+    __pydantic_config__: ClassVar = ConfigDict(extra="forbid")
+
+    epoch: Whole = 0
+    step_in_epoch: Whole = 0
+    step: Whole = 0
     sums: dict[str, float] = field(default_factory=dict)
-    seconds: float = 0.0
+    seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     selection_score: list[float] = field(default_factory=list)
-    log_bytes: int = 0
-    num_processes: int = 1
+    log_bytes: Whole = 0
+    num_processes: Annotated[int, Field(ge=1, le=1 << 16)] = 1
+
+
+class _Stored(TypedDict):
+    """``progress.json``."""
+
+    progress: dict[str, Any]
+    digests: dict[str, str]
 
 
 def save_weights(path: Path, model: nn.Module) -> None:
@@ -88,12 +103,7 @@ def load_weights(path: Path) -> dict[str, torch.Tensor]:
     Raises:
         SerError: The file is missing, was cut, or is no safetensors file.
     """
-    try:
-        return safetensors.torch.load_file(path)
-    except (OSError, safetensors.SafetensorError) as error:
-        raise SerError(
-            f"{path}: no readable weights ({error}); expected safetensors; rerun the training"
-        ) from error
+    return read_tensors(path, "rerun the training")
 
 
 def save_checkpoint(
@@ -138,13 +148,13 @@ def load_checkpoint(
     recover_checkpoint(folder)
     if not folder.exists():
         return None
-    stored = read_json(folder / "progress.json")
+    remedy = f"remove {folder} to train from the start"
+    stored = read_json_as(folder / "progress.json", _Stored, "a checkpoint")
     for name in STATE_FILES:
         path = folder / name
-        if not path.exists() or digest_file(path) != stored["digests"][name]:
+        if not path.is_file() or digest_file(path) != stored["digests"].get(name):
             raise SerError(
-                f"{path}: not what was written (SHA-256 differs); the file was damaged; "
-                f"remove {folder} to train from the start"
+                f"{path}: not what was written (SHA-256 differs); the file was damaged; {remedy}"
             )
     weights = load_weights(folder / "model.safetensors")
     own = {name: tensor.shape for name, tensor in model.state_dict().items()}
@@ -153,14 +163,27 @@ def load_checkpoint(
         wrong = min(n for n in own.keys() | given.keys() if own.get(n) != given.get(n))
         raise SerError(
             f"{folder}: holds another model: {wrong} is {_shape(given, wrong)}; expected "
-            f"{_shape(own, wrong)}; remove {folder} to train from the start"
+            f"{_shape(own, wrong)}; {remedy}"
         )
     model.load_state_dict(weights)
-    optimizer.load_state_dict(torch.load(folder / "optimizer.pt", weights_only=True))
-    progress = stored["progress"]
-    if "goodness" in progress:  # of version 0.1.0
-        progress["selection_score"] = progress.pop("goodness")
-    return Progress(**progress)
+    with parsing(folder / "optimizer.pt", "no state of this optimiser", remedy):
+        _load_optimizer(optimizer, folder / "optimizer.pt")
+    with parsing(folder / "progress.json", "not where a run can stand", remedy):
+        progress = stored["progress"]
+        if "goodness" in progress:  # of version 0.1.0
+            progress["selection_score"] = progress.pop("goodness")
+        return TypeAdapter(Progress).validate_python(progress)
+
+
+def _load_optimizer(optimizer: torch.optim.Optimizer, path: Path) -> None:
+    """Nothing of the file is executed; PyTorch itself does not look at the shapes."""
+    optimizer.load_state_dict(torch.load(path, weights_only=True))
+    for parameter, state in optimizer.state.items():
+        for name, value in state.items():
+            if isinstance(value, torch.Tensor) and value.dim() and value.shape != parameter.shape:
+                raise ValueError(
+                    f"{name} is {tuple(value.shape)}, its parameter {tuple(parameter.shape)}"
+                )
 
 
 def _shape(shapes: Mapping[str, torch.Size], name: str) -> str:

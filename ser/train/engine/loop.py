@@ -5,13 +5,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from itertools import islice
+from operator import gt
 from pathlib import Path
 
 import torch
 from torch import nn
 from tqdm import tqdm
 
-from ser.base.errors import StoppedError
+from ser.base.errors import SerError, StoppedError
 from ser.base.log import logger
 from ser.config.schema import OptimizerConfig, TrainingConfig
 from ser.data.batch import Batch
@@ -140,6 +141,14 @@ class Trainer:
         progress = load_checkpoint(self.checkpoint, self.model, self.stepper.optimizer)
         if progress is None:
             return Progress(num_processes=self.world.size)
+        most = self.training.max_epochs, self.steps_per_epoch, self.num_steps
+        if any(map(gt, (progress.epoch, progress.step_in_epoch, progress.step), most)):
+            raise SerError(
+                f"{self.checkpoint / 'progress.json'}: after step {progress.step}, "
+                f"{progress.step_in_epoch} of epoch {progress.epoch}; expected at most "
+                f"{self.num_steps}, {self.steps_per_epoch} of epoch {self.training.max_epochs}; "
+                f"remove {self.checkpoint} to train from the start"
+            )
         logger.info("%s: going on after step %s", self.folder, progress.step)
         if progress.num_processes != self.world.size:
             logger.warning(

@@ -26,7 +26,7 @@ class MetricsLogger:
         if writes:
             folder.mkdir(parents=True, exist_ok=True)
             self._stream = (folder / "train.jsonl").open("ab")
-            self._stream.truncate(log_bytes)
+            self._stream.truncate(min(log_bytes, self._stream.tell()))  # one that was lost is new
             self._stream.seek(0, os.SEEK_END)
             self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=step)
 
