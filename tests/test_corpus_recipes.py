@@ -128,6 +128,7 @@ def test_from_a_published_encoder(tree: Path) -> None:
         packed = call("pack", "exp/whisper/transformer_tl", "--out", "model", "--folds", "1")
         assert packed.status == 0, packed.err
         assert "openai/whisper-tiny.en" in (recipe / "model" / "README.md").read_text()
+        assert "Copyright (c) 2022 OpenAI" in (recipe / "model" / "NOTICE").read_text()
         exported = call("export", "model", "--out", "model.onnx", "--features-inside")
         assert exported.status == 0, exported.err
         told = [call("ser_predict", model, str(wav)) for model in ("model", "model.onnx")]

@@ -80,9 +80,8 @@ def serve(
     cache = (KEPT_SECONDS // 10, KEPT_SECONDS)
     with gradio.Blocks(title="ser", analytics_enabled=False, delete_cache=cache) as page:
         gradio.Markdown("# Speech emotion recognition\n\n" + limits)
-        sources = ["upload", "microphone"]
         heard = gradio.Audio(
-            sources=sources,
+            sources=["upload", "microphone"],
             type="filepath",
             label="Recording",
             elem_id="heard",
