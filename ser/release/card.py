@@ -3,12 +3,12 @@
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NotRequired
 
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from pydantic import Field
-from typing_extensions import NotRequired, TypedDict
+from typing_extensions import TypedDict
 
 from ser.base.errors import SerError
 from ser.base.files import digest_file, read_json_as
