@@ -6,6 +6,7 @@ is made again after a fault must be the same to the byte.
 
 import contextlib
 import json
+import os
 import shutil
 import tarfile
 from collections.abc import Iterator, Mapping
@@ -156,6 +157,7 @@ def still() -> Iterator[None]:
         write_json(path, {**values, **{key: "-" for key in OF_THE_CALL if key in values}})
 
     with (
+        patch.dict(os.environ, SLURM_CPUS_PER_TASK="1"),  # threads would not outlive a fork
         patch("ser.train.engine.loop.time", clock),
         patch("ser.base.record.write_json", write_record),
         patch("ser.base.record.git_commit", lambda: "0123456789ab"),

@@ -63,11 +63,9 @@ def damaged(reader: str, folder: str, names: str, maker: str, stage: int) -> lis
             ("a bit flipped", flipped, "was changed"),
         ):
             line = rf"^error: {folder}: {name} {said}; expected what stage {stage} wrote.*{again}"
-            rows.append(
-                Row(
-                    reader, f"{folder}/{name} {what}", fault(f"{folder}/{name}"), line, (), (maker,)
-                )
-            )
+            shown, made = f"{folder}/{name} {what}", fault(f"{folder}/{name}")
+            late = LATE.get(shown, "")
+            rows.append(Row(reader, shown, made, line, (), (maker,), xfail=late))
     record = f"{folder}/run.json"
     line = rf"^error: {folder}: not there or not whole \(no run.json\).*stage {stage}.*"
     rows.append(Row(reader, f"{record} gone", gone(record), line, (), (maker,), folder))
