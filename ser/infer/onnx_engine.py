@@ -8,6 +8,7 @@ from typing import Any
 
 from ser.base.errors import SerError
 from ser.infer.engine import Floats, Output, pad, parse_device
+from ser.infer.onnx_seal import check_seal, tell_unsealed
 from ser.infer.package import FORMAT, OnnxHeader, is_sealed
 
 HEADER = "ser"  # the key of our metadata
@@ -70,6 +71,7 @@ def load_onnx(path: Path, device: str, num_threads: int | None) -> tuple[OnnxHea
     kind, index = parse_device(device)
     if not path.is_file():
         raise SerError(f"{path}: no such file; expected an ONNX file of ser.bin.export")
+    sealed = check_seal(path)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     # Threads that wait do not spin: others may want their cores.
@@ -90,7 +92,10 @@ def load_onnx(path: Path, device: str, num_threads: int | None) -> tuple[OnnxHea
                 f"{path}: not a readable ONNX file ({reason}); fetch it again"
             ) from error
         raise
-    return _header(path, session.get_modelmeta().custom_metadata_map), session
+    metadata = session.get_modelmeta().custom_metadata_map
+    if not sealed:
+        tell_unsealed(path, metadata.keys() - {HEADER})
+    return _header(path, metadata), session
 
 
 def _header(path: Path, metadata: dict[str, str]) -> OnnxHeader:
