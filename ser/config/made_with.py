@@ -65,7 +65,7 @@ def require_bpe(bpe: Path, conf: Path) -> None:
         SerError: It is another one.
     """
     path = conf / "bpe.yaml"
-    if _same_recipe(bpe, conf):
+    if _same_recipe(bpe, conf) and path.exists():
         _require(bpe, 2, read_record(bpe)["config"], path, load_config(path, BpeConfig))
 
 

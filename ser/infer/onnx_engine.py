@@ -93,9 +93,10 @@ def load_onnx(path: Path, device: str, num_threads: int | None) -> tuple[OnnxHea
             ) from error
         raise
     metadata = session.get_modelmeta().custom_metadata_map
+    header = _header(path, metadata)
     if not sealed:
         tell_unsealed(path, metadata.keys() - {HEADER})
-    return _header(path, metadata), session
+    return header, session
 
 
 def _header(path: Path, metadata: dict[str, str]) -> OnnxHeader:
