@@ -85,6 +85,9 @@ def load_onnx(path: Path, device: str, num_threads: int | None) -> tuple[OnnxHea
         raise SerError(f"--device {device}: this onnxruntime has no {provider}; use cpu")
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=[(provider, place)])
+        metadata = session.get_modelmeta().custom_metadata_map
+    except UnicodeDecodeError as error:  # of the metadata
+        raise SerError(f"{path}: not a readable ONNX file ({error}); fetch it again") from error
     except Exception as error:  # onnxruntime's errors have no common class but this
         if type(error).__module__.startswith("onnxruntime"):
             reason = str(error).splitlines()[0]
@@ -92,7 +95,6 @@ def load_onnx(path: Path, device: str, num_threads: int | None) -> tuple[OnnxHea
                 f"{path}: not a readable ONNX file ({reason}); fetch it again"
             ) from error
         raise
-    metadata = session.get_modelmeta().custom_metadata_map
     header = _header(path, metadata)
     if not sealed:
         tell_unsealed(path, metadata.keys() - {HEADER})

@@ -52,9 +52,9 @@ def predict_all(runs: Sequence[FinetuneRun]) -> None:
     started = time.time()
     out = runs[0].exp_dir / "predictions"
     prepare_process(runs[0].num_threads, seed=0)
+    require(runs[0].feats, 1)  # of controls too, which are not resolved
     features = read_feature_dir(runs[0].feats)
     labels = load_config(runs[0].conf / "labels.yaml", LabelsConfig)
-    require(runs[0].feats, 1)  # of controls too, which are not resolved
     require_features(runs[0].feats, runs[0].conf)
     require_labels(runs[0].feats, labels, runs[0].conf / "labels.yaml")
     sources = [_source(run, labels, features) for run in runs]
