@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from ser.base.errors import SerError, reason_of, shortened
+from ser.base.errors import SerError, naming, reason_of, shortened
 
 MAX_TEXT_BYTES = 1 << 30  # a table of some million utterances
 MAX_JSON_BYTES = 256 << 20  # the record of some hundred thousand clips
@@ -42,8 +42,9 @@ def readable_by_umask(path: Path) -> Iterator[None]:
 def write_text(path: Path, text: str) -> None:
     """Writes a text file that is never seen half-written."""
     partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text, encoding="utf-8", newline="\n")
-    sync(partial)
+    with naming(path):
+        partial.write_text(text, encoding="utf-8", newline="\n")
+        sync(partial)
     partial.replace(path)
 
 

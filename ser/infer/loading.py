@@ -7,7 +7,7 @@ from typing import Any
 from ser.base.files import parsing, read_bytes
 from ser.base.hub import fetch, repository
 from ser.base.options import require_within
-from ser.base.record import MAX_THREADS, read_record
+from ser.base.record import MAX_THREADS, read_record, require_outputs
 from ser.config.features import FeaturesConfig, recorded_features
 from ser.config.protocol import ProtocolConfig
 from ser.config.schema import LabelsConfig, SystemConfig
@@ -18,6 +18,8 @@ from ser.infer.package import BPE, MANIFEST, PACKED, read_package
 from ser.text.bpe import MAX_MODEL_BYTES, Tokenizer
 
 FETCH = "fetch the model again"
+
+STAGE = 4  # which trains
 
 
 def load(
@@ -138,13 +140,13 @@ def read_run(folder: Path) -> Run:
     """What a finished run of stage 4 says of itself.
 
     Raises:
-        SerError: The folder holds none.
+        SerError: The folder holds none, or its files are not those that were written.
     """
     path = folder / "run.json"
     record = read_record(folder)
     remedy = "expected that of a run of stage 4; name another folder, or rerun stage 4 with --force"
     with parsing(path, "no record of a system and its features", remedy):
-        return Run(
+        run = Run(
             folder=folder,
             system=SystemConfig.model_validate(record["config"]["system"]),
             labels=LabelsConfig.of_record(record["config"]["labels"]),
@@ -154,3 +156,5 @@ def read_run(folder: Path) -> Run:
             identity=record["identity"],
             published=record["notes"].get("published"),
         )
+    require_outputs(folder, record, STAGE)
+    return run

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from ser.base.errors import SerError
 from ser.base.files import parse_json, parsing, read_bytes
 from ser.infer.engine import Floats, Output, pad, parse_device
+from ser.infer.onnx_seal import check_seal, tell_unsealed
 from ser.infer.package import FORMAT, OnnxHeader, first_wrong_key, is_sealed
 
 HEADER = "ser"  # the key of our metadata
@@ -73,6 +74,7 @@ def load_onnx(path: Path, device: str, num_threads: int | None) -> tuple[OnnxHea
     kind, index = parse_device(device)
     if not path.is_file():
         raise SerError(f"{path}: no such file; expected an ONNX file of ser.bin.export")
+    sealed = check_seal(path)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     # Threads that wait do not spin: others may want their cores.
@@ -87,8 +89,11 @@ def load_onnx(path: Path, device: str, num_threads: int | None) -> tuple[OnnxHea
     graph = read_bytes(path, MAX_BYTES)  # in memory it has no folder, whose files it could name
     with parsing(path, "not a readable ONNX file", "fetch it again"):
         session = onnxruntime.InferenceSession(graph, options, providers=[(provider, place)])
-    header = _header(path, session.get_modelmeta().custom_metadata_map)
+        metadata = session.get_modelmeta().custom_metadata_map
+    header = _header(path, metadata)
     _check_graph(path, header, session)
+    if not sealed:
+        tell_unsealed(path, metadata.keys() - {HEADER})
     return header, session
 
 

@@ -112,6 +112,12 @@ def load_network(
     with _Undrawn():
         network = build_system(system, num_emotions, vocab_size)
     tensors = read_tensors(weights, "fetch the model again")
+    wrong = [name for name, tensor in tensors.items() if not tensor.isfinite().all()]
+    if wrong:
+        raise SerError(
+            f"{weights}: {len(wrong)} of {len(tensors)} tensors are not finite ({wrong[0]} the "
+            "first); expected numbers; fetch the model again, or rerun the training"
+        )
     put_weights(network, tensors, str(weights))
     network.eval().to(device)
     accelerate(network)
