@@ -112,11 +112,3 @@ def test_a_rerun_makes_it_good(name: str, over: bool, reference: Undisturbed) ->
     tries = list(all_tries(name, over, reference))
     drawn = random.Random(name).sample(tries, min(DRAWN, len(tries)))
     assert not faults_of(name, over, reference, drawn)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("name", "over"), CASES, ids=NAMES)
-def test_every_write_in_turn(name: str, over: bool, reference: Undisturbed) -> None:
-    tries = list(all_tries(name, over, reference))
-    assert len(tries) > 5
-    assert not faults_of(name, over, reference, tries)

@@ -77,12 +77,6 @@ def test_killed_at_random(reference: Undisturbed) -> None:
     assert kill_often(reference, KILLS, seed=1) == (KILLS, [])
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", range(2, 6))
-def test_killed_at_random_often(reference: Undisturbed, seed: int) -> None:
-    assert kill_often(reference, 2 * KILLS, seed) == (2 * KILLS, [])
-
-
 def test_stopped_and_continued(reference: Undisturbed) -> None:
     begin_anew(reference)
     child = forked(STAGES)
