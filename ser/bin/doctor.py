@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from ser.base.errors import SerError, describe, run_program
-from ser.base.options import most_processes, require_within
 
 if TYPE_CHECKING:  # else only once the packages that it imports are known to be there
     from ser.doctor.asked import Asked
@@ -71,11 +70,6 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Checks, and prints: errors and warnings on standard error, what is asked for on the other."""
     args = parse_args()
-    require_within("--nj", args.nj, 1, most_processes())
-    if args.cmd == "local":
-        require_within("--jobs", args.jobs, 1, most_processes())
-    require_within("--ngpu", args.ngpu, 0, 1024)
-    require_within("--max-minutes", args.max_minutes, 0, 1e6)
     found, asked = look(args)
     errors = [finding for finding in found if finding.level == "error"]
     read_speech = not errors and asked is not None and asked.read_speech

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ser.base.errors import SerError
 from ser.base.names import CONFIGURATION
-from ser.base.options import whole_numbers
+from ser.base.options import most_processes, require_within, whole_numbers
 from ser.base.record import earlier_record, require
 from ser.config.baselines import FunctionalsConfig
 from ser.config.features import load_features, require_same_features
@@ -67,15 +67,13 @@ def _options(asked: Asked) -> Iterator[Check]:
             _refuse,
             f"--stage {asked.stage} --stop-stage {asked.stop_stage}: no range of the stages 0 to 6",
         )
-    for option, value, least in (
-        ("--nj", asked.nj, 1),
-        ("--jobs", asked.jobs, 1),
-        ("--ngpu", asked.ngpu, 0),
-    ):
-        if value is not None and value < least:
-            yield partial(_refuse, f"{option} {value}: expected {least} or more")
     if asked.conf.name != "conf" and (fault := CONFIGURATION.fault(asked.conf.name)):
         yield partial(_refuse, f"--conf {asked.conf}: {fault}")
+    most = most_processes()
+    yield partial(require_within, "--nj", asked.nj, 1, most)
+    # On a cluster they are other machines'.
+    yield partial(require_within, "--jobs", asked.jobs, 1, most if asked.cmd == "local" else 10_000)
+    yield partial(require_within, "--ngpu", asked.ngpu, 0, 1024)
     yield partial(whole_numbers, "--seeds", asked.seeds)
     yield partial(deadline_after, asked.max_minutes)
     yield partial(_gpus, asked)

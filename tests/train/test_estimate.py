@@ -133,4 +133,4 @@ def test_program_prints_and_refuses_in_one_line() -> None:
     assert (result.status, result.err) == (0, "")
     assert "on 4 H100" in result.out
     wrong = call("estimate", PAPER, "--hours", "0")
-    assert (wrong.status, wrong.err) == (1, "error: --hours 0.0: expected more than 0\n")
+    assert (wrong.status, wrong.err) == (1, "error: --hours 0: expected 0.001 to 1e+07\n")

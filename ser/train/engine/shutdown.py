@@ -8,6 +8,8 @@ from ser.base.errors import SerError
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
+MOST_MINUTES = 1_000_000  # two years
+
 
 def deadline_after(minutes: float | None) -> float | None:
     """``time.monotonic()`` in so many minutes; None for no limit.
@@ -17,9 +19,10 @@ def deadline_after(minutes: float | None) -> float | None:
     """
     if minutes is None:
         return None
-    if not minutes > 0:
+    if not 0 < minutes <= MOST_MINUTES:
         raise SerError(
-            f"--max-minutes {minutes:g}: expected more than 0; leave it out for no limit"
+            f"--max-minutes {minutes:g}: expected more than 0, at most {MOST_MINUTES}; "
+            "leave it out for no limit"
         )
     return time.monotonic() + 60 * minutes
 
