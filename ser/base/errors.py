@@ -1,24 +1,37 @@
 """The error that a user can cause, and how a program ends on it."""
 
 import contextlib
+import errno
 import os
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
+from ser.base.names import printable
 from ser.base.process import end_with_run_script
 
 MOST_TOLD = 20  # faults, a screenful
 MOST_IN_LINE = 5  # names in one line
+FULL = (errno.ENOSPC, errno.EDQUOT)  # a disk, or what one may take of it
 
 
 class SerError(Exception):
     """Something a user can cause and mend.
 
     The message is one line: ``<file or key>: <what is wrong, with the number>; <what was
-    expected>; <what to do>``; of several faults (``FaultsError``) a line for each.
+    expected>; <what to do>``; of several faults (``FaultsError``) a line for each. What a name in
+    it cannot show, as a line end, is escaped.
+
+    Args:
+        lines: Of the message.
     """
+
+    def __init__(self, *lines: str) -> None:
+        super().__init__(*map(printable, lines))
+
+    def __str__(self) -> str:
+        return "\n".join(self.args)
 
 
 class FaultsError(SerError):
@@ -31,10 +44,10 @@ class FaultsError(SerError):
     def __init__(self, lines: Sequence[str], report: Path | None = None) -> None:
         self.lines = lines
         more = len(lines) - MOST_TOLD
-        told = [f"{len(lines)} faults:", *lines[:MOST_TOLD]]
+        told = list(lines[:MOST_TOLD])
         if more > 0:
             told.append(f"and {more} more like them{f'; all are in {report}' if report else ''}")
-        super().__init__("\n  ".join(told))
+        super().__init__(f"{len(lines)} faults:", *(f"  {line}" for line in told))
 
 
 class Faults:
@@ -110,8 +123,20 @@ def describe(error: Exception) -> str:
     """One line for a person: our own messages as they are, the system's with the file."""
     if isinstance(error, OSError):
         # A full disk, a missing permission, a vanished file: the system's own words name it.
-        return f"{error.filename or 'input/output'}: {error.strerror or error}"
+        advice = "; free some room there and rerun" if error.errno in FULL else ""
+        return printable(f"{error.filename or 'input/output'}: {error.strerror or error}{advice}")
     return str(error)
+
+
+@contextlib.contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Gives an error of the system that names no file, as a full disk's, the one it is about."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno is not None:
+            error.filename = str(path)
+        raise
 
 
 @contextlib.contextmanager

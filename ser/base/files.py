@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ser.base.errors import SerError
+from ser.base.errors import SerError, naming
 
 
 def sync(path: Path) -> None:
@@ -34,8 +34,9 @@ def readable_by_umask(path: Path) -> Iterator[None]:
 def write_text(path: Path, text: str) -> None:
     """Writes a text file that is never seen half-written."""
     partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text, encoding="utf-8", newline="\n")
-    sync(partial)
+    with naming(path):
+        partial.write_text(text, encoding="utf-8", newline="\n")
+        sync(partial)
     partial.replace(path)
 
 

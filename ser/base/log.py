@@ -7,8 +7,48 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ser.base.errors import SerError, StoppedError, describe, is_first_process
+from ser.base.names import printable
 
 logger = logging.getLogger("ser")
+
+
+def _escape(record: logging.LogRecord) -> bool:
+    """Keeps names that a message is about from making another line of it."""
+    if isinstance(record.args, tuple):
+        record.args = tuple(
+            printable(str(value)) if isinstance(value, str | Path) else value
+            for value in record.args
+        )
+    return True
+
+
+logger.addFilter(_escape)
+
+
+class _LogFile(logging.FileHandler):
+    """A file whose disk may be full: this is told once, and is not why the program ends."""
+
+    is_whole = True
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  # logging's name
+        error = sys.exc_info()[1]
+        if isinstance(error, OSError):
+            self._tell(error)
+        else:
+            super().handleError(record)
+
+    def close(self) -> None:
+        """Closes the file, whether or not what waits in memory can be written."""
+        try:
+            super().close()
+        except OSError as error:
+            self._tell(error)
+
+    def _tell(self, error: OSError) -> None:
+        if self.is_whole:
+            self.is_whole = False
+            error.filename = error.filename or self.baseFilename
+            print(f"warning: {describe(error)}: the log is not whole", file=sys.stderr)
 
 
 def log_to_console(quiet: bool = False) -> None:
@@ -38,7 +78,7 @@ def log_to_file(path: Path) -> Iterator[None]:
     on request as well, and an unexpected error with its traceback.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handler = logging.FileHandler(path, encoding="utf-8")
+    handler = _LogFile(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     loggers = (logger, logging.getLogger("py.warnings"))
     for each in loggers:

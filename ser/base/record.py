@@ -209,11 +209,7 @@ def require(folder: Path, stage: int) -> dict[str, Any]:
             f"{stage}; run {rerun_hint(stage, folder)}"
         )
     record = read_record(folder)
-    if wrong := faults(folder, record.get("outputs", {})):
-        raise SerError(
-            f"{folder}: {'; '.join(wrong)}; expected what stage {stage} wrote; run "
-            f"{rerun_hint(stage, folder)}"
-        )
+    require_outputs(folder, record, stage)
     for name, identity in record["inputs"].items():
         upstream = recipe_of(folder) / name
         if (upstream / "run.json").exists():
@@ -225,6 +221,19 @@ def require(folder: Path, stage: int) -> dict[str, Any]:
                 )
             require(upstream, made["stage"])
     return record
+
+
+def require_outputs(folder: Path, record: Mapping[str, Any], stage: int) -> None:
+    """Holds a finished folder's files to what its record says that the stage wrote.
+
+    Raises:
+        SerError: One is missing, or is another one.
+    """
+    if wrong := faults(folder, record.get("outputs", {})):
+        raise SerError(
+            f"{folder}: {'; '.join(wrong)}; expected what stage {stage} wrote; run "
+            f"{rerun_hint(stage, folder)}"
+        )
 
 
 @contextlib.contextmanager

@@ -21,6 +21,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ser.base.errors import SerError, run_program
+from ser.base.names import printable
 from ser.infer.inputs import AudioInput, audio_inputs
 from ser.infer.loading import load
 from ser.infer.model import Model
@@ -107,7 +108,7 @@ def main() -> None:
         found = tqdm(_parts(model, inputs, args), unit=unit, disable=quiet)
     else:
         found = tqdm(_files(model, inputs), total=len(inputs), unit="file", disable=quiet)
-    width = max((len(str(one.path)) for one in inputs), default=0)
+    width = max((len(printable(str(one.path))) for one in inputs), default=0)
     with printer(args.format or FORMATS[0], model, sys.stdout, timed, path_width=width) as show:
         for one, result in found:
             if isinstance(result, SerError):
@@ -115,7 +116,8 @@ def main() -> None:
                 failed = True
             else:
                 if result.flag and not timed:
-                    print(f"warning: {one.path}: {_told(result.flag, args)}", file=sys.stderr)
+                    told = _told(result.flag, args)
+                    print(f"warning: {printable(str(one.path))}: {told}", file=sys.stderr)
                 show(result, one.utt)
     sys.exit(failed)
 
@@ -174,7 +176,7 @@ def _speech(model: Model, path: Path) -> Iterator[Result]:
         silent = False
         yield result
     if silent:
-        print(f"warning: {path}: no speech; no line", file=sys.stderr)
+        print(f"warning: {printable(str(path))}: no speech; no line", file=sys.stderr)
 
 
 def _listen(model: Model, args: argparse.Namespace) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ser.base.errors import SerError
+from ser.base.names import ENCODER
 from ser.config.baselines import ProbeConfig
 from ser.config.load import load_config, read_yaml
 from ser.config.schema import SCRATCH, ImportConfig, PretrainConfig, SystemConfig
@@ -14,8 +15,10 @@ def load_pretraining(conf: Path, name: str) -> PretrainConfig | ImportConfig:
     """``<conf>/pretrain/<name>.yaml``.
 
     Raises:
-        SerError: It is missing or wrong.
+        SerError: It is missing or wrong, or its name cannot be that of its folder.
     """
+    if fault := ENCODER.fault(name):
+        raise SerError(f"{conf / 'pretrain'}: {fault}")
     path = conf / "pretrain" / f"{name}.yaml"
     if not path.exists():
         known = sorted(p.stem for p in path.parent.glob("*.yaml"))

@@ -7,8 +7,9 @@ the YAML. Ranges are checked where a key is declared.
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
+from ser.base.names import CLASS, ENCODER, LABEL
 from ser.config.network import (
     PAPER_READOUT,
     CnnBlstmSaConfig,
@@ -19,6 +20,7 @@ from ser.config.network import (
 )
 from ser.config.section import Count, NotNegative, Positive, Probability, Section
 
+EncoderName = Annotated[str, AfterValidator(ENCODER.checked)]
 SCRATCH = "scratch"  # the ``init`` of a system that starts from no encoder
 
 
@@ -38,6 +40,9 @@ class LabelsConfig(Section):
     @model_validator(mode="after")
     def _each_label_once(self) -> "LabelsConfig":
         raw = [label for merged in self.classes.values() for label in merged] + self.exclude
+        wrong = [*map(CLASS.fault, self.classes), *map(LABEL.fault, raw)]
+        if any(wrong):
+            raise ValueError("; ".join(filter(None, wrong)))
         twice = sorted({label for label in raw if raw.count(label) > 1})
         if twice:
             raise ValueError(f"the labels {twice} stand twice; expected each corpus label once")
@@ -192,7 +197,7 @@ class PretrainConfig(Section):
     """
 
     encoder: EncoderConfig
-    init: str = SCRATCH
+    init: EncoderName = SCRATCH
     ctc: CtcConfig
     optimizer: OptimizerConfig
     training: TrainingConfig
@@ -245,7 +250,7 @@ class SystemConfig(Section):
         TransformerConfig | WhisperConfig | CnnBlstmSaConfig, Field(discriminator="type")
     ]
     readout: ReadoutConfig = PAPER_READOUT
-    init: str
+    init: EncoderName
     ctc_alpha: NotNegative
     ctc: CtcConfig
     optimizer: OptimizerConfig

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ser.base.errors import SerError
 from ser.base.log import logger
+from ser.base.names import SYSTEM
 from ser.config.baselines import FunctionalsConfig, ProbeConfig, WordsConfig
 from ser.config.load import load_config, read_yaml
 from ser.config.schema import SystemConfig
@@ -19,8 +20,10 @@ def load_system(conf: Path, name: str) -> AnySystem:
     """``conf/systems/<name>.yaml``, or else that of another of ``FOLDERS``.
 
     Raises:
-        SerError: There is none, or it is wrong.
+        SerError: There is none, it is wrong, or its name cannot be that of its folder in ``exp``.
     """
+    if fault := SYSTEM.fault(name):
+        raise SerError(f"{conf / FOLDERS[0]}: {fault}")
     folders = [*FOLDERS, *RENAMED]
     paths = [conf / folder / f"{name}.yaml" for folder in folders]
     path = next((path for path in paths if path.exists()), None)

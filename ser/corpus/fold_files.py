@@ -6,17 +6,13 @@ from typing import Any
 
 from ser.base.errors import SerError
 from ser.base.files import digest_file, digest_json
+from ser.base.names import FOLD
 from ser.base.options import distinct_words
 from ser.base.record import first_difference, require, rerun_hint
 from ser.kaldi.table import Table, read_table, write_table
 
 TRAIN, VALID, TEST = "train", "valid", "test"
 DIGEST_DIGITS = 16  # of a fold list's SHA-256, as prediction tables name it
-
-
-def is_fold_name(name: str) -> bool:
-    """Whether a name of a speaker, session or scene can name a fold, and so files and folders."""
-    return name.split() == [name] and "/" not in name and set(name) != {"."}
 
 
 def write_folds(folder: Path, folds: Mapping[str, Table]) -> None:
@@ -26,11 +22,8 @@ def write_folds(folder: Path, folds: Mapping[str, Table]) -> None:
         SerError: A name cannot be that of a file.
     """
     for name, parts in folds.items():
-        if not is_fold_name(name):
-            raise SerError(
-                f"'{name}': the name of a fold; expected a word without slashes; rename the "
-                "speaker, session or scene"
-            )
+        if fault := FOLD.fault(name):
+            raise SerError(f"{fault}: it is that of a speaker, session or scene")
         write_table(folder / f"fold{name}", parts)
 
 

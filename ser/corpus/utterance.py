@@ -13,6 +13,7 @@ from ser.audio.reading import measure_durations
 from ser.base.errors import Faults, SerError
 from ser.base.files import digest_file, write_text
 from ser.base.log import logger
+from ser.base.names import LABEL, SESSION, SPEAKER, UTTERANCE, is_line, printable
 from ser.config.schema import LabelsConfig
 from ser.corpus.segments import Clip
 from ser.kaldi.data_dir import write_data_dir
@@ -112,6 +113,26 @@ def without_copies(utterances: Iterable[EmotionUtterance]) -> list[EmotionUttera
     return list(found.values())
 
 
+def check_names(utterances: Iterable[EmotionUtterance]) -> None:
+    """Holds what becomes files, columns and lines to what can be one.
+
+    Raises:
+        SerError: Ids, speakers, sessions, labels or attributes cannot.
+    """
+    faults = Faults()
+    for u in utterances:
+        names = ((UTTERANCE, u.utt), (SPEAKER, u.spk), (SESSION, u.session), (LABEL, u.label))
+        wrong = [fault for kind, name in names if (fault := kind.fault(name))]
+        for table, value in u.attributes.items():
+            if not is_line(value):
+                wrong.append(
+                    f"{table} has '{value}'; expected a value without tabs and line ends; mend it"
+                )
+        for fault in wrong:
+            faults.add(SerError(f"{u.wav}: {u.utt}: {fault}"))
+    faults.raise_any()
+
+
 def check_labels(utterances: Iterable[EmotionUtterance], labels: LabelsConfig) -> None:
     """Holds a corpus to the label map.
 
@@ -151,6 +172,7 @@ def choose(
             utterance.
     """
     found = unique(utterances)
+    check_names(found.values())
     check_labels(found.values(), labels)
     reasons = dict(excluded)
     for utt, u in found.items():
@@ -240,7 +262,7 @@ def _genders(utterances: Iterable[EmotionUtterance]) -> dict[str, str]:
 
 def write_exclusions(folder: Path, reasons: Mapping[str, str]) -> None:
     """Lists what was left out in ``excluded.tsv`` and says how many for each reason."""
-    lines = (f"{utt}\t{reasons[utt]}\n" for utt in sorted(reasons))
+    lines = (f"{utt}\t{printable(reasons[utt])}\n" for utt in sorted(reasons))
     write_text(folder / "excluded.tsv", "utt\treason\n" + "".join(lines))
     kinds = Counter(reason.partition(":")[0] for reason in reasons.values())
     for reason, count in sorted(kinds.items()):

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from ser.base.errors import SerError
+from ser.base.names import CONFIGURATION
 from ser.base.options import whole_numbers
 from ser.base.record import read_record, require
 from ser.config.baselines import FunctionalsConfig
@@ -57,7 +58,7 @@ def _told(make: Callable[[Asked], Iterator[Check]], asked: Asked) -> list[Check]
 
 
 def _refuse(message: str) -> None:
-    raise SerError(message)
+    raise SerError(*message.split("\n"))
 
 
 def _options(asked: Asked) -> Iterator[Check]:
@@ -73,6 +74,8 @@ def _options(asked: Asked) -> Iterator[Check]:
     ):
         if value is not None and value < least:
             yield partial(_refuse, f"{option} {value}: expected {least} or more")
+    if asked.conf.name != "conf" and (fault := CONFIGURATION.fault(asked.conf.name)):
+        yield partial(_refuse, f"--conf {asked.conf}: {fault}")
     yield partial(whole_numbers, "--seeds", asked.seeds)
     yield partial(deadline_after, asked.max_minutes)
     yield partial(_gpus, asked)

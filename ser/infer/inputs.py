@@ -33,7 +33,8 @@ def audio_inputs(inputs: Sequence[str]) -> tuple[list[AudioInput], list[SerError
     """The audio files that some inputs name, in their order; those of a folder sorted.
 
     Returns:
-        The files, and what is wrong with folders that cannot be looked into.
+        The files, and what is wrong with folders that cannot be looked into and with lines that
+        name no file.
 
     Raises:
         SerError: A folder holds no audio, a ``wav.scp`` holds a command or no paths, or ``-`` is
@@ -52,7 +53,9 @@ def audio_inputs(inputs: Sequence[str]) -> tuple[list[AudioInput], list[SerError
             found += map(AudioInput, paths)
             faults += hidden
         elif path.suffix == ".scp":
-            found += _listed(path)
+            listed, wrong = _listed(path)
+            found += listed
+            faults += wrong
         else:
             found.append(AudioInput(path))
     return found, faults
@@ -106,13 +109,13 @@ def _may_be_audio(path: Path) -> bool:
         return False
 
 
-def _listed(path: Path) -> list[AudioInput]:
+def _listed(path: Path) -> tuple[list[AudioInput], list[SerError]]:
     """The lines ``id path`` of a ``wav.scp``, in whatever order; blanks or a tab in between."""
     try:
         text = path.read_text(encoding="utf-8", errors="surrogateescape")  # of file names
     except OSError as error:
         raise SerError(f"{describe(error)}; expected a list of 'id path' lines") from error
-    found = []
+    found, faults = [], []
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
@@ -124,7 +127,11 @@ def _listed(path: Path) -> list[AudioInput]:
                 f"{path}:{number}: a command, '{rest[0]}'; commands are not run here; expected "
                 "audio files"
             )
+        if "\0" in rest[0]:
+            fault = f"{path}:{number}: '{rest[0]}'; expected a path, which holds no NUL"
+            faults.append(SerError(f"{fault}; mend the line"))
+            continue
         found.append(AudioInput(Path(rest[0]), utt))
-    if not found:
+    if not found and not faults:
         raise SerError(f"{path}: 0 lines; expected 'id path' lines; write some")
-    return found
+    return found, faults

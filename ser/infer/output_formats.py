@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator
 from typing import Any, Protocol, TextIO
 
+from ser.base.names import printable
 from ser.infer.model import Model
 from ser.infer.result import Result
 
@@ -73,7 +74,7 @@ def printer(
             cells += [f"{value:.{digits}f}" for value in result.posteriors.values()]
             cells += [] if result.words is None else [result.words]
             cells += [] if latency_ms is None else [f"{latency_ms:.1f}"]
-            text = printable(_line(cells, form, widths), out.encoding)
+            text = _line([printable(cell, out.encoding) for cell in cells], form, widths)
         print(text, file=out, flush=True)
 
     yield show
@@ -81,19 +82,15 @@ def printer(
 
 def _line(cells: list[str], form: str, widths: list[int]) -> str:
     if form == "tsv":
-        return "\t".join(cell.replace("\t", " ").replace("\n", " ") for cell in cells)
+        return "\t".join(cells)
     return "  ".join(map(str.ljust, cells, widths)).rstrip()
-
-
-def printable(text: str, encoding: str = "utf-8") -> str:
-    """Text that the encoding can write; what it cannot, as in odd file names, is escaped."""
-    return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def _json_text(value: Any, out: TextIO, indent: int | None = None) -> str:
     """JSON that the stream can write; with all escaped where it could not write some of it."""
-    text = json.dumps(value, indent=indent, ensure_ascii=False)
-    return text if printable(text, out.encoding) == text else json.dumps(value, indent=indent)
+    text = json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
+    line = text.replace("\n", "")  # which are those of the indentation
+    return text if printable(line, out.encoding) == line else json.dumps(value, indent=indent)
 
 
 def as_json(

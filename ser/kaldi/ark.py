@@ -14,7 +14,7 @@ import kaldiio
 import numpy as np
 import numpy.typing as npt
 
-from ser.base.errors import SerError
+from ser.base.errors import SerError, naming
 from ser.base.files import sync
 
 Matrix = npt.NDArray[np.float32]
@@ -83,8 +83,8 @@ class ArkWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._ark.close()
-        self._scp.close()
+        with naming(self._ark_path), self._scp, self._ark:
+            pass  # closes both, the second also where what waits for the first finds no room
 
     def write(self, utt: str, feats: Matrix) -> None:
         """Appends one matrix (T, F)."""
@@ -94,11 +94,12 @@ class ArkWriter:
         """Appends one matrix that was encoded before, maybe by another process."""
         key = f"{utt} ".encode()
         start = self._ark.tell() + len(key)
-        self._ark.write(key)
-        self._ark.write(encoded)
-        self._ark.flush()
-        self._scp.write(f"{utt} {num_frames} {start}\n")
-        self._scp.flush()
+        with naming(self._ark_path):
+            self._ark.write(key)
+            self._ark.write(encoded)
+            self._ark.flush()
+            self._scp.write(f"{utt} {num_frames} {start}\n")
+            self._scp.flush()
         self.num_frames[utt] = num_frames
 
     def finish(self) -> dict[str, str]:

@@ -1,15 +1,18 @@
 """Kaldi data directories: validated whenever they are read or written."""
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ser.base.errors import SerError
 from ser.base.files import digest_file, digest_json
+from ser.base.names import CLASS, SPEAKER, UTTERANCE, is_line
 from ser.base.record import require, rerun_hint
 from ser.kaldi.table import Table, c_order, invert, read_table, same_ids, write_table
 
+VOTES = re.compile(r"([^\s=]+=[^\s=]+( |$))*")  # ser.score.audit.agreement.parse_votes reads them
 REQUIRED = ("wav.scp", "text", "utt2spk", "spk2utt", "utt2dur")
 NO_WORDS = frozenset(("<s>", "</s>", "#0"))  # Kaldi's own symbols
 
@@ -131,10 +134,10 @@ def speaker_fault(utt2spk: Table) -> str:
 
 def _check_values(path: Path, table: Table) -> None:
     """Ids are words; values are lines, and of the form that Kaldi asks of this table."""
-    is_right, expected = VALUES.get(path.name, (_is_line, "one line"))
+    is_right, expected = VALUES.get(path.name, (is_line, "one line without tabs"))
     for key, value in table.items():
-        if not _is_word(key):
-            raise SerError(f"{path}: the id '{key}' holds a blank; expected one word; rename it")
+        if fault := UTTERANCE.fault(key):
+            raise SerError(f"{path}: {fault}")
         if not is_right(value):
             raise SerError(
                 f"{path}: {key} has {value!r}; expected {expected}; mend the corpus and rerun "
@@ -142,17 +145,10 @@ def _check_values(path: Path, table: Table) -> None:
             )
 
 
-def _is_line(value: str) -> bool:
-    return "\n" not in value and "\r" not in value
-
-
-def _is_word(value: str) -> bool:
-    return value.split() == [value]
-
-
 def _is_transcript(value: str) -> bool:
     words = value.split(" ")
-    return value == "" or (all(map(_is_word, words)) and NO_WORDS.isdisjoint(words))
+    one_each = all(word.split() == [word] for word in words)
+    return value == "" or (one_each and is_line(value) and NO_WORDS.isdisjoint(words))
 
 
 def _is_positive(number: str) -> bool:
@@ -165,14 +161,19 @@ def _is_positive(number: str) -> bool:
 # What Kaldi asks of a value, and the words for it.
 VALUES: dict[str, tuple[Callable[[str], bool], str]] = {
     "wav.scp": (
-        lambda value: value.strip() == value != "" and value[0] != "~" and _is_line(value),
-        "the path of an audio file, without ~",
+        lambda value: value.strip() == value != "" and value[0] != "~" and is_line(value),
+        "the path of an audio file, without ~ and characters that are not shown",
     ),
     "text": (_is_transcript, "words parted by single blanks, without <s>, </s> and #0"),
-    "utt2spk": (_is_word, "a speaker, one word"),
+    "utt2spk": (SPEAKER.fits, "a speaker, one word"),
     "utt2dur": (_is_positive, "seconds above 0"),
     "utt2num_frames": (lambda value: value.isdecimal() and int(value) > 0, "frames above 0"),
     "spk2gender": (lambda value: value in ("f", "m"), "f or m"),
+    "utt2emo": (CLASS.fits, "a class"),
+    "utt2votes": (
+        lambda value: VOTES.fullmatch(value) is not None,
+        "votes such as E1=ang E2=neu,sad",
+    ),
 }
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import sentencepiece
 
-from ser.base.errors import SerError
+from ser.base.errors import SerError, naming
 from ser.base.files import whole_folder
 from ser.base.log import logger
 from ser.base.record import Record
@@ -170,6 +170,7 @@ def write_bpe(record: Record, transcripts: Iterable[str], config: BpeConfig, whe
         return
     model = train_bpe(transcripts, config, where)
     with whole_folder(record.folder) as folder:
-        (folder / "bpe.model").write_bytes(model)
+        with naming(record.folder / "bpe.model"):
+            (folder / "bpe.model").write_bytes(model)
         replace(record, folder=folder).finish(num_pieces=config.num_pieces)
     logger.info("%s: %s pieces", record.folder, config.num_pieces)

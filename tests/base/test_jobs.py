@@ -85,7 +85,7 @@ def test_whatever_befalls_one_the_others_go_on(num_jobs: int, tmp_path: Path) ->
     assert endings[0] == endings[7] == Ending()
     assert [str(endings[i].reason) for i in (3, 4, 5)] == [
         "a.yaml: wrong",
-        "a.ark: No space left on device",
+        "a.ark: No space left on device; free some room there and rerun",
         "stopped",
     ]
     assert str(endings[1].reason).startswith("its process was killed by SIGKILL")

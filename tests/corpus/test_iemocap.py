@@ -155,9 +155,9 @@ def test_what_lies_beside_the_evaluations_is_not_read(tmp_path: Path) -> None:
         (turn("Ses01F_impro01_X000"), ":3: 'Ses01F_impro01_X000' is no turn of IEMOCAP"),
         (turn(FIRST) + "\n" + turn(FIRST), f":6: {FIRST} stands twice"),
         (turn(FIRST).replace("\t", " "), ":3: '[6.2901 - 8.2357] Ses01F"),
-        (turn(FIRST).replace("3.0000", "high"), ":3: '[6.2901 - 8.2357]\tSes01F"),
-        (turn(FIRST).replace(", 2.0000", ""), ":3: '[6.2901 - 8.2357]\tSes01F"),
-        (turn(FIRST).replace("3.0000", "3.0.0"), ":3: '[6.2901 - 8.2357]\tSes01F"),
+        (turn(FIRST).replace("3.0000", "high"), ":3: '[6.2901 - 8.2357]\\tSes01F"),
+        (turn(FIRST).replace(", 2.0000", ""), ":3: '[6.2901 - 8.2357]\\tSes01F"),
+        (turn(FIRST).replace("3.0000", "3.0.0"), ":3: '[6.2901 - 8.2357]\\tSes01F"),
     ],
 )
 def test_malformed_evaluations_are_named(tmp_path: Path, line: str, message: str) -> None:

@@ -173,8 +173,14 @@ def test_a_fifo_is_no_audio(tmp_path: Path, recording: Path) -> None:
             {"segments": "a-1 rec 0.5 0.50001\nb-1 rec 0 1\n"},
             r"from 0.5 to 0.50001 s \(a-1\) of 1.00 s at 16000 Hz has 0 samples",
         ),
-        ({"utt2session": "a-1 ..\nb-1 1\n"}, "utt2session: a-1 has '..'; expected a word without"),
-        ({"utt2session": "a-1\nb-1 1\n"}, "utt2session: a-1 has ''; expected a word without"),
+        (
+            {"utt2session": "a-1 ..\nb-1 1\n"},
+            "utt2session: a-1: the session '..' is no name of a file",
+        ),
+        (
+            {"utt2session": "a-1\nb-1 1\n"},
+            "utt2session: a-1: the session is empty; expected a name",
+        ),
         (
             {
                 "utt2spk": "B-1 B\nb-1 b\n",
@@ -183,7 +189,7 @@ def test_a_fifo_is_no_audio(tmp_path: Path, recording: Path) -> None:
             },
             "utt2spk: the speakers B and b; expected names that differ in more than case",
         ),
-        ({"utt2spk": "a-1 a\nb-1 b-1/\n"}, "utt2spk: b-1 has 'b-1/'; expected a word without"),
+        ({"utt2spk": "a-1 a\nb-1 b-1/\n"}, "utt2spk: b-1: the speaker 'b-1/' is no name of a file"),
         ({"spk2gender": "a x\nb m\n"}, "spk2gender: a has 'x'; expected f or m; mend the table"),
         ({"segments": "a-1 rec 0.9 1\nb-1 no 0 1\n"}, "segments: b-1 has 'no 0 1'"),
         ({"segments": "a-1 rec 0.9 x\nb-1 rec 0 1\n"}, "segments: a-1 has 'rec 0.9 x'"),

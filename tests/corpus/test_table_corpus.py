@@ -134,7 +134,7 @@ def test_a_value_of_two_lines_is_refused_at_once(tmp_path: Path) -> None:
         prepare_table(table, tmp_path / "data", LABELS)
     said = str(error.value)
     assert said.startswith(
-        f"{tmp_path}/data/utt2scene: s-1 has 'kitchen\\rdoor'; expected one line"
+        f"{tmp_path}/1.wav: s-1: utt2scene has 'kitchen\\rdoor'; expected a value without tabs"
     )
     assert not (tmp_path / "data").exists()
 
@@ -162,11 +162,15 @@ def test_a_value_of_two_lines_is_refused_at_once(tmp_path: Path) -> None:
             "t.csv:2: not a table (',' expected after '\"'); expected quotes in pairs",
         ),
         ("t.csv", "path,label,speaker\n", "t.csv: 0 rows below the header; expected one for each"),
-        ("t.csv", "path,label,speaker\n1.wav,joy,/\n", "t.csv:2: the speaker '/'; expected a name"),
+        (
+            "t.csv",
+            "path,label,speaker\n1.wav,joy,/\n",
+            "t.csv:2: the speaker is empty; expected a name",
+        ),
         (
             "t.csv",
             "path,label,speaker,session\n1.wav,joy,s,..\n",
-            "t.csv:2: the session '..'; expected a name",
+            "t.csv:2: the session '..' is no name of a file; expected a word",
         ),
         (
             "t.csv",

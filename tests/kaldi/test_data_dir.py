@@ -118,7 +118,7 @@ def test_a_word_is_a_word(tmp_path: Path) -> None:
     for name, table in broken.items():
         if name != "spk2gender":
             table["s1-a b"] = table.pop("s1-a")
-    with pytest.raises(SerError, match="the id 's1-a b' holds a blank"):
+    with pytest.raises(SerError, match="the utterance 's1-a b' holds a blank"):
         write_data_dir(tmp_path, broken)
 
 

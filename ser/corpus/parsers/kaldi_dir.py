@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ser.base.errors import Faults, SerError, first_few
 from ser.base.log import logger
-from ser.corpus.fold_files import is_fold_name
+from ser.base.names import SESSION, SPEAKER, Name, is_line
 from ser.corpus.parsers.parsing import GENDERS, likeness
 from ser.corpus.pipes import is_pipe
 from ser.corpus.segments import Clip
@@ -55,8 +55,8 @@ def read_kaldi_dir(folder: Path) -> EmotionCorpus:
     for name, table in tables.items():
         _same_ids(folder, name, table, spk_of)
     texts, sessions = tables.get("text", {}), tables.get("utt2session", spk_of)
-    _check_names(folder / "utt2spk", spk_of)
-    _check_names(folder / "utt2session", sessions)
+    _check_names(folder / "utt2spk", spk_of, SPEAKER)
+    _check_names(folder / "utt2session", sessions, SESSION)
     _check_case(folder / "utt2spk", spk_of)
     name_of = _ids(folder / "utt2spk", spk_of)
     gender_of = _genders(folder / "spk2gender")
@@ -134,15 +134,11 @@ def _same_ids(folder: Path, name: str, ids: Iterable[str], utts: Table) -> None:
     same_ids(folder / name, ids, folder / "utt2spk", utts, "mend the tables")
 
 
-def _check_names(path: Path, names: Table) -> None:
+def _check_names(path: Path, names: Table, kind: Name) -> None:
     faults = Faults()
     for utt, name in names.items():
-        if not is_fold_name(name):
-            fault = SerError(
-                f"{path}: {utt} has '{name}'; expected a word without slashes, since it may name a "
-                "fold; mend the table"
-            )
-            faults.add(fault)
+        if fault := kind.fault(name):
+            faults.add(SerError(f"{path}: {utt}: {fault}"))
     faults.raise_any()
 
 
@@ -184,6 +180,11 @@ def _check_sources(path: Path, recordings: Table) -> None:
                 raise SerError(
                     f"{path}: nothing behind {recording}; expected an audio file, <ark>:<offset>, "
                     "or a command that ends in |; mend the line"
+                )
+            if not is_line(source):
+                raise SerError(
+                    f"{path}: {recording} has '{source}'; expected the path of a file, without "
+                    "characters that are not shown; mend the line"
                 )
             place_in_ark(source)
     faults.raise_any()

@@ -15,7 +15,7 @@ from pathlib import Path
 from ser.base.errors import Faults, SerError
 from ser.base.files import read_text
 from ser.base.log import logger
-from ser.corpus.fold_files import is_fold_name
+from ser.base.names import SESSION, SPEAKER
 from ser.corpus.parsers.cells import (
     NO_VALUE,
     RowError,
@@ -164,12 +164,9 @@ def _utterance(path: Path, row: Mapping[str, str], shared: Path) -> EmotionUtter
         raise RowError(f"the gender '{row['gender']}'; expected f or m, or nothing; mend it")
     speaker = speaker_word(row["speaker"])
     session = one_word(row.get("session") or speaker)
-    for column, word in (("speaker", speaker), ("session", session)):
-        if not is_fold_name(word):
-            raise RowError(
-                f"the {column} '{row[column]}'; expected a name, since it may name a fold; rename "
-                "it"
-            )
+    for kind, word in ((SPEAKER, speaker), (SESSION, session)):
+        if fault := kind.fault(word):
+            raise RowError(fault)
     source = slashed(row["path"])
     if source.is_absolute():
         source = source.relative_to(shared)

@@ -1,7 +1,6 @@
 """What stage 5 wrote of one system, seed and held-out fold, validated."""
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,15 +8,13 @@ from pathlib import Path
 from ser.base.errors import SerError
 from ser.base.files import read_text
 from ser.base.record import rerun_hint
+from ser.kaldi.data_dir import VOTES
 
 STAGE = 5
 FIRST_COLUMNS = ("utt", "spk", "session", "fold_list", "ref", "hyp")
 POSTERIOR_PREFIX = "post_"
 POSTERIOR_TOLERANCE = 1e-3
 ROUNDING = 1.5e-6  # tables have six digits
-VOTES = re.compile(
-    r"([^\s=]+=[^\s=]+( |$))*"
-)  # as ser.score.audit.agreement.parse_votes reads them
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,7 @@ class Distributed:
         told = [*outcome, *failure]
         distributed.broadcast_object_list(told)
         if told[1] is not None:
-            raise SharedError(str(told[1]))
+            raise SharedError(*str(told[1]).split("\n"))
         return told[0]  # type: ignore[return-value]  # what the first process returned
 
     def error(self, message: str) -> SerError:

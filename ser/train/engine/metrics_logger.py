@@ -8,6 +8,7 @@ from types import TracebackType
 
 from torch.utils.tensorboard import SummaryWriter
 
+from ser.base.errors import naming
 from ser.base.log import logger
 
 
@@ -49,8 +50,9 @@ class MetricsLogger:
             return
         numbers = {name: float(f"{value:.6g}") for name, value in values.items()}
         entry = {"scope": scope, "epoch": epoch, "step": step, **numbers}
-        self._stream.write(json.dumps(entry).encode() + b"\n")
-        self._stream.flush()
+        with naming(Path(self._stream.name)):
+            self._stream.write(json.dumps(entry).encode() + b"\n")
+            self._stream.flush()
         for name, value in numbers.items():
             self._board.add_scalar(f"{scope}/{name}", value, step)
         if scope == "epoch":

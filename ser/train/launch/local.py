@@ -62,7 +62,7 @@ def finetune_all(runs: Sequence[FinetuneRun], num_jobs: int) -> None:
             if deadline and time.monotonic() > deadline:
                 break
     if failures:
-        raise SerError(failure_report(failures, len(unfinished)))
+        raise SerError(*failure_report(failures, len(unfinished)))
     if display.num_finished < len(unfinished):
         raise StoppedError(
             f"stopped with {display.num_finished} of {len(unfinished)} runs finished; rerun the "
@@ -152,9 +152,10 @@ def describe_failure(run: FinetuneRun, reason: str, *logs: Path) -> str:
     return "\n".join(lines)
 
 
-def failure_report(failures: Sequence[str], num_runs: int) -> str:
-    """What is said at the end of runs that failed, each described."""
-    return "\n".join([f"{len(failures)} of {num_runs} runs failed; {RERUN}:", *failures])
+def failure_report(failures: Sequence[str], num_runs: int) -> list[str]:
+    """The lines that are said at the end of runs that failed, each described."""
+    lines = (line for failure in failures for line in failure.split("\n"))
+    return [f"{len(failures)} of {num_runs} runs failed; {RERUN}:", *lines]
 
 
 class Display:

@@ -152,7 +152,7 @@ def run_on_slurm(job: SlurmJob) -> None:
     if status:
         error = StoppedError if status == STOPPED_STATUS else SerError
         said = f"{output}: job {number} ended with status {status}; expected 0; the end of it:"
-        raise error("\n".join([said, *last_lines(output)]))
+        raise error(said, *last_lines(output))
 
 
 def finetune_on_slurm(
@@ -207,4 +207,4 @@ def finetune_on_slurm(
         reason = f"task {number}_{task} left it unfinished ({states.get(task, 'unknown state')})"
         failures.append(describe_failure(run, reason, run.folder / "train.log", output))
     if failures:
-        raise SerError(failure_report(failures, len(unfinished)))
+        raise SerError(*failure_report(failures, len(unfinished)))
