@@ -111,6 +111,7 @@ def build(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_bpe(Record(BPE, 2, bpe.model_dump(), {}), WORDS.values(), bpe, Path("text"))
     write_config(CONF / "labels.yaml", LABELS)
     write_config(CONF / "fbank.yaml", FBANK)
+    write_config(CONF / "bpe.yaml", bpe)
     write_folds_of(PROTOCOL)
     training = training_config(batch_size_utts=6, max_epochs=3)
     encoder = encoder_config(num_blocks=1)

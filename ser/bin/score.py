@@ -11,6 +11,9 @@ from ser.base.errors import run_program
 from ser.base.files import write_json, write_text
 from ser.base.options import distinct_words
 from ser.base.record import require
+from ser.config.load import load_config
+from ser.config.made_with import require_features, require_labels
+from ser.config.schema import LabelsConfig
 from ser.corpus.fold_files import choose_folds, fold_names
 from ser.data.wordless import trainable_systems
 from ser.kaldi.table import read_table
@@ -57,6 +60,10 @@ def main() -> None:
     args = parse_args()
     systems = distinct_words("--systems", args.systems)
     if args.feats:
+        if (args.feats / "run.json").exists():  # else they were made room of
+            path = args.conf / "labels.yaml"
+            require_features(args.feats, args.conf)
+            require_labels(args.feats, load_config(path, LabelsConfig), path)
         systems = trainable_systems(args.conf, systems, args.feats)
     seeds = distinct_words("--seeds", args.seeds)
     folds = choose_folds(args.exp_dir / "folds", args.folds)

@@ -6,13 +6,17 @@ from pathlib import Path
 
 from ser.base.errors import SerError
 from ser.base.files import digest_json, read_json
-from ser.base.log import logger
-from ser.base.record import first_difference, read_record, require, rerun_hint
-from ser.config.features import load_features
+from ser.base.record import first_difference, require
 from ser.config.load import load_config
+from ser.config.made_with import (
+    require_bpe,
+    require_encoder,
+    require_features,
+    require_labels_of,
+)
 from ser.config.pretraining import start_of
 from ser.config.protocol import ProtocolConfig, under_protocol
-from ser.config.schema import SCRATCH, BpeConfig, LabelsConfig, PretrainConfig
+from ser.config.schema import SCRATCH, LabelsConfig, PretrainConfig
 from ser.config.systems import load_system
 from ser.corpus.parsers.librispeech import require_subsets
 from ser.doctor.asked import HERE, READ, SER, Asked, Check
@@ -28,8 +32,8 @@ def earlier_stages(asked: Asked) -> Iterator[Check]:
 
     if reads(0, 1):
         yield from (partial(require_data_dir, Path("data") / part) for part in asked.parts)
-    if reads(0, 1, 4):
-        yield partial(_same, SER, asked.conf / "labels.yaml", 0)
+    if reads(0, 4, 5, 6) and (SER / "run.json").exists():
+        yield partial(_labels, asked)
     if asked.read_speech and reads(0, 2):
         yield partial(require_data_dir, READ)
     if reads(1, 4, 5) and asked.networks:
@@ -37,7 +41,10 @@ def earlier_stages(asked: Asked) -> Iterator[Check]:
         feats = asked.dump / "ser"
         for folder in (feats, *(speed_dir(feats, factor) for factor in speeds)):
             yield partial(require, folder, 1)
-        yield partial(_same, feats, asked.conf / "fbank.yaml", 1)
+    if reads(1, 3, 4, 5, 6):
+        parts = [asked.dump / part for part in asked.parts]
+        for folder in (folder for folder in parts if (folder / "run.json").exists()):
+            yield partial(require_features, folder, asked.conf)
     if asked.trains_encoder and reads(1, 3):
         yield from (partial(require, asked.dump / p, 1) for p in ("asr_train", "asr_valid"))
     if asked.trains_encoder and asked.stage > 0 and any(map(asked.runs, (1, 2, 3))):
@@ -45,10 +52,14 @@ def earlier_stages(asked: Asked) -> Iterator[Check]:
     if asked.recogniser == HERE:
         if (asked.trains_encoder and reads(2, 3)) or (asked.heads and reads(2, 4, 5)):
             yield partial(require, asked.bpe, 2)
-            yield partial(_same, asked.bpe, asked.conf / "bpe.yaml", 2)
+            if (asked.bpe / "run.json").exists():
+                yield partial(require_bpe, asked.bpe, asked.conf)
         if reads(3, 4, 5):
             starts = {start_of(load_system(asked.conf, name)) for name in asked.systems} - {SCRATCH}
-            yield from (partial(require, asked.pretrain / name, 3) for name in sorted(starts))
+            for folder in (asked.pretrain / name for name in sorted(starts)):
+                yield partial(require, folder, 3)
+                if (folder / "run.json").exists():
+                    yield partial(require_encoder, folder, asked.conf)
     if asked.runs(4) and not asked.force:
         yield partial(_runs_of_another_configuration, asked)
     if reads(5, 6):
@@ -84,21 +95,9 @@ def _begun(asked: Asked, system: str) -> Iterator[Path]:
                 yield folder
 
 
-def _same(folder: Path, path: Path, stage: int) -> None:
-    """Warns where a folder was made with another configuration than a file has now."""
-    if not (folder / "run.json").exists():
-        return
-    now = {
-        "labels.yaml": lambda: load_config(path, LabelsConfig).record(),
-        "fbank.yaml": lambda: load_features(path.parent).model_dump(),
-        "bpe.yaml": lambda: load_config(path, BpeConfig).model_dump(),
-    }[path.name]()
-    then = read_record(folder)["config"]
-    if any(then.get(key, value) != value for key, value in now.items()):
-        logger.warning(
-            "%s: made with another %s (%s), and is taken as it is; to make it anew: %s",
-            *(folder, path, first_difference(then, now), rerun_hint(stage)),
-        )
+def _labels(asked: Asked) -> None:
+    path = asked.conf / "labels.yaml"
+    require_labels_of(SER, load_config(path, LabelsConfig), path)
 
 
 def _subsets(asked: Asked) -> None:

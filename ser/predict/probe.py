@@ -1,7 +1,8 @@
 """The control that trains no network: what an encoder knows of emotion as it is."""
 
-from ser.base.record import Record, read_record
+from ser.base.record import Record, read_record, require
 from ser.config.baselines import ProbeConfig
+from ser.config.made_with import require_encoder
 from ser.config.network import ReadoutConfig
 from ser.config.pretraining import load_pretraining
 from ser.data.utterances import read_feature_dir
@@ -26,6 +27,8 @@ def probe_record(run: FinetuneRun, config: ProbeConfig) -> Record:
         speed_factors=(),
         out=run.exp_dir / "encoded",
     )
+    require(encoding.encoder, 3)
+    require_encoder(encoding.encoder, run.conf)
     (encoded,) = encode_features(encoding, init_distributed(min(1, run.num_gpus)).device)
     inputs = {str(encoded.folder): encoded.identity}
     record = Record(run.exp_dir / run.system, 5, config.model_dump(), inputs)

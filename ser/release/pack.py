@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 import ser
-from ser.base.errors import SerError
+from ser.base.errors import SerError, naming
 from ser.base.files import (
     digest_file,
     require_replaceable,
@@ -20,6 +20,7 @@ from ser.base.files import (
 )
 from ser.base.log import logger
 from ser.base.record import rerun_hint
+from ser.config.made_with import require_labels_of_run
 from ser.corpus.fold_files import natural_order
 from ser.infer.loading import Run, read_run
 from ser.infer.package import BPE, CARD, FORMAT, MANIFEST, Manifest, seal
@@ -63,8 +64,9 @@ def pack(packing: Packing, out: Path) -> Path:
         The archive.
 
     Raises:
-        SerError: A run is missing, the runs are not of one configuration, predictions or results
-            are not of these runs, or something else is in the place of the folder.
+        SerError: A run is missing, the runs are not of one configuration, their classes are not
+            those of their data, predictions or results are not of these runs, or something else is
+            in the place of the folder.
     """
     require_replaceable(out, MANIFEST)
     runs = _runs(packing)
@@ -73,6 +75,8 @@ def pack(packing: Packing, out: Path) -> Path:
         raise SerError(
             f"{packing.system}: its folds differ in configuration; expected one; rerun stage 4"
         )
+    for run in runs.values():
+        require_labels_of_run(run.folder, run.labels)
     held_out = _held_out(packing, runs)
     if not held_out:
         logger.warning("warning: %s: no predictions; not calibrated", packing.system)
@@ -120,8 +124,8 @@ def pack(packing: Packing, out: Path) -> Path:
         write_json(folder / MANIFEST, seal(manifest.model_dump()))
     archive = out.with_name(f"{out.name}.tar.gz")
     partial = archive.with_name(f".{archive.name}.partial")
-    with tarfile.open(partial, "w:gz") as tar:
-        tar.add(out, arcname=out.name)
+    with naming(archive), tarfile.open(partial, "w:gz") as tar:
+        tar.add(out.resolve(), arcname=out.name)  # which may be a link to a folder
     partial.replace(archive)
     megabytes = sum(path.stat().st_size for path in out.iterdir()) / 1e6
     logger.info("%s: %.1f MB, %s sets of weights; %s", out, megabytes, len(members), archive)

@@ -12,6 +12,7 @@ from torch import nn
 from ser.base.record import Record, require
 from ser.config.features import require_same_features
 from ser.config.load import load_config
+from ser.config.made_with import require_bpe, require_encoder, require_features
 from ser.config.schema import SCRATCH, CtcConfig, PretrainConfig
 from ser.corpus.parsers.librispeech import require_subsets
 from ser.data.batch import Batch
@@ -89,11 +90,16 @@ def pretrain(run: PretrainRun) -> None:
     }
     inputs |= copy_identities(run.train_feats, config.training.speed_factors)
     feats = require(run.train_feats, 1)
+    conf = run.config_path.parents[1]
+    for folder in (run.train_feats, run.valid_feats):
+        require_features(folder, conf)
+    require_bpe(run.bpe, conf)
     check_num_mel_bins(feats, config.encoder.num_mel_bins, run.train_feats)
     published = None
     if config.init != SCRATCH:
         source = run.folder.with_name(config.init)
         start = require(source, 3)
+        require_encoder(source, conf)
         inputs[str(source)] = start["identity"]
         trained_on = start["notes"].get("fbank", {})  # earlier versions did not note them
         require_same_features(feats["config"], trained_on, run.train_feats, str(source))

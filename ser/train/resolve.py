@@ -8,6 +8,7 @@ from typing import Any
 from ser.base.record import Record, require
 from ser.config.features import require_same_features
 from ser.config.load import load_config
+from ser.config.made_with import require_bpe, require_encoder, require_features, require_labels
 from ser.config.protocol import ProtocolConfig, under_protocol
 from ser.config.schema import SCRATCH, LabelsConfig, SystemConfig
 from ser.config.systems import load_trained_system
@@ -95,7 +96,7 @@ def resolve(run: FinetuneRun) -> ResolvedRun:
     """Reads configuration, folds and records of a run, once.
 
     Raises:
-        SerError: A configuration is wrong, or an input is missing or stale.
+        SerError: A configuration is wrong, or an input is missing, stale or made with another one.
     """
     system = load_trained_system(run.conf, run.system)
     labels = load_config(run.conf / "labels.yaml", LabelsConfig)
@@ -103,6 +104,8 @@ def resolve(run: FinetuneRun) -> ResolvedRun:
     system = under_protocol(run.system, system, protocol, run.protocol)
     folds = run.exp_dir / "folds"
     feats = require(run.feats, 1)
+    require_features(run.feats, run.conf)
+    require_labels(run.feats, labels, run.conf / "labels.yaml")
     check_num_mel_bins(feats, system.model.num_mel_bins, run.feats)
     inputs = {
         str(run.feats): feats["identity"],
@@ -112,10 +115,12 @@ def resolve(run: FinetuneRun) -> ResolvedRun:
     fold = read_fold(folds, run.fold)
     if system.ctc_alpha:
         inputs[str(run.bpe)] = require(run.bpe, 2)["identity"]
+        require_bpe(run.bpe, run.conf)
     published = None
     if system.init != SCRATCH:
         source = run.pretrain / system.init
         start = require(source, 3)
+        require_encoder(source, run.conf)
         inputs[str(source)] = start["identity"]
         # Earlier versions did not note the features.
         trained_on = start["notes"].get("fbank", {})

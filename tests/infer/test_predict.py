@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from tiny import SYSTEMS
+from tiny import FBANK, SYSTEMS
 from tiny_audio import train
 from tiny_recipe import (
     EXP,
@@ -19,7 +19,7 @@ from tiny_recipe import (
 
 from ser.base.errors import SerError
 from ser.base.files import digest_file
-from ser.base.record import Record, require
+from ser.base.record import Record, read_record, require
 from ser.predict import folds as predict_module
 from ser.predict import run as run_module
 from ser.predict.folds import predict_all
@@ -188,9 +188,7 @@ def test_new_transcripts_reach_the_table_though_the_weights_are_the_same() -> No
     weights = (run.folder / "model.safetensors").read_bytes()
     text = FEATS / "ser" / "text"
     text.write_text(text.read_text().replace("GO AWAY", "GO"))
-    Record(
-        FEATS / "ser", 1, {"num_mel_bins": 80, "frame_shift_ms": 10.0, "other": "text"}, {}
-    ).finish()
+    Record(FEATS / "ser", 1, FBANK.model_dump() | {"other": "text"}, {}).finish()
     finetune(finetune_run("transformer", force=True))
     assert (run.folder / "model.safetensors").read_bytes() == weights
     predict_all([run])
@@ -239,7 +237,8 @@ def test_run_of_another_configuration_names_stage_4(key: str) -> None:
 
 def test_run_of_another_pretraining_names_stage_4() -> None:
     finetune(finetune_run("transformer_tl"))
-    Record(EXP / "pretrain" / "ctc", 3, {"another": "seed"}, {}).finish()
+    encoder = EXP / "pretrain" / "ctc"
+    Record(encoder, 3, read_record(encoder)["config"] | {"seed": 2}, {}).finish()
     with pytest.raises(SerError, match="--stage 4"):
         predict_all([finetune_run("transformer_tl")])
 

@@ -12,8 +12,9 @@ from tiny import FBANK, system_config, whisper_config, whisper_mel_config
 from ser.feats.definitions import make_extractor
 from ser.infer.engine import pad
 from ser.infer.loading import load
-from ser.infer.model import Model, Segment
+from ser.infer.model import Model
 from ser.infer.torch_engine import TorchEngine
+from ser.infer.windows import Segment
 from ser.nn.systems import build_system
 from ser.release.export import export_onnx
 

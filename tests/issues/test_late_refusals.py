@@ -66,7 +66,7 @@ def write_speech(name: str, texts: list[str], config: dict[str, object]) -> Path
 def write_data(texts: list[str], read: list[str] = READ) -> None:
     """What stage 0 leaves behind."""
     labels = load_config(Path("conf/labels.yaml"), LabelsConfig)
-    write_speech("ser", texts, labels.record())
+    write_speech("ser", texts, {"labels": labels.record()})
     write_speech("asr_train", read, {})
     write_speech("asr_valid", read, {})
     write_folds(load_config(Path("conf/protocol/paper.yaml"), ProtocolConfig).model_dump())
@@ -219,7 +219,7 @@ def test_a_script_that_the_recogniser_does_not_know(trained: str) -> None:
     for part in ("asr_train", "asr_valid", "ser"):
         folder = Path("dump/fbank") / part
         folder.mkdir(parents=True)
-        Record(folder, 1, {}, {}).finish()
+        Record(folder, 1, load_features(Path("conf")).model_dump(), {}).finish()
     said = check("transformer_tl_mtl", trained, stage=stage)
     assert said.status == 1 and said.err.count("\n") == 1
     assert (
@@ -258,14 +258,14 @@ def test_a_disk_that_is_too_small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_stages_that_are_stale(recipe: Path) -> None:
-    """What an edited configuration was not used for is told; what changed under a stage ends it."""
+    """An edited configuration that was not used, and what changed under a stage, end it."""
     write_data(["SO IT IS"])
     path = recipe / "conf" / "labels.yaml"
     text = path.read_text()
     path.write_text(text.replace("exclude: [", "exclude: [bored, "))
     said = check(stage=1)
-    assert said.status == 0
-    assert said.err.startswith("warning: data/ser: made with another conf/labels.yaml (exclude was")
+    assert said.status == 1
+    assert said.err.startswith("error: conf/labels.yaml: exclude was [")
     assert "./run.sh --stage 0 --stop-stage 0" in said.err
     path.write_text(text)
     table = recipe / "data" / "ser" / "text"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny import ALONE, optimizer_config
+from tiny import ALONE, optimizer_config, reseal
 from tiny_recipe import (
     BPE,
     EXP,
@@ -117,6 +117,7 @@ def test_transcripts_too_long_for_the_encoder_stop() -> None:
     text = FEATS / "asr_train" / "text"
     lines = text.read_text().splitlines()
     text.write_text("\n".join([lines[0] + " GO AWAY" * 9, *lines[1:]]) + "\n")
+    reseal(FEATS / "asr_train")
     with pytest.raises(SerError, match=r"1 of 12 utterances are too short.*r-00 first"):
         pretrain(pretrain_run(folder=EXP / "x"))
 

@@ -1,0 +1,108 @@
+"""Whether a folder was made with what a configuration file says now: by value and by order."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from ser.base.errors import SerError
+from ser.base.record import first_difference, read_record, recipe_of, rerun_hint
+from ser.config.features import load_features
+from ser.config.load import load_config
+from ser.config.pretraining import load_pretraining
+from ser.config.schema import BpeConfig, LabelsConfig
+from ser.config.section import Section
+
+
+def require_labels(feats: Path, labels: LabelsConfig, path: Path) -> None:
+    """Holds classes to the data directories that features were made from.
+
+    Args:
+        feats: A folder of stage 1.
+        labels: The classes.
+        path: Where they are written, for messages.
+
+    Raises:
+        SerError: The data directory has other classes, or another corpus label in one of them.
+    """
+    for name in read_record(feats)["inputs"]:
+        data = recipe_of(feats) / name
+        if (data / "run.json").exists():
+            require_labels_of(data, labels, path)
+
+
+def require_labels_of(data: Path, labels: LabelsConfig, path: Path) -> None:
+    """The same of a data directory of stage 0."""
+    made = read_record(data)["config"].get("labels")
+    if made is not None:
+        _require(data, 0, made, path, labels)
+
+
+def require_labels_of_run(run: Path, labels: LabelsConfig) -> None:
+    """The same of the features that a run was trained on, where they are still there."""
+    for name, identity in read_record(run)["inputs"].items():
+        feats = recipe_of(run) / name
+        if (feats / "run.json").exists():
+            record = read_record(feats)
+            if (record["stage"], record["identity"]) == (1, identity):
+                require_labels(feats, labels, run / "run.json")
+
+
+def require_features(feats: Path, conf: Path) -> None:
+    """Holds ``<conf>/fbank.yaml`` to the features of stage 1.
+
+    Raises:
+        SerError: They are others.
+    """
+    _require(feats, 1, read_record(feats)["config"], conf / "fbank.yaml", load_features(conf))
+
+
+def require_bpe(bpe: Path, conf: Path) -> None:
+    """Holds ``<conf>/bpe.yaml`` to the model of stage 2, where this recipe made it.
+
+    Raises:
+        SerError: It is another one.
+    """
+    path = conf / "bpe.yaml"
+    if _same_recipe(bpe, conf) and path.exists():
+        _require(bpe, 2, read_record(bpe)["config"], path, load_config(path, BpeConfig))
+
+
+def require_encoder(encoder: Path, conf: Path) -> None:
+    """Holds ``<conf>/pretrain/<name>.yaml`` to an encoder of stage 3, where this recipe made it.
+
+    Raises:
+        SerError: It is another one.
+    """
+    path = conf / "pretrain" / f"{encoder.name}.yaml"
+    if _same_recipe(encoder, conf) and path.exists():
+        now = load_pretraining(conf, encoder.name)
+        _require(encoder, 3, read_record(encoder)["config"], path, now)
+
+
+def _same_recipe(folder: Path, conf: Path) -> bool:
+    return recipe_of(folder).resolve() == recipe_of(conf).resolve()
+
+
+def _require(folder: Path, stage: int, made: Mapping[str, Any], path: Path, now: Section) -> None:
+    then = _as_recorded(made, now)
+    today = _plain(now)
+    if then != today:
+        raise SerError(
+            f"{path}: {first_difference(then, today)}; expected what stage {stage} made {folder} "
+            f"with; write it back, or make the folder anew: {rerun_hint(stage, folder)}"
+        )
+
+
+def _plain(config: Section) -> dict[str, Any]:
+    return config.record() if isinstance(config, LabelsConfig) else config.model_dump()
+
+
+def _as_recorded(made: Mapping[str, Any], now: Section) -> dict[str, Any]:
+    """What a record says, with the keys that an earlier version did not have as they were then."""
+    known = {key: value for key, value in made.items() if key in type(now).model_fields}
+    try:
+        return _plain(type(now).model_validate(known))
+    except ValidationError:  # of another type
+        return known
