@@ -5,6 +5,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from numbers import Real
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -122,3 +123,28 @@ def _block(array: npt.NDArray[Any]) -> Floats:
     if not np.isfinite(block).all():
         raise SerError("audio: samples that are not finite; expected numbers")
     return np.asarray(block, np.float32)
+
+
+def given_audio(audio: Any, sample_rate: int | None) -> Recording:
+    """What is no path: bytes, an open file, or an array."""
+    if isinstance(audio, bytes | bytearray):
+        audio = io.BytesIO(audio)
+    if hasattr(audio, "read"):
+        refuse_rate(sample_rate, "the bytes of a file, which tell their own")
+        return read_stream(audio)
+    if isinstance(audio, list | tuple) and any(isinstance(one, str | Path) for one in audio):
+        raise SerError(
+            f"a {type(audio).__name__} of {len(audio)} paths; expected one; predict_files takes "
+            "several"
+        )
+    return recording(audio, sample_rate)
+
+
+def refuse_rate(sample_rate: float | None, of: str) -> None:
+    """Holds a sampling rate to being given with an array alone.
+
+    Raises:
+        SerError: It is given.
+    """
+    if sample_rate is not None:
+        raise SerError(f"sample_rate {sample_rate}: beside {of}; expected it with an array alone")

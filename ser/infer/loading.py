@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from ser.base.errors import SerError
 from ser.base.files import read_json
+from ser.base.record import require_outputs
 from ser.config.features import FeaturesConfig, recorded_features
 from ser.config.protocol import ProtocolConfig
 from ser.config.schema import LabelsConfig, SystemConfig
@@ -16,6 +17,8 @@ from ser.infer.model import Model
 from ser.infer.onnx_engine import OnnxEngine, load_onnx
 from ser.infer.package import BPE, MANIFEST, read_package
 from ser.text.bpe import Tokenizer
+
+STAGE = 4  # which trains
 
 
 def load(
@@ -131,12 +134,12 @@ def read_run(folder: Path) -> Run:
     """What a finished run of stage 4 says of itself.
 
     Raises:
-        SerError: The folder holds none.
+        SerError: The folder holds none, or its files are not those that were written.
     """
     path = folder / "run.json"
     record: dict[str, Any] = read_json(path)
     try:
-        return Run(
+        run = Run(
             folder=folder,
             system=SystemConfig.model_validate(record["config"]["system"]),
             labels=LabelsConfig.of_record(record["config"]["labels"]),
@@ -152,3 +155,5 @@ def read_run(folder: Path) -> Run:
             f"{path}: no record of a system and its features ({reason}); expected that of a run "
             "of stage 4; name another folder, or rerun stage 4 with --force"
         ) from error
+    require_outputs(folder, record, STAGE)
+    return run

@@ -6,7 +6,6 @@
 >>> result.label, result.posteriors, result.words
 """
 
-import io
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,27 +17,19 @@ import numpy as np
 import numpy.typing as npt
 
 from ser.audio.activity import why_no_speech
+from ser.audio.reading import INT16_SCALE
 from ser.base.errors import SerError
 from ser.data.sampler import split_by_frames
 from ser.feats.definitions import Extractor, normalise
-from ser.infer.arrays import Recording, read_stream, recording
+from ser.infer.arrays import given_audio, refuse_rate
 from ser.infer.engine import Engine, Floats, Output
 from ser.infer.result import Posteriors, Result
-from ser.infer.windows import cut, file_seconds, read_file, stream_file, windows
+from ser.infer.windows import Segment, cut, file_seconds, read_file, stream_file, windows
 from ser.text.bpe import Tokenizer
 
 AHEAD = 64  # files that are read before they are predicted, or a batch where it is larger
 MAX_FRAMES = 30_000  # padded frames of a batch
 LONG_SECONDS = 60.0  # a longer recording is heard in windows of half as much
-
-
-@dataclass(frozen=True)
-class Segment:
-    """Samples that wait for their prediction: (N,) at the model's rate, in 16-bit scale."""
-
-    path: str
-    samples: Floats
-    start: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -89,12 +80,10 @@ class Model:
                 rate is none.
         """
         if isinstance(audio, str | Path):
-            _refuse_rate(sample_rate, "a file, which tells its own")
+            refuse_rate(sample_rate, "a file, which tells its own")
             ((_, result),) = self.predict_files([Path(audio)])
-            if isinstance(result, SerError):
-                raise result
-            return result
-        heard = _recording(audio, sample_rate)
+            return _or_raise(result)
+        heard = given_audio(audio, sample_rate)
         if heard.seconds > LONG_SECONDS:
             return self._long("", heard.stream(self.sample_rate_hz))
         return self.predict_segments([Segment("", heard.whole(self.sample_rate_hz))])[0]
@@ -125,7 +114,7 @@ class Model:
         self, waiting: Sequence[tuple[Path, "Segment | Result | SerError"]]
     ) -> Iterator[tuple[Path, "Result | SerError"]]:
         segments = [item for _, item in waiting if isinstance(item, Segment)]
-        predicted = iter(self.predict_segments(segments))
+        predicted = iter(self._results(segments))
         for path, item in waiting:
             yield path, next(predicted) if isinstance(item, Segment) else item
 
@@ -159,7 +148,7 @@ class Model:
             path, read = self._source(audio, sample_rate)
             yield from self._windows(path, read(), window, hop, self.batch_size)
         else:
-            _refuse_rate(sample_rate, f"pieces of samples, whose rate is {self.sample_rate_hz}")
+            refuse_rate(sample_rate, f"pieces of samples, whose rate is {self.sample_rate_hz}")
             at_once = 1 if isinstance(audio, Iterator) else self.batch_size  # heard as it comes
             yield from self._windows("", audio, window, hop, at_once)
 
@@ -193,10 +182,10 @@ class Model:
     ) -> tuple[str, Callable[[], Iterator[Floats]]]:
         """The path of a recording, and what reads it from its beginning, piece by piece."""
         if isinstance(audio, str | Path):
-            _refuse_rate(sample_rate, "a file, which tells its own")
+            refuse_rate(sample_rate, "a file, which tells its own")
             path = Path(audio)
             return str(audio), lambda: stream_file(path, self.sample_rate_hz)
-        heard = _recording(audio, sample_rate)
+        heard = given_audio(audio, sample_rate)
         return "", lambda: heard.stream(self.sample_rate_hz)
 
     def _windows(
@@ -224,8 +213,17 @@ class Model:
         return self._result(path, posteriors, words, 0.0, windows[-1].end, parts[0].flag)
 
     def predict_segments(self, segments: Sequence[Segment]) -> list[Result]:
-        """The results of some segments, in their order; alike in batches and alone."""
-        inputs = [self.engine_input(segment.samples) for segment in segments]
+        """The results of some segments, in their order; alike in batches and alone.
+
+        Raises:
+            SerError: The posteriors of one are not finite.
+        """
+        return list(map(_or_raise, self._results(segments)))
+
+    def _results(self, segments: Sequence[Segment]) -> "list[Result | SerError]":
+        """The result of each segment, or what is wrong with it."""
+        with np.errstate(all="ignore"):  # what overflows is told by its name
+            inputs = [self.engine_input(segment.samples) for segment in segments]
         lens = [len(x) for x in inputs]
         if self.features_inside:
             lens = [self.fbank.num_frames(n) for n in lens]
@@ -246,6 +244,8 @@ class Model:
                 segment.start + len(segment.samples) / self.sample_rate_hz,
                 why_no_speech(segment.samples, self.sample_rate_hz),
             )
+            if np.isfinite(outputs[i].posteriors).all()
+            else _not_finite(segment)
             for i, segment in enumerate(segments)
         ]
 
@@ -279,21 +279,16 @@ class Model:
         return Result(path, label, named, words, start, end, flag)
 
 
-def _recording(audio: Any, sample_rate: int | None) -> Recording:
-    """What is no path: bytes, an open file, or an array."""
-    if isinstance(audio, bytes | bytearray):
-        audio = io.BytesIO(audio)
-    if hasattr(audio, "read"):
-        _refuse_rate(sample_rate, "the bytes of a file, which tell their own")
-        return read_stream(audio)
-    if isinstance(audio, list | tuple) and any(isinstance(one, str | Path) for one in audio):
-        raise SerError(
-            f"a {type(audio).__name__} of {len(audio)} paths; expected one; predict_files takes "
-            "several"
-        )
-    return recording(audio, sample_rate)
+def _or_raise(result: Result | SerError) -> Result:
+    if isinstance(result, SerError):
+        raise result
+    return result
 
 
-def _refuse_rate(sample_rate: float | None, of: str) -> None:
-    if sample_rate is not None:
-        raise SerError(f"sample_rate {sample_rate}: beside {of}; expected it with an array alone")
+def _not_finite(segment: Segment) -> SerError:
+    largest = float(np.abs(segment.samples).max()) / INT16_SCALE
+    return SerError(
+        f"{segment.path or 'samples'}: the model's posteriors are not finite (the largest sample "
+        f"is {largest:.3g} of full scale); expected samples of at most full scale, and a whole "
+        "model; replace the file, or fetch the model again"
+    )

@@ -8,6 +8,7 @@ from typing import Any
 
 from ser.base.errors import SerError
 from ser.infer.engine import Floats, Output, pad, parse_device
+from ser.infer.onnx_seal import check_seal, tell_unsealed
 from ser.infer.package import FORMAT, OnnxHeader, is_sealed
 
 HEADER = "ser"  # the key of our metadata
@@ -70,6 +71,7 @@ def load_onnx(path: Path, device: str, num_threads: int | None) -> tuple[OnnxHea
     kind, index = parse_device(device)
     if not path.is_file():
         raise SerError(f"{path}: no such file; expected an ONNX file of ser.bin.export")
+    sealed = check_seal(path)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     # Threads that wait do not spin: others may want their cores.
@@ -83,6 +85,9 @@ def load_onnx(path: Path, device: str, num_threads: int | None) -> tuple[OnnxHea
         raise SerError(f"--device {device}: this onnxruntime has no {provider}; use cpu")
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=[(provider, place)])
+        metadata = session.get_modelmeta().custom_metadata_map
+    except UnicodeDecodeError as error:  # of the metadata
+        raise SerError(f"{path}: not a readable ONNX file ({error}); fetch it again") from error
     except Exception as error:  # onnxruntime's errors have no common class but this
         if type(error).__module__.startswith("onnxruntime"):
             reason = str(error).splitlines()[0]
@@ -90,7 +95,10 @@ def load_onnx(path: Path, device: str, num_threads: int | None) -> tuple[OnnxHea
                 f"{path}: not a readable ONNX file ({reason}); fetch it again"
             ) from error
         raise
-    return _header(path, session.get_modelmeta().custom_metadata_map), session
+    header = _header(path, metadata)
+    if not sealed:
+        tell_unsealed(path, metadata.keys() - {HEADER})
+    return header, session
 
 
 def _header(path: Path, metadata: dict[str, str]) -> OnnxHeader:

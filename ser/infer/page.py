@@ -17,12 +17,12 @@ from torchaudio.functional import forced_align
 from ser.audio.reading import INT16_SCALE
 from ser.base.errors import SerError
 from ser.base.files import write_text
+from ser.base.names import printable
 from ser.infer.engine import Floats
-from ser.infer.model import LONG_SECONDS, Model, Segment
-from ser.infer.output_formats import printable
+from ser.infer.model import LONG_SECONDS, Model
 from ser.infer.result import Result
 from ser.infer.torch_engine import TorchEngine, emotion_attention
-from ser.infer.windows import file_seconds, read_file
+from ser.infer.windows import Segment, file_seconds, read_file
 from ser.page.frame import NAMES_AS_TEXT, audio_link, render
 from ser.text.bpe import BLANK_ID
 

@@ -118,6 +118,12 @@ def load_network(
         raise SerError(
             f"{weights}: no readable weights ({error}); expected safetensors; fetch the model again"
         ) from error
+    wrong = [name for name, tensor in tensors.items() if not tensor.isfinite().all()]
+    if wrong:
+        raise SerError(
+            f"{weights}: {len(wrong)} of {len(tensors)} tensors are not finite ({wrong[0]} the "
+            "first); expected numbers; fetch the model again, or rerun the training"
+        )
     put_weights(network, tensors, str(weights))
     network.eval().to(device)
     accelerate(network)

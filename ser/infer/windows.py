@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -26,6 +27,15 @@ Floats = npt.NDArray[np.float32]
 
 FILM_RATE_HZ = 16000  # at which its length is told
 READ_SECONDS = 1.0  # of a recording at a time
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Samples that wait for their prediction: (N,) at the model's rate, in 16-bit scale."""
+
+    path: str
+    samples: Floats
+    start: float = 0.0
 
 
 class Readable(Protocol):

@@ -1,10 +1,13 @@
 """What a trained system says of utterances, from whatever source their features come."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ser.base.errors import SerError
 from ser.base.files import digest_file, digest_json
+from ser.base.record import rerun_hint
 from ser.nn.emotion import EmotionOutput
 from ser.nn.recogniser import greedy_ctc
 from ser.text.bpe import Tokenizer
@@ -38,6 +41,9 @@ def predictions_of(
         output: Logits (B, C), and (B, S, V) of a system with a CTC head.
         utts: B ids.
         tokenizer: Gives the words; None for a system without CTC head.
+
+    Raises:
+        SerError: The posteriors of an utterance are not finite.
     """
     posteriors = output.emotion_logits.float().softmax(dim=1).tolist()
     words: list[str] | list[None] = [None] * len(utts)
@@ -45,6 +51,11 @@ def predictions_of(
         tokens = greedy_ctc(output.ctc_logits, output.frame_lens)
         words = [tokenizer.decode(t) for t in tokens]
     for utt, row, text in zip(utts, posteriors, words, strict=True):
+        if not all(map(math.isfinite, row)):
+            raise SerError(
+                f"{utt}: the model's posteriors are not finite; expected features and weights that "
+                f"are; look at the utterance's audio and the run's train.log; run {rerun_hint(4)}"
+            )
         yield Prediction(utt, tuple(row), text)
 
 

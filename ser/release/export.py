@@ -11,9 +11,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from ser.base.errors import SerError
+from ser.base.errors import SerError, naming
 from ser.infer.model import Model
 from ser.infer.onnx_engine import HEADER
+from ser.infer.onnx_seal import SEAL, UNSEALED, seal_onnx
 from ser.infer.package import FORMAT, OnnxHeader, seal
 from ser.infer.torch_engine import Network, TorchEngine, ensemble
 from ser.nn.mask import length_mask
@@ -149,8 +150,11 @@ def export_onnx(model: Model, out: Path, features_inside: bool, int8: bool) -> N
         graph = onnx.load(partial)
         for given in graph.graph.input:  # nothing else may be in the batch
             given.type.tensor_type.shape.dim[0].dim_value = 1
-    onnx.helper.set_model_props(graph, {HEADER: json.dumps(seal(header.model_dump()))})
-    onnx.save(graph, partial)
+    properties = {HEADER: json.dumps(seal(header.model_dump())), SEAL: UNSEALED}
+    onnx.helper.set_model_props(graph, properties)
+    data = graph.SerializeToString()
+    with naming(out):
+        partial.write_bytes(seal_onnx(data))
     partial.replace(out)
 
 

@@ -20,10 +20,11 @@ from ser.config.features import FeaturesConfig
 from ser.feats.definitions import make_extractor
 from ser.infer.engine import pad
 from ser.infer.loading import load
-from ser.infer.model import Model, Segment
+from ser.infer.model import Model
 from ser.infer.package import FORMAT, OnnxHeader
 from ser.infer.page import write_page
 from ser.infer.torch_engine import TorchEngine
+from ser.infer.windows import Segment
 from ser.release.export import export_onnx, export_torch
 from ser.release.feature_layers import make_feature_layer
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tiny import reseal
 from tiny_audio import packing, plant_files, train
 from tiny_recipe import EXP, LABELS
 
@@ -90,6 +91,7 @@ def test_predictions_of_other_runs_are_refused(
     elif kind == "trained anew":
         runs = EXP / "transformer_tl_mtl" / "seed1"
         shutil.copyfile(runs / "fold1" / "model.safetensors", runs / "fold2" / "model.safetensors")
+        reseal(runs / "fold2")
     elif kind == "of unknown make":
         path.with_suffix(".sha256").unlink()
     path.write_text("".join("\t".join(row) + "\n" for row in (header, *rows)))

@@ -1,0 +1,125 @@
+"""A damaged model is refused at load; what is not finite is an error, never a line of results."""
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from programs import call
+from tiny_audio import untrained_model
+from tiny_recipe import EXP
+
+from ser.base.errors import SerError
+from ser.infer.engine import Output
+from ser.infer.loading import load
+from ser.infer.model import Model
+from ser.infer.onnx_seal import SEAL
+from ser.nn.emotion import EmotionOutput
+from ser.predict.prediction import predictions_of
+from ser.release.export import export_onnx
+from ser.train.engine.checkpoint import load_weights, write_tensors
+
+RUN = EXP / "cnn_blstm_sa" / "seed1" / "fold1"
+
+
+def flip(path: Path, place: int, bit: int = 0) -> None:
+    data = bytearray(path.read_bytes())
+    data[place] ^= 1 << bit
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors"])
+@pytest.mark.usefixtures("trained")
+def test_a_flipped_bit_of_a_run(name: str) -> None:
+    load(RUN)
+    flip(RUN / name, (RUN / name).stat().st_size - 5)
+    with pytest.raises(SerError, match=f"fold1: {name} was changed; expected what stage 4 wrote"):
+        load(RUN)
+
+
+@pytest.fixture(scope="module")
+def exported(trained_recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("onnx") / "model.onnx"
+    export_onnx(load(trained_recipe / RUN), path, False, int8=False)
+    return path
+
+
+def test_a_flipped_bit_anywhere_in_an_onnx_file(exported: Path, tmp_path: Path) -> None:
+    load(exported)
+    data, path = exported.read_bytes(), tmp_path / "model.onnx"
+    places = random.Random(5).sample(range(len(data)), 40)
+    seal = data.rfind(SEAL.encode())
+    places += [seal, seal + 3, seal + len(SEAL) + 5, seal + len(SEAL) + 40]
+    for place in places:
+        path.write_bytes(data)
+        flip(path, place, place % 8)
+        with pytest.raises(
+            SerError, match=r"model\.onnx: .*fetch it again|model\.onnx: written by"
+        ):
+            load(path)
+
+
+def test_an_onnx_file_of_an_earlier_version_loads_with_a_warning(
+    exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import onnx
+
+    graph = onnx.load(exported)
+    kept = {one.key: one.value for one in graph.metadata_props if one.key != SEAL}
+    onnx.helper.set_model_props(graph, kept)
+    path, wav = tmp_path / "old.onnx", tmp_path / "a.wav"
+    onnx.save(graph, path)
+    soundfile.write(wav, 0.1 * np.random.default_rng(0).normal(size=16000), 16000)
+    said = call("ser_predict", path, wav, "--format", "tsv")
+    assert said.status == 0 and len(said.out.splitlines()) == 2
+    assert load(path).predict(wav).posteriors == load(exported).predict(wav).posteriors
+
+
+def nan_model() -> Model:
+    def engine(inputs: object) -> list[Output]:
+        return [Output(np.full(2, np.nan, np.float32), None) for _ in inputs]  # type: ignore
+
+    plain = untrained_model()
+    return Model(engine, plain.labels, plain.fbank, None)
+
+
+def test_posteriors_that_are_not_finite_are_an_error() -> None:
+    with pytest.raises(SerError, match=r"^samples: the model's posteriors are not finite"):
+        nan_model().predict(np.ones(16000, np.float32), sample_rate=16000)
+
+
+@pytest.mark.parametrize("words", [(), ("--window", "1")])
+def test_huge_samples_are_one_line_and_the_others_go_on(
+    package: Path, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    noise = np.random.default_rng(0).normal(size=16000).astype(np.float32)
+    huge, good = tmp_path / "huge.wav", tmp_path / "good.wav"
+    soundfile.write(huge, noise * 1e30, 16000, subtype="FLOAT")
+    soundfile.write(good, noise * 0.1, 16000)
+    said = call("ser_predict", package, huge, good, "--format", "json", *words)
+    assert said.status == 1 and "NaN" not in said.out
+    assert said.out.count('"path"') == 1 and str(good) in said.out
+    errors = [line for line in said.err.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1 and f"{huge}: the model's posteriors are not finite" in errors[0]
+
+
+@pytest.mark.usefixtures("trained")
+def test_weights_that_are_not_finite_are_told_at_load() -> None:
+    path = RUN / "model.safetensors"
+    weights = load_weights(path)
+    name = next(name for name, tensor in weights.items() if tensor.is_floating_point())
+    weights[name].view(-1)[0] = torch.nan
+    write_tensors(path, weights)
+    from tiny import reseal
+
+    reseal(RUN)
+    with pytest.raises(SerError, match=r"model\.safetensors: 1 of \d+ tensors are not finite"):
+        load(RUN)
+
+
+def test_stage_5_writes_no_posteriors_that_are_not_finite() -> None:
+    output = EmotionOutput(torch.full((1, 4), torch.nan), None, torch.ones(1, dtype=torch.int64))
+    with pytest.raises(SerError, match=r"^a-1: the model's posteriors are not finite"):
+        list(predictions_of(output, ["a-1"], None))
