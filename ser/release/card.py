@@ -32,7 +32,7 @@ class _Row(TypedDict):
     wa_interval: Interval | None
     ua_interval: Interval | None
     num_utts: int
-    seeds: list[str]
+    seeds: dict[str, Any]
     by: NotRequired[dict[str, dict[str, Any]]]
     by_speaker: NotRequired[dict[str, Any]]
 
