@@ -10,7 +10,7 @@ Probability = Annotated[float, Field(ge=0, lt=1)]
 # The upper ends are far beyond any use: what lies there is a slip, and would fill memory or time.
 Count = Annotated[int, Field(ge=1, le=10_000_000)]
 CountOrNone = Annotated[int, Field(ge=0, le=10_000_000)]
-Positive = Annotated[float, Field(ge=1e-12, le=1e6)]
+Positive = Annotated[float, Field(ge=1e-30, le=1e12)]
 NotNegative = Annotated[float, Field(ge=0, le=1e6)]
 NumBands = Annotated[int, Field(ge=23, le=512)]
 Milliseconds = Annotated[float, Field(ge=1, le=500)]

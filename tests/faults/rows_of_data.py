@@ -140,7 +140,7 @@ FOLDS = [
     Row("audit", "disk full", failing("audit.json", FULL), "No space left", left=r"\.partial"),
 ]
 FEATS = [
-    word("feats", "--nj|0", "--nj 0: expected 1 or more"),
+    word("feats", "--nj|0", "--nj 0: expected 1 to "),
     Row("feats", "no fbank.yaml", gone("conf/fbank.yaml"), "fbank.yaml: no such file"),
     Row(
         "feats",

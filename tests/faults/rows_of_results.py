@@ -46,7 +46,7 @@ PACK = [
         "pack",
         "weights cut",
         cut(f"{FOLD}/model.safetensors"),
-        "not of .*as it is now.*--stage 5",
+        "model.safetensors has .*--stage 4",
         mend=("fold1",),
     ),
     Row("pack", "weights flipped", flipped(f"{FOLD}/model.safetensors"), "fold1", mend=("fold1",)),

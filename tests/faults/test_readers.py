@@ -14,7 +14,6 @@ from ser.config.load import load_config
 from ser.config.schema import LabelsConfig
 from ser.config.yaml_file import MAX_VALUES, read_yaml
 from ser.feats.extract import start_or_resume
-from ser.predict.folds import _still_valid
 
 BOMB = "x: &a [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
     f"{b}: &{b} [{','.join([f'*{a}'] * 10)}]\n"
@@ -104,7 +103,6 @@ def test_records_of_another_form(content: str, tmp_path: Path) -> None:
     for name, use in (
         ("started.json", lambda: start_or_resume(record)),
         ("started.json", lambda: claim_training_folder(record, 1, force=False)),
-        ("run.json", lambda: _still_valid(tmp_path)),
     ):
         (tmp_path / name).write_text(content)
         with pytest.raises(SerError, match=rf"{name}.*remove (it|the file)") as error:

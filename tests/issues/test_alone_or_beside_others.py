@@ -13,6 +13,7 @@ from ser.feats.definitions import make_extractor
 from ser.infer.engine import pad
 from ser.infer.loading import load
 from ser.infer.model import Model
+from ser.infer.onnx_seal import SEAL
 from ser.infer.torch_engine import TorchEngine
 from ser.infer.windows import Segment
 from ser.nn.systems import build_system
@@ -88,6 +89,8 @@ def test_int8_to_the_last_bit(inside: bool, tmp_path: Path) -> None:
     graph = onnx.load(path)
     for given in graph.graph.input:
         given.type.tensor_type.shape.dim[0].dim_param = "batch"
+    (seal,) = (entry for entry in graph.metadata_props if entry.key == SEAL)
+    graph.metadata_props.remove(seal)
     onnx.save(graph, path)
     session = onnxruntime.InferenceSession(str(path))
     (together,) = session.run(None, dict(zip(names, (padded, lens), strict=True)))

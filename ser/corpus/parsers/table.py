@@ -103,7 +103,7 @@ def _delimiter(path: Path) -> str:
     header = read_text(path).partition("\n")[0]
     found = next((mark for mark in (expected, *BETWEEN_CELLS) if mark in header), expected)
     if found != expected:
-        logger.info("%s: %r stands between the cells, not %r", path, found, expected)
+        logger.info("%s: '%s' stands between the cells, not '%s'", path, found, expected)
     return found
 
 
