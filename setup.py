@@ -62,6 +62,7 @@ setup(
         "torch>=2.9",
         "torchaudio>=2.9",
         "tqdm>=4.66",
+        "typing_extensions>=4.12",
     ],
     extras_require={
         "demo": ["gradio>=6"],  # ser-demo

@@ -54,6 +54,10 @@ def require_file(path: Path, utt: str) -> None:
             f"{path}: no permission to read it ({utt}); expected a file that you may read; change "
             "its permissions, or those of its folder"
         ) from error
+    except ValueError as error:  # a NUL, which no name can hold
+        raise SerError(
+            f"{ascii(str(path))[1:-1]}: {error} ({utt}); expected the path of audio; mend it"
+        ) from error
     except OSError as error:
         missing = isinstance(error, FileNotFoundError | NotADirectoryError)
         seen = "" if path.is_absolute() else f", seen from {Path.cwd()}"

@@ -81,8 +81,8 @@ class ArkWriter:
                 end = last_start - len(f"{last} ".encode())
                 if end <= size:
                     break
-            if end < 0 or any(count < 0 for _, count, _ in kept):
-                raise ValueError("a number below 0")
+            if not 0 <= end <= size or any(count < 0 for _, count, _ in kept):
+                raise ValueError(f"numbers that are none of an archive of {size} bytes")
             self.num_frames = {utt: count for utt, count, _ in kept}
         text = "".join(f"{utt} {count} {start}\n" for utt, count, start in kept)
         self._partial_scp.write_text(text, encoding="utf-8")

@@ -225,6 +225,7 @@ FOUND = [
     ("unfinished ark", b"\xff\xfe 1 2\n"),
     ("unfinished ark", b"a\n"),
     ("unfinished ark", b"a 1 -5\n"),
+    ("unfinished ark", b"a 3 299999999999999999999999999999\n"),
     ("wav.scp", b"a /none/a\0b.wav\n"),
     ("ONNX header", json.dumps(seal(HEADER | {"bpe": "abc"})).encode()),
 ]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from tiny import FBANK
+from tiny_audio import untrained_model
 
 from ser.base.errors import SerError
 from ser.base.files import parsing, read_bytes, read_json, read_text
@@ -95,6 +96,11 @@ def test_a_huge_value_is_not_repeated(tmp_path: Path) -> None:
     with pytest.raises(SerError, match="classes") as error:
         load_config(path, LabelsConfig)
     assert len(str(error.value)) < 4000
+
+
+def test_a_path_with_a_nul_in_it_is_an_error_of_ours() -> None:
+    with pytest.raises(SerError, match=r"/none/a\\x00b\.wav: embedded null byte"):
+        untrained_model().predict("/none/a\0b.wav")
 
 
 @pytest.mark.parametrize("content", ["{}", "[]", "null", '{"identity": 3}', "{", "[" * 99999])
