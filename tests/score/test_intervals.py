@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from ser.score.coverage import PRIORS, RECALLS, Distributed, coverage, simulate, truth
+from ser.score.coverage import PRIORS, RECALLS, World, coverage, simulate, truth
 from ser.score.stats.intervals import (
     CellCounts,
     bootstrap,
@@ -20,7 +20,7 @@ RNG = np.random.default_rng(3)
 
 
 def some_evaluation(session_sd: float = 0.05, seed: int = 1) -> tuple:
-    world = Distributed(session_sd=session_sd, speaker_sd=0.03, num_utts=80)
+    world = World(session_sd=session_sd, speaker_sd=0.03, num_utts=80)
     return simulate(world, np.random.default_rng(seed))
 
 
@@ -103,7 +103,7 @@ def test_order_does_not_matter_and_swapped_systems_mirror(seed: int, metric: str
 
 def test_simulated_truth() -> None:
     session, _, ref, correct = simulate(
-        Distributed(session_sd=0.03, speaker_sd=0.03, num_sessions=400), np.random.default_rng(2)
+        World(session_sd=0.03, speaker_sd=0.03, num_sessions=400), np.random.default_rng(2)
     )
     cells = count_cells(np.zeros_like(session), ref, correct, len(PRIORS))
     for metric in ("wa", "ua"):
@@ -121,13 +121,13 @@ def test_simulated_truth() -> None:
 def test_recommended_interval_covers(
     session_sd: float, speaker_sd: float, metric: str, contrast: tuple[float, float]
 ) -> None:
-    world = Distributed(session_sd=session_sd, speaker_sd=speaker_sd, num_utts=150)
+    world = World(session_sd=session_sd, speaker_sd=speaker_sd, num_utts=150)
     assert 0.92 < coverage(world, metric, contrast, 1000, seed=7).covered < 0.98
 
 
 @pytest.mark.slow
 def test_plain_interval_does_not_cover_where_sessions_differ() -> None:
-    world = Distributed(session_sd=0.08, speaker_sd=0.0, num_utts=150)
+    world = World(session_sd=0.08, speaker_sd=0.0, num_utts=150)
     plain = coverage(world, "wa", (1, 0), 300, seed=7, num_rounds=100)
     assert plain.covered < 0.92
     assert plain.width < coverage(world, "wa", (1, 0), 300, seed=7).width
