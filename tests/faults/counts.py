@@ -20,11 +20,11 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
 
-from conftest import Undisturbed, undisturbed_in
 from table import ROWS
 from test_every_write import CASES, NAMES, all_tries, faults_of
 from test_fault_table import test_refused_and_made_good
 from test_kills import kill_often
+from undisturbed import Undisturbed, undisturbed_in
 
 Count = tuple[int, int]  # tried, made good
 

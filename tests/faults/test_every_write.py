@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from conftest import Undisturbed
 from disk import FAULTS, KILLED_STATUS, Disk
 from experiment import OUTPUTS, differences, do, undone
 from programs import Said
+from undisturbed import Undisturbed
 
 WRITERS = [name for name, outputs in OUTPUTS.items() if outputs]
 REPLACED = ("table", "folds", "audit", "score", "pack")  # which are written anew by each call

@@ -6,11 +6,11 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from conftest import Undisturbed
 from damage import made
 from experiment import content, differences, do, undone
 from programs import Said
 from table import ROWS, Row
+from undisturbed import Undisturbed
 
 pytestmark = pytest.mark.trains
 

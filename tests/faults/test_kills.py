@@ -12,10 +12,10 @@ from unittest.mock import patch
 
 import pytest
 import yaml
-from conftest import Undisturbed
 from damage import interrupted, nothing
 from experiment import CALLS, FOLD, OUTPUTS, SYSTEM, differences, do, undone
 from recipe_shell import ROOT
+from undisturbed import Undisturbed
 
 from ser.base.process import is_alive
 
