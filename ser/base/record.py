@@ -3,18 +3,14 @@
 Each stage writes ``run.json`` last. It holds the resolved configuration, digests of the inputs,
 the git commit, the versions, the command and the wall time. The *identity* of a folder is the
 digest of its configuration and of the identities of its inputs: a folder is stale when an input's
-identity is no longer the one it was made from. The git commit never makes a folder stale. The
-*outputs* are the files that the stage wrote, with size and digest: a folder in which one is lost
-or changed is not finished.
+identity is no longer the one it was made from; the git commit never makes it stale. A folder in
+which one of the *outputs*, the files that the stage wrote, is lost or changed is not finished.
 """
 
 import contextlib
 import datetime
-import importlib.metadata
 import os
-import platform
 import shlex
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,22 +22,19 @@ from filelock import FileLock, Timeout
 from pydantic import Field
 from typing_extensions import TypedDict
 
-import ser
+from ser.base.environment import git_commit, versions
 from ser.base.errors import SerError
 from ser.base.files import digest_json, read_json_as, write_json
 from ser.base.log import logger
 from ser.base.outputs import faults, outputs_in, seal
-from ser.base.process import num_cores
 
 MAX_THREADS = 4096
-PACKAGES = ("torch", "torchaudio", "sentencepiece", "kaldiio", "numpy", "soundfile", "soxr")
 
 
 def rerun_hint(stage: int, folder: Path = Path()) -> str:
     """The command that makes a stage's output anew, in the recipe that a folder belongs to.
 
-    In the recipe that is running it has that call's options (``SER_RUN_OPTIONS``, of
-    ``tools/recipe.sh``), so that it is about the same experiment.
+    For the recipe that runs it has that call's options (``SER_RUN_OPTIONS``, of tools/recipe.sh).
     """
     recipe = recipe_of(folder)
     if recipe.resolve() != Path.cwd():  # which may not have been run as far as that
@@ -53,43 +46,6 @@ def rerun_hint(stage: int, folder: Path = Path()) -> str:
 def recipe_of(folder: Path) -> Path:
     """The recipe that a folder lies in, else the current folder: what its inputs are named from."""
     return next((path for path in folder.parents if (path / "run.sh").exists()), Path())
-
-
-def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that shape a result, and the processor."""
-    found = {
-        "processor": processor(),
-        "python": platform.python_version(),
-        "ser": ser.__version__,
-    }
-    return found | {name: importlib.metadata.version(name) for name in PACKAGES}
-
-
-def processor() -> str:
-    """The processor's name and the number of cores that this process may use."""
-    name = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        lines = cpuinfo.read_text(encoding="utf-8").splitlines()
-        names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-        name = next(names, name)
-    return f"{name}, {num_cores()} cores"
-
-
-def git_commit() -> str:
-    """The commit of this checkout, with ``+changes`` where files differ from it."""
-    root = Path(ser.__file__).parents[1]
-
-    def git(*words: str) -> str:
-        return subprocess.run(
-            ["git", "-C", str(root), *words], capture_output=True, text=True, check=True
-        ).stdout.strip()
-
-    try:
-        commit = git("rev-parse", "--short=12", "HEAD")
-        return commit + ("+changes" if git("status", "--porcelain") else "")
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"  # an installed wheel, or no git: nothing to name
 
 
 def flatten(value: Any, prefix: str = "") -> dict[str, Any]:

@@ -5,10 +5,13 @@ from pathlib import Path
 
 from ser.base.errors import SerError
 from ser.base.log import logger
+from ser.base.record import read_record, require_outputs
 from ser.config.baselines import WordsConfig
 from ser.config.schema import SystemConfig
 from ser.config.systems import load_system
 from ser.kaldi.table import read_table
+
+STAGE = 1  # which makes the features
 
 
 def trainable_systems(conf: Path, names: Sequence[str], feats: Path) -> list[str]:
@@ -22,9 +25,11 @@ def trainable_systems(conf: Path, names: Sequence[str], feats: Path) -> list[str
         feats: Features of the emotional speech; its ``text`` holds the words.
 
     Raises:
-        SerError: None is left.
+        SerError: None is left, or the features are not as stage 1 wrote them.
     """
     text = feats / "text"
+    if (feats / "run.json").exists():
+        require_outputs(feats, read_record(feats), STAGE)
     if not text.exists() or any(read_table(text).values()):
         return list(names)
     left = [name for name in names if not _needs_words(conf, name)]

@@ -258,10 +258,3 @@ def test_a_second_process_is_refused_until_the_first_ends(tmp_path: Path) -> Non
         pass
     holder.stdin.close()
     holder.stdout.close()
-
-
-def test_git_commit_names_this_checkout_or_says_unknown(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))  # no git
-    assert record_module.git_commit() == "unknown"

@@ -11,9 +11,6 @@ CHAPTER = "corpus/LibriSpeech/train-clean-5/1/1"
 TSV = f"exp/predictions/{SYSTEM}/seed1_fold1.tsv"
 CSV, PAPER, BPE = "corpus/corpus.csv", "conf/protocol/paper.yaml", "conf/bpe.yaml"
 SYSTEM_YAML, CTC = f"conf/systems/{SYSTEM}.yaml", "conf/pretrain/ctc.yaml"
-LATE = {
-    "dump/fbank/ser/text a bit flipped": "stages 4 and 5 read the words before the folder's record"
-}
 FULL, DENIED = errno.ENOSPC, errno.EACCES
 
 
@@ -32,7 +29,6 @@ class Row:
         anew: Whether what the call writes is taken away before.
         left: Regular expression of what the refused call may have written.
         status: Of its exit.
-        xfail: Why it does not hold yet.
     """
 
     call: str
@@ -45,7 +41,6 @@ class Row:
     anew: bool = True
     left: str = "(?!)"
     status: int = 1
-    xfail: str = ""
 
 
 def word(call: str, words: str, said: str, **more: object) -> Row:
@@ -64,8 +59,7 @@ def damaged(reader: str, folder: str, names: str, maker: str, stage: int) -> lis
         ):
             line = rf"^error: {folder}: {name} {said}; expected what stage {stage} wrote.*{again}"
             shown, made = f"{folder}/{name} {what}", fault(f"{folder}/{name}")
-            late = LATE.get(shown, "")
-            rows.append(Row(reader, shown, made, line, (), (maker,), xfail=late))
+            rows.append(Row(reader, shown, made, line, (), (maker,)))
     record = f"{folder}/run.json"
     line = rf"^error: {folder}: not there or not whole \(no run.json\).*stage {stage}.*"
     rows.append(Row(reader, f"{record} gone", gone(record), line, (), (maker,), folder))

@@ -91,7 +91,6 @@ PACK = [
         "weights flipped, no predictions",
         both(gone("exp/predictions"), flipped(f"{FOLD}/model.safetensors")),
         "model.safetensors was changed",
-        xfail="pack looks at the weights of a run only through its predictions",
     ),
     Row("ser_predict", "no recordings", gone("corpus/wavs"), "corpus/wavs: no such file"),
     word("ser_predict", "--threshold|2", "threshold"),

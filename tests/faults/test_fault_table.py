@@ -15,12 +15,6 @@ from undisturbed import Undisturbed
 pytestmark = pytest.mark.trains
 
 
-def param(row: Row) -> object:
-    """A row as pytest takes it."""
-    mark = pytest.mark.xfail(strict=False, reason=row.xfail)
-    return pytest.param(row, id=f"{row.call}: {row.what}", marks=[mark] if row.xfail else [])
-
-
 def require_refusal(row: Row, said: Said) -> None:
     """Holds the end of the call to the row."""
     assert said.status == row.status, said
@@ -40,7 +34,7 @@ def put_back(reference: Undisturbed, names: list[str]) -> None:
             path.unlink()
 
 
-@pytest.mark.parametrize("row", [param(row) for row in ROWS])
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.call}: {row.what}")
 def test_refused_and_made_good(row: Row, reference: Undisturbed) -> None:
     if row.anew:
         undone(row.call)

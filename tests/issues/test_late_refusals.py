@@ -307,21 +307,3 @@ def test_runs_of_another_configuration() -> None:
     assert check(SCRATCH, ".", 6, "", 0, "--force").status == 0
     assert check(stop=3).status == 0
     assert check("cnn_blstm_sa").status == check(folds="1").status == 0
-
-
-@pytest.mark.usefixtures("recipe")
-def test_findings_as_json() -> None:
-    said = call("doctor", "--systems", "nobody", "--nj", 0, "--json")
-    found = json.loads(said.out)
-    assert said.status == 1 and said.err == ""
-    assert [(f["kind"], f["level"]) for f in found["findings"]] == [
-        ("options", "error"),
-        ("configuration", "error"),
-    ]
-
-
-def test_called_by_hand_it_has_the_defaults_of_run_sh(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(EGS / "mini")
-    said = call("doctor")
-    assert (said.status, said.err) == (0, "")
-    assert said.out == "stages 0 to 6: 0 errors, 0 warnings\n"

@@ -286,8 +286,7 @@ class Trainer:
         progress.sums = {}
 
     def _gives_up(self, progress: Progress) -> bool:
-        patience = self.training.patience_epochs
-        return patience is not None and out_of_patience(progress.selection_score, patience)
+        return out_of_patience(progress.selection_score, self.training.patience_epochs)
 
     def _ranking(self, progress: Progress) -> Sequence[float]:
         """How good each epoch was for the weights that are kept; by default later is better."""

@@ -26,8 +26,8 @@ class Selection:
         return value if self.higher_is_better else -value
 
 
-def out_of_patience(selection_score: Sequence[float], patience_epochs: int) -> bool:
-    """Whether so many epochs have passed since the best of those there were."""
-    if not selection_score:
+def out_of_patience(selection_score: Sequence[float], patience_epochs: int | None) -> bool:
+    """Whether so many epochs, None for any number, have passed since the best there was."""
+    if patience_epochs is None or not selection_score:
         return False
     return len(selection_score) - 1 - selection_score.index(max(selection_score)) >= patience_epochs
