@@ -9,9 +9,13 @@ import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from ser.infer.model import Model
 
 settings.register_profile("ser", deadline=None)  # other work on the cores is no failure
 settings.load_profile("ser")
@@ -155,6 +159,27 @@ def trained(
 ) -> Iterator[Path]:
     """A copy of the trained recipe."""
     yield from copied(trained_recipe, tmp_path, monkeypatch)
+
+
+@pytest.fixture(scope="session")
+def model(trained_recipe: Path) -> "Model":
+    """TL+MTL without its first fold."""
+    return run_of(trained_recipe, "transformer_tl_mtl")
+
+
+@pytest.fixture(scope="session")
+def baseline(trained_recipe: Path) -> "Model":
+    """CNN-BLSTM-SA without its first fold."""
+    return run_of(trained_recipe, "cnn_blstm_sa")
+
+
+def run_of(recipe: Path, system: str) -> "Model":
+    """A system of the trained recipe, without its first fold."""
+    from tiny_audio import run_folder
+
+    from ser.infer.loading import load
+
+    return load(recipe / run_folder(system, "1"))
 
 
 @pytest.fixture

@@ -65,7 +65,7 @@ def test_pytorch(name: str) -> None:
     hold_together_to_alone(untrained(name), 1e-5)
 
 
-@pytest.mark.slow  # the other systems: tests/infer/test_export.py
+@pytest.mark.slow  # the other systems: tests/release/test_export.py
 def test_onnx(tmp_path: Path) -> None:
     export_onnx(untrained("whisper"), tmp_path / "a.onnx", features_inside=True, int8=False)
     hold_together_to_alone(load(tmp_path / "a.onnx"), 1e-5)
