@@ -28,10 +28,13 @@ run_program(main)
 """
 
 
-@pytest.mark.parametrize("between", ["", "bash -c "], ids=["its own", "of a script that it calls"])
-def test_what_works_for_it_is_ended(tmp_path: Path, between: str) -> None:
+@pytest.mark.parametrize(
+    "call",
+    ['"$PYTHON" program.py', """bash -c '"$PYTHON" program.py; :'"""],
+    ids=["its own", "of a script that it calls"],
+)
+def test_what_works_for_it_is_ended(tmp_path: Path, call: str) -> None:
     (tmp_path / "program.py").write_text(PROGRAM)
-    call = f"{between}'{sys.executable} program.py; :'" if between else "$PYTHON program.py"
     shell = subprocess.Popen(
         ["bash", "-c", f"export SER_RUN_PID=$$; {call}; :"],
         cwd=tmp_path,
