@@ -16,11 +16,6 @@ TOOLS = Path(__file__).parents[1] / "tools"
 pytestmark = pytest.mark.trains
 
 
-@pytest.fixture(autouse=True)
-def tools_on_the_path(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(TOOLS))
-
-
 @pytest.mark.parametrize(
     ("part", "figure"),
     [

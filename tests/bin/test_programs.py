@@ -15,7 +15,7 @@ PROGRAMS = sorted(
     if "def main()" in path.read_text()
 )
 WITHOUT_TORCH = (
-    "audit choose coverage finetune list_audio make_feats make_folds make_synthetic prepare_corpus "
+    "audit choose finetune list_audio make_feats make_folds make_synthetic prepare_corpus "
     "prepare_cross prepare_iemocap prepare_librispeech prepare_table pretrain score "
     "submit train_bpe verify"
 ).split()

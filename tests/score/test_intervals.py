@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from interval_coverage import PRIORS, RECALLS, World, coverage, simulate, truth
 from scipy import stats
 
-from ser.score.coverage import PRIORS, RECALLS, World, coverage, simulate, truth
 from ser.score.stats.intervals import (
     CellCounts,
     bootstrap,
