@@ -235,10 +235,7 @@ def _read_by_kaldiio(ark: Path, offset: int) -> Matrix:
         stream.seek(offset)
         _require_whole(stream.read(HEADER_BYTES), ark.stat().st_size - offset)
         stream.seek(offset)
-        matrix = kaldiio.matio.read_matrix_or_vector(stream)
-    if matrix.ndim != 2:
-        raise ValueError(f"{matrix.ndim} dimensions instead of 2")
-    return np.asarray(matrix, dtype=np.float32)
+        return np.asarray(kaldiio.matio.read_matrix_or_vector(stream), dtype=np.float32)
 
 
 def _require_whole(header: bytes, present: int) -> None:

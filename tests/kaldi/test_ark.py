@@ -1,9 +1,11 @@
 """Archives: readable by plain kaldiio, and a killed writer goes on as if it never was killed."""
 
 import copy
+import os
 import pickle
 import tempfile
 from functools import cache
+from io import FileIO
 from pathlib import Path
 
 import kaldiio
@@ -195,6 +197,29 @@ def test_a_vector_is_no_feature_matrix(tmp_path: Path) -> None:
     kaldiio.save_ark(str(tmp_path / "feats.ark"), {"a": np.ones(4, np.float32)})
     with pytest.raises(SerError, match="stands there, no matrix of Kaldi"):
         ArkReader({"a": f"{tmp_path / 'feats.ark'}:2"}, WHERE)["a"]
+
+
+@pytest.mark.parametrize("listed", ["a 3 9000", "a 3 1", "a -3 2\nb 1 90"])
+def test_a_list_that_is_none_of_the_unfinished_archive(tmp_path: Path, listed: str) -> None:
+    (tmp_path / ".feats.ark.partial").write_bytes(bytes(100))
+    (tmp_path / ".feats.scp.partial").write_text(f"{listed}\n")
+    with pytest.raises(SerError, match="no list of an unfinished archive"):
+        ArkWriter(tmp_path, "float32")
+
+
+def test_an_archive_that_shrinks_while_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = ArkReader(write(tmp_path), WHERE)
+    fill = reader._fill
+
+    def cut_first(ark: FileIO, offset: int, out: Matrix) -> bool:
+        os.truncate(tmp_path / "feats.ark", offset)
+        return fill(ark, offset, out)
+
+    monkeypatch.setattr(reader, "_fill", cut_first)
+    with pytest.raises(SerError, match=r"s2-a in .*changed while it was read"):
+        reader["s2-a"]
 
 
 def test_a_reader_travels_to_worker_processes(tmp_path: Path) -> None:
