@@ -50,6 +50,19 @@ def test_a_finished_record_comes_back(tmp_path: Path) -> None:
     assert {"torch", "python", "processor", "ser"} <= found["versions"].keys()
 
 
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"identity": 3}'])
+def test_a_record_that_was_cut_or_edited_is_none(
+    tmp_path: Path, content: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    record = Record(tmp_path, 1, CONFIG, {})
+    record.finish()
+    (tmp_path / "run.json").write_text(content)
+    assert not record.is_finished()
+    assert caplog.messages[0].startswith(f"warning: {tmp_path / 'run.json'}")
+    record.finish()
+    assert record.is_finished()
+
+
 @pytest.mark.parametrize(
     ("config", "inputs"),
     [

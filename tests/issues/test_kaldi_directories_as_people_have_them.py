@@ -82,6 +82,13 @@ DUMPS = {
 }
 
 
+def test_a_dump_of_eight_bits(source: Path) -> None:
+    eight = (RAMP // 256 + 128).astype(np.uint8)
+    audio = dict.fromkeys(("a-1", "b-1"), (16000, eight))
+    kaldiio.save_ark(str(source / "data_wav.ark"), audio, str(source / "wav.scp"))
+    assert samples_of(prepared(source)["wav.scp"]["a-1"]) == (RAMP // 256 * 256).tolist()
+
+
 @pytest.mark.parametrize("form", DUMPS)
 def test_a_dump_of_espnet(source: Path, form: str) -> None:
     DUMPS[form](source)
