@@ -53,7 +53,7 @@ if $read_speech &&
 fi
 
 if [ "$recogniser" = . ] &&
-  stage 3 "pre-training: the encoder as a CTC speech recogniser -> $exp/pretrain"; then
+  stage 3 "pre-training: the encoders that systems start from -> $exp/pretrain"; then
   "${launcher[@]}" ser.bin.pretrain --conf "$conf" --systems "$systems" \
     --data data --feats "$dump" --bpe "$exp/bpe" --out "$exp/pretrain" \
     --weights "${WHISPER:-}" --ngpu "$ngpu" "${training[@]}"

@@ -183,8 +183,8 @@ def choose(
     empty = [name for name in labels.names if name not in classes]
     if empty:
         raise SerError(
-            f"labels.yaml: the class '{empty[0]}' has 0 of {len(kept)} utterances; expected some; "
-            "check the corpus and the map"
+            f"labels.yaml: none of {len(kept)} utterances has the class {' or '.join(empty)}; "
+            "expected one or more of each; remove the class, or correct its labels"
         )
     return kept, reasons
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 import ser
-from ser.base.errors import SerError, naming
+from ser.base.errors import SerError, first_few, naming
 from ser.base.files import (
     digest_file,
     read_text,
@@ -129,12 +129,12 @@ def pack(packing: Packing, out: Path) -> Path:
         )
         write_json(folder / MANIFEST, seal(manifest.model_dump()))
     archive = out.with_name(f"{out.name}.tar.gz")
+    megabytes = sum(path.stat().st_size for path in out.iterdir()) / 1e6
+    logger.info("%s: %.1f MB, %s sets of weights; -> %s", out, megabytes, len(members), archive)
     partial = archive.with_name(f".{archive.name}.partial")
     with naming(archive), tarfile.open(partial, "w:gz") as tar:
         tar.add(out.resolve(), arcname=out.name)  # which may be a link to a folder
     partial.replace(archive)
-    megabytes = sum(path.stat().st_size for path in out.iterdir()) / 1e6
-    logger.info("%s: %.1f MB, %s sets of weights; %s", out, megabytes, len(members), archive)
     return archive
 
 
@@ -154,9 +154,12 @@ def _runs(packing: Packing) -> dict[str, Run]:
         )
     if lacking or not wanted:
         what = f"fold {lacking[0]} is not" if lacking else "no fold is"
+        beside = packing.system.parent
+        found = [path.parent for deep in ("*/seed*", "*/*/seed*") for path in beside.glob(deep)]
+        others = f" (there are {first_few(sorted(found))})" if found else ""
         raise SerError(
-            f"{seed}: {what} trained; expected finished runs of stage 4; run it, or choose others "
-            "of --seed and --folds"
+            f"{seed}: {what} trained; expected finished runs of stage 4{others}; run it, or choose "
+            "another system, --seed or --folds"
         )
     return {fold: finished[fold] for fold in wanted}
 

@@ -5,6 +5,7 @@ import os
 import pickle
 import shutil
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +128,8 @@ def test_runs_that_are_not_there(recipe: Path, tmp_path: Path) -> None:
     train("transformer_tl_mtl", "1")
     with pytest.raises(SerError, match="seed1: fold 2 is not trained"):
         pack(packing(folds=("1", "2")), tmp_path / "model")
+    with pytest.raises(SerError, match=r"is trained; .*\(there are exp/transformer_tl_mtl\)"):
+        pack(replace(packing(), system=EXP / "mistyped"), tmp_path / "model")
     pack(packing(), tmp_path / "model")  # without predictions
     assert json.loads((tmp_path / "model" / MANIFEST).read_text())["temperature"] == 1
     assert "Not calibrated: there were no" in (tmp_path / "model" / "README.md").read_text()
