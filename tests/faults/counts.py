@@ -48,7 +48,7 @@ def count_table(reference: Undisturbed) -> Iterator[tuple[str, Count]]:
 def count_writes(
     reference: Undisturbed, most: int | None, seed: int
 ) -> Iterator[tuple[str, Count]]:
-    """Writes that failed or were the last of their process, by call."""
+    """Writes that failed, or were the last before a kill or a power cut, by call."""
     for (name, over), shown in zip(CASES, NAMES, strict=True):
         tries = list(all_tries(name, over, reference))
         if most is not None:

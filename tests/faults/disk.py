@@ -32,13 +32,22 @@ class Disk:
         chosen: The number of the change, from 1; 0 for none.
         code: The ``errno`` of its failure; None: it is done and the process ends.
         only: Part of the path of the changes that count; the failure lasts then.
+        power_cut: Where the process ends the machine does too: names are kept, and half of what
+            was written to a file since it was last synchronised is lost.
     """
 
     def __init__(
-        self, top: Path, chosen: int = 0, code: int | None = None, only: str | None = None
+        self,
+        top: Path,
+        chosen: int = 0,
+        code: int | None = None,
+        only: str | None = None,
+        power_cut: bool = False,
     ) -> None:
         self.top, self.chosen, self.code, self.only = str(top.resolve()), chosen, code, only
+        self.power_cut = power_cut
         self.changes: list[str] = []
+        self.synced: dict[int, int] = {}  # of each file that was written: the bytes that are safe
         self.pid = os.getpid()
 
     def counts(self, path: object) -> bool:
@@ -60,6 +69,8 @@ class Disk:
         if self.code is None:
             try:
                 do()
+                if self.power_cut:
+                    self._lose()
             finally:
                 os._exit(KILLED_STATUS)
         if half:
@@ -77,6 +88,14 @@ class Disk:
         if name in ("write", *BY_DESCRIPTOR):
             return OSError(self.code, said)
         return OSError(self.code, said, str(path))
+
+    def _lose(self) -> None:
+        for path in Path(self.top).rglob("*"):
+            stat = path.lstat()
+            safe = self.synced.get(stat.st_ino)
+            if safe is not None and path.is_file() and safe < stat.st_size:
+                with io.FileIO(path, "r+") as stream:
+                    stream.truncate((safe + stat.st_size) // 2)
 
     @contextmanager
     def watched(self) -> Iterator["Disk"]:
@@ -102,8 +121,16 @@ class Disk:
     def _open(self, original: Any, file: Any, mode: str = "r", *more: Any, **options: Any) -> Any:
         if not set(mode) & set("wax+") or not self.counts(file) or options.get("opener"):
             return original(file, mode, *more, **options)
-        raw = self.change("open", file, lambda: _File(file, mode.replace("t", "").replace("b", "")))
-        raw.disk = self
+
+        def do() -> _File:
+            raw = _File(file, mode.replace("t", "").replace("b", ""))
+            raw.disk = self
+            stat = os.fstat(raw.fileno())
+            safe = self.synced.get(stat.st_ino, stat.st_size)
+            self.synced[stat.st_ino] = min(safe, stat.st_size)
+            return raw
+
+        raw = self.change("open", file, do)
         buffered = io.BufferedRandom(raw) if "+" in mode else io.BufferedWriter(raw)
         if "b" in mode:
             return buffered
@@ -128,14 +155,21 @@ class Disk:
     def _by_descriptor(self, name: str, original: Any, descriptor: int, *more: Any) -> Any:
         do: Callable[[], Any] = partial(original, descriptor, *more)
         path = Path(f"/proc/self/fd/{descriptor}").readlink()
-        if name == "fsync":  # which takes long, and changes nothing that a test could see
-            do = bool
+        if name == "fsync":  # which takes long
+
+            def do() -> None:
+                stat = os.fstat(descriptor)
+                self.synced[stat.st_ino] = stat.st_size
+
         return self.change(name, path, do) if self.counts(path) else do()
 
     def _save(self, name: str, original: Any, value: Any, path: Any, *more: Any, **o: Any) -> Any:
-        do = partial(original, value, path, *more, **o)
         if not isinstance(path, (str, Path)) or not self.counts(path):
-            return do()
+            return original(value, path, *more, **o)
+
+        def do() -> None:
+            original(value, path, *more, **o)
+            self.synced[Path(path).stat().st_ino] = 0
 
         def half() -> None:
             do()

@@ -1,4 +1,6 @@
-"""Every write of every program fails, or is the last of its process; a rerun makes it good.
+"""Every write of every program fails, or is the last before its process or the machine ends.
+
+A rerun makes it good.
 
 ``SER_EVERY_WRITE=all`` (``python tests/faults/counts.py``) tries all writes, else a few are drawn.
 """
@@ -30,14 +32,17 @@ class Tried:
         write: Which.
         number: Its number in the call.
         code: The ``errno`` of its failure; None where the process ended behind it.
+        power_cut: Whether the machine ended too.
     """
 
     write: str
     number: int
-    code: int | None
+    code: int | None = None
+    power_cut: bool = False
 
     def __str__(self) -> str:
-        return f"{self.number} ({self.write}): {FAULTS[self.code] if self.code else 'killed'}"
+        ended = "power cut" if self.power_cut else "killed"
+        return f"{self.number} ({self.write}): {FAULTS[self.code] if self.code else ended}"
 
 
 def writes_of(name: str) -> list[str]:
@@ -75,7 +80,7 @@ def kill(name: str, tried: Tried) -> str:
     """Does a call in a process that ends behind a write."""
     child = os.fork()
     if child == 0:
-        with Disk(Path(), tried.number).watched():
+        with Disk(Path(), tried.number, power_cut=tried.power_cut).watched():
             do(name)
         os._exit(0)
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
@@ -99,10 +104,11 @@ def faults_of(name: str, over: bool, reference: Undisturbed, tries: Sequence[Tri
 
 
 def all_tries(name: str, over: bool, reference: Undisturbed) -> Iterator[Tried]:
-    """Every write of a call: killed behind it, and each kind of failure in turn."""
+    """Every write of a call: killed behind it, a power cut, and each kind of failure in turn."""
     start_anew(name, over, reference)
     for number, write in enumerate(writes_of(name), start=1):
-        yield Tried(write, number, None)
+        yield Tried(write, number)
+        yield Tried(write, number, power_cut=True)
         yield Tried(write, number, list(FAULTS)[number % len(FAULTS)])
 
 

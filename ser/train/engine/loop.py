@@ -254,7 +254,7 @@ class Trainer:
         return time.monotonic() - self.saved > 60 * self.training.checkpoint_minutes
 
     def _save(self, progress: Progress, journal: MetricsLogger) -> None:
-        progress.log_bytes = journal.log_bytes
+        progress.log_bytes = journal.sync()
         save_checkpoint(self.checkpoint, self.model, self.stepper.optimizer, progress)
         self.saved = time.monotonic()
 

@@ -59,9 +59,9 @@ class MetricsLogger:
             shown = ", ".join(f"{name} {value:.4g}" for name, value in numbers.items())
             logger.info("epoch %s, step %s: %s", epoch, step, shown)
 
-    @property
-    def log_bytes(self) -> int:
-        """Length of ``train.jsonl`` now."""
+    def sync(self) -> int:
+        """Length of ``train.jsonl``, all of which is on the disk, for a checkpoint to go on at."""
+        os.fsync(self._stream.fileno())
         return self._stream.tell()
 
 
