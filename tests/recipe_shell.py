@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -24,6 +25,14 @@ def run(recipe: Path, *options: str, **environment: str) -> subprocess.Completed
         text=True,
         check=False,
     )
+
+
+def plant_checkout(top: Path) -> Path:
+    """A checkout whose recipes have nothing made yet; ``ser`` and the tools are the real ones."""
+    (top / "tools").symlink_to(ROOT / "tools")
+    made = shutil.ignore_patterns("corpus", "data", "dump", "exp*", "model*")
+    shutil.copytree(ROOT / "egs", top / "egs", symlinks=True, ignore=made)
+    return top
 
 
 def prepare(recipe: Path, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -4,14 +4,13 @@ import contextlib
 import json
 import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 from corpora import PLANTERS, plant_audio
 from programs import call
-from recipe_shell import prepare
+from recipe_shell import plant_checkout, prepare
 from tiny import whisper_config
 from tiny_whisper import write_published
 
@@ -38,11 +37,7 @@ def run(program: Path, *options: str, **environment: str) -> subprocess.Complete
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """A checkout whose recipes have nothing made yet; ``ser`` and the tools are the real ones."""
-    (tmp_path / "tools").symlink_to(ROOT / "tools")
-    made = shutil.ignore_patterns("corpus", "data", "dump", "exp*")
-    shutil.copytree(ROOT / "egs", tmp_path / "egs", symlinks=True, ignore=made)
-    return tmp_path
+    return plant_checkout(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,16 @@
 """The doctor called by hand, in the folder of a recipe."""
 
 import json
+from pathlib import Path
 
 import pytest
 from programs import call
-from recipe_shell import RECIPES
+from recipe_shell import plant_checkout
 
 
 @pytest.fixture(autouse=True)
-def in_a_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(next(recipe for recipe in RECIPES if recipe.name == "mini"))
+def in_a_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(plant_checkout(tmp_path) / "egs" / "mini")
 
 
 def test_it_has_the_defaults_of_run_sh() -> None:

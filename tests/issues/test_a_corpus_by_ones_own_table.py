@@ -1,43 +1,28 @@
 """A published corpus by its own recipe, and by a newcomer's table: the same utterances."""
 
 import csv
-import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from corpora import PLANTERS
+from recipe_shell import plant_checkout, prepare
 
-import ser
 from ser.corpus.parsers.registry import READERS
 from ser.kaldi.data_dir import DataDir, read_data_dir
 
-ROOT = Path(ser.__file__).parents[1]
-
 
 def call_data_sh(recipe: Path, **environment: str) -> DataDir:
-    """Stage 0, as ``run.sh`` calls it."""
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    done = subprocess.run(
-        ["bash", "-c", ". ./db.sh && local/data.sh data/ser"],
-        cwd=recipe,
-        env={**os.environ, "PATH": path, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    """What stage 0 makes."""
+    done = prepare(recipe, **environment)
     assert done.returncode == 0, done.stderr
     return read_data_dir(recipe / "data" / "ser")
 
 
 @pytest.mark.parametrize("name", ["tess", "emodb"])
 def test_both_ways_are_the_same(tmp_path: Path, name: str) -> None:
-    (tmp_path / "tools").symlink_to(ROOT / "tools")
-    made = shutil.ignore_patterns("corpus", "data", "dump", "exp*")
-    for recipe in ("ravdess", name):
-        shutil.copytree(ROOT / "egs" / recipe, tmp_path / "egs" / recipe, ignore=made)
+    plant_checkout(tmp_path)
     PLANTERS[name](tmp_path / "corpus")
     own = call_data_sh(tmp_path / "egs" / name, **{name.upper(): str(tmp_path / "corpus")})
 

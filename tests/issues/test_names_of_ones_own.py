@@ -2,14 +2,13 @@
 
 import contextlib
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 from corpora import plant_audio, plant_emodb
 from programs import Said, call
-from recipe_shell import ROOT, prepare
+from recipe_shell import ROOT, plant_checkout, prepare
 
 from ser.config.yaml_file import read_yaml
 from ser.corpus.parsers.emodb import EMOTIONS
@@ -26,13 +25,9 @@ def new_recipe(tree: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """A checkout with two recipes, and a tree as EmoDB's."""
-    (tmp_path / "tools").symlink_to(ROOT / "tools")
-    made = shutil.ignore_patterns("corpus", "data", "dump", "exp*")
-    for name in ("ravdess", "emodb"):
-        shutil.copytree(ROOT / "egs" / name, tmp_path / "egs" / name, symlinks=True, ignore=made)
+    """A checkout, and a tree as EmoDB's."""
     plant_emodb(tmp_path / "corpus")
-    return tmp_path
+    return plant_checkout(tmp_path)
 
 
 def data_of(recipe: Path, **corpus: str) -> DataDir:
