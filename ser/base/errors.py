@@ -141,7 +141,8 @@ def describe(error: Exception) -> str:
     if isinstance(error, OSError):
         # A full disk, a missing permission, a vanished file: the system's own words name it.
         advice = "; free some room there and rerun" if error.errno in FULL else ""
-        return printable(f"{error.filename or 'input/output'}: {error.strerror or error}{advice}")
+        where = error.filename or "a file, or what is printed"
+        return printable(f"{where}: {error.strerror or error}{advice}")
     return str(error)
 
 

@@ -166,18 +166,19 @@ def read_json(path: Path, remedy: str = DAMAGED) -> Any:
     return parse_json(read_text(path, MAX_JSON_BYTES), path, remedy)
 
 
-def read_json_as(path: Path, kind: type[Form], written_by: str) -> Form:
+def read_json_as(path: Path, kind: type[Form], written_by: str, remedy: str | None = None) -> Form:
     """Reads a JSON file of a known form.
 
     Args:
         path: The file.
         kind: A ``TypedDict``; keys that it does not name may stand there too.
         written_by: What writes the file, for messages.
+        remedy: What to do where the file is damaged (remove it and rerun the stage).
 
     Raises:
         SerError: As for ``read_json``, or a key is missing or of another type.
     """
-    values: Form = read_json(path)
+    values: Form = read_json(path, remedy or DAMAGED)
     try:
         TypeAdapter(kind).validate_python(values, strict=True)
     except ValidationError as error:
@@ -185,8 +186,8 @@ def read_json_as(path: Path, kind: type[Form], written_by: str) -> Form:
         key = shortened(".".join(map(str, first["loc"])))
         where = f"'{key}': " if key else ""
         raise SerError(
-            f"{path}: {where}{shortened(first['msg'])}; expected what {written_by} writes; remove "
-            "the file and rerun the stage"
+            f"{path}: {where}{shortened(first['msg'])}; expected what {written_by} writes; "
+            f"{remedy or 'remove the file and rerun the stage'}"
         ) from error
     return values
 
@@ -226,9 +227,10 @@ def whole_folder(folder: Path, mark: str = "run.json") -> Iterator[Path]:
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    yield partial
-    for path in partial.iterdir():
-        sync(path)
+    with naming(folder):
+        yield partial
+        for path in partial.iterdir():
+            sync(path)
     old = folder.with_name(f".{folder.name}.old")
     shutil.rmtree(old, ignore_errors=True)
     if folder.exists():

@@ -252,6 +252,19 @@ def sole_run(folder: Path, wait: bool = False) -> Iterator[None]:
         raise SerError(f"{folder}: another run is writing here; wait for it, or end it") from error
 
 
+def _has_begun(folder: Path) -> bool:
+    return any((folder / name).exists() for name in ("train.jsonl", "checkpoint"))
+
+
+def _move_aside(folder: Path, held: str, force: bool) -> None:
+    """Makes room for a new run, by ``force`` where training began in the folder."""
+    if not force and _has_begun(folder):
+        raise SerError(f"{folder}: holds {held}; --force moves it aside and starts anew")
+    aside = folder.with_name(f"{folder.name}.{time.strftime('%Y%m%d-%H%M%S')}")
+    folder.rename(aside)
+    logger.warning("%s: moved aside to %s", folder, aside)
+
+
 def claim_training_folder(record: Record, num_threads: int, force: bool) -> int | None:
     """Decides what a training run may do with its folder.
 
@@ -278,15 +291,9 @@ def claim_training_folder(record: Record, num_threads: int, force: bool) -> int 
             return previous.get("num_threads", num_threads)
         now = {"config": record.config, "inputs": record.inputs}
         then = {"config": previous["config"], "inputs": previous["inputs"]}
-        nothing_to_lose = not (record.folder / "train.jsonl").exists()
-        if not force and not nothing_to_lose:
-            raise SerError(
-                f"{record.folder}: holds another run ({first_difference(then, now)}); "
-                "--force moves it aside and starts anew"
-            )
-        aside = record.folder.with_name(f"{record.folder.name}.{time.strftime('%Y%m%d-%H%M%S')}")
-        record.folder.rename(aside)
-        logger.warning("%s: moved aside to %s", record.folder, aside)
+        _move_aside(record.folder, f"another run ({first_difference(then, now)})", force)
+    elif _has_begun(record.folder):
+        _move_aside(record.folder, "a run of unknown settings (no started.json)", force)
     record.folder.mkdir(parents=True, exist_ok=True)
     write_json(
         started,

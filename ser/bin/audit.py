@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from ser.base.errors import run_program
-from ser.base.files import write_json, write_text
+from ser.base.files import digest_json, write_json, write_text
 from ser.config.load import load_config
 from ser.config.protocol import ProtocolConfig
 from ser.corpus.fold_files import fold_names, read_fold, require_folds
@@ -39,7 +39,7 @@ def main() -> None:
         if section.table:
             print(plain_table(section.table), end="\n\n")
     check_speakers(audited, protocol.speaker_dependent, args.protocol)
-    write_json(args.exp_dir / "audit.json", audited)
+    write_json(args.exp_dir / "audit.json", {**audited, "digest": digest_json(audited)})
     write_text(args.exp_dir / "audit.md", markdown(sections))
 
 

@@ -24,7 +24,7 @@ from ser.data.wordless import trainable_systems
 from ser.doctor.asked import HERE, NONE, READ, SER, Asked, Check
 from ser.doctor.earlier_stages import earlier_stages
 from ser.doctor.given import given, require_package
-from ser.doctor.room import room_for_features, room_for_models
+from ser.doctor.room import memory_for_training, room_for_features, room_for_models
 from ser.kaldi.table import read_table
 from ser.text.bpe import Tokenizer, check_num_pieces
 from ser.train.engine.shutdown import deadline_after
@@ -40,6 +40,7 @@ def checks(asked: Asked) -> Iterator[tuple[str, Check]]:
         "folds": _folds,
         "earlier stages": earlier_stages,
         "text": _text,
+        "memory": _memory,
         "disk": _disk,
     }
     for kind, make in kinds.items():
@@ -200,6 +201,11 @@ def _script(asked: Asked) -> None:
     model = asked.bpe / "bpe.model"
     if model.exists():
         Tokenizer.load(model).encode_all(read_table(SER / "text"), SER / "text")
+
+
+def _memory(asked: Asked) -> Iterator[Check]:
+    if asked.ngpu == 0 and asked.cmd == "local" and (asked.runs(3) or asked.runs(4)):
+        yield partial(memory_for_training, asked)
 
 
 def _disk(asked: Asked) -> Iterator[Check]:

@@ -1,17 +1,23 @@
-"""Whether the disk has room for what stages 1 and 4 are going to write."""
+"""Whether the disk has room for what stages 1 and 4 write, and memory for what is trained."""
 
+import os
 import shutil
 from pathlib import Path
 
 from ser.base.errors import SerError
 from ser.config.features import FeaturesConfig, WhisperMelConfig, load_features
-from ser.config.schema import SCRATCH
+from ser.config.network import CnnBlstmSaConfig, EncoderConfig
+from ser.config.schema import SCRATCH, PretrainConfig, SystemConfig
 from ser.corpus.fold_files import choose_folds
 from ser.doctor.asked import Asked
 from ser.feats.speed import speed_dir, speed_factors
 from ser.kaldi.table import read_table
+from ser.train.frozen import is_frozen
 
 BYTES = {"float32": 4.0, "kaldi_compressed": 1.0}  # of a value of the features on the disk
+BYTES_OF_WEIGHT = {False: 16, True: 4}  # a trained one has a gradient and two moments of Adam
+Network = EncoderConfig | CnnBlstmSaConfig
+BYTES_OF_WORKER = 2e8  # a process that loads batches, with the libraries that it imports
 CHECKPOINT = 4  # a run in training holds its weights, two moments of Adam and the last epoch
 
 
@@ -56,6 +62,27 @@ def room_for_models(asked: Asked) -> None:
             needed += start.stat().st_size * (missing + CHECKPOINT * bool(missing))
     told = "models (a run's is as large as its encoder)"
     _require_room(asked.exp_dir, needed, told, "fewer --seeds or --systems at a time take less")
+
+
+def memory_for_training(asked: Asked) -> None:
+    """Weights, gradients and moments, and the processes that load batches, fit into memory."""
+    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    trained: list[tuple[str, Network, SystemConfig | PretrainConfig]]
+    trained = [(name, system.model, system) for name, system in asked.networks.items()]
+    for name, encoder in asked.encoders.items():
+        if isinstance(encoder, PretrainConfig):
+            trained.append((name, encoder.encoder, encoder))
+    for name, network, config in trained:
+        training = config.training
+        weights = BYTES_OF_WEIGHT[is_frozen(config.optimizer)] * network.num_weights
+        workers = BYTES_OF_WORKER * training.num_loader_workers
+        if weights + workers > there:
+            raise SerError(
+                f"{name}: {weights / 1e9:.1f} GB for {network.num_weights:.3g} weights in training "
+                f"and {workers / 1e9:.1f} GB for num_loader_workers {training.num_loader_workers}; "
+                f"expected at most the memory, {there / 1e9:.1f} GB; lower the sizes of the model, "
+                "or the key"
+            )
 
 
 def _require_room(folder: Path, needed: float, what: str, advice: str) -> None:

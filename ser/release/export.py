@@ -1,6 +1,7 @@
 """A model as an ONNX graph or a program of ``torch.export``, with the features inside or not."""
 
 import base64
+import io
 import json
 import logging
 import warnings
@@ -90,7 +91,10 @@ def export_torch(model: Model, out: Path, features_inside: bool) -> None:
     for node in program.graph.nodes:
         node.meta.pop("stack_trace", None)  # paths on this disk
     partial = out.with_name(f".partial.{out.name}")
-    torch.export.save(program, partial)
+    content = io.BytesIO()  # on a full disk PyTorch's own writer ends the process
+    torch.export.save(program, content)
+    with naming(out):
+        partial.write_bytes(content.getbuffer())
     partial.replace(out)
 
 

@@ -240,6 +240,20 @@ def test_claim_after_a_run_that_trained_nothing(tmp_path: Path) -> None:
     assert claim_training_folder(mended, num_threads=2, force=False)
 
 
+@pytest.mark.parametrize("name", ["train.jsonl", "checkpoint"])
+def test_a_run_that_does_not_say_what_it_began_with_is_not_gone_on_with(
+    tmp_path: Path, name: str
+) -> None:
+    record = Record(tmp_path / "run", 4, CONFIG, {})
+    claim_training_folder(record, num_threads=2, force=False)
+    (record.folder / name).touch()
+    (record.folder / "started.json").unlink()
+    with pytest.raises(SerError, match=r"no started.json\); --force moves it aside"):
+        claim_training_folder(record, num_threads=2, force=False)
+    assert claim_training_folder(record, num_threads=2, force=True)
+    assert not (record.folder / name).exists()
+
+
 HOLDER = """
 import sys
 from pathlib import Path

@@ -1,11 +1,14 @@
 """The doctor called by hand, in the folder of a recipe."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 from programs import call
 from recipe_shell import plant_checkout
+
+from ser.doctor import room
 
 
 @pytest.fixture(autouse=True)
@@ -17,6 +20,21 @@ def test_it_has_the_defaults_of_run_sh() -> None:
     said = call("doctor")
     assert (said.status, said.err) == (0, "")
     assert said.out == "stages 0 to 6: 0 errors, 0 warnings\n"
+
+
+@pytest.mark.parametrize(("key", "value"), [("lstm_dim", 2000), ("num_loader_workers", 64)])
+def test_what_does_not_fit_into_memory(
+    key: str, value: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room.os, "sysconf", {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 250_000}.get)
+    assert call("doctor", "--systems", "cnn_blstm_sa").status == 0
+    system = Path("conf/systems/cnn_blstm_sa.yaml")
+    text, count = re.subn(rf"(?m)^( *{key}:) \S+", rf"\1 {value}", system.read_text())
+    assert count == 1
+    system.write_text(text)
+    said = call("doctor", "--systems", "cnn_blstm_sa")
+    assert said.status == 1
+    assert re.search(r"cnn_blstm_sa: .* expected at most the memory, 1.0 GB; lower", said.err)
 
 
 def test_findings_as_json() -> None:

@@ -92,7 +92,7 @@ def test_an_include_of_a_pipe(tmp_path: Path) -> None:
 
 def test_a_huge_value_is_not_repeated(tmp_path: Path) -> None:
     path = tmp_path / "labels.yaml"
-    path.write_text(f"classes: {'x' * 500_000}\n{'k' * 1000}: 1\nexclude: 3\n")
+    path.write_text(f"classes: {'x' * 100_000}\n{'k' * 1000}: 1\nexclude: 3\n")
     with pytest.raises(SerError, match="classes") as error:
         load_config(path, LabelsConfig)
     assert len(str(error.value)) < 4000

@@ -1,6 +1,7 @@
 """Checkpoints: weights in safetensors beside the optimiser's state, whole or not there."""
 
 import dataclasses
+import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -92,8 +93,7 @@ def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
 def _not_written(path: Path, error: Exception) -> SerError:
     reason = str(error).splitlines()[0]
     return SerError(
-        f"{path}: not written ({reason}); expected room on the disk; free some and rerun: the run "
-        "goes on from its last whole checkpoint"
+        f"{path}: not written ({reason}); expected room on the disk; free some and rerun"
     )
 
 
@@ -149,7 +149,7 @@ def load_checkpoint(
     if not folder.exists():
         return None
     remedy = f"remove {folder} to train from the start"
-    stored = read_json_as(folder / "progress.json", _Stored, "a checkpoint")
+    stored = read_json_as(folder / "progress.json", _Stored, "a checkpoint", remedy)
     for name in STATE_FILES:
         path = folder / name
         if not path.is_file() or digest_file(path) != stored["digests"].get(name):
@@ -177,7 +177,11 @@ def load_checkpoint(
 
 def _load_optimizer(optimizer: torch.optim.Optimizer, path: Path) -> None:
     """Nothing of the file is executed; PyTorch itself does not look at the shapes."""
-    optimizer.load_state_dict(torch.load(path, weights_only=True))
+    try:
+        state = torch.load(path, weights_only=True)
+    except pickle.UnpicklingError as error:  # PyTorch advises how to run what is in it
+        raise ValueError("it holds more than tensors and numbers, or was cut") from error
+    optimizer.load_state_dict(state)
     for parameter, state in optimizer.state.items():
         for name, value in state.items():
             if isinstance(value, torch.Tensor) and value.dim() and value.shape != parameter.shape:

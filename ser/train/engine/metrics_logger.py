@@ -29,7 +29,8 @@ class MetricsLogger:
             self._stream = (folder / "train.jsonl").open("ab")
             self._stream.truncate(min(log_bytes, self._stream.tell()))  # one that was lost is new
             self._stream.seek(0, os.SEEK_END)
-            self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=step)
+            with naming(folder / "tensorboard"):
+                self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=step)
 
     def __enter__(self) -> "MetricsLogger":
         return self
@@ -41,8 +42,10 @@ class MetricsLogger:
         trace: TracebackType | None,
     ) -> None:
         if self._writes:
-            self._stream.close()
-            self._board.close()
+            with naming(Path(self._stream.name)):
+                self._stream.close()
+            with naming(Path(self._board.log_dir)):
+                self._board.close()
 
     def report(self, scope: str, epoch: int, step: int, values: Mapping[str, float]) -> None:
         """Reports values after a step (``scope`` "step") or an epoch ("epoch", counted from 1)."""
@@ -53,8 +56,9 @@ class MetricsLogger:
         with naming(Path(self._stream.name)):
             self._stream.write(json.dumps(entry).encode() + b"\n")
             self._stream.flush()
-        for name, value in numbers.items():
-            self._board.add_scalar(f"{scope}/{name}", value, step)
+        with naming(Path(self._board.log_dir)):
+            for name, value in numbers.items():
+                self._board.add_scalar(f"{scope}/{name}", value, step)
         if scope == "epoch":
             shown = ", ".join(f"{name} {value:.4g}" for name, value in numbers.items())
             logger.info("epoch %s, step %s: %s", epoch, step, shown)
