@@ -49,6 +49,24 @@ def require_labels_of_run(run: Path, labels: LabelsConfig) -> None:
                 require_labels(feats, labels, run / "run.json")
 
 
+def require_labels_of_recipe(run: Path, labels: LabelsConfig) -> None:
+    """Holds ``labels.yaml`` of the recipe to the classes of a run, where the run lies in a recipe.
+
+    Args:
+        run: ``exp/<system>/seed1/fold1``, or the same in the experiment of another configuration.
+        labels: The classes that it was trained on.
+
+    Raises:
+        SerError: They are others.
+    """
+    experiment, recipe = run.parents[2], recipe_of(run)
+    name = experiment.name
+    conf = recipe / "conf" if experiment == recipe / "exp" else recipe / "conf" / name
+    path = conf / "labels.yaml"
+    if experiment in (recipe / "exp", recipe / "exp" / name) and path.exists():
+        _require(run, 0, _plain(labels), path, load_config(path, LabelsConfig))
+
+
 def require_features(feats: Path, conf: Path) -> None:
     """Holds ``<conf>/fbank.yaml`` to the features of stage 1.
 

@@ -21,7 +21,7 @@ from ser.base.files import (
 )
 from ser.base.log import logger
 from ser.base.record import rerun_hint
-from ser.config.made_with import require_labels_of_run
+from ser.config.made_with import require_labels_of_recipe, require_labels_of_run
 from ser.corpus.fold_files import natural_order
 from ser.infer.loading import Run, read_run
 from ser.infer.package import BPE, CARD, FORMAT, MANIFEST, NOTICE, Manifest, seal
@@ -80,6 +80,7 @@ def pack(packing: Packing, out: Path) -> Path:
         )
     for run in runs.values():
         require_labels_of_run(run.folder, run.labels)
+        require_labels_of_recipe(run.folder, run.labels)
     held_out = _held_out(packing, runs)
     if not held_out:
         logger.warning("warning: %s: no predictions; not calibrated", packing.system)

@@ -14,7 +14,7 @@ import pytest
 import torch
 from tiny import reseal
 from tiny_audio import packing, plant_files, train
-from tiny_recipe import EXP, LABELS
+from tiny_recipe import CONF, EXP, LABELS
 
 from ser.base.errors import SerError
 from ser.base.files import digest_file, read_json
@@ -133,6 +133,14 @@ def test_runs_that_are_not_there(recipe: Path, tmp_path: Path) -> None:
     pack(packing(), tmp_path / "model")  # without predictions
     assert json.loads((tmp_path / "model" / MANIFEST).read_text())["temperature"] == 1
     assert "Not calibrated: there were no" in (tmp_path / "model" / "README.md").read_text()
+
+
+def test_labels_of_the_recipe_that_were_changed_since(trained: Path, tmp_path: Path) -> None:
+    path = CONF / "labels.yaml"
+    path.write_text(path.read_text().replace("hap:", "joy:"))
+    with pytest.raises(SerError, match=r"labels.yaml: classes.*; expected what stage 0 made"):
+        pack(packing(), tmp_path / "model")
+    assert not (tmp_path / "model").exists()
 
 
 def test_no_other_folder_is_replaced(trained: Path, tmp_path: Path) -> None:
