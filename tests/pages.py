@@ -29,7 +29,8 @@ def is_made(path: Path) -> bool:
 PAGES = sorted(page for kind in PATTERNS for page in ROOT.glob(kind) if _is_page(page))
 
 RECORDER = """#!/usr/bin/env bash
-{ printf '%q ' "$PWD" "${0##*/}" "$(cd "$(dirname "$0")" && pwd)" "$@"; echo; } >>"$RECORD"
+line=$(printf '%q ' "$PWD" "${0##*/}" "$(cd "$(dirname "$0")" && pwd)" "$@")
+echo "$line" >>"$RECORD" # at once: the programs of a pipe run side by side
 """
 NAMES = ("python", "pip", "ser-predict", "git", "arecord")
 SCRIPTS = ("tools/activate.sh", "tools/check.sh", "tools/gpu.sh", "tests/slurm/run.sh")
