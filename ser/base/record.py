@@ -278,30 +278,22 @@ def claim_training_folder(record: Record, num_threads: int, force: bool) -> int 
         began with; None where the finished run is there already.
 
     Raises:
-        SerError: The folder holds a run with other inputs or another configuration, and ``force``
-            was not given. With ``force`` that run is moved aside, never deleted.
+        SerError: The folder holds a run with another configuration or inputs, or that does not say
+            with which, and ``force`` was not given; with it that run is moved aside.
     """
     if record.is_finished():
         logger.info("%s: finished already, with the same inputs", record.folder)
         return None
     started = record.folder / "started.json"
+    now = {"config": record.config, "inputs": record.inputs}
     if started.exists():
         previous = read_started(record.folder)
         if previous["identity"] == record.identity:
             return previous.get("num_threads", num_threads)
-        now = {"config": record.config, "inputs": record.inputs}
         then = {"config": previous["config"], "inputs": previous["inputs"]}
         _move_aside(record.folder, f"another run ({first_difference(then, now)})", force)
     elif _has_begun(record.folder):
         _move_aside(record.folder, "a run of unknown settings (no started.json)", force)
     record.folder.mkdir(parents=True, exist_ok=True)
-    write_json(
-        started,
-        {
-            "identity": record.identity,
-            "config": record.config,
-            "inputs": record.inputs,
-            "num_threads": num_threads,
-        },
-    )
+    write_json(started, {"identity": record.identity, **now, "num_threads": num_threads})
     return num_threads

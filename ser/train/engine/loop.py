@@ -84,9 +84,8 @@ class Trainer:
             model, compute_loss, training, optimizer, self.num_steps, seed, world
         )
         self.checkpoint = folder / "checkpoint"
-        self.kept: EpochWeights | None = None
-        if training.average_epochs > 1 or (selection and selection.keep_best):
-            self.kept = EpochWeights(folder / "epochs", training.average_epochs)
+        keeps = training.average_epochs > 1 or (selection and selection.keep_best)
+        self.kept = EpochWeights(folder / "epochs", training.average_epochs) if keeps else None
 
     def run(self) -> dict[str, float]:
         """Trains to the end, from the last checkpoint where there is one.
