@@ -21,7 +21,7 @@ def test_quick_start_commands_are_there() -> None:
 
 
 def test_the_first_page_is_short() -> None:
-    assert len(README.split()) <= 1400
+    assert len(README.split()) <= 1200
     assert README.index("**First result.**") < README.index("\n## ")
 
 
@@ -37,7 +37,7 @@ def test_map_names_every_room() -> None:
 def test_order_of_the_packages_is_the_tested_one() -> None:
     from test_layers import LAYERS
 
-    order = re.search(r"`(base < [^`]*)`", README)
+    order = re.search(r"`(base < [^`]*)`", (ROOT / "tests" / "README.md").read_text())
     assert order is not None
     written = [set(re.findall(r"\w+", level)) for level in order[1].split("<")]
     assert written == LAYERS
@@ -90,8 +90,8 @@ def test_rows_of_the_first_page_are_the_published_ones() -> None:
         cells = [cell.strip() for cell in line.split("|")]
         linked = re.search(r"\]\((.*RESULTS\.md)\)", line)
         report = table_of(ROOT / linked[1]) if linked else report
-        if len(cells) > 6 and cells[4].startswith("`"):
-            row = rf"\| {cells[4].strip('`')} +\| +{re.escape(cells[5])} \| +{re.escape(cells[6])} "
+        if len(cells) > 4 and cells[2].startswith("`"):
+            row = rf"\| {cells[2].strip('`')} +\| +{re.escape(cells[3])} \| +{re.escape(cells[4])} "
             assert re.search(row, report), line
             checked += 1
     assert checked == 11

@@ -132,8 +132,17 @@ def parsing(where: object, what: str, remedy: str, part: str = "") -> Iterator[N
     except SerError:
         raise
     except Exception as error:
-        reason = f"{part}; {reason_of(error)}" if part else reason_of(error)
+        why = first_fault(error) if isinstance(error, ValidationError) else reason_of(error)
+        reason = f"{part}; {why}" if part else why
         raise SerError(f"{where}: {what} ({reason}); {remedy}") from error
+
+
+def first_fault(error: ValidationError) -> str:
+    """The first key that pydantic finds wrong, and why, in a few words."""
+    first = error.errors(include_url=False)[0]
+    said = shortened(first["msg"].removeprefix("Value error, "))
+    key = shortened(".".join(map(str, first["loc"])))
+    return f"'{key}': {said}" if key else said
 
 
 def parse_json(text: str, where: object, remedy: str = DAMAGED) -> Any:
@@ -182,11 +191,8 @@ def read_json_as(path: Path, kind: type[Form], written_by: str, remedy: str | No
     try:
         TypeAdapter(kind).validate_python(values, strict=True)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        key = shortened(".".join(map(str, first["loc"])))
-        where = f"'{key}': " if key else ""
         raise SerError(
-            f"{path}: {where}{shortened(first['msg'])}; expected what {written_by} writes; "
+            f"{path}: {first_fault(error)}; expected what {written_by} writes; "
             f"{remedy or 'remove the file and rerun the stage'}"
         ) from error
     return values

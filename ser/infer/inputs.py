@@ -38,7 +38,7 @@ def audio_inputs(inputs: Sequence[str]) -> tuple[list[AudioInput], list[SerError
         name no file.
 
     Raises:
-        SerError: A folder holds no audio, a ``wav.scp`` holds a command or no paths, or ``-`` is
+        SerError: A folder holds no audio, a ``wav.scp`` holds a command or no lines, or ``-`` is
             not alone.
     """
     found: list[AudioInput] = []
@@ -119,7 +119,9 @@ def _listed(path: Path) -> tuple[list[AudioInput], list[SerError]]:
             continue
         utt, *rest = line.strip().split(maxsplit=1)
         if not rest:
-            raise SerError(f"{path}:{number}: '{utt}' alone; expected 'id path'; mend the line")
+            fault = f"{path}:{number}: '{utt}' alone; expected 'id path'; mend the line"
+            faults.append(SerError(fault))
+            continue
         if rest[0].endswith("|"):
             raise SerError(
                 f"{path}:{number}: a command, '{rest[0]}'; commands are not run here; expected "

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from ser.base.errors import SerError, shortened
-from ser.base.files import digest_file, digest_json, parse_json, parsing, read_text
+from ser.base.files import digest_file, digest_json, first_fault, parse_json, read_text
 from ser.config.features import RecordedFeatures
 from ser.config.schema import SystemConfig
 from ser.config.section import Section, doubled
@@ -41,11 +41,17 @@ def _readable(name: str) -> str:
     return name
 
 
+def _base64(text: str) -> str:
+    base64.b64decode(text, validate=True)  # whose error is a ValueError
+    return text
+
+
 Label = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_readable)]
 Labels = Annotated[list[Label], Field(min_length=2, max_length=1000), AfterValidator(_each_once)]
 Members = Annotated[
     list[str], Field(min_length=1, max_length=MAX_MEMBERS), AfterValidator(_each_once)
 ]
+Base64 = Annotated[str, Field(max_length=2 * MAX_MODEL_BYTES), AfterValidator(_base64)]
 Temperature = Annotated[float, Field(ge=1e-3, le=1e3)]  # what fits lies within 0.05 and 20
 
 
@@ -102,13 +108,6 @@ def is_sealed(values: Mapping[str, Any]) -> bool:
         return False
 
 
-def first_wrong_key(error: ValidationError) -> str:
-    """What is wrong with a manifest or a header, in a few words."""
-    first = error.errors(include_url=False)[0]
-    where = shortened(".".join(map(str, first["loc"])))
-    return f"the key '{where}' is wrong ({shortened(first['msg'])})"
-
-
 def read_package(folder: Path) -> Manifest:
     """Reads a package's manifest and holds its files to their digests.
 
@@ -144,7 +143,7 @@ def read_package(folder: Path) -> Manifest:
     try:
         manifest = Manifest.model_validate(values)
     except ValidationError as error:
-        raise SerError(f"{path}: {first_wrong_key(error)}; fetch the package again") from error
+        raise SerError(f"{path}: {first_fault(error)}; fetch the package again") from error
     _check_files(folder, manifest)
     return manifest
 
@@ -186,15 +185,10 @@ class OnnxHeader(Section):
     fbank: RecordedFeatures
     features_inside: bool
     min_frames: Annotated[int, Field(ge=1, le=10_000)]
-    bpe: Annotated[str, Field(max_length=2 * MAX_MODEL_BYTES)]
+    bpe: Base64
     digest: str
 
     @property
     def bpe_model(self) -> bytes:
-        """The SentencePiece model.
-
-        Raises:
-            SerError: It is not base64.
-        """
-        with parsing("bpe", "not base64", "fetch the model again"):
-            return base64.b64decode(self.bpe, validate=True)
+        """The SentencePiece model."""
+        return base64.b64decode(self.bpe, validate=True)

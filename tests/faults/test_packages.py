@@ -49,6 +49,7 @@ def test_manifests(change: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(SerError) as error:
         read_package(tmp_path)
     assert "\n" not in str(error.value)
+    assert "''" not in str(error.value)
     assert len(str(error.value)) < 1000
 
 
@@ -66,8 +67,10 @@ def test_manifests(change: dict[str, Any], tmp_path: Path) -> None:
 )
 def test_headers(change: dict[str, Any]) -> None:
     with pytest.raises(SerError) as error:
-        _ = _header(Path("m.onnx"), {"ser": json.dumps(seal(HEADER | change))}).bpe_model
+        _header(Path("m.onnx"), {"ser": json.dumps(seal(HEADER | change))})
     assert "\n" not in str(error.value)
+    assert str(error.value).startswith("m.onnx: ")
+    assert f"'{next(iter(change))}" in str(error.value)
 
 
 def shapes(*given: list[Any]) -> list[SimpleNamespace]:

@@ -48,10 +48,17 @@ def test_lists_as_people_write_them(tmp_path: Path) -> None:
     )
 
 
+def test_a_line_without_a_path_does_not_stop_the_others(tmp_path: Path) -> None:
+    path = tmp_path / "wav.scp"
+    path.write_text("u1 /a.wav\nu2\nu3 /c.wav\n")
+    found, faults = audio_inputs([str(path)])
+    assert [item.utt for item in found] == ["u1", "u3"]
+    assert list(map(str, faults)) == [f"{path}:2: 'u2' alone; expected 'id path'; mend the line"]
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("u1 /a.wav\nu2\n", r"wav\.scp:2: 'u2' alone; expected 'id path'"),
         ("u1 touch /tmp/never |\n", r"wav\.scp:1: a command, 'touch /tmp/never \|'; commands"),
         ("\n", r"wav\.scp: 0 lines; expected"),
         (None, r"wav\.scp: no such file"),

@@ -123,6 +123,16 @@ def test_damaged_progress_is_refused(folder: Path, text: str) -> None:
         load_checkpoint(folder, *parts(2, steps=1))
 
 
+@pytest.mark.parametrize(("key", "value"), [("epoch", -1), ("unheard_of", 1)])
+def test_what_is_wrong_with_the_progress_is_named(folder: Path, key: str, value: int) -> None:
+    path = folder / "progress.json"
+    stored = json.loads(path.read_text())
+    stored["progress"][key] = value
+    path.write_text(json.dumps(stored))
+    with pytest.raises(SerError, match=rf"progress\.json: not where a run can stand \('{key}': "):
+        load_checkpoint(folder, *parts(2, steps=1))
+
+
 def test_killed_while_replacing_the_previous_stays(folder: Path) -> None:
     """Between the two renames only ``.checkpoint.old`` is there, beside the next one."""
     folder.rename(folder.with_name(".checkpoint.old"))
