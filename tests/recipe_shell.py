@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import fork_server
+
 import ser
 
 ROOT = Path(ser.__file__).parents[1]
@@ -15,16 +17,23 @@ RECIPES = sorted(path.parent for path in ROOT.glob("egs/*/run.sh"))
 SYSTEMS = ["cnn_blstm_sa", "transformer", "transformer_tl", "transformer_tl_mtl"]
 
 
-def run(recipe: Path, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Calls a recipe from another directory."""
+def run_script(
+    script: Path, *words: str, cwd: Path = Path("/"), **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Calls a script of the shell, whose programs of ``ser.bin`` are served (``fork_server``)."""
     return subprocess.run(
-        [str(recipe / "run.sh"), *options],
-        cwd="/",
-        env={**os.environ, **environment},
+        [str(script), *words],
+        cwd=cwd,
+        env={**os.environ, **fork_server.environment(), **environment},
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+def run(recipe: Path, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Calls a recipe from another directory."""
+    return run_script(recipe / "run.sh", *options, **environment)
 
 
 def plant_checkout(top: Path) -> Path:
@@ -37,15 +46,9 @@ def plant_checkout(top: Path) -> Path:
 
 def prepare(recipe: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """Calls ``local/data.sh`` as ``run.sh`` does where no recogniser is trained."""
-    python = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    return subprocess.run(
-        ["bash", "-c", ". ./db.sh && local/data.sh data/ser"],
-        cwd=recipe,
-        env={**os.environ, "PATH": python, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    steps = ["-c", ". ./db.sh && local/data.sh data/ser"]
+    return run_script(Path("bash"), *steps, cwd=recipe, **{"PATH": path, **environment})
 
 
 def shrink(recipe: Path) -> None:

@@ -2,15 +2,13 @@
 
 import contextlib
 import json
-import os
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
 from corpora import PLANTERS, plant_audio
 from programs import call
-from recipe_shell import plant_checkout, prepare
+from recipe_shell import plant_checkout, prepare, run, run_script
 from tiny import whisper_config
 from tiny_whisper import write_published
 
@@ -22,17 +20,6 @@ from ser.kaldi.data_dir import read_data_dir
 
 ROOT = Path(ser.__file__).parents[1]
 WHISPER = whisper_config(d_model=16, num_heads=2, ffn_dim=32)
-
-
-def run(program: Path, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [str(program), *options],
-        cwd="/",
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 @pytest.fixture
@@ -71,7 +58,7 @@ def test_across_corpora(tree: Path) -> None:
     for path in (recipe / "conf/cross.yaml", recipe / "conf/protocol/paper.yaml"):
         path.write_text(path.read_text().replace("ravdess", "emodb"))
     shrink(tree / "egs" / "ravdess")  # its settings are those of all
-    result = run(recipe / "run.sh", "--recogniser", "none", "--systems", "transformer")
+    result = run(recipe, "--recogniser", "none", "--systems", "transformer")
     assert result.returncode == 0, result.stderr
     assert "No test speaker is heard in training" in result.stdout
     results = json.loads((recipe / "exp" / "results.json").read_text())
@@ -95,7 +82,7 @@ def shrink(recipe: Path) -> None:
 @pytest.mark.slow
 def test_from_a_published_encoder(tree: Path) -> None:
     """The skeleton on a folder of WAV files: the weights alone, beside the first experiment."""
-    assert run(tree / "tools" / "new_recipe.sh", "demo").returncode == 0
+    assert run_script(tree / "tools" / "new_recipe.sh", "demo").returncode == 0
     recipe = tree / "egs" / "demo"
     wav = plant_speakers(tree / "wavs")[0][0]
     sizes = WHISPER.model_dump(exclude={"type"}) | {"max_epochs": 1, "num_folds": 3}
@@ -108,7 +95,7 @@ def test_from_a_published_encoder(tree: Path) -> None:
     conf = ["--conf", "conf/whisper"]
     given = {"DEMO": str(tree / "wavs"), "WHISPER": str(weights)}
     names = "whisper_probe transformer_tl"
-    result = run(recipe / "run.sh", *conf, "--systems", names, **given)
+    result = run(recipe, *conf, "--systems", names, **given)
     assert result.returncode == 0, result.stderr
     assert "MIT" in (recipe / "exp" / "whisper" / "RESULTS.md").read_text()
     results = json.loads((recipe / "exp" / "whisper" / "results.json").read_text())
@@ -128,7 +115,7 @@ def test_from_a_published_encoder(tree: Path) -> None:
         assert exported.status == 0, exported.err
         told = [call("ser_predict", model, str(wav)) for model in ("model", "model.onnx")]
         assert told[0].out == told[1].out and str(wav) in told[0].out
-    kept = run(recipe / "run.sh", *conf, "--stage", "3", "--stop-stage", "3", DEMO=given["DEMO"])
+    kept = run(recipe, *conf, "--stage", "3", "--stop-stage", "3", DEMO=given["DEMO"])
     assert kept.returncode == 0, "weights that were imported are not asked for again"
 
 
@@ -137,7 +124,7 @@ def choose_settings(recipe: Path, wavs: Path) -> None:
     settings = "transformer transformer_half_rate"
     options = ["--protocol", "conf/protocol/next_fold.yaml", "--exp-dir", "exp/choice"]
     options += ["--recogniser", "none", "--stop-stage", "4", "--systems", settings]
-    trained = run(recipe / "run.sh", *options, DEMO=str(wavs))
+    trained = run(recipe, *options, DEMO=str(wavs))
     assert trained.returncode == 0, trained.stderr
     with contextlib.chdir(recipe):
         chosen = call("choose", "exp/choice", "--systems", settings)
@@ -149,7 +136,7 @@ def choose_settings(recipe: Path, wavs: Path) -> None:
 def test_a_recipe_of_ones_own(tree: Path) -> None:
     """A folder of WAV files and the skeleton as it is: from nothing to the table."""
     script = tree / "tools" / "new_recipe.sh"
-    made = run(script, "demo")
+    made = run_script(script, "demo")
     assert made.returncode == 0, made.stderr
     recipe = tree / "egs" / "demo"
     assert (recipe / "run.sh").read_bytes() == (ROOT / "egs/ravdess/run.sh").read_bytes()
@@ -164,25 +151,25 @@ def test_a_recipe_of_ones_own(tree: Path) -> None:
                 plant_audio(tree / "my wavs" / f"{speaker}_{label}_{take}.{suffix}", seconds=0.5)
     shrink(recipe)
     systems = ["--recogniser", "none", "--systems", "cnn_blstm_sa transformer transformer_tl_mtl"]
-    result = run(recipe / "run.sh", *systems, DEMO=str(tree / "my wavs"))
+    result = run(recipe, *systems, DEMO=str(tree / "my wavs"))
     assert result.returncode == 0, result.stderr
     results = json.loads((recipe / "exp" / "results.json").read_text())
     assert results["systems"]["transformer"]["num_utts"] == 40
     assert "warning: no words; systems with a CTC head will be left out" in result.stderr
     assert "no words; left out: transformer_tl_mtl" in result.stderr
     assert list(results["systems"]) == ["cnn_blstm_sa", "transformer"]
-    refused = run(recipe / "run.sh", "--stage", "4", "--recogniser", "none")
+    refused = run(recipe, "--stage", "4", "--recogniser", "none")
     assert refused.returncode == 1
     assert "error: --recogniser none: transformer_tl cannot be without" in refused.stderr
     assert "pass --systems 'cnn_blstm_sa transformer', or a recipe that" in refused.stderr
     choose_settings(recipe, tree / "my wavs")
     untrained = ["--recogniser", "../ravdess", "--systems", "transformer_tl"]
-    refused = run(recipe / "run.sh", "--stage", "4", *untrained)
+    refused = run(recipe, "--stage", "4", *untrained)
     assert refused.returncode == 1
     assert "../ravdess/exp/pretrain/ctc: not there or not whole" in refused.stderr
     assert "run cd ../ravdess && ./run.sh --stop-stage 3\n" in refused.stderr
 
-    again = run(script, "demo")
+    again = run_script(script, "demo")
     assert again.returncode == 1
     assert again.stderr == "error: egs/demo: is there already; take another name, or remove it\n"
 
@@ -202,7 +189,7 @@ def test_a_recipe_of_ones_own(tree: Path) -> None:
 def test_files_that_the_skeleton_does_not_know(
     tree: Path, folder: str, said: str, relative: bool
 ) -> None:
-    assert run(tree / "tools" / "new_recipe.sh", "demo").returncode == 0
+    assert run_script(tree / "tools" / "new_recipe.sh", "demo").returncode == 0
     (tree / "empty").mkdir()
     plant_audio(tree / "odd" / "a-angry-1.wav")
     recipe = tree / "egs" / "demo"
@@ -228,7 +215,7 @@ def plant_speakers(root: Path) -> list[tuple[Path, str, str]]:
 @pytest.mark.parametrize("kind", ["folder", "table", "kaldi"])
 def test_whatever_the_skeleton_is_given(tree: Path, kind: str) -> None:
     """A folder, a table or a data directory: `local/data.sh` stays as it was made."""
-    assert run(tree / "tools" / "new_recipe.sh", "demo").returncode == 0
+    assert run_script(tree / "tools" / "new_recipe.sh", "demo").returncode == 0
     files = plant_speakers(tree / "corpus")
     for name in ("notes.txt", "fay_sad.m4a", ".hidden.wav"):
         (tree / "corpus" / name).write_text("mine")
@@ -247,7 +234,7 @@ def test_whatever_the_skeleton_is_given(tree: Path, kind: str) -> None:
     recipe = tree / "egs" / "demo"
     if kind == "folder":
         options = ["--stop-stage", "0", "--recogniser", "none", "--systems", "transformer"]
-        result = run(recipe / "run.sh", *options, DEMO=str(given))
+        result = run(recipe, *options, DEMO=str(given))
     else:
         result = prepare(recipe, DEMO=str(given))
     assert result.returncode == 0, result.stderr
@@ -261,7 +248,7 @@ def test_whatever_the_skeleton_is_given(tree: Path, kind: str) -> None:
 
 @pytest.mark.parametrize("name", ["path", "home", "uid", "librispeech", "lc_all", "esd_speakers"])
 def test_names_that_mean_something_else(tree: Path, name: str) -> None:
-    result = run(tree / "tools" / "new_recipe.sh", name)
+    result = run_script(tree / "tools" / "new_recipe.sh", name)
     assert result.returncode == 1
     assert f"error: {name}: {name.upper()} is a variable with another meaning" in result.stderr
     assert not (tree / "egs" / name).exists()
@@ -269,6 +256,6 @@ def test_names_that_mean_something_else(tree: Path, name: str) -> None:
 
 @pytest.mark.parametrize("words", [[], ["a", "b"], ["../x"], ["A"], ["1a"], [""]])
 def test_names_that_are_no_recipe(tree: Path, words: list[str]) -> None:
-    result = run(tree / "tools" / "new_recipe.sh", *words)
+    result = run_script(tree / "tools" / "new_recipe.sh", *words)
     assert result.returncode == 2
     assert re.search("expected (one name of small letters|NAME, or NAME --pattern)", result.stderr)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from programs import call
-from recipe_shell import ROOT, SYSTEMS, run, shrink
+from recipe_shell import ROOT, SYSTEMS, run, run_script, shrink
 
 from ser.kaldi.table import read_table
 from ser.text.normalise import normalise_transcript
@@ -265,18 +265,9 @@ def use_as_the_page_says(tree: Path, page: str) -> None:
     """Runs a page's commands in a copy of a recipe that was run."""
     recipe = tree / "egs" / "mini"
     wav = next((recipe / "corpus").rglob("Ses01F_impro*.wav"))
-    result = subprocess.run(
-        ["bash", "-c", using_it(page)],
-        cwd=tree,
-        env={
-            **os.environ,
-            "wav": str(wav),
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    script = using_it(page)
+    result = run_script(Path("bash"), "-c", script, cwd=tree, wav=str(wav), PATH=path)
     assert result.returncode == 0, result.stderr
     assert (recipe / "model.tar.gz").exists()
 

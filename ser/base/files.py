@@ -1,6 +1,7 @@
 """Files and folders that are either whole or not there."""
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
@@ -189,13 +190,19 @@ def read_json_as(path: Path, kind: type[Form], written_by: str, remedy: str | No
     """
     values: Form = read_json(path, remedy or DAMAGED)
     try:
-        TypeAdapter(kind).validate_python(values, strict=True)
+        # mypy takes the class of a TypedDict for one of its dicts, which have no hash.
+        _adapter(kind).validate_python(values, strict=True)  # type: ignore[arg-type]
     except ValidationError as error:
         raise SerError(
             f"{path}: {first_fault(error)}; expected what {written_by} writes; "
             f"{remedy or 'remove the file and rerun the stage'}"
         ) from error
     return values
+
+
+@functools.cache  # to make one takes longer than to read the file
+def _adapter(kind: type) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
 
 
 def require_replaceable(folder: Path, mark: str = "run.json") -> None:

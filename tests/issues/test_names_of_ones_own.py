@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from corpora import plant_audio, plant_emodb
 from programs import Said, call
-from recipe_shell import ROOT, plant_checkout, prepare
+from recipe_shell import ROOT, plant_checkout, prepare, run_script
 
 from ser.config.yaml_file import read_yaml
 from ser.corpus.parsers.emodb import EMOTIONS
@@ -18,9 +18,7 @@ EMODB = r"(?P<speaker>\d\d)(?P<sentence>[ab]\d\d)(?P<label>[WLEAFTN])[a-z]?"
 
 
 def new_recipe(tree: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [str(tree / "tools" / "new_recipe.sh"), *words], capture_output=True, text=True, check=False
-    )
+    return run_script(tree / "tools" / "new_recipe.sh", *words)
 
 
 @pytest.fixture

@@ -1,14 +1,12 @@
 """Every corpus's README, and the error about LibriSpeech, say how to start without it."""
 
-import os
 import re
 import shlex
-import subprocess
 from pathlib import Path
 
 import pytest
 from programs import call
-from recipe_shell import RECIPES, plant_checkout
+from recipe_shell import RECIPES, plant_checkout, run_script
 
 READERS = [recipe.name for recipe in RECIPES if recipe.name != "mini"]  # it generates its own
 
@@ -49,12 +47,6 @@ def test_the_error_says_so_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.chdir(recipe)
     said = call("doctor", "--stop-stage", 0)
     assert said.status == 1 and re.search(told, said.err)
-    done = subprocess.run(
-        [recipe / "local" / "data.sh"],
-        cwd=recipe,
-        env={**os.environ, "EMODB": str(tmp_path), "LIBRISPEECH": ""},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    script = recipe / "local" / "data.sh"
+    done = run_script(script, cwd=recipe, EMODB=str(tmp_path), LIBRISPEECH="")
     assert done.returncode == 1 and re.search(told, done.stderr)

@@ -1,0 +1,181 @@
+"""``python -m ser.bin.<program>`` without the seconds of its imports.
+
+A server has imported the programs; for each call it forks. Shells of tests get it as a function
+``python``, which the real ``python`` in front of PATH is asked through. Signals reach only who
+calls, not the program: tests of signals, and of what a program imports, start it for real.
+"""
+
+import atexit
+import contextlib
+import gc
+import importlib
+import json
+import os
+import select
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Sequence
+from functools import cache, partial
+from multiprocessing import util
+from pathlib import Path
+from typing import NoReturn
+
+PROGRAMS = (
+    "audit", "doctor", "export", "finetune", "list_audio", "make_feats", "make_folds",
+    "make_synthetic", "pack", "predict", "prepare_corpus", "prepare_table", "pretrain", "score",
+    "ser_predict", "train_bpe", "verify",
+)  # fmt: skip
+LATER = (
+    "joblib", "matplotlib.backends.backend_agg", "ser.doctor.readiness", "ser.predict.folds",
+    "ser.train.finetune", "ser.train.pretrain", "sklearn.feature_extraction.text",
+    "sklearn.linear_model", "sklearn.pipeline", "torch._dynamo", "torch.onnx",
+)  # fmt: skip
+
+
+@cache
+def environment() -> dict[str, str]:
+    """Variables of a shell whose ``python`` is served; the server ends with this process."""
+    folder = Path(tempfile.mkdtemp(prefix="ser"))
+    path = folder / "socket"
+    server = subprocess.Popen(
+        [sys.executable, __file__, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    atexit.register(_end, server, path)
+    assert server.stdout is not None
+    assert server.stdout.readline() == b"ready\n"
+    words = [sys.executable, "-IS", __file__, "call", str(path)]
+    function = f"""() {{
+      local there=$(type -P python)
+      if [ "${{there%/*}}" -ef {shlex.quote(str(Path(sys.executable).parent))} ] &&
+        [ "${{1:-}}" = -m ] && [[ "${{2:-}}" = ser.bin.* ]]; then
+        {shlex.join(words)} "${{@:2}}"
+      else
+        command python "$@"
+      fi
+    }}"""
+    return {"BASH_FUNC_python%%": function}
+
+
+def _end(server: subprocess.Popen[bytes], path: Path) -> None:
+    server.kill()
+    server.wait()
+    path.unlink()
+    path.parent.rmdir()
+
+
+def call(path: str, program: str, *words: str) -> int:
+    """Has a program run with this process's folder, environment and standard streams."""
+    asked = {"cwd": str(Path.cwd()), "env": dict(os.environ), "program": program, "words": words}
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(path)
+        socket.send_fds(connection, [b"\0"], [0, 1, 2])
+        connection.sendall(json.dumps(asked).encode() + b"\n")
+        said = connection.recv(16)
+    status = int(said or -signal.SIGKILL)
+    return status if status >= 0 else 128 - status
+
+
+def serve(path: str) -> NoReturn:
+    """Waits for calls; ends when its parent does."""
+    for name in PROGRAMS:
+        importlib.import_module(f"ser.bin.{name}")
+    for name in LATER:
+        importlib.import_module(name)
+    gc.freeze()
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen()
+        print("ready", flush=True)
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        while listener in select.select([listener, sys.stdin], [], [])[0]:
+            connection, _ = listener.accept()
+            if os.fork() == 0:
+                listener.close()
+                attend(connection)
+            connection.close()
+    sys.exit()
+
+
+def attend(connection: socket.socket) -> NoReturn:
+    """Forks a program and tells how it ended; a caller who goes away ends it."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    _, streams, _, _ = socket.recv_fds(connection, 1, 3)
+    asked = json.loads(connection.makefile("rb").readline())
+    pid = os.fork()
+    if pid == 0:
+        connection.close()
+        carry_out(streams, **asked)
+    for stream in streams:
+        os.close(stream)
+    program = os.pidfd_open(pid)
+    if program not in select.select([program, connection], [], [])[0]:
+        os.kill(pid, signal.SIGTERM)
+    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    with contextlib.suppress(BrokenPipeError):
+        connection.sendall(str(status).encode())
+    os._exit(0)
+
+
+def carry_out(
+    streams: list[int], cwd: str, env: dict[str, str], program: str, words: list[str]
+) -> NoReturn:
+    """Is the program, to its end."""
+    from ser.base.errors import run_program
+
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
+        os.close(stream)
+    os.chdir(cwd)
+    os.environ.clear()
+    os.environ.update(env)
+    util.spawnv_passfds = partial(fork_instead, util.spawnv_passfds)
+    module = importlib.import_module(program)
+    sys.argv = [str(module.__file__), *words]
+    status: object = 0
+    try:
+        run_program(module.main)
+    except SystemExit as ended:
+        status = ended.code
+    if isinstance(status, str):  # which Python prints when it leaves
+        print(status, file=sys.stderr)
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    # Not sys.exit(): to take hundreds of megabytes to pieces copies them first.
+    os._exit(status if isinstance(status, int) else status is not None)
+
+
+def fork_instead(
+    spawn: Callable[[bytes, list[str], Sequence[int]], int],
+    path: bytes,
+    words: list[str],
+    kept: Sequence[int],
+) -> int:
+    """Starts multiprocessing's own server, which stage 4 forks its jobs from, without imports too.
+
+    A process with OpenMP's threads cannot be forked safely: it starts a new Python, as always.
+    """
+    threads = len(list(Path("/proc/self/task").iterdir()))
+    if "forkserver" not in words[-1] or threads > threading.active_count():
+        return spawn(path, words, kept)
+    pid = os.fork()
+    if pid == 0:
+        for number in [int(path.name) for path in Path("/proc/self/fd").iterdir()]:
+            if number > 2 and number not in kept:
+                with contextlib.suppress(OSError):  # the one that listed them
+                    os.close(number)
+        try:
+            exec(words[-1], {})
+        finally:
+            os._exit(0)
+    return pid
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "call":
+        sys.exit(call(*sys.argv[2:]))
+    serve(sys.argv[1])
