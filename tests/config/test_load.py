@@ -122,7 +122,7 @@ def test_good(tmp_path: Path) -> None:
         ("max_steps: 10", "speed: 2", ":3: the key 'speed' stands 2 times; expected once"),
         ("name: Tom", "name: {a: [", ":9: not YAML ("),
         ("name: Tom", "\tname: Tom", ":7: not YAML ("),
-        ("name: Tom", "name: \x01", ":7: not YAML (special characters"),
+        ("name: Tom", "name: \x01", ":7: not YAML (the character '\\x01')"),
         ("name: Tom", "name: 2021-13-45", ": not YAML (month must be in 1..12)"),
         ("name: Tom", "name: !!python/object/apply:os.getcwd []", ":7: not YAML (could not"),
         ("name: Tom", "name: !include none.yaml", ""),

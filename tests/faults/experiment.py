@@ -11,6 +11,7 @@ import shutil
 import tarfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
@@ -175,14 +176,21 @@ def undone(name: str) -> None:
 def content(root: Path = Path()) -> dict[str, object]:
     """What all files of an experiment say, by path; logs and locks left out."""
     return {
-        path.relative_to(root).as_posix(): said_by(path)
+        path.relative_to(root).as_posix(): said_by(path.absolute(), version(path))
         for path in sorted(root.rglob("*"))
         if path.is_file() and not {path.suffix, *path.parts} & {".log", ".lock", "tensorboard"}
     }
 
 
-def said_by(path: Path) -> object:
-    """The content of a file, without what differs from call to call."""
+def version(path: Path) -> tuple[int, ...]:
+    """What the system changes whenever a file is written, renamed or given another mode."""
+    known = path.lstat()
+    return known.st_ino, known.st_size, known.st_mtime_ns, known.st_ctime_ns
+
+
+@lru_cache(maxsize=4096)
+def said_by(path: Path, _: tuple[int, ...]) -> object:
+    """The content of a version of a file, without what differs from call to call."""
     if path.name.endswith(".tar.gz"):
         with contextlib.suppress(tarfile.TarError, EOFError), tarfile.open(path) as tar:
             return [(m.name, m.isfile() and tar.extractfile(m).read()) for m in tar]  # type: ignore[union-attr]

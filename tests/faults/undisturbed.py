@@ -1,7 +1,7 @@
 """One undisturbed experiment for all faults, and a copy of it for each."""
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import experiment
@@ -17,17 +17,29 @@ class Undisturbed:
         root: Where it lies.
         work: Where its copies are worked in.
         content: Of its files.
+        copied: The files of the last copy, and by what it is known that one was touched since.
     """
 
     root: Path
     work: Path
     content: dict[str, object]
+    copied: dict[Path, tuple[int, ...]] = field(default_factory=dict)
 
     def copy(self) -> None:
-        """Makes the place of the copies as this is."""
-        for path in self.work.iterdir():
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
-        shutil.copytree(self.root, self.work, dirs_exist_ok=True)
+        """Makes the place of the copies as this is; files that were not touched stay."""
+        own = {self.work / path.relative_to(self.root): path for path in self.root.rglob("*")}
+        for path in sorted(self.work.rglob("*"), reverse=True):
+            is_folder = path.is_dir() and not path.is_symlink()
+            if is_folder and not (path in own and own[path].is_dir()):
+                path.rmdir()
+            elif not is_folder and self.copied.get(path) != experiment.version(path):
+                path.unlink()
+        for path, original in sorted(own.items()):
+            if original.is_dir():
+                path.mkdir(exist_ok=True)
+            elif not path.exists():
+                shutil.copy2(original, path)
+                self.copied[path] = experiment.version(path)
 
 
 def undisturbed_in(top: Path) -> Undisturbed:
