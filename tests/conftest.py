@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import fork_server
 import pytest
 from hypothesis import settings
 
@@ -38,6 +39,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     yield  # pytest-randomly shuffles, -m chooses
     first = {name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: first.get(item.path.name, len(first)))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """One server for pytest-xdist's parent process and all its workers."""
+    if not hasattr(config, "workerinput"):
+        fork_server.listen()
 
 
 def pytest_collection_finish() -> None:

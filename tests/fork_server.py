@@ -1,8 +1,9 @@
 """``python -m ser.bin.<program>`` without the seconds of its imports.
 
-A server has imported the programs; for each call it forks. Shells of tests get it as a function
-``python``, which the real ``python`` in front of PATH is asked through. Signals reach only who
-calls, not the program: tests of signals, and of what a program imports, start it for real.
+A server imports the programs once, at the first call, and forks for each. In the shells that tests
+start, a function ``python`` calls it where ``python`` would be the one that runs the tests. A signal
+to the caller does not reach the program: tests of signals, and of what a program imports, start it
+for real.
 """
 
 import atexit
@@ -20,11 +21,12 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Sequence
-from functools import cache, partial
+from functools import partial
 from multiprocessing import util
 from pathlib import Path
 from typing import NoReturn
 
+SOCKET = "SER_FORK_SERVER"  # the variable that says where it is called
 PROGRAMS = (
     "audit", "doctor", "export", "finetune", "list_audio", "make_feats", "make_folds",
     "make_synthetic", "pack", "predict", "prepare_corpus", "prepare_table", "pretrain", "score",
@@ -37,35 +39,48 @@ LATER = (
 )  # fmt: skip
 
 
-@cache
-def environment() -> dict[str, str]:
-    """Variables of a shell whose ``python`` is served; the server ends with this process."""
-    folder = Path(tempfile.mkdtemp(prefix="ser"))
-    path = folder / "socket"
+def listen() -> None:
+    """Has a server started at the first call, for this process and those that it starts."""
+    folder = tempfile.TemporaryDirectory(prefix="ser")
+    atexit.register(folder.cleanup)
+    os.environ[SOCKET] = str(Path(folder.name, "socket"))
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(os.environ[SOCKET])
+    listener.listen()
+    threading.Thread(target=_start_when_called, args=[listener], daemon=True).start()
+
+
+def _start_when_called(listener: socket.socket) -> None:
+    select.select([listener], [], [])
+    number = listener.fileno()
     server = subprocess.Popen(
-        [sys.executable, __file__, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, __file__, "serve", str(number)], stdin=subprocess.PIPE, pass_fds=[number]
     )
-    atexit.register(_end, server, path)
-    assert server.stdout is not None
-    assert server.stdout.readline() == b"ready\n"
-    words = [sys.executable, "-IS", __file__, "call", str(path)]
+    atexit.register(server.kill)
+
+
+def _caller() -> list[str]:
+    """The words that call a program of the server."""
+    return [sys.executable, "-IS", __file__, "call", os.environ[SOCKET]]
+
+
+def command(program: str, *words: object) -> list[str]:
+    """The words that start a program of ``ser.bin``."""
+    return [*_caller(), f"ser.bin.{program}", *map(str, words)]
+
+
+def environment() -> dict[str, str]:
+    """Variables of a shell whose ``python -m ser.bin.<program>`` is served."""
     function = f"""() {{
       local there=$(type -P python)
       if [ "${{there%/*}}" -ef {shlex.quote(str(Path(sys.executable).parent))} ] &&
         [ "${{1:-}}" = -m ] && [[ "${{2:-}}" = ser.bin.* ]]; then
-        {shlex.join(words)} "${{@:2}}"
+        {shlex.join(_caller())} "${{@:2}}"
       else
         command python "$@"
       fi
     }}"""
     return {"BASH_FUNC_python%%": function}
-
-
-def _end(server: subprocess.Popen[bytes], path: Path) -> None:
-    server.kill()
-    server.wait()
-    path.unlink()
-    path.parent.rmdir()
 
 
 def call(path: str, program: str, *words: str) -> int:
@@ -80,24 +95,20 @@ def call(path: str, program: str, *words: str) -> int:
     return status if status >= 0 else 128 - status
 
 
-def serve(path: str) -> NoReturn:
+def serve(listener: socket.socket) -> NoReturn:
     """Waits for calls; ends when its parent does."""
     for name in PROGRAMS:
         importlib.import_module(f"ser.bin.{name}")
     for name in LATER:
         importlib.import_module(name)
     gc.freeze()
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(path)
-        listener.listen()
-        print("ready", flush=True)
-        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-        while listener in select.select([listener, sys.stdin], [], [])[0]:
-            connection, _ = listener.accept()
-            if os.fork() == 0:
-                listener.close()
-                attend(connection)
-            connection.close()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    while listener in select.select([listener, sys.stdin], [], [])[0]:
+        connection, _ = listener.accept()
+        if os.fork() == 0:
+            listener.close()
+            attend(connection)
+        connection.close()
     sys.exit()
 
 
@@ -178,4 +189,4 @@ def fork_instead(
 if __name__ == "__main__":
     if sys.argv[1] == "call":
         sys.exit(call(*sys.argv[2:]))
-    serve(sys.argv[1])
+    serve(socket.socket(fileno=int(sys.argv[2])))

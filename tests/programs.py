@@ -1,4 +1,4 @@
-"""Calling the programs of ``ser.bin``: in this process, which spares their imports, or in one."""
+"""Calling the programs of ``ser.bin``: in this process, in a forked one, or as a shell does."""
 
 import contextlib
 import importlib
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from unittest.mock import patch
 
+import fork_server
 import torch
 
 from ser.base.errors import run_program
@@ -58,9 +59,9 @@ def command(program: str, *words: object) -> list[str]:
 
 
 def start(program: str, *words: object, stdin: bytes = b"") -> Said:
-    """Starts a program as a shell does, with one thread, and waits for its end."""
+    """Calls a program in a process of its own (``fork_server``), and waits for its end."""
     ended = subprocess.run(
-        command(program, *words),
+        fork_server.command(program, *words),
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         input=stdin,
         capture_output=True,

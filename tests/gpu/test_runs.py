@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from programs import start
 from tiny import ark_reader, random_feats, training_config
 from tiny_recipe import finetune_run, pretrain_run
 from tiny_training import KilledError, journal, kill_at, make_trainer, weights
@@ -116,11 +117,9 @@ def test_trained_predicted_with_and_exported(device: torch.device, recipe: Path)
     assert here.words == expected.words
 
     soundfile.write("a.wav", samples, 16000)
-    program = [sys.executable, "-m", "ser.bin.ser_predict", str(run.folder), "a.wav"]
-    done = subprocess.run(
-        [*program, "--device", str(device)], capture_output=True, text=True, check=True
-    )
-    assert expected.label in done.stdout
+    said = start("ser_predict", run.folder, "a.wav", "--device", device)
+    assert said.status == 0, said.err
+    assert expected.label in said.out
 
     export_torch(model, Path("model.pt2"), features_inside=True)
     exported = torch.export.load("model.pt2").module()

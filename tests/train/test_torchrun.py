@@ -4,38 +4,91 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from tiny_recipe import EXP, PRETRAIN_PATH, change_config
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
+from ser.base.errors import run_program
+from ser.bin.pretrain import main as pretrain_main
 from ser.config.schema import PretrainConfig
 
 pytestmark = [pytest.mark.usefixtures("recipe"), pytest.mark.slow]
 FOLDER = EXP / "pretrain" / "ctc"
 
 
-def start(out: str) -> subprocess.Popen[str]:
-    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    program = ["-m", "ser.bin.pretrain", "--conf", "conf", "--systems", "transformer_tl"]
-    paths = ["--data", "data", "--feats", "dump/fbank", "--bpe", "exp/bpe", "--out", out]
-    return subprocess.Popen(
-        [sys.executable, *torchrun, *program, *paths],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+@dataclass
+class Launched:
+    """torchrun's agent, which has two workers.
+
+    Attributes:
+        pid: Its process.
+        output: What all of them print.
+        status: Of its end, once it was waited for.
+    """
+
+    pid: int
+    output: Path
+    status: int | None = None
+
+    def poll(self) -> int | None:
+        if self.status is None:
+            done, status = os.waitpid(self.pid, os.WNOHANG)
+            self.status = os.waitstatus_to_exitcode(status) if done else None
+        return self.status
 
 
-def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
-    output = process.communicate(timeout=120)[0]
-    return process.returncode, output
+def start(out: str) -> Launched:
+    """Calls the program under torchrun's agent; forked, which spares three times the imports.
+
+    ``python -m torch.distributed.run`` itself: tests/gpu/test_runs.py and tests/slurm.
+    """
+    output = Path(f"{out}.output")
+    pid = os.fork()
+    if pid == 0:
+        sys.stdout = sys.stderr = output.open("w", buffering=1)
+        config = LaunchConfig(
+            min_nodes=1,
+            max_nodes=1,
+            nproc_per_node=2,
+            rdzv_backend="c10d",
+            rdzv_endpoint="localhost:0",
+            run_id=out,
+            start_method="fork",
+            max_restarts=0,  # as torchrun has it
+        )
+        status = 1
+        try:
+            elastic_launch(config, work)(out)
+            status = 0
+        except ChildFailedError as error:
+            print(error, flush=True)
+        finally:
+            os._exit(status)
+    return Launched(pid, output)
 
 
-def wait_for_checkpoint(folder: Path, after_step: int, process: subprocess.Popen[str]) -> int:
+def work(out: str) -> None:
+    """What a worker does."""
+    program = ["pretrain", "--conf", "conf", "--systems", "transformer_tl", "--data", "data"]
+    sys.argv = [*program, "--feats", "dump/fbank", "--bpe", "exp/bpe", "--out", out]
+    run_program(pretrain_main)
+
+
+def finish(process: Launched) -> tuple[int, str]:
+    deadline = time.monotonic() + 120
+    while process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert process.status is not None
+    return process.status, process.output.read_text()
+
+
+def wait_for_checkpoint(folder: Path, after_step: int, process: Launched) -> int:
     """The step of the first checkpoint after a given one."""
     began = time.monotonic()
     while time.monotonic() - began < 90 and process.poll() is None:
@@ -50,7 +103,7 @@ def wait_for_checkpoint(folder: Path, after_step: int, process: subprocess.Popen
     pytest.fail(f"no checkpoint after step {after_step}: {finish(process)[1]}")
 
 
-def workers(process: subprocess.Popen[str]) -> list[int]:
+def workers(process: Launched) -> list[int]:
     """The process ids of torchrun's workers, in the order in which it started them."""
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
     return sorted(map(int, children.read_text().split()))
