@@ -1,8 +1,8 @@
 """``python -m ser.bin.<program>`` without the seconds of its imports.
 
 A server imports the programs once, at the first call, and forks for each. In the shells that tests
-start, a function ``python`` calls it where ``python`` would be the one that runs the tests. A signal
-to the caller does not reach the program: tests of signals, and of what a program imports, start it
+start, a function ``python`` calls it where ``python`` would be the one that runs the tests. Signals
+to the caller do not reach the program: tests of them, and of what a program imports, start it
 for real.
 """
 

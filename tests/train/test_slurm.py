@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import fork_server
 import pytest
 from tiny_recipe import (
     BPE,
@@ -72,6 +73,8 @@ def slurm(recipe: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (programs / name).write_text(text)
         (programs / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    for name, value in fork_server.environment().items():  # of the tasks' shells
+        monkeypatch.setenv(name, value)
     conf = CONF / "slurm.conf"
     conf.write_text("# so long\n  --time=00:10:00\n\n--cpus-per-task=1\n#--partition=gpu\n")
     return conf
