@@ -9,9 +9,9 @@ Confusion = npt.NDArray[np.int64]
 
 def confusion_matrix(references: Codes, hypotheses: Codes, num_classes: int) -> Confusion:
     """Counts (C, C): rows are references, columns hypotheses; both are class numbers (N,)."""
-    counts = np.zeros((num_classes, num_classes), dtype=np.int64)
-    np.add.at(counts, (references, hypotheses), 1)
-    return counts
+    pairs = references * num_classes + hypotheses
+    counts = np.bincount(pairs, minlength=num_classes**2).reshape(num_classes, num_classes)
+    return counts.astype(np.int64)
 
 
 def weighted_accuracy(confusion: Confusion) -> float:

@@ -61,11 +61,13 @@ def count_cells(cluster: Codes, ref: Codes, correct: Floats, num_classes: int) -
         num_classes: C.
     """
     names, group = np.unique(cluster, return_inverse=True)
-    counts = np.zeros((len(names), num_classes))
-    np.add.at(counts, (group, ref), 1)
-    right = np.zeros((len(names), num_classes, correct.shape[1]))
-    np.add.at(right, (group, ref), correct)
-    return CellCounts(counts, right)
+    cell = group * num_classes + ref
+
+    def sums(values: Floats | None = None) -> Floats:
+        per_cell = np.bincount(cell, values, minlength=len(names) * num_classes)
+        return per_cell.reshape(len(names), num_classes).astype(float)
+
+    return CellCounts(sums(), np.stack([sums(system) for system in correct.T], axis=-1))
 
 
 def score(counts: Floats, correct: Floats, metric: Metric) -> Floats:
