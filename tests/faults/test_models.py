@@ -15,10 +15,9 @@ from ser.base.errors import SerError
 from ser.infer.engine import Output
 from ser.infer.loading import load
 from ser.infer.model import Model
-from ser.infer.onnx_seal import SEAL
+from ser.infer.onnx_seal import SEAL, UNSEALED, seal_onnx
 from ser.nn.emotion import EmotionOutput
 from ser.predict.prediction import predictions_of
-from ser.release.export import export_onnx
 from ser.train.engine.checkpoint import load_weights, write_tensors
 
 RUN = EXP / "cnn_blstm_sa" / "seed1" / "fold1"
@@ -40,9 +39,15 @@ def test_a_flipped_bit_of_a_run(name: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def exported(trained_recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The model of version 0.1.0 that is kept for the tests, with the digest that exports have."""
+    import onnx
+
+    graph = onnx.load(Path(__file__).parents[1] / "versions" / "0.1.0" / "model.onnx")
+    known = {one.key: one.value for one in graph.metadata_props}
+    onnx.helper.set_model_props(graph, known | {SEAL: UNSEALED})
     path = tmp_path_factory.mktemp("onnx") / "model.onnx"
-    export_onnx(load(trained_recipe / RUN), path, False, int8=False)
+    path.write_bytes(seal_onnx(graph.SerializeToString()))
     return path
 
 

@@ -237,7 +237,7 @@ def tamper(package: Path, kind: str) -> None:
         ("half a letter", "package.json: not JSON"),
         ("no BPE", "bpe.model: no such file; fetch the package again"),
         ("other BPE", "bpe.model: not a SentencePiece model"),
-        ("a key", "package.json: the key 'labels' is wrong"),
+        ("a key", "package.json: 'labels': Input should be a valid list; fetch the package again"),
         ("a bit", "fold2.safetensors: not the file that was packed"),
         ("card", "README.md: not the file that was packed"),
         ("missing", "bpe.model: no such file"),

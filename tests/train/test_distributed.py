@@ -111,7 +111,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     alone, shared = tmp_path_factory.mktemp("alone"), tmp_path_factory.mktemp("shared")
     with socket.create_server(("localhost", 0)) as server:
         port = server.getsockname()[1]
-    torch.multiprocessing.spawn(in_process, (port, shared), nprocs=2)
+    start = torch.multiprocessing.start_processes
+    start(in_process, (port, shared), nprocs=2, start_method="fork")
     train_cases(ALONE, alone)
     return alone, shared
 
