@@ -19,6 +19,7 @@ from ser.corpus.fold_files import read_fold
 from ser.kaldi.data_dir import read_data_dir
 
 ROOT = Path(ser.__file__).parents[1]
+pytestmark = pytest.mark.trains
 WHISPER = whisper_config(d_model=16, num_heads=2, ffn_dim=32)
 
 
@@ -47,7 +48,6 @@ def test_stage_0_passes(tree: Path, name: str, corpus: str) -> None:
     assert not (recipe / "data" / "asr_train").exists()
 
 
-@pytest.mark.trains
 def test_across_corpora(tree: Path) -> None:
     """Two corpora by their own recipes, then a recipe of both to the table."""
     for name in ("crema_d", "emodb"):
@@ -129,7 +129,6 @@ def choose_settings(recipe: Path, wavs: Path) -> None:
     assert "2 settings on the validation part of 3 folds (next_fold), last epoch" in chosen.out
 
 
-@pytest.mark.trains
 def test_a_recipe_of_ones_own(tree: Path) -> None:
     """A folder of WAV files and the skeleton as it is: from nothing to the table."""
     script = tree / "tools" / "new_recipe.sh"

@@ -20,6 +20,7 @@ chosen="not slow"
 case ${1:-} in
   --fast)
     chosen="not slow and not trains"
+    export SER_FUZZ_EXAMPLES=${SER_FUZZ_EXAMPLES:-20}
     shift
     ;;
   --all)

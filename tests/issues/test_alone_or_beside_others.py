@@ -80,7 +80,8 @@ def test_onnx(tmp_path: Path) -> None:
         assert here.posteriors == pytest.approx(there.posteriors, abs=1e-4)
 
 
-@pytest.mark.parametrize("inside", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("inside", [False, True])
 def test_int8_to_the_last_bit(inside: bool, tmp_path: Path) -> None:
     import onnx
 
