@@ -1,4 +1,6 @@
-"""Writes the hostile files of this folder, one folder a format: ``python tests/attacks/hostile.py``.
+"""Writes the hostile files of this folder, one folder a format.
+
+    python tests/attacks/hostile.py
 
 None of them runs anything, even where it is believed: what they would run is harmless.
 """
