@@ -4,7 +4,7 @@ import json
 import os
 import pickle
 import shutil
-import tarfile
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -48,8 +48,9 @@ def test_an_ensemble_is_the_mean_of_its_members(package: Path, tmp_path: Path) -
 
 
 def test_the_archive_holds_the_same(package: Path, tmp_path: Path) -> None:
-    with tarfile.open(package.with_name("model.tar.gz")) as tar:
-        tar.extractall(tmp_path / "elsewhere", filter="data")
+    (tmp_path / "elsewhere").mkdir()
+    unpack = ["tar", "xzf", package.with_name("model.tar.gz"), "-C", tmp_path / "elsewhere"]
+    subprocess.run(unpack, check=True)
     copy = tmp_path / "elsewhere" / "model"
     names = sorted(path.name for path in package.iterdir())
     assert names == sorted(path.name for path in copy.iterdir())
