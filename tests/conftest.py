@@ -68,13 +68,17 @@ def one_thread() -> None:
 
 
 @pytest.fixture(autouse=True)
-def same_log_level() -> Iterator[None]:
-    """What a program that is called in this process lets through, later tests do not see."""
+def same_process() -> Iterator[None]:
+    """What a program that is called in this process sets, later tests do not see."""
+    import torch
+
     from ser.base.log import logger
 
     level = logger.level
+    torch.set_flush_denormal(False)  # Hypothesis draws denormal numbers
     yield
     logger.setLevel(level)
+    torch.set_flush_denormal(False)
 
 
 class Log(logging.Handler):
@@ -141,31 +145,24 @@ def trained_recipe(pretrained_recipe: Path, tmp_path_factory: pytest.TempPathFac
     return root
 
 
-def copied(recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def copied(recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of a recipe to work in, as the current directory."""
-    import torch
-
     root = tmp_path / "recipe"
     shutil.copytree(recipe, root)
     monkeypatch.chdir(root)
-    yield root
-    torch.set_flush_denormal(False)
+    return root
 
 
 @pytest.fixture
-def recipe(
-    pretrained_recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Path]:
+def recipe(pretrained_recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the pre-trained recipe."""
-    yield from copied(pretrained_recipe, tmp_path, monkeypatch)
+    return copied(pretrained_recipe, tmp_path, monkeypatch)
 
 
 @pytest.fixture
-def trained(
-    trained_recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Path]:
+def trained(trained_recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the trained recipe."""
-    yield from copied(trained_recipe, tmp_path, monkeypatch)
+    return copied(trained_recipe, tmp_path, monkeypatch)
 
 
 @pytest.fixture(scope="session")

@@ -45,7 +45,6 @@ def call(program: str, *words: object, stdin: bytes = b"") -> Said:
             code = ended.code
     logger.handlers, logger.level, logger.propagate = log
     torch.set_num_threads(1)
-    torch.set_flush_denormal(False)
     if isinstance(code, str):  # which Python prints when it leaves
         print(code, file=err)
         code = 1

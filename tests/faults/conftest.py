@@ -1,9 +1,6 @@
 """The undisturbed experiment, made once, and a copy of it for each test."""
 
-from collections.abc import Iterator
-
 import pytest
-import torch
 from undisturbed import Undisturbed, undisturbed_in
 
 
@@ -14,9 +11,8 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
 
 
 @pytest.fixture
-def reference(undisturbed: Undisturbed, monkeypatch: pytest.MonkeyPatch) -> Iterator[Undisturbed]:
+def reference(undisturbed: Undisturbed, monkeypatch: pytest.MonkeyPatch) -> Undisturbed:
     """The same, with a new copy of it as the current directory."""
     monkeypatch.chdir(undisturbed.work)
     undisturbed.copy()
-    yield undisturbed
-    torch.set_flush_denormal(False)
+    return undisturbed
