@@ -57,6 +57,8 @@ def _start_when_called(listener: socket.socket) -> None:
         [sys.executable, __file__, "serve", str(number)], stdin=subprocess.PIPE, pass_fds=[number]
     )
     atexit.register(server.kill)
+    server.wait()
+    listener.close()  # who still waits for a server that could not start is not left waiting
 
 
 def _caller() -> list[str]:
