@@ -9,7 +9,8 @@ Confusion = npt.NDArray[np.int64]
 
 def confusion_matrix(references: Codes, hypotheses: Codes, num_classes: int) -> Confusion:
     """Counts (C, C): rows are references, columns hypotheses; both are class numbers (N,)."""
-    pairs = references * num_classes + hypotheses
+    # Unlike their sum, this raises where a number is no class.
+    pairs = np.ravel_multi_index((references, hypotheses), (num_classes, num_classes))
     counts = np.bincount(pairs, minlength=num_classes**2).reshape(num_classes, num_classes)
     return counts.astype(np.int64)
 

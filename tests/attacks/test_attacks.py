@@ -5,7 +5,6 @@ prints: ``tests/faults/test_names.py`` and ``test_names_are_text.py``.
 """
 
 import re
-import shutil
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -106,11 +105,10 @@ def test_a_checkpoint_with_code(name: str, tmp_path: Path, monkeypatch: pytest.M
     assert not Path(PROOF).exists()
 
 
-def test_a_terminal_is_not_commanded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    shutil.copy(HERE / "terminal" / "command.scp", tmp_path)
-    said = call("ser_predict", HERE / "none", "command.scp")
+def test_a_terminal_is_not_commanded(package: Path) -> None:
+    said = call("ser_predict", package, HERE / "terminal" / "command.scp")
     assert said.status == 1
+    assert "no_such_file.wav" in said.err
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f]", said.out + said.err)
 
 

@@ -66,3 +66,9 @@ def test_agrees_with_scikit_learn(pairs: list[tuple[str, str]]) -> None:
     assert macro_f1(confusion) == pytest.approx(
         metrics.f1_score(references, hypotheses, average="macro")
     )
+
+
+@pytest.mark.parametrize(("reference", "hypothesis"), [(0, 3), (3, 0), (-1, 0)])
+def test_a_number_that_is_no_class_is_an_error(reference: int, hypothesis: int) -> None:
+    with pytest.raises(ValueError, match="invalid entry in coordinates array"):
+        confusion_matrix(np.array([1, reference]), np.array([2, hypothesis]), 3)

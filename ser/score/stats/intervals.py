@@ -61,7 +61,7 @@ def count_cells(cluster: Codes, ref: Codes, correct: Floats, num_classes: int) -
         num_classes: C.
     """
     names, group = np.unique(cluster, return_inverse=True)
-    cell = group * num_classes + ref
+    cell = np.ravel_multi_index((group, ref), (len(names), num_classes))
 
     def sums(values: Floats | None = None) -> Floats:
         per_cell = np.bincount(cell, values, minlength=len(names) * num_classes)
