@@ -20,9 +20,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Sequence
-from functools import partial
-from multiprocessing import util
 from pathlib import Path
 from typing import NoReturn
 
@@ -41,20 +38,28 @@ LATER = (
 
 def listen() -> None:
     """Has a server started at the first call, for this process and those that it starts."""
-    folder = tempfile.TemporaryDirectory(prefix="ser")
+    # Not where TMPDIR says: the path of a socket may have 107 bytes.
+    folder = tempfile.TemporaryDirectory(prefix="ser", dir="/tmp")
     atexit.register(folder.cleanup)
     os.environ[SOCKET] = str(Path(folder.name, "socket"))
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(os.environ[SOCKET])
     listener.listen()
-    threading.Thread(target=_start_when_called, args=[listener], daemon=True).start()
+    # As it is now: a test that calls first may have changed it for itself.
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    arguments = [listener, environment]
+    threading.Thread(target=_start_when_called, args=arguments, daemon=True).start()
 
 
-def _start_when_called(listener: socket.socket) -> None:
+def _start_when_called(listener: socket.socket, environment: dict[str, str]) -> None:
     select.select([listener], [], [])
     number = listener.fileno()
     server = subprocess.Popen(
-        [sys.executable, __file__, "serve", str(number)], stdin=subprocess.PIPE, pass_fds=[number]
+        [sys.executable, __file__, "serve", str(number)],
+        stdin=subprocess.PIPE,
+        pass_fds=[number],
+        env=environment,
+        cwd="/",
     )
     atexit.register(server.kill)
     server.wait()
@@ -125,19 +130,20 @@ def attend(connection: socket.socket) -> NoReturn:
         carry_out(streams, **asked)
     for stream in streams:
         os.close(stream)
-    program = os.pidfd_open(pid)
-    if program not in select.select([program, connection], [], [])[0]:
-        os.kill(pid, signal.SIGTERM)
-    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    ended, status = 0, 0
+    while not ended:
+        if select.select([connection], [], [], 0.02)[0]:  # closed: a caller says nothing more
+            os.kill(pid, signal.SIGTERM)
+        ended, status = os.waitpid(pid, os.WNOHANG)
     with contextlib.suppress(BrokenPipeError):
-        connection.sendall(str(status).encode())
+        connection.sendall(str(os.waitstatus_to_exitcode(status)).encode())
     os._exit(0)
 
 
 def carry_out(
     streams: list[int], cwd: str, env: dict[str, str], program: str, words: list[str]
 ) -> NoReturn:
-    """Is the program, to its end."""
+    """Runs the program in this process and never returns."""
     from ser.base.errors import run_program
 
     for number, stream in enumerate(streams):
@@ -146,7 +152,6 @@ def carry_out(
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(env)
-    util.spawnv_passfds = partial(fork_instead, util.spawnv_passfds)
     module = importlib.import_module(program)
     sys.argv = [str(module.__file__), *words]
     status: object = 0
@@ -160,32 +165,6 @@ def carry_out(
     sys.stdout.flush()
     # Not sys.exit(): to take hundreds of megabytes to pieces copies them first.
     os._exit(status if isinstance(status, int) else status is not None)
-
-
-def fork_instead(
-    spawn: Callable[[bytes, list[str], Sequence[int]], int],
-    path: bytes,
-    words: list[str],
-    kept: Sequence[int],
-) -> int:
-    """Starts multiprocessing's own server, which stage 4 forks its jobs from, without imports too.
-
-    A process with OpenMP's threads cannot be forked safely: it starts a new Python, as always.
-    """
-    threads = len(list(Path("/proc/self/task").iterdir()))
-    if "forkserver" not in words[-1] or threads > threading.active_count():
-        return spawn(path, words, kept)
-    pid = os.fork()
-    if pid == 0:
-        for number in [int(path.name) for path in Path("/proc/self/fd").iterdir()]:
-            if number > 2 and number not in kept:
-                with contextlib.suppress(OSError):  # the one that listed them
-                    os.close(number)
-        try:
-            exec(words[-1], {})
-        finally:
-            os._exit(0)
-    return pid
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 import contextlib
 import importlib
 import io
-import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -61,7 +60,6 @@ def start(program: str, *words: object, stdin: bytes = b"") -> Said:
     """Calls a program in a process of its own (``fork_server``), and waits for its end."""
     ended = subprocess.run(
         fork_server.command(program, *words),
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
         input=stdin,
         capture_output=True,
         check=False,

@@ -19,7 +19,7 @@ from ser.base.files import parsing, read_text
 MERGE_TAG = "tag:yaml.org,2002:merge"  # of the key ``<<``
 # Sections whose keys are names of the user's: an own one stands for itself.
 NAMED = {"classes", "sessions", "groups", "parts", "corpora"}
-MAX_BYTES = 1 << 17  # of a file: it is parsed in some two seconds
+MAX_BYTES = 1 << 17  # of a file: what is larger is no configuration
 MAX_VALUES = 30_000  # of a file with all that it includes, aliases written out
 MAX_DEPTH = 20  # of sections in sections
 MAX_INCLUDES = 100  # in all

@@ -2,7 +2,7 @@
 
     python tests/attacks/hostile.py
 
-None of them runs anything, even where it is believed: what they would run is harmless.
+What their code would do, if it were run, is harmless: it makes an empty folder.
 """
 
 import io
@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 
 HERE = Path(__file__).parent
-PROOF = "attacked"  # the file that is there if something of an attack was executed
+PROOF = "attacked"  # the folder that is there if something of an attack was executed
 
 
 class Payload:
@@ -93,7 +93,7 @@ FILES: dict[str, bytes] = {
     "ark/pickle.ark": b"NUMPY" + pickle.dumps(Payload()),
     "scp/command.scp": f"u mkdir {PROOF} |\n".encode(),
     "scp/device.scp": b"u /dev/zero\n",
-    "scp/offset_beyond_all.scp": b"u ark/of_terabytes.ark:99999999999999999999999\n",
+    "scp/offset_beyond_all.scp": b"u /etc/passwd:99999999999999999999999\n",
     "yaml/bomb.yaml": bomb().encode(),
     "yaml/python_object.yaml": f"classes: !!python/object/apply:os.mkdir [{PROOF}]\n".encode(),
     "yaml/deep.yaml": b"classes: " + b"[" * 60_000,
@@ -125,7 +125,7 @@ FILES: dict[str, bytes] = {
 
 
 def main() -> None:
-    """Writes what is not there or differs."""
+    """Writes all of them."""
     for name, content in FILES.items():
         path = HERE / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -37,6 +37,7 @@ class Undisturbed:
         for path, original in sorted(own.items()):
             if original.is_dir():
                 path.mkdir(exist_ok=True)
+                shutil.copymode(original, path)
             elif not path.exists():
                 shutil.copy2(original, path)
                 self.copied[path] = experiment.version(path)

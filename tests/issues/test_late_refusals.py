@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from after_stage_0 import FOLDS, READ, write_data, write_folds
 from programs import Said, call
 
 import ser
@@ -14,14 +15,11 @@ from ser.base.record import Record
 from ser.config.features import load_features
 from ser.config.load import load_config
 from ser.config.protocol import ProtocolConfig
-from ser.config.schema import BpeConfig, LabelsConfig
+from ser.config.schema import BpeConfig
 from ser.config.systems import load_system
-from ser.corpus.recorded import write_recorded
-from ser.kaldi.data_dir import write_data_dir
 from ser.text.bpe import write_bpe
 
 EGS = Path(ser.__file__).parents[1] / "egs"
-FOLDS = Path("exp/folds")
 SCRATCH = "cnn_blstm_sa transformer"
 
 
@@ -33,7 +31,6 @@ def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "recipe"
 
 
-READ = ["THE QUICK BROWN FOX", "JUMPS OVER A LAZY DOG", "SO IT IS NEVER QUITE OVER"]
 Usage = namedtuple("Usage", "total used free")
 
 
@@ -47,36 +44,6 @@ def check(
 ) -> Said:
     words = ["--systems", systems, "--folds", folds, "--recogniser", recogniser]
     return call("doctor", *words, "--read-speech", "--stage", stage, "--stop-stage", stop, *more)
-
-
-def write_speech(name: str, texts: list[str], config: dict[str, object]) -> Path:
-    """A data directory of stage 0, each utterance a second long."""
-    utts = [f"s-{i}" for i in range(len(texts))]
-    tables = {
-        "wav.scp": {utt: f"/corpus/{utt}.wav" for utt in utts},
-        "text": dict(zip(utts, texts, strict=True)),
-        "utt2spk": dict.fromkeys(utts, "s"),
-        "utt2dur": dict.fromkeys(utts, "1.0"),
-    }
-    out = Path("data") / name
-    write_recorded(out, config, lambda folder: write_data_dir(folder, tables), with_audio=False)
-    return out
-
-
-def write_data(texts: list[str], read: list[str] = READ) -> None:
-    """What stage 0 leaves behind."""
-    labels = load_config(Path("conf/labels.yaml"), LabelsConfig)
-    write_speech("ser", texts, {"labels": labels.record()})
-    write_speech("asr_train", read, {})
-    write_speech("asr_valid", read, {})
-    write_folds(load_config(Path("conf/protocol/paper.yaml"), ProtocolConfig).model_dump())
-
-
-def write_folds(protocol: dict[str, object]) -> None:
-    """Three folds."""
-    for name in "123":
-        (FOLDS / f"fold{name}").mkdir(parents=True, exist_ok=True)
-    Record(FOLDS, 0, protocol, {}).finish()
 
 
 def set_pieces(num_pieces: int) -> BpeConfig:

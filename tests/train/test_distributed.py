@@ -111,8 +111,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     alone, shared = tmp_path_factory.mktemp("alone"), tmp_path_factory.mktemp("shared")
     with socket.create_server(("localhost", 0)) as server:
         port = server.getsockname()[1]
-    start = torch.multiprocessing.start_processes
-    start(in_process, (port, shared), nprocs=2, start_method="fork")
+    # A process whose autograd has threads for a GPU cannot be forked.
+    method = "spawn" if torch.cuda.is_available() else "fork"
+    torch.multiprocessing.start_processes(in_process, (port, shared), 2, start_method=method)
     train_cases(ALONE, alone)
     return alone, shared
 

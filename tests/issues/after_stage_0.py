@@ -1,0 +1,43 @@
+"""What stage 0 leaves behind in a recipe, without a corpus; the recipe is the current directory."""
+
+from pathlib import Path
+
+from ser.base.record import Record
+from ser.config.load import load_config
+from ser.config.protocol import ProtocolConfig
+from ser.config.schema import LabelsConfig
+from ser.corpus.recorded import write_recorded
+from ser.kaldi.data_dir import write_data_dir
+
+FOLDS = Path("exp/folds")
+READ = ["THE QUICK BROWN FOX", "JUMPS OVER A LAZY DOG", "SO IT IS NEVER QUITE OVER"]
+
+
+def write_speech(name: str, texts: list[str], config: dict[str, object]) -> Path:
+    """A data directory of stage 0, each utterance a second long."""
+    utts = [f"s-{i}" for i in range(len(texts))]
+    tables = {
+        "wav.scp": {utt: f"/corpus/{utt}.wav" for utt in utts},
+        "text": dict(zip(utts, texts, strict=True)),
+        "utt2spk": dict.fromkeys(utts, "s"),
+        "utt2dur": dict.fromkeys(utts, "1.0"),
+    }
+    out = Path("data") / name
+    write_recorded(out, config, lambda folder: write_data_dir(folder, tables), with_audio=False)
+    return out
+
+
+def write_data(texts: list[str], read: list[str] = READ) -> None:
+    """What stage 0 leaves behind."""
+    labels = load_config(Path("conf/labels.yaml"), LabelsConfig)
+    write_speech("ser", texts, {"labels": labels.record()})
+    write_speech("asr_train", read, {})
+    write_speech("asr_valid", read, {})
+    write_folds(load_config(Path("conf/protocol/paper.yaml"), ProtocolConfig).model_dump())
+
+
+def write_folds(protocol: dict[str, object]) -> None:
+    """Three folds."""
+    for name in "123":
+        (FOLDS / f"fold{name}").mkdir(parents=True, exist_ok=True)
+    Record(FOLDS, 0, protocol, {}).finish()
