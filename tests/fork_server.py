@@ -29,7 +29,7 @@ PROGRAMS = (
     "make_synthetic", "pack", "predict", "prepare_corpus", "prepare_table", "pretrain", "score",
     "ser_predict", "train_bpe", "verify",
 )  # fmt: skip
-LATER = (
+LATER = (  # what they import where they need it
     "joblib", "matplotlib.backends.backend_agg", "ser.doctor.readiness", "ser.predict.folds",
     "ser.train.finetune", "ser.train.pretrain", "sklearn.feature_extraction.text",
     "sklearn.linear_model", "sklearn.pipeline", "torch._dynamo", "torch.onnx",
@@ -130,10 +130,11 @@ def attend(connection: socket.socket) -> NoReturn:
         carry_out(streams, **asked)
     for stream in streams:
         os.close(stream)
-    ended, status = 0, 0
+    watched, ended, status = [connection], 0, 0
     while not ended:
-        if select.select([connection], [], [], 0.02)[0]:  # closed: a caller says nothing more
+        if select.select(watched, [], [], 0.02)[0]:  # closed: a caller says nothing more
             os.kill(pid, signal.SIGTERM)
+            watched = []
         ended, status = os.waitpid(pid, os.WNOHANG)
     with contextlib.suppress(BrokenPipeError):
         connection.sendall(str(os.waitstatus_to_exitcode(status)).encode())

@@ -1,4 +1,4 @@
-"""Calling the programs of ``ser.bin``: in this process, in a forked one, or as a shell does."""
+"""Calling the programs of ``ser.bin``: in this process, in a forked one, or by its words."""
 
 import contextlib
 import importlib
