@@ -133,4 +133,4 @@ WHISPER=/path/to/whisper-tiny.en ./run.sh --conf conf/whisper --systems transfor
 \`\`\`
 END
 mv "$new" "$recipe"
-echo "$recipe: fill in local/data.sh and conf/labels.yaml, then: cd $recipe && ./run.sh --help" >&2
+echo "$recipe: write your labels into conf/labels.yaml, then: cd $recipe && ./run.sh --help" >&2
