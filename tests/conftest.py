@@ -22,6 +22,8 @@ settings.register_profile("ser", deadline=None)  # other work on the cores is no
 settings.load_profile("ser")
 # A shell starts what runs in the background with Ctrl-C ignored, and so would the programs tested.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+# No power is cut here: faults/ has its own disk. Programs that are started wait for the real one.
+os.fsync = lambda descriptor: None
 
 NOBODY = 65534
 LONGEST = ("test_recipes.py", "test_corpus_recipes.py", "test_export.py", "test_torchrun.py")
@@ -33,7 +35,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     for item in items:
         fixtures = getattr(item, "fixturenames", ())
         if "pretrained_recipe" in fixtures:
-            item.add_marker("trains")
+            item.add_marker("long")
         if "browser" in fixtures:
             item.add_marker("slow")
     yield  # pytest-randomly shuffles, -m chooses

@@ -19,7 +19,7 @@ from ser.corpus.fold_files import read_fold
 from ser.kaldi.data_dir import read_data_dir
 
 ROOT = Path(ser.__file__).parents[1]
-pytestmark = pytest.mark.trains
+pytestmark = pytest.mark.long
 WHISPER = whisper_config(d_model=16, num_heads=2, ffn_dim=32)
 
 

@@ -13,7 +13,7 @@ import torch
 from ser.base.errors import SerError
 
 TOOLS = Path(__file__).parents[1] / "tools"
-pytestmark = pytest.mark.trains
+pytestmark = pytest.mark.long
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,7 @@ def test_every_layer_equals_transformers_on_speech(
         assert (a - b).abs().max() <= 1e-5 * b.abs().max()
 
 
-@pytest.mark.trains
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["transformer_tl", "transformer_tl_vector"])
 def test_one_step_of_fine_tuning(
     name: str, weights: dict[str, torch.Tensor], speech: list[np.ndarray]

@@ -20,7 +20,7 @@ from ser.text.normalise import normalise_transcript
 
 STAGES = range(7)
 
-pytestmark = pytest.mark.trains
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture(scope="module")

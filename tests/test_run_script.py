@@ -93,6 +93,7 @@ def test_what_the_machine_lacks_is_named(missing: str, tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("recipe", [r for r in RECIPES if r.name != "mini"], ids=lambda p: p.name)
 def test_unset_corpora_are_named(recipe: Path) -> None:
     names = re.findall(r"export (\w+)=", (recipe / "db.sh").read_text())

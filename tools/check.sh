@@ -3,7 +3,7 @@
 #
 # Usage: tools/check.sh [--fast|--all] [options of pytest]
 #
-#   --fast    only the tests that train nothing
+#   --fast    only the tests that train nothing and take less than a second
 #   --all     the slow tests too (kills, torchrun, the paper's sizes, browsers, the pages'
 #             commands): CI
 #
@@ -19,7 +19,7 @@ unset PYTHONDONTWRITEBYTECODE # the tests start some hundred Pythons: what they 
 chosen="not slow"
 case ${1:-} in
   --fast)
-    chosen="not slow and not trains"
+    chosen="not slow and not long"
     export SER_FUZZ_EXAMPLES=${SER_FUZZ_EXAMPLES:-20}
     shift
     ;;

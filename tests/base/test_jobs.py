@@ -13,6 +13,8 @@ from test_process import is_alive
 from ser.base.errors import SerError, StoppedError
 from ser.base.jobs import Ending, Report, SideBySide
 
+pytestmark = pytest.mark.long
+
 
 def work(task: str, place: int, report: Report) -> None:
     """What the tests' jobs do; a task is what to do and, after a blank, with which file."""

@@ -32,6 +32,7 @@ def test_a_program_helps_and_can_be_started(program: str) -> None:
     assert text.endswith(tuple(f'\nif __name__ == "__main__":\n    {b}\n' for b in BEGINNINGS))
 
 
+@pytest.mark.long
 def test_what_takes_seconds_to_import_is_not_imported_before_it_is_needed() -> None:
     """Stages 3 and 4 too: where all is trained already, and where the jobs are other processes."""
     code = f"import sys, {', '.join(f'ser.bin.{name}' for name in WITHOUT_TORCH)}\n"

@@ -61,6 +61,7 @@ def test_samples_that_are_no_numbers(tmp_path: Path) -> None:
         write_clips({"a": Clip(str(tmp_path / "a.wav"), end=0.0001)}, tmp_path / "audio", False)
 
 
+@pytest.mark.long
 def test_samples_beyond_full_scale_are_not_clipped(tmp_path: Path) -> None:
     loud = np.array([0.5, -2.0, 1.5, 0.0], np.float32)
     soundfile.write(tmp_path / "a.wav", loud, 16000, subtype="FLOAT")

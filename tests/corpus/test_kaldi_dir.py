@@ -265,6 +265,7 @@ def audio_of_all_kinds(folder: Path) -> dict[str, tuple[Any, int, dict[str, str]
     }
 
 
+@pytest.mark.long
 def test_audio_of_all_kinds_becomes_features(tmp_path: Path) -> None:
     from tiny import FBANK
 

@@ -194,6 +194,7 @@ def plant_bytes(path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
 
+@pytest.mark.long
 def test_films_become_audio_once(tmp_path: Path, log: Any) -> None:
     plant_meld(tmp_path / "MELD.Raw", plant_film, ".mp4", speakers=["Joey"])
     out = tmp_path / "data" / "ser"

@@ -73,6 +73,7 @@ def wav_path(iemocap: Path, utt: str) -> Path:
     return folder / utt.rpartition("_")[0] / f"{utt}.wav"
 
 
+@pytest.mark.long
 def test_another_process_writes_the_same_bytes(corpora: Path, tmp_path: Path) -> None:
     program = (
         "import sys; from pathlib import Path; "

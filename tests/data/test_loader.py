@@ -137,6 +137,7 @@ def test_workers_live_as_long_as_batches_are_wanted(
     assert first != (str(os.getpid()),)
 
 
+@pytest.mark.long
 def test_two_workers_do_not_share_a_position(tmp_path: Path) -> None:
     """A file that is open when processes part has one position for all of them."""
     num_frames = {f"u{i:03}": 20 + i % 50 for i in range(600)}

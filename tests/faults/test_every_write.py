@@ -112,7 +112,7 @@ def all_tries(name: str, over: bool, reference: Undisturbed) -> Iterator[Tried]:
         yield Tried(write, number, list(FAULTS)[number % len(FAULTS)])
 
 
-@pytest.mark.trains
+@pytest.mark.long
 @pytest.mark.parametrize(("name", "over"), CASES, ids=NAMES)
 def test_a_rerun_makes_it_good(name: str, over: bool, reference: Undisturbed) -> None:
     tries = list(all_tries(name, over, reference))

@@ -12,7 +12,7 @@ from programs import Said
 from table import ROWS, Row
 from undisturbed import Undisturbed
 
-pytestmark = pytest.mark.trains
+pytestmark = pytest.mark.long
 
 
 def require_refusal(row: Row, said: Said) -> None:

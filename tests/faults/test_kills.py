@@ -24,7 +24,7 @@ KILLS_OF_ONE = 10  # before an experiment may end and is looked at
 STAGES = [name for name in CALLS if name not in ("verify", "ser_predict")]
 SHORTEST_SECONDS = 0.02
 
-pytestmark = pytest.mark.trains
+pytestmark = pytest.mark.long
 
 
 def begin_anew(reference: Undisturbed) -> None:

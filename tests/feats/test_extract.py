@@ -135,6 +135,7 @@ def test_killed_and_rerun_writes_the_same_bytes(
     assert not list(out.glob(".*"))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("num_written", [0, 3, 6])
 def test_two_processes_go_on_to_the_same_bytes(
     data: Path, out: Path, num_written: int, monkeypatch: pytest.MonkeyPatch

@@ -25,7 +25,7 @@ from ser.train.finetune import finetune
 from ser.train.pretrain import pretrain
 from ser.train.training_data import TrainingData
 
-pytestmark = [pytest.mark.slow, pytest.mark.trains]
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 NUM_UTTS = 11
 

@@ -69,6 +69,7 @@ def test_a_long_array_is_heard_like_the_file(
         assert part.posteriors == pytest.approx(other.posteriors, abs=1e-6)
 
 
+@pytest.mark.long
 def test_a_long_array_needs_little_memory_beside_itself() -> None:
     array = np.zeros(20 * 60 * 8000, np.int16)  # 20 minutes, as float32 at 16 kHz 77 MB
     tracemalloc.start()

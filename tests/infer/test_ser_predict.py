@@ -219,6 +219,7 @@ def test_a_reader_that_leaves_early_is_no_error(run: Path, audio: list[Path]) ->
     assert process.wait() == 141
 
 
+@pytest.mark.long
 def test_imports_of_the_program_are_few() -> None:
     """What costs a start: each of these takes longer than a prediction."""
     code = "import sys, ser.bin.ser_predict; print(' '.join(sys.modules))"

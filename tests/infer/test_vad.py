@@ -129,6 +129,7 @@ def test_what_is_cut_is_what_was_asked_for(chunk: int) -> None:
     assert found == [(first, stream[first:last].tolist()) for first, last in stretches]
 
 
+@pytest.mark.long
 def test_a_long_recording_is_never_in_memory(tmp_path: Path) -> None:
     path, minute = tmp_path / "long.wav", bursts([(5, 55)], 60, 8000) + noise(60, -60, 8000)
     with soundfile.SoundFile(path, "w", 8000, 1) as file:

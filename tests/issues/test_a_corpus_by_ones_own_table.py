@@ -20,6 +20,7 @@ def call_data_sh(recipe: Path, **environment: str) -> DataDir:
     return read_data_dir(recipe / "data" / "ser")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["tess", "emodb"])
 def test_both_ways_are_the_same(tmp_path: Path, name: str) -> None:
     plant_checkout(tmp_path)

@@ -11,6 +11,8 @@ import pytest
 
 from ser.base.process import is_alive
 
+pytestmark = pytest.mark.long
+
 PROGRAM = """
 import os, pathlib, time
 from ser.base.errors import run_program

@@ -39,6 +39,7 @@ def data_of(recipe: Path, **corpus: str) -> DataDir:
     return read_data_dir(recipe / "data" / "ser")
 
 
+@pytest.mark.long
 def test_emodb_by_its_own_recipe_and_by_a_pattern(tree: Path) -> None:
     """The two ways of egs/README.md give the same labels and speakers."""
     assert f"--pattern '{EMODB}'" in (ROOT / "egs" / "README.md").read_text()

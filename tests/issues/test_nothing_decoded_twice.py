@@ -34,6 +34,7 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return seen
 
 
+@pytest.mark.long
 def test_a_film_without_sound_is_left_out_with_its_reason(
     tmp_path: Path, decoded: list[str], log: Any
 ) -> None:

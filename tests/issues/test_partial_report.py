@@ -40,6 +40,7 @@ def test_the_report_of_all_folds_stays(
     assert capsys.readouterr().out.startswith("partial: folds 1, 3 of 3\n")
 
 
+@pytest.mark.long
 def test_both_are_verified(exp: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run_score(monkeypatch, exp, "--folds", "1 3")
     assert call("verify", exp).status == 0

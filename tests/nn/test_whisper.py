@@ -57,6 +57,7 @@ def ours(folder: Path, config: WhisperConfig) -> WhisperEncoder:
     return encoder.eval()
 
 
+@pytest.mark.long
 @torch.no_grad()
 @pytest.mark.parametrize(
     "name", ["tiny", *(pytest.param(name, marks=pytest.mark.slow) for name in ("base", "small"))]
@@ -81,6 +82,7 @@ def test_every_layer_equals_transformers(name: str, tmp_path: Path) -> None:
         assert (a - b).abs().max() <= 1e-5 * max(1.0, scale), f"layer {layer}"
 
 
+@pytest.mark.long
 @torch.no_grad()
 @pytest.mark.parametrize("name", SIZES)
 def test_other_sizes_are_built_and_read(name: str, tmp_path: Path) -> None:

@@ -45,6 +45,7 @@ def silence() -> Iterator[npt.NDArray[np.int16]]:
         yield np.array([number // 256, number % 256] * 80, np.int16)
 
 
+@pytest.mark.long
 def test_exactly_the_planted_lines_of_egs_mini_are_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

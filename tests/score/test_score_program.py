@@ -69,6 +69,7 @@ def test_a_part_of_the_folds_says_what_the_baselines_are_of(
     assert "- Without listening (WA / UA %, over all 3 folds): " in text
 
 
+@pytest.mark.long
 def test_every_table_of_leaking_folds_is_labelled(
     exp_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -99,6 +100,7 @@ def test_every_linked_figure_is_there_and_no_old_one(scored: Path) -> None:
     assert all((exp_dir / link).read_bytes().startswith(PNG) for link in links)
 
 
+@pytest.mark.long
 def test_without_training_logs_there_are_no_curves(
     exp_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -110,6 +112,7 @@ def test_without_training_logs_there_are_no_curves(
     assert "Fine-tuning" not in text
 
 
+@pytest.mark.long
 def test_rebuilt_identically(scored: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """From the predictions, and from results.json alone."""
     shutil.copytree(scored / "conf", tmp_path / "conf")

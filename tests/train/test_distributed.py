@@ -84,7 +84,7 @@ def train(world: Distributed, folder: Path, name: str, double: bool, **training:
         torch.save({n: p.grad for n, p in model.named_parameters()}, folder / "gradient.pt")
 
 
-pytestmark = pytest.mark.trains
+pytestmark = pytest.mark.long
 CASES: dict[str, tuple[str, bool, dict[str, int]]] = {
     "float32": ("transformer_tl_mtl", False, ONE_STEP),
     "float64": ("transformer_tl_mtl", True, ONE_STEP),

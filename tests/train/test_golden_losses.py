@@ -22,7 +22,7 @@ from ser.train.engine.step import ComputeLoss
 from ser.train.finetune import emotion_loss
 from ser.train.pretrain import recogniser_loss
 
-pytestmark = pytest.mark.trains
+pytestmark = pytest.mark.long
 
 EGS = Path(ser.__file__).parents[1] / "egs"
 VOCAB_SIZE, NUM_CLASSES, NUM_STEPS = 120, 4, 3

@@ -23,7 +23,7 @@ from ser.base.errors import StoppedError
 from ser.nn.losses import Loss
 from ser.train.training_data import TrainingData
 
-pytestmark = pytest.mark.trains
+pytestmark = pytest.mark.long
 
 
 def signal_at(number: int) -> Callable[[int, Loss], Loss]:

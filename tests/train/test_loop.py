@@ -39,7 +39,7 @@ from ser.train.engine.metrics_logger import averages
 from ser.train.engine.optimizer import learning_rate
 from ser.train.training_data import TrainingData
 
-pytestmark = pytest.mark.trains
+pytestmark = pytest.mark.long
 
 
 def test_same_seed_same_bits(data: TrainingData, tmp_path: Path, every_second_step: None) -> None:

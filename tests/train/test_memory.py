@@ -11,7 +11,7 @@ from ser.base.errors import SerError
 from ser.nn.losses import Loss
 from ser.train.training_data import TrainingData
 
-pytestmark = pytest.mark.trains
+pytestmark = pytest.mark.long
 
 
 def test_a_full_memory_is_found_before_the_first_step(data: TrainingData, tmp_path: Path) -> None:

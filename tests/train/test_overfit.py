@@ -32,7 +32,7 @@ from ser.train.training_data import TrainingData
 
 VOCABULARY = 8
 
-pytestmark = pytest.mark.trains
+pytestmark = pytest.mark.long
 NO_DROPOUT = {"dropout_prob": 0.0, "attention_dropout_prob": 0.0}
 ENCODER = encoder_config(**NO_DROPOUT)
 

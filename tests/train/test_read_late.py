@@ -13,7 +13,7 @@ from ser.nn.losses import Loss
 from ser.train.engine.loop import Trainer
 from ser.train.training_data import TrainingData
 
-pytestmark = pytest.mark.trains
+pytestmark = pytest.mark.long
 
 
 def test_steps_that_are_read_late_are_the_same(

@@ -22,7 +22,7 @@ from ser.train.engine.checkpoint import load_weights
 from ser.train.engine.selection import Selection
 from ser.train.training_data import TrainingData
 
-pytestmark = pytest.mark.trains
+pytestmark = pytest.mark.long
 WeightsAfter = Callable[[int], dict[str, torch.Tensor]]
 
 

@@ -26,7 +26,7 @@ from ser.train.engine.step import Stepper
 from ser.train.finetune import emotion_loss
 from ser.train.pretrain import recogniser_loss
 
-pytestmark = pytest.mark.trains
+pytestmark = pytest.mark.long
 
 VOCAB_SIZE = 12
 NO_DROPOUT = {"dropout_prob": 0.0, "attention_dropout_prob": 0.0}
