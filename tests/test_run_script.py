@@ -11,6 +11,8 @@ from recipe_shell import RECIPES, SYSTEMS, run
 from ser.config.load import load_config
 from ser.config.schema import PretrainConfig, SystemConfig
 
+pytestmark = pytest.mark.long
+
 
 @pytest.mark.parametrize("name", ["run.sh", "path.sh"])
 def test_recipes_share_their_scripts(name: str) -> None:
@@ -93,7 +95,6 @@ def test_what_the_machine_lacks_is_named(missing: str, tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("recipe", [r for r in RECIPES if r.name != "mini"], ids=lambda p: p.name)
 def test_unset_corpora_are_named(recipe: Path) -> None:
     names = re.findall(r"export (\w+)=", (recipe / "db.sh").read_text())

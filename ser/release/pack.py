@@ -1,5 +1,6 @@
 """Finished runs of stage 4 -> one folder that is all a user needs, and the same as a .tar.gz."""
 
+import glob
 import shutil
 import tarfile
 from collections.abc import Mapping, Sequence
@@ -156,7 +157,12 @@ def _runs(packing: Packing) -> dict[str, Run]:
     if lacking or not wanted:
         what = f"fold {lacking[0]} is not" if lacking else "no fold is"
         beside = packing.system.parent
-        found = [path.parent for deep in ("*/seed*", "*/*/seed*") for path in beside.glob(deep)]
+        # Unlike Path.glob it passes over a folder that goes away meanwhile.
+        found = [
+            (beside / name).parent
+            for deep in ("*/seed*", "*/*/seed*")
+            for name in glob.glob(deep, root_dir=beside)  # noqa: PTH207 - see above
+        ]
         others = f" (there are {first_few(sorted(found))})" if found else ""
         raise SerError(
             f"{seed}: {what} trained; expected finished runs of stage 4{others}; run it, or choose "

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from programs import call, start
+from programs import call
 
 import ser
 
@@ -78,7 +78,7 @@ def test_a_fault_is_one_line(program: str, words: list[object], said: str, tmp_p
 
 @pytest.mark.parametrize("program", ["prepare_corpus", "make_folds", "train_bpe"])
 def test_a_wrong_call_shows_the_usage(program: str) -> None:
-    result = start(program, "--no-such-option")
+    result = call(program, "--no-such-option")
     assert result.status == 2
     assert result.err.startswith("usage: ")
     assert "Traceback" not in result.err

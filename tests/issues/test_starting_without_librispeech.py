@@ -8,6 +8,8 @@ import pytest
 from programs import call
 from recipe_shell import RECIPES, plant_checkout, run_script
 
+pytestmark = pytest.mark.long
+
 READERS = [recipe.name for recipe in RECIPES if recipe.name != "mini"]  # it generates its own
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from programs import call, start
+from programs import call
 from tiny_predictions import change
 
 from ser.base.errors import SerError
@@ -236,7 +236,7 @@ def test_what_cannot_be_verified_is_said(exp: Path) -> None:
 
 
 def test_program_says_so(exp: Path) -> None:
-    result = start("verify", exp)
+    result = call("verify", exp)
     assert (result.status, result.err) == (0, "")
     assert "verified" in result.out
     remove_row(exp)
