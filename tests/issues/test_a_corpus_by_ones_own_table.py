@@ -12,6 +12,8 @@ from recipe_shell import plant_checkout, prepare
 from ser.corpus.parsers.registry import READERS
 from ser.kaldi.data_dir import DataDir, read_data_dir
 
+pytestmark = pytest.mark.long
+
 
 def call_data_sh(recipe: Path, **environment: str) -> DataDir:
     """What stage 0 makes."""
@@ -20,7 +22,6 @@ def call_data_sh(recipe: Path, **environment: str) -> DataDir:
     return read_data_dir(recipe / "data" / "ser")
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("name", ["tess", "emodb"])
 def test_both_ways_are_the_same(tmp_path: Path, name: str) -> None:
     plant_checkout(tmp_path)

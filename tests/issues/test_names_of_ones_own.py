@@ -14,6 +14,8 @@ from ser.config.yaml_file import read_yaml
 from ser.corpus.parsers.emodb import EMOTIONS
 from ser.kaldi.data_dir import DataDir, read_data_dir
 
+pytestmark = pytest.mark.long
+
 EMODB = r"(?P<speaker>\d\d)(?P<sentence>[ab]\d\d)(?P<label>[WLEAFTN])[a-z]?"
 
 
@@ -39,7 +41,6 @@ def data_of(recipe: Path, **corpus: str) -> DataDir:
     return read_data_dir(recipe / "data" / "ser")
 
 
-@pytest.mark.long
 def test_emodb_by_its_own_recipe_and_by_a_pattern(tree: Path) -> None:
     """The two ways of egs/README.md give the same labels and speakers."""
     assert f"--pattern '{EMODB}'" in (ROOT / "egs" / "README.md").read_text()
