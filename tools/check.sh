@@ -25,7 +25,7 @@ case ${1:-} in
     room=$(df --output=avail /dev/shm 2>/dev/null | tail -1) || room=0 # KiB
     if [ "$room" -gt 2000000 ]; then
       export TMPDIR=/dev/shm/ser.$$
-      mkdir -m 700 "$TMPDIR"
+      mkdir "$TMPDIR"
     fi
     shift
     ;;
