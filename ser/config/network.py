@@ -125,16 +125,22 @@ class WhisperConfig(Section):
 EncoderConfig = Annotated[TransformerConfig | WhisperConfig, Field(discriminator="type")]
 # How the emotions are read off the encoder: ``ser/nn/readout.py``.
 ReadoutName = Literal[
-    "emotion_vector", "emotion_vector_of_all_blocks", "mean", "mean_sd", "attentive"
+    "emotion_vector",
+    "emotion_vector_of_all_blocks",
+    "mean",
+    "mean_sd",
+    "moments_and_halves",
+    "attentive",
 ]
+STATISTICS = ("mean", "mean_sd", "moments_and_halves")
 
 
 class ReadoutConfig(Section):
     """How the emotions are read off the encoder.
 
-    The paper's is ``emotion_vector``. ``least_loudness`` leaves quiet frames out of ``mean`` and
-    ``mean_sd``: those below this share of the way from the quietest frame of the utterance to the
-    loudest.
+    The paper's is ``emotion_vector``. ``least_loudness`` leaves quiet frames out of statistics
+    of all frames (``mean``, ``mean_sd``, ``moments_and_halves``): those below this share of the way
+    from the quietest frame of the utterance to the loudest.
     """
 
     type: ReadoutName = "emotion_vector"
@@ -147,10 +153,10 @@ class ReadoutConfig(Section):
 
     @model_validator(mode="after")
     def _quiet_frames_are_pooled(self) -> "ReadoutConfig":
-        if self.least_loudness and self.type not in ("mean", "mean_sd"):
+        if self.least_loudness and self.type not in STATISTICS:
             raise ValueError(
                 f"least_loudness {self.least_loudness} with {self.type}; expected 0.0: it is for "
-                "mean and mean_sd"
+                + ", ".join(STATISTICS)
             )
         return self
 

@@ -153,6 +153,36 @@ class MeanSd(Mean):
         return torch.cat([mean, variance.clamp(min=LEAST_SD**2).sqrt()], dim=1)
 
 
+class MomentsAndHalves(Mean):
+    """Mean, standard deviation and skewness of each block's frames, and the means of their halves.
+
+    The skewness tells a few strong frames from many weak ones, the halves a beginning from an end.
+    """
+
+    def __init__(self, config: EncoderConfig) -> None:
+        self.size = self.products_a_frame = self.values_a_frame = (
+            5 * config.num_blocks * config.d_model
+        )
+        Pooling.__init__(self, self.size)
+
+    def gather(
+        self, outputs: Sequence[torch.Tensor], pooled: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """(B, 1, 5 * blocks * D)."""
+        rank = pooled.cumsum(dim=1)  # 1 to N at the N pooled frames
+        middle = pooled.sum(dim=1, keepdim=True) // 2
+        parts = pooled, pooled & (rank <= middle.clamp(min=1)), pooled & (rank > middle)
+        whole, first, second = (p.to(outputs[0].dtype) / p.sum(dim=1, keepdim=True) for p in parts)
+        statistics = []
+        for z in outputs[1:]:
+            mean = weighted_mean(z, whole)
+            centred = z - mean[:, None]
+            sd = weighted_mean(centred.square(), whole).clamp(min=LEAST_SD**2).sqrt()
+            skewness = weighted_mean((centred / sd[:, None]) ** 3, whole)
+            statistics += [mean, sd, skewness, weighted_mean(z, first), weighted_mean(z, second)]
+        return torch.cat(statistics, dim=1)[:, None], torch.ones_like(middle[:, 0])
+
+
 class Attentive(Pooling):
     """Mean and standard deviation under learned weights of the frames (Okabe et al., 2018)."""
 
@@ -220,6 +250,7 @@ READOUTS: dict[str, Callable[[EncoderConfig], Readout]] = {
     "emotion_vector_of_all_blocks": EmotionVectorOfAllBlocks,
     "mean": Mean,
     "mean_sd": MeanSd,
+    "moments_and_halves": MomentsAndHalves,
     "attentive": Attentive,
 }
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 from tiny import encoder_config, whisper_config
 
 from ser.config.network import ReadoutConfig, TransformerConfig, WhisperConfig
@@ -14,7 +15,6 @@ CONFIGS = {
     "transformer": encoder_config(dropout_prob=0.0, attention_dropout_prob=0.0),
     "whisper": whisper_config(),
 }
-POOLED = ["mean", "mean_sd", "attentive"]
 LENS = torch.tensor([70, 41, 23])
 
 
@@ -75,6 +75,37 @@ def test_moments_of_every_layer_by_hand(readout: str) -> None:
                 wanted.append(frames.std(axis=0))
         assert np.abs(hidden[i, 0].numpy() - np.concatenate(wanted)).max() < 1e-5
     assert hidden.shape[2] == network.readout.size
+
+
+@torch.no_grad()
+def test_moments_and_halves_by_hand() -> None:
+    network = model(CONFIGS["whisper"], "moments_and_halves")
+    x, frame_lens = network.encoder.frames(batch(), LENS)
+    outputs = network.encoder.layers(x, length_mask(frame_lens, x.shape[1]))
+    hidden, lens = network.encode(batch(), LENS)
+    assert lens.tolist() == [1, 1, 1]
+    assert any(size % 2 for size in frame_lens)
+    for i, size in enumerate(frame_lens.tolist()):
+        wanted: list[np.ndarray] = []
+        for z in outputs[1:]:
+            frames = z[i, :size].double().numpy()
+            wanted += [frames.mean(axis=0), frames.std(axis=0), stats.skew(frames)]
+            wanted += [frames[: size // 2].mean(axis=0), frames[size // 2 :].mean(axis=0)]
+        assert np.abs(hidden[i, 0].numpy() - np.concatenate(wanted)).max() < 1e-4
+    assert hidden.shape[2] == network.readout.size
+
+
+@torch.no_grad()
+def test_one_frame_is_both_halves() -> None:
+    network = model(CONFIGS["whisper"], "moments_and_halves")
+    z = torch.randn(1, 3, network.encoder.d_model)
+    pooled = torch.tensor([[False, True, False]])
+    hidden, _ = network.readout.gather([z] * 5, pooled)
+    mean, _, skewness, first, second = hidden[0, 0].view(-1, 5, z.shape[2])[0]
+    assert torch.equal(mean, z[0, 1])
+    assert torch.equal(first, mean)
+    assert torch.equal(second, mean)
+    assert not skewness.any()
 
 
 @torch.no_grad()

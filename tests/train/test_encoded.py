@@ -57,7 +57,7 @@ def system() -> SystemConfig:
     return load_trained_system(finetune_run(NAME).conf, NAME)
 
 
-@pytest.mark.parametrize("readout", ["mean", "mean_sd", "attentive"])
+@pytest.mark.parametrize("readout", ["mean", "mean_sd", "moments_and_halves", "attentive"])
 def test_the_weights_are_those_of_training_through_the_encoder(
     readout: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

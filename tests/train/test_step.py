@@ -41,7 +41,9 @@ def as_fake(mode: FakeTensorMode, batch: Batch) -> Batch:
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-@pytest.mark.parametrize("readout", ["emotion_vector", "mean_sd", "attentive"])
+@pytest.mark.parametrize(
+    "readout", ["emotion_vector", "mean_sd", "moments_and_halves", "attentive"]
+)
 @pytest.mark.parametrize("encoder", ENCODERS)
 def test_a_step_reads_nothing_back(encoder: str, readout: str, precision: str) -> None:
     """Tensors without values refuse to be read: a step that does would make a GPU wait."""
