@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 from ser.base.errors import SerError
@@ -37,6 +38,7 @@ def train_in_folder(
     with sole_run(record.folder) if world.is_first else nullcontext():
         begun = world.on_first(lambda: claim_training_folder(record, num_threads, force))
         if begun is None:
+            world.on_first(lambda: _tidy(record.folder))
             return
         if begun != num_threads:
             logger.info("%s: begun with %s threads, goes on so", record.folder, begun)
@@ -49,8 +51,13 @@ def train_in_folder(
                 raise _lost_process(record, world, error) from error
         if world.is_first:
             record.finish(**notes, num_threads=begun, num_processes=world.size)
-            shutil.rmtree(record.folder / "checkpoint", ignore_errors=True)
-            shutil.rmtree(record.folder / "epochs", ignore_errors=True)
+            _tidy(record.folder)
+
+
+def _tidy(folder: Path) -> None:
+    """Removes what a finished run no longer needs, and what a kill left of it."""
+    for name in ("checkpoint", ".checkpoint.old", ".checkpoint.partial", "epochs"):
+        shutil.rmtree(folder / name, ignore_errors=True)
 
 
 def _lost_process(record: Record, world: Distributed, error: RuntimeError) -> Exception:

@@ -195,8 +195,9 @@ def said_by(path: Path, _: tuple[int, ...]) -> object:
         with contextlib.suppress(tarfile.TarError, EOFError), tarfile.open(path) as tar:
             return [(m.name, m.isfile() and tar.extractfile(m).read()) for m in tar]  # type: ignore[union-attr]
     if path.name == "train.jsonl":
-        lines = path.read_text().splitlines()
-        return [{k: v for k, v in json.loads(x).items() if k not in OF_THE_PACE} for x in lines]
+        with contextlib.suppress(json.JSONDecodeError):
+            entries = map(json.loads, path.read_text().splitlines())
+            return [{k: v for k, v in entry.items() if k not in OF_THE_PACE} for entry in entries]
     return path.read_bytes()
 
 

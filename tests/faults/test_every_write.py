@@ -118,3 +118,15 @@ def test_a_rerun_makes_it_good(name: str, over: bool, reference: Undisturbed) ->
     tries = list(all_tries(name, over, reference))
     drawn = random.Random(name).sample(tries, min(DRAWN, len(tries)))
     assert not faults_of(name, over, reference, drawn)
+
+
+@pytest.mark.long
+def test_the_end_of_a_run(reference: Undisturbed) -> None:
+    """Whatever ends between the last checkpoint and the last word, nothing of it stays."""
+    tries = list(all_tries("fold1", False, reference))
+    (record,) = {tried.number for tried in tries if ".run.json.partial" in tried.write} & {
+        tried.number for tried in tries if tried.write.startswith("replace ")
+    }
+    last = [tried for tried in tries if tried.number >= record - 2 and tried.code is None]
+    assert len(last) >= 8
+    assert not faults_of("fold1", False, reference, last)

@@ -26,7 +26,10 @@ SYSTEMS: dict[str, tuple[str, dict[str, Any]]] = {
     "cnn_blstm_sa": ("cnn_blstm_sa", {}),
     "whisper": (
         "transformer",
-        {"model": whisper_config(), "readout": ReadoutConfig(type="mean_sd", least_loudness=0.3)},
+        {
+            "model": whisper_config(),
+            "readout": ReadoutConfig(type="moments_and_halves", least_loudness=0.3),
+        },
     ),
 }
 SECONDS_AND_LOUDNESS = ((0.03, 3000), (0.6, 300), (1.0, 3000), (1.7, 20), (6.0, 9000))

@@ -42,8 +42,8 @@ class MetricsLogger:
         trace: TracebackType | None,
     ) -> None:
         if self._writes:
-            with naming(Path(self._stream.name)):
-                self._stream.close()
+            with naming(Path(self._stream.name)), self._stream:
+                self.sync()  # or a power cut halves it after the run is called finished
             with naming(Path(self._board.log_dir)):
                 self._board.close()
 
