@@ -260,6 +260,7 @@ class SystemConfig(Section):
     readout: ReadoutConfig = PAPER_READOUT
     init: EncoderName
     ctc_alpha: NotNegative
+    label_smoothing_prob: Probability = 0.0
     ctc: CtcConfig
     optimizer: OptimizerConfig
     training: TrainingConfig

@@ -88,7 +88,11 @@ def pretrain_loss(
 
 
 def multitask_loss(
-    emotion_logits: torch.Tensor, labels: torch.Tensor, ctc: torch.Tensor | None, alpha: float
+    emotion_logits: torch.Tensor,
+    labels: torch.Tensor,
+    ctc: torch.Tensor | None,
+    alpha: float,
+    label_smoothing_prob: float = 0.0,
 ) -> Loss:
     """Eq. (8): L = L_ce(y_e) + alpha * L_ctc(y).
 
@@ -97,7 +101,13 @@ def multitask_loss(
         labels: (B,) classes.
         ctc: Sum of the CTC losses, or None for a system without.
         alpha: Weight of CTC.
+        label_smoothing_prob: What of each label is spread over all classes (Szegedy et al., 2016).
     """
-    emotion = cross_entropy(at_least_float32(emotion_logits), labels, reduction="sum")
+    emotion = cross_entropy(
+        at_least_float32(emotion_logits),
+        labels,
+        reduction="sum",
+        label_smoothing=label_smoothing_prob,
+    )
     total = emotion if ctc is None else emotion + alpha * ctc
     return Loss(total, emotion, ctc)

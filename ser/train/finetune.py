@@ -155,7 +155,9 @@ def emotion_loss(system: SystemConfig, encoded: bool = False) -> ComputeLoss:
             ctc = ctc_sum(
                 output.ctc_logits, output.frame_lens, batch.tokens, batch.token_lens, system.ctc
             )
-        return multitask_loss(output.emotion_logits, batch.labels, ctc, system.ctc_alpha)
+        return multitask_loss(
+            output.emotion_logits, batch.labels, ctc, system.ctc_alpha, system.label_smoothing_prob
+        )
 
     return compute_loss
 

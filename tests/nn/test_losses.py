@@ -133,6 +133,14 @@ def test_cross_entropy_alone_without_a_ctc_head() -> None:
     assert float(loss.total) == pytest.approx(float(expected), rel=1e-6)
 
 
+def test_smoothed_labels_by_hand() -> None:
+    logits, labels = torch.randn(5, 4), torch.tensor([0, 3, 2, 1, 1])
+    loss = multitask_loss(logits, labels, None, alpha=0.0, label_smoothing_prob=0.2)
+    wanted = torch.full((5, 4), 0.05)
+    wanted[range(5), labels] += 0.8
+    assert float(loss.total) == pytest.approx(-float((wanted * logits.log_softmax(1)).sum()))
+
+
 def test_pretraining_minimises_ctc_alone() -> None:
     logits = torch.randn(2, 5, 4)
     arguments = (logits, torch.tensor([5, 4]), *batch([[1, 2], [3]]), PER_TOKEN)
