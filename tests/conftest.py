@@ -22,7 +22,7 @@ settings.register_profile("ser", deadline=None)  # other work on the cores is no
 settings.load_profile("ser")
 # A shell starts what runs in the background with Ctrl-C ignored, and so would the programs tested.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-# No power is cut here: faults/ has its own disk. Programs that are started wait for the real one.
+# No power is cut here: faults/ has its own disk. Programs that are started call the real one.
 os.fsync = lambda descriptor: None
 
 NOBODY = 65534

@@ -16,17 +16,14 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export SER_GPU_TESTS=${SER_GPU_TESTS:-rehearse} # without a GPU the CPU takes its place
 unset PYTHONDONTWRITEBYTECODE # the tests start some hundred Pythons: what they import is kept compiled
 
-chosen="not slow"
+chosen="not slow" in_memory=
 case ${1:-} in
   --fast)
     chosen="not slow and not long"
     export SER_FUZZ_EXAMPLES=${SER_FUZZ_EXAMPLES:-20}
     # Thousands of small files: in memory where there is room.
     room=$(df --output=avail /dev/shm 2>/dev/null | tail -1) || room=0 # KiB
-    if [ "$room" -gt 2000000 ]; then
-      export TMPDIR=/dev/shm/ser.$$
-      mkdir "$TMPDIR"
-    fi
+    [ "$room" -lt 2000000 ] || in_memory=/dev/shm
     shift
     ;;
   --all)
@@ -35,20 +32,25 @@ case ${1:-} in
     ;;
 esac
 
+own=$(mktemp -d ${in_memory:+-p "$in_memory"})
+trap 'rm -rf "$own"' EXIT
+if [ "$in_memory" ]; then
+  chmod 755 "$own" # some tests are run by nobody
+  export TMPDIR=$own
+fi
+
 ruff format --check --quiet ser tests tools setup.py
 ruff check --quiet ser tests tools setup.py
 
 # Types and shell beside the tests; what they say comes last.
-said=$(mktemp)
-trap 'rm -rf "$said" /dev/shm/ser.$$' EXIT
 {
   mypy && git ls-files -z '*.sh' .ci/run | xargs -0 shellcheck --external-sources
-} >"$said" 2>&1 &
+} >"$own/said" 2>&1 &
 
 status=0
 workers=$(nproc)
 python -m pytest -m "$chosen" -n "$((workers < 8 ? workers : 8))" \
   --dist loadfile --no-loadscope-reorder "$@" || status=$?
 wait $! || status=$?
-cat "$said"
+cat "$own/said"
 exit "$status"

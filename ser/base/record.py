@@ -11,6 +11,7 @@ import contextlib
 import datetime
 import os
 import shlex
+import shutil
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -265,6 +266,13 @@ def _move_aside(folder: Path, held: str, force: bool) -> None:
     logger.warning("%s: moved aside to %s", folder, aside)
 
 
+def tidy_training_folder(folder: Path) -> None:
+    """Removes what a finished training run no longer needs; a kill may have left it."""
+    for part in (folder, folder / "head"):  # the training of the head alone lies in its own
+        for name in ("checkpoint", ".checkpoint.old", ".checkpoint.partial", "epochs"):
+            shutil.rmtree(part / name, ignore_errors=True)
+
+
 def claim_training_folder(record: Record, num_threads: int, force: bool) -> int | None:
     """Decides what a training run may do with its folder.
 
@@ -283,6 +291,7 @@ def claim_training_folder(record: Record, num_threads: int, force: bool) -> int 
     """
     if record.is_finished():
         logger.info("%s: finished already, with the same inputs", record.folder)
+        tidy_training_folder(record.folder)
         return None
     started = record.folder / "started.json"
     now = {"config": record.config, "inputs": record.inputs}

@@ -138,8 +138,8 @@ STATISTICS = ("mean", "mean_sd", "moments_and_halves")
 class ReadoutConfig(Section):
     """How the emotions are read off the encoder.
 
-    The paper's is ``emotion_vector``. ``least_loudness`` leaves quiet frames out of statistics
-    of all frames (``mean``, ``mean_sd``, ``moments_and_halves``): those below this share of the way
+    The paper's is ``emotion_vector``. ``least_loudness`` leaves quiet frames out of the plain
+    statistics (``mean``, ``mean_sd``, ``moments_and_halves``): those below this share of the way
     from the quietest frame of the utterance to the loudest.
     """
 

@@ -101,7 +101,8 @@ def multitask_loss(
         labels: (B,) classes.
         ctc: Sum of the CTC losses, or None for a system without.
         alpha: Weight of CTC.
-        label_smoothing_prob: What of each label is spread over all classes (Szegedy et al., 2016).
+        label_smoothing_prob: The share of each label that is spread evenly over all classes
+            (Szegedy et al., 2016).
     """
     emotion = cross_entropy(
         at_least_float32(emotion_logits),

@@ -154,9 +154,10 @@ class MeanSd(Mean):
 
 
 class MomentsAndHalves(Mean):
-    """Mean, standard deviation and skewness of each block's frames, and the means of their halves.
+    """Mean, standard deviation, skewness of each block's frames, and the means of both halves.
 
-    The skewness tells a few strong frames from many weak ones, the halves a beginning from an end.
+    The frames before the first block are left out. The skewness tells a few strong frames from many
+    weak ones; the first and the second half of the pooled frames tell a beginning from an end.
     """
 
     def __init__(self, config: EncoderConfig) -> None:

@@ -1,14 +1,12 @@
 """One training run in one folder: claimed, logged, finished, tidied."""
 
-import shutil
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from pathlib import Path
 from typing import Any
 
 from ser.base.errors import SerError
 from ser.base.log import log_to_file, logger
-from ser.base.record import Record, claim_training_folder, sole_run
+from ser.base.record import Record, claim_training_folder, sole_run, tidy_training_folder
 from ser.train.engine.distributed import Distributed
 
 
@@ -38,7 +36,6 @@ def train_in_folder(
     with sole_run(record.folder) if world.is_first else nullcontext():
         begun = world.on_first(lambda: claim_training_folder(record, num_threads, force))
         if begun is None:
-            world.on_first(lambda: _tidy(record.folder))
             return
         if begun != num_threads:
             logger.info("%s: begun with %s threads, goes on so", record.folder, begun)
@@ -51,13 +48,7 @@ def train_in_folder(
                 raise _lost_process(record, world, error) from error
         if world.is_first:
             record.finish(**notes, num_threads=begun, num_processes=world.size)
-            _tidy(record.folder)
-
-
-def _tidy(folder: Path) -> None:
-    """Removes what a finished run no longer needs, and what a kill left of it."""
-    for name in ("checkpoint", ".checkpoint.old", ".checkpoint.partial", "epochs"):
-        shutil.rmtree(folder / name, ignore_errors=True)
+            tidy_training_folder(record.folder)
 
 
 def _lost_process(record: Record, world: Distributed, error: RuntimeError) -> Exception:

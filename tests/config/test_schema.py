@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from pydantic import BaseModel, ValidationError
+from tiny import system_config
 
 import ser
 from ser.base.errors import SerError
@@ -286,3 +287,10 @@ def test_the_baseline_has_no_pretraining_and_no_ctc(tmp_path: Path, key: str, va
     with pytest.raises(SerError, match="has neither pre-training nor a CTC head") as error:
         load_config(path, SystemConfig)
     assert str(error.value).startswith(f"{path}: cnn_blstm_sa with ")
+
+
+def test_what_0_1_0_did_not_have_is_recorded_where_it_is_on() -> None:
+    """Or its finished runs would count as others."""
+    assert "label_smoothing_prob" not in system_config("transformer").model_dump()
+    smoothed = system_config("transformer", label_smoothing_prob=0.1).model_dump()
+    assert SystemConfig.model_validate(smoothed).label_smoothing_prob == 0.1

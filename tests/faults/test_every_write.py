@@ -122,7 +122,7 @@ def test_a_rerun_makes_it_good(name: str, over: bool, reference: Undisturbed) ->
 
 @pytest.mark.long
 def test_the_end_of_a_run(reference: Undisturbed) -> None:
-    """Whatever ends between the last checkpoint and the last word, nothing of it stays."""
+    """Whatever ends from the record on, nothing of it stays."""
     tries = list(all_tries("fold1", False, reference))
     (record,) = {tried.number for tried in tries if ".run.json.partial" in tried.write} & {
         tried.number for tried in tries if tried.write.startswith("replace ")

@@ -198,6 +198,7 @@ def test_the_head_comes_first() -> None:
         assert torch.allclose(tuned[name], wanted[name], rtol=0, atol=1e-15), name
     assert (run.folder / "head" / "train.jsonl").exists()
     assert not (run.folder / "head" / "model.safetensors").exists()
+    assert not (run.folder / "head" / "checkpoint").exists()
 
 
 @pytest.mark.parametrize("call", [3, 12])

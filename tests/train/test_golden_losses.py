@@ -35,6 +35,8 @@ GOLDEN: dict[str, list[float]] = {
     "ravdess/conf/whisper/pretrain/ctc": [327.791840, 357.100586, 166.094025],
     "ravdess/conf/whisper/systems/transformer_tl": [5.475486, 6.955713, 5.312753],
     "ravdess/conf/whisper/tuning/transformer_tl_mtl": [198.002502, 125.100075, 54.251740],
+    "ravdess/conf/whisper/tuning/transformer_tl_moments": [5.544495, 9.168876, 5.078649],
+    "ravdess/conf/whisper/tuning/transformer_tl_smoothed": [5.508307, 6.692060, 5.527212],
     "ravdess/conf/whisper/tuning/transformer_tl_attentive": [4.829240, 6.577540, 4.872123],
 }
 

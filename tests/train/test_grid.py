@@ -111,6 +111,18 @@ def test_an_unexpected_error_is_named_and_its_traceback_logged() -> None:
     assert is_trained(runs[1])
 
 
+def test_what_a_kill_left_of_a_finished_run_is_removed() -> None:
+    run = finetune_run("transformer")
+    finetune_all([run], 1)
+    left = [run.folder / name for name in ("checkpoint", ".checkpoint.old", "epochs")]
+    for folder in left:
+        folder.mkdir()
+        (folder / "model.safetensors").touch()
+    finetune_all([run], 1)
+    assert not any(map(Path.exists, left))
+    assert is_trained(run)
+
+
 def test_every_failure_is_named() -> None:
     runs = [finetune_run(system) for system in ("cnn_blstm_sa", "transformer")]
     text = FEATS / "ser" / "utt2emo"

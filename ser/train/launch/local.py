@@ -16,6 +16,7 @@ from ser.base.errors import SerError, StoppedError
 from ser.base.jobs import Report, SideBySide
 from ser.base.log import logger
 from ser.base.process import exit_on_sigterm, num_cores
+from ser.base.record import tidy_training_folder
 from ser.train.frozen import Encoding, encoding_of, with_head_alone
 from ser.train.resolve import FinetuneRun, ResolvedRun, resolve
 
@@ -130,8 +131,12 @@ def unfinished_runs(runs: Sequence[FinetuneRun]) -> dict[int, ResolvedRun]:
     Raises:
         SerError: A configuration is wrong, or an input is missing or stale.
     """
-    resolved = enumerate(map(resolve, runs))
-    unfinished = {i: run for i, run in resolved if not run.record.is_finished()}
+    unfinished = {}
+    for number, run in enumerate(map(resolve, runs)):
+        if run.record.is_finished():
+            tidy_training_folder(run.record.folder)
+        else:
+            unfinished[number] = run
     if len(unfinished) < len(runs):
         logger.info("%s of %s runs are finished already", len(runs) - len(unfinished), len(runs))
     return unfinished
