@@ -48,7 +48,7 @@ setup(
         "markdown-it-py>=3.0",
         "matplotlib>=3.9",
         "numpy>=2.0",
-        "pydantic>=2.10",
+        "pydantic>=2.12",
         "pyyaml>=6.0",
         "rapidfuzz>=3.0",
         "safetensors>=0.5",

@@ -7,13 +7,7 @@ the YAML. Ranges are checked where a key is declared.
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    Field,
-    SerializerFunctionWrapHandler,
-    model_serializer,
-    model_validator,
-)
+from pydantic import AfterValidator, Field, model_validator
 
 from ser.base.names import CLASS, ENCODER, LABEL
 from ser.config.network import (
@@ -266,19 +260,12 @@ class SystemConfig(Section):
     readout: ReadoutConfig = PAPER_READOUT
     init: EncoderName
     ctc_alpha: NotNegative
-    label_smoothing_prob: Probability = 0.0
+    # Recorded where it is on: or the runs of 0.1.0, which lacks it, would count as others.
+    label_smoothing_prob: Annotated[Probability, Field(exclude_if=lambda prob: not prob)] = 0.0
     ctc: CtcConfig
     optimizer: OptimizerConfig
     training: TrainingConfig
     head_first: HeadConfig | None = None
-
-    @model_serializer(mode="wrap")
-    def _as_recorded(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without what is off and 0.1.0 did not have: its runs are the same runs."""
-        values: dict[str, Any] = plain(self)
-        if not self.label_smoothing_prob:
-            del values["label_smoothing_prob"]
-        return values
 
     @model_validator(mode="after")
     def _parts_fit(self) -> "SystemConfig":

@@ -11,11 +11,12 @@ from ser.base.errors import SerError
 from ser.base.files import digest_file, parsing, require_regular
 from ser.base.hub import Repository, fetch
 from ser.base.log import logger
-from ser.base.record import Record, claim_training_folder, sole_run
+from ser.base.record import Record, sole_run
 from ser.config.network import WhisperConfig
 from ser.config.schema import ImportConfig, PublishedConfig
 from ser.nn.whisper import WhisperEncoder, positions
 from ser.train.engine.checkpoint import write_tensors
+from ser.train.training_folder import claim_training_folder
 from ser.train.weights_folder import (
     published_features,
     require_imported,

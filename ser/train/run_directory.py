@@ -6,8 +6,9 @@ from typing import Any
 
 from ser.base.errors import SerError
 from ser.base.log import log_to_file, logger
-from ser.base.record import Record, claim_training_folder, sole_run, tidy_training_folder
+from ser.base.record import Record, sole_run
 from ser.train.engine.distributed import Distributed
+from ser.train.training_folder import claim_training_folder, tidy_training_folder
 
 
 def train_in_folder(

@@ -12,12 +12,12 @@ from ser.base import record as record_module
 from ser.base.errors import SerError
 from ser.base.record import (
     Record,
-    claim_training_folder,
     first_difference,
     flatten,
     require,
     sole_run,
 )
+from ser.train.training_folder import claim_training_folder
 
 CONFIG = {"num_mel_bins": 80, "window": {"type": "povey", "size": 400}}
 

@@ -66,7 +66,7 @@ def start(out: str) -> Launched:
             )
             elastic_launch(config, work)(out)
             status = 0
-        except Exception:
+        except Exception:  # as a program of its own would: said, and the status tells
             traceback.print_exc()
         finally:
             os._exit(status)
