@@ -9,7 +9,7 @@ code, or in a library, that raises something else than an error of ours.
 
 import argparse
 import contextlib
-import importlib
+import importlib.util
 import logging
 import os
 import random
@@ -83,7 +83,7 @@ def guided(
 
         def one_input(content: bytes) -> None:
             if where := read(content):
-                (found / where.replace("/", "|")).write_bytes(content)
+                (found / where.replace("/", "|")[-200:]).write_bytes(content)
 
         if (child := os.fork()) == 0:
             quiet = os.open(os.devnull, os.O_WRONLY)
@@ -108,6 +108,8 @@ def main() -> None:
     warnings.simplefilter("ignore")
     watched: contextlib.AbstractContextManager[object] = contextlib.nullcontext()
     if args.guided:
+        if importlib.util.find_spec("atheris") is None:
+            parser.error("--guided needs Atheris; pip install atheris")
         import atheris
 
         watched = atheris.instrument_imports(include=["ser"])
