@@ -18,7 +18,7 @@ from ser.nn.losses import multitask_loss
 from ser.nn.mask import length_mask
 from ser.nn.systems import build_system, load_pretrained
 from ser.nn.whisper import WhisperEncoder, positions
-from ser.train.engine.optimizer import make_optimizer
+from ser.train.engine.optimizer import learning_rate, make_optimizer, set_learning_rate
 from ser.train.published import read_encoder
 
 CONF = Path(ser.__file__).parents[1] / "egs" / "iemocap" / "conf" / "whisper"
@@ -79,6 +79,7 @@ def test_one_step_of_fine_tuning(
     lens = torch.tensor([len(x) for x in feats])
     padded = torch.nn.utils.rnn.pad_sequence(feats, batch_first=True)
     optimizer = make_optimizer(model, system.optimizer)
+    set_learning_rate(optimizer, learning_rate(system.optimizer, step=0, num_steps=100))
     losses = []
     for _ in range(2):
         optimizer.zero_grad()
