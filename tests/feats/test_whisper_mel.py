@@ -63,7 +63,7 @@ def test_short_ones_are_padded_to_a_window(num_samples: int) -> None:
 
 def test_silence_is_finite() -> None:
     feats = WhisperMel(whisper_mel_config())(np.zeros(16000, np.float32))
-    assert (feats == -1.5).all()
+    np.testing.assert_allclose(feats, -1.5, rtol=1e-6)  # log10 differs by a bit between processors
 
 
 @pytest.mark.parametrize("num_frames", [1, 3, 4, 100])
