@@ -3,12 +3,25 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from pydantic import Field
+
 from ser.base.errors import Faults, SerError
+from ser.config.section import Section
 from ser.corpus.utterance import EmotionCorpus, EmotionUtterance
 from ser.kaldi.data_dir import read_data_dir
 
 SCENE = "utt2scene"
 OWN = {"utt2spk", "utt2dur", "utt2emo", "utt2emo_raw", "utt2session", "utt2orig"}
+
+
+class CrossConfig(Section):
+    """``conf/cross.yaml``: each corpus's data directory, relative to the recipe, by its name.
+
+    ``conf/labels.yaml`` beside it maps the labels of all of them, and the protocol's ``parts``
+    name those that train and those that are tested.
+    """
+
+    corpora: dict[str, str] = Field(min_length=2)
 
 
 def read_corpora(folders: Mapping[str, Path]) -> EmotionCorpus:

@@ -12,7 +12,6 @@ import ser
 from ser.base.errors import SerError
 from ser.base.record import flatten
 from ser.config.baselines import FunctionalsConfig, WordsConfig
-from ser.config.cross import CrossConfig
 from ser.config.features import FbankConfig, load_features
 from ser.config.load import load_config
 from ser.config.network import TransformerConfig
@@ -21,6 +20,7 @@ from ser.config.protocol import ProtocolConfig
 from ser.config.schema import BpeConfig, CountsConfig, LabelsConfig, PretrainConfig, SystemConfig
 from ser.config.systems import load_system, load_trained_system
 from ser.config.yaml_file import NAMED, read_yaml
+from ser.corpus.cross import CrossConfig
 
 EGS = Path(ser.__file__).parents[1] / "egs"
 MODELS: dict[str, type[BaseModel]] = {

@@ -34,7 +34,6 @@ from ser.base.errors import SerError  # noqa: E402
 from ser.base.files import read_json, write_json  # noqa: E402
 from ser.base.log import logger  # noqa: E402
 from ser.config.baselines import FunctionalsConfig, ProbeConfig, WordsConfig  # noqa: E402
-from ser.config.cross import CrossConfig  # noqa: E402
 from ser.config.load import load_config, read_yaml  # noqa: E402
 from ser.config.protocol import ProtocolConfig  # noqa: E402
 from ser.config.schema import (  # noqa: E402
@@ -44,6 +43,7 @@ from ser.config.schema import (  # noqa: E402
     PretrainConfig,
     SystemConfig,
 )
+from ser.corpus.cross import CrossConfig  # noqa: E402
 from ser.data.utterances import Utterance  # noqa: E402
 from ser.infer.loading import load  # noqa: E402
 from ser.infer.model import Model  # noqa: E402

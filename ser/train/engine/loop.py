@@ -17,7 +17,6 @@ from ser.base.log import logger
 from ser.config.schema import OptimizerConfig, TrainingConfig
 from ser.data.batch import Batch
 from ser.data.sampler import Step
-from ser.train.engine.averaging import EpochWeights
 from ser.train.engine.checkpoint import (
     Progress,
     load_checkpoint,
@@ -28,7 +27,7 @@ from ser.train.engine.checkpoint import (
 from ser.train.engine.distributed import Distributed
 from ser.train.engine.memory import worst_micro_batch
 from ser.train.engine.metrics_logger import MetricsLogger, averages
-from ser.train.engine.selection import Selection, out_of_patience
+from ser.train.engine.selection import EpochWeights, Selection, out_of_patience
 from ser.train.engine.shutdown import StopRequest
 from ser.train.engine.step import ComputeLoss, Stepper
 from ser.train.training_data import TrainingData
