@@ -1,6 +1,7 @@
 """What the models of the configuration refuse, and that every shipped file loads."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from ser.config.network import TransformerConfig
 from ser.config.pretraining import encoders_needed, load_pretraining, needs_read_speech
 from ser.config.protocol import ProtocolConfig
 from ser.config.schema import BpeConfig, CountsConfig, LabelsConfig, PretrainConfig, SystemConfig
+from ser.config.section import Section
 from ser.config.systems import load_system, load_trained_system
 from ser.config.yaml_file import NAMED, read_yaml
 from ser.corpus.cross import CrossConfig
@@ -65,6 +67,20 @@ def test_no_shipped_file_is_forgotten(conf: Path) -> None:
     assert files <= known
     absent = {pattern for pattern in MODELS if not any(conf.glob(pattern))}
     assert absent <= {"counts.yaml", "cross.yaml", "tuning/*.yaml"}
+
+
+def test_every_key_stands_in_a_shipped_file() -> None:
+    """Whoever looks for an option finds it in use."""
+
+    def subclasses(model: type[Section]) -> Iterator[type[Section]]:
+        for sub in model.__subclasses__():
+            yield sub
+            yield from subclasses(sub)
+
+    lines = (path.read_text() for path in EGS.glob("*/conf/**/*.yaml"))
+    shown = {key for text in lines for key in re.findall(r"^ *-? *(\w+):", text, re.MULTILINE)}
+    models = [m for m in subclasses(Section) if m.__module__.startswith("ser.")]
+    assert {f"{m.__name__}.{key}" for m in models for key in set(m.model_fields) - shown} == set()
 
 
 @pytest.mark.parametrize("conf", CONFS, ids=lambda path: str(path.relative_to(EGS)))
