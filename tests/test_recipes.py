@@ -172,7 +172,7 @@ WRONG = [
     (["--stage", "6", "--seeds", "1 1"], "--seeds '1 1': '1' stands twice"),
     (["--stage", "4", "--max-minutes", "0"], "--max-minutes 0: expected more than 0"),
     (["--stage", "5", "--folds", "9"], "--folds 9: no such fold"),
-    (["--stage", "4", "--ngpu", "2"], "--ngpu 2: PyTorch sees 0 GPUs; expected 2"),
+    (["--stage", "4", "--ngpu", "2"], "--ngpu 2: this machine has 0 GPUs; expected 2"),
 ]
 
 

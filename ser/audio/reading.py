@@ -14,7 +14,7 @@ import soundfile
 import soxr
 from tqdm import tqdm
 
-from ser.audio.ends import (
+from ser.audio.truncation import (
     UNKNOWN_FRAMES,
     check_decoded,
     cut_error,

@@ -227,13 +227,21 @@ def require(folder: Path, stage: int) -> StageRecord:
     return record
 
 
-def require_outputs(folder: Path, record: Mapping[str, Any], stage: int) -> None:
+def require_outputs(
+    folder: Path, record: Mapping[str, Any], stage: int, whole: bool = False
+) -> None:
     """Holds a finished folder's files to what its record says that the stage wrote.
+
+    Args:
+        folder: The folder.
+        record: Its record.
+        stage: The stage that makes it.
+        whole: Whether large files are read whole.
 
     Raises:
         SerError: One is missing, or is another one.
     """
-    if wrong := faults(folder, record.get("outputs", {})):
+    if wrong := faults(folder, record.get("outputs", {}), whole):
         raise SerError(
             f"{folder}: {'; '.join(wrong)}; expected what stage {stage} wrote; run "
             f"{rerun_hint(stage, folder)}"

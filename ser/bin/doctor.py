@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ser.base.errors import SerError, describe, run_program
 
 if TYPE_CHECKING:  # else only once the packages that it imports are known to be there
-    from ser.doctor.asked import Asked
+    from ser.doctor.options import Asked
 
 # What the stages import.
 PACKAGES = (
@@ -57,6 +57,11 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--max-minutes", type=float)
     parser.add_argument("--force", action="store_true")
     parser.add_argument("--cmd", choices=["local", "slurm"], default="local")
+    parser.add_argument(
+        "--whole",
+        action="store_true",
+        help="read every file of every finished stage whole, large archives and weights too",
+    )
     said = parser.add_mutually_exclusive_group()
     said.add_argument("--json", action="store_true", help="findings as JSON")
     said.add_argument(
@@ -147,7 +152,7 @@ def environment(args: argparse.Namespace) -> list[Finding]:
 
 def asked_for(args: argparse.Namespace) -> "Asked":
     """The call with the defaults of run.sh, and the variables of db.sh as it has them."""
-    from ser.doctor.asked import Asked
+    from ser.doctor.options import Asked
 
     names = sorted(path.stem for path in (args.conf / "systems").glob("*.yaml"))
     words = " ".join(names) if args.systems is None else args.systems
@@ -168,6 +173,7 @@ def asked_for(args: argparse.Namespace) -> "Asked":
         max_minutes=args.max_minutes,
         force=args.force,
         cmd=args.cmd,
+        whole=args.whole,
         corpora=variables(Path("db.sh")),
     )
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from ser.base.errors import run_program
 from ser.base.files import write_json, write_text
 from ser.base.options import distinct_words
+from ser.base.paths import run_folders
 from ser.base.record import require
 from ser.config.load import load_config
 from ser.config.made_with import require_features, require_labels
@@ -33,7 +34,6 @@ from ser.score.report.training import (
     read_pretraining,
     read_protocol,
     read_published,
-    run_folders,
     wall_time,
 )
 from ser.score.results import assemble_results

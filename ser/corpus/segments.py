@@ -14,9 +14,9 @@ import numpy as np
 import soundfile
 from tqdm import tqdm
 
-from ser.audio.ends import CutError
-from ser.audio.films import can_be_read, decode_film, without_pyav
+from ser.audio.containers import can_be_read, decode_container, without_pyav
 from ser.audio.reading import is_audio, read_samples, reason_of, require_file
+from ser.audio.truncation import CutError
 from ser.base.errors import Faults, SerError
 from ser.base.files import digest_json, require_replaceable, whole_folder
 from ser.base.log import logger
@@ -94,7 +94,7 @@ def write_clips(clips: Mapping[str, Clip], out: Path, allow_pipes: bool) -> Writ
     files = _files(out, wanted)
     if record.is_finished() and all(path.is_file() for path in files.values()):
         return Written(files, {})
-    films = {source for source in by_source if _is_film(source)}
+    films = {source for source in by_source if _needs_pyav(source)}
     if films and not can_be_read():
         raise without_pyav(min(films))
     made = out.with_name(f".{out.name}.made")  # so far, each named after what it was made from
@@ -199,7 +199,7 @@ def _raise_all(faults: Iterable[SerError]) -> None:
     found.raise_any()
 
 
-def _is_film(source: str) -> bool:
+def _needs_pyav(source: str) -> bool:
     """Whether PyAV is to read a source: no command, no place in an archive, no audio file."""
     return not (is_pipe(source) or place_in_ark(source) or is_audio(Path(source)))
 
@@ -243,8 +243,8 @@ def _decode(source: str, utt: str) -> tuple[Any, int]:
     place = place_in_ark(source)
     if place:
         return place.read(utt)
-    if _is_film(source):
-        return decode_film(Path(source), source)
+    if _needs_pyav(source):
+        return decode_container(Path(source), source)
     output = output_of(source) if is_pipe(source) else None
     try:
         stream = Path(source) if output is None else io.BytesIO(output)

@@ -6,7 +6,13 @@ from pathlib import Path
 
 from ser.base.errors import SerError
 from ser.base.files import digest_json
-from ser.base.record import first_difference, read_started, require
+from ser.base.record import (
+    first_difference,
+    read_record,
+    read_started,
+    require,
+    require_outputs,
+)
 from ser.config.load import load_config
 from ser.config.made_with import (
     require_bpe,
@@ -19,7 +25,7 @@ from ser.config.protocol import ProtocolConfig, under_protocol
 from ser.config.schema import SCRATCH, LabelsConfig, PretrainConfig
 from ser.config.systems import load_system
 from ser.corpus.parsers.librispeech import require_subsets
-from ser.doctor.asked import HERE, READ, SER, Asked, Check
+from ser.doctor.options import HERE, READ, SER, Asked, Check
 from ser.feats.speed import speed_dir, speed_factors
 from ser.kaldi.data_dir import require_data_dir
 
@@ -64,6 +70,10 @@ def earlier_stages(asked: Asked) -> Iterator[Check]:
         yield partial(_runs_of_another_configuration, asked)
     if reads(5, 6):
         yield partial(require, asked.exp_dir / "predictions", 5)
+    if asked.whole:
+        tops = {Path("data"), Path("dump"), asked.experiment, asked.exp_dir}
+        records = {path.resolve(): path for top in tops for path in top.rglob("run.json")}
+        yield from (partial(_as_written, path.parent) for path in sorted(records.values()))
 
 
 def _runs_of_another_configuration(asked: Asked) -> None:
@@ -83,6 +93,11 @@ def _runs_of_another_configuration(asked: Asked) -> None:
             f"{folder}: holds another run ({difference}){more}; --force moves them aside and "
             "starts anew"
         )
+
+
+def _as_written(folder: Path) -> None:
+    record = read_record(folder)
+    require_outputs(folder, record, record["stage"], whole=True)
 
 
 def _begun(asked: Asked, system: str) -> Iterator[Path]:

@@ -21,10 +21,10 @@ from ser.config.schema import BpeConfig, LabelsConfig, SystemConfig
 from ser.config.systems import load_system
 from ser.corpus.fold_files import choose_folds, require_folds
 from ser.data.wordless import trainable_systems
-from ser.doctor.asked import HERE, NONE, READ, SER, Asked, Check
+from ser.doctor.corpora import given, require_package
 from ser.doctor.earlier_stages import earlier_stages
-from ser.doctor.given import given, require_package
-from ser.doctor.room import memory_for_training, room_for_features, room_for_models
+from ser.doctor.options import HERE, NONE, READ, SER, Asked, Check
+from ser.doctor.resources import memory_for_training, room_for_features, room_for_models
 from ser.kaldi.table import read_table
 from ser.text.bpe import Tokenizer, check_num_pieces
 from ser.train.engine.shutdown import deadline_after
@@ -88,8 +88,8 @@ def _gpus(asked: Asked) -> None:
     others = any(Path("/dev", name).exists() for name in ("kfd", "dxg"))
     if len(found) < asked.ngpu and not others:
         raise SerError(
-            f"--ngpu {asked.ngpu}: PyTorch sees {len(found)} GPUs; expected {asked.ngpu}; pass a "
-            "smaller number (0: the CPU)"
+            f"--ngpu {asked.ngpu}: this machine has {len(found)} GPUs; expected {asked.ngpu}; pass "
+            "a smaller number (0: the CPU)"
         )
 
 

@@ -13,9 +13,9 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from ser.audio.activity import why_no_speech
-from ser.audio.ends import LOST_SECONDS
+from ser.audio.quality import why_no_speech
 from ser.audio.reading import INT16_SCALE, read_audio
+from ser.audio.truncation import LOST_SECONDS
 from ser.base.errors import SerError
 from ser.base.files import parsing, read_json_as, read_text, write_json, write_text
 from ser.base.log import logger

@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import soxr
 
-from ser.audio.ends import NO_LAST_PAGE, PAGE, cut_error, decoded_seconds, lacks_last_page
-from ser.audio.films import can_be_read, decode_film
+from ser.audio.containers import can_be_read, decode_container
 from ser.audio.reading import INT16_SCALE, RATES_HZ, UNREADABLE, read_samples, reason_of
+from ser.audio.truncation import NO_LAST_PAGE, PAGE, cut_error, decoded_seconds, lacks_last_page
 from ser.base.errors import SerError
 from ser.infer.windows import READ_SECONDS, Floats, resampled
 
@@ -23,7 +23,7 @@ MOST_CHANNELS = 64  # more are samples of an array that lies the other way round
 
 @dataclass(frozen=True)
 class Recording:
-    """An array that is audio, as ``hear_array`` takes it.
+    """An array that is audio, as a recording.
 
     Attributes:
         array: Samples (N,) or (N, channels), floats within +-1 or 16-bit integers.
@@ -115,7 +115,7 @@ def read_stream(stream: BinaryIO) -> Recording:
         if bytes(held.getbuffer()[: len(PAGE)]) == PAGE and lacks_last_page(held):
             raise cut_error(name, "upload", decoded_seconds(held), None, NO_LAST_PAGE) from error
         held.seek(0)
-        samples, rate = decode_film(held, name)
+        samples, rate = decode_container(held, name)
     return recording(samples, rate)
 
 

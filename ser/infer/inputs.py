@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ser.audio.films import HINT, can_be_read, is_film
+from ser.audio.containers import HINT, can_be_read, needs_pyav
 from ser.audio.reading import EXTENSIONS
 from ser.base.errors import SerError
 from ser.base.files import read_bytes
@@ -78,7 +78,7 @@ def _search(folder: Path) -> tuple[list[Path], list[SerError]]:
         for path in (Path(place, name) for name in names)
         if not path.name.startswith("._")
     ]
-    films = [path for path in files if is_film(path)]
+    films = [path for path in files if needs_pyav(path)]
     paths = [path for path in files if path.suffix.lower() in SEARCHED]
     if can_be_read():
         paths += films

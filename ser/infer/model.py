@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from ser.audio.activity import why_no_speech
+from ser.audio.quality import why_no_speech
 from ser.audio.reading import INT16_SCALE
 from ser.base.errors import SerError
 from ser.data.sampler import split_by_frames

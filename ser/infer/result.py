@@ -50,7 +50,7 @@ class Result:
         start: Seconds into the file.
         end: Seconds into the file.
         flag: Why the audio cannot be speech: ``silence``, ``too short`` or ``clipped``
-            (``ser.audio.activity``); None where it may be.
+            (``ser.audio.quality``); None where it may be.
     """
 
     path: str

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from scipy.ndimage import percentile_filter
 from scipy.signal import butter, sosfilt
 
-from ser.audio.activity import LEAST_DB, frame_levels
+from ser.audio.quality import LEAST_DB, frame_levels
 from ser.audio.reading import FRAME_SECONDS
 from ser.infer.windows import Floats, windows
 

@@ -11,8 +11,7 @@ import numpy.typing as npt
 import soundfile
 import soxr
 
-from ser.audio.ends import LOST_SECONDS, cut_error
-from ser.audio.films import decode_film, is_film
+from ser.audio.containers import decode_container, needs_pyav
 from ser.audio.reading import (
     INT16_SCALE,
     UNREADABLE,
@@ -21,6 +20,7 @@ from ser.audio.reading import (
     require_file,
     unreadable,
 )
+from ser.audio.truncation import LOST_SECONDS, cut_error
 from ser.base.errors import SerError
 
 Floats = npt.NDArray[np.float32]
@@ -52,7 +52,7 @@ def file_seconds(path: Path) -> float:
     Raises:
         SerError: The file is missing, unreadable, empty or cut.
     """
-    if is_film(path):
+    if needs_pyav(path):
         return len(_film(path, FILM_RATE_HZ)) / FILM_RATE_HZ
     seconds = audio_seconds(path, path.name)
     if not seconds:
@@ -67,7 +67,7 @@ def read_file(path: Path, sample_rate_hz: int) -> Floats:
         SerError: The file is missing or unreadable, holds values that are not finite, or less
             than a sample at this rate.
     """
-    if is_film(path):
+    if needs_pyav(path):
         return _film(path, sample_rate_hz)
     samples = read_audio(path, path.name, sample_rate_hz)
     if not len(samples):
@@ -81,7 +81,7 @@ def stream_file(path: Path, sample_rate_hz: int) -> Iterator[Floats]:
     Raises:
         SerError: As for ``file_seconds`` and ``read_file``.
     """
-    if is_film(path):
+    if needs_pyav(path):
         yield _film(path, sample_rate_hz)
         return
     seconds = file_seconds(path)
@@ -103,7 +103,7 @@ def stream_file(path: Path, sample_rate_hz: int) -> Iterator[Floats]:
 
 def _film(path: Path, sample_rate_hz: int) -> Floats:
     require_file(path, path.name)
-    samples, rate = decode_film(path, str(path))
+    samples, rate = decode_container(path, str(path))
     (mono,) = _finite([samples], path)
     if rate != sample_rate_hz:
         mono = soxr.resample(mono, rate, sample_rate_hz)

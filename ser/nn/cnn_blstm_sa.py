@@ -76,7 +76,7 @@ class CnnBlstmSa(nn.Module):
         out = self.blstm(packed)[0]
         return pad_packed_sequence(out, batch_first=True, total_length=h.shape[1])[0]
 
-    def products(self, num_frames: int) -> dict[str, int]:
+    def macs(self, num_frames: int) -> dict[str, int]:
         """Multiply-adds of one utterance of T frames, by part."""
         config = self.config
         pool, channels, hidden = config.pool_size, config.num_channels, config.lstm_dim
@@ -94,7 +94,7 @@ class CnnBlstmSa(nn.Module):
             "emotion head": self.emotion_head.weight.numel(),
         }
 
-    def kept_values(self, num_frames: int) -> dict[str, float]:
+    def saved_activations(self, num_frames: int) -> dict[str, float]:
         """Values kept for the backward pass, by part; a maximum's place, 8 bytes, counts twice."""
         pool, channels = self.config.pool_size, self.config.num_channels
         bands, num_frames = self.config.num_mel_bins, max(num_frames, self.min_frames)

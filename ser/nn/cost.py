@@ -16,11 +16,11 @@ TRAINING_PASSES = 3  # forward and backward pass together, in forward passes
 class Costed(Protocol):
     """A network that knows what it costs; it may live on the meta device."""
 
-    def products(self, num_frames: int) -> dict[str, int]:
+    def macs(self, num_frames: int) -> dict[str, int]:
         """Multiply-adds of the forward pass of one utterance of T frames, by part."""
         ...
 
-    def kept_values(self, num_frames: int) -> dict[str, float]:
+    def saved_activations(self, num_frames: int) -> dict[str, float]:
         """Values that one utterance keeps for the backward pass, by part."""
         ...
 
@@ -32,7 +32,7 @@ def count_parameters(model: nn.Module) -> int:
 
 def forward_flops(model: Costed, num_frames: int) -> dict[str, int]:
     """Operations of the forward pass of one utterance of T frames, by part of the network."""
-    return {part: 2 * number for part, number in model.products(num_frames).items()}
+    return {part: 2 * number for part, number in model.macs(num_frames).items()}
 
 
 def training_flops(forward: dict[str, int]) -> int:
@@ -51,4 +51,4 @@ def kept_bytes(model: Costed, num_frames: int) -> dict[str, int]:
     The attention kernel is one that keeps no scores, as PyTorch's on GPUs; temporary tensors of
     the backward pass are not counted.
     """
-    return {part: int(FLOAT_BYTES * n) for part, n in model.kept_values(num_frames).items()}
+    return {part: int(FLOAT_BYTES * n) for part, n in model.saved_activations(num_frames).items()}

@@ -117,20 +117,20 @@ class EmotionModel(nn.Module):
         logits: torch.Tensor = self.emotion_head(self.readout(hidden, lens))  # (B, C)
         return logits
 
-    def products(self, num_frames: int) -> dict[str, int]:
+    def macs(self, num_frames: int) -> dict[str, int]:
         """Multiply-adds of one utterance of T frames, by part."""
         size = self.encoder.num_encoder_frames(num_frames)
-        parts = self.encoder.products(num_frames, self._num_extra)
-        parts["readout"] = size * self.readout.products_a_frame
+        parts = self.encoder.macs(num_frames, self._num_extra)
+        parts["readout"] = size * self.readout.macs_a_frame
         if self.ctc_head is not None:
             parts["CTC head"] = size * self.ctc_head.weight.numel()
         return parts | {"emotion head": self.emotion_head.weight.numel()}
 
-    def kept_values(self, num_frames: int) -> dict[str, float]:
+    def saved_activations(self, num_frames: int) -> dict[str, float]:
         """Values kept for the backward pass, by part; of the CTC head its log-probabilities."""
         size = self.encoder.num_encoder_frames(num_frames)
-        parts = self.encoder.kept_values(num_frames, self._num_extra)
-        parts["readout"] = float(size * self.readout.values_a_frame)
+        parts = self.encoder.saved_activations(num_frames, self._num_extra)
+        parts["readout"] = float(size * self.readout.activations_a_frame)
         if self.ctc_head is not None:
             parts["CTC head"] = float(size * self.ctc_head.out_features)
         return parts

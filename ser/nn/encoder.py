@@ -155,14 +155,14 @@ class Encoder(nn.Module, ABC):
         return 0 if part == "final_norm" else len(self.blocks)
 
     @abstractmethod
-    def front_products(self, num_frames: int) -> dict[str, int]:
+    def front_macs(self, num_frames: int) -> dict[str, int]:
         """Multiply-adds of the front end over an utterance of T frames, by part."""
 
     @abstractmethod
-    def front_values(self, num_frames: int) -> dict[str, float]:
+    def front_activations(self, num_frames: int) -> dict[str, float]:
         """Values that the front end keeps for the backward pass, by part."""
 
-    def products(self, num_frames: int, num_extra: int) -> dict[str, int]:
+    def macs(self, num_frames: int, num_extra: int) -> dict[str, int]:
         """Multiply-adds over an utterance of T frames, by part.
 
         Args:
@@ -172,14 +172,14 @@ class Encoder(nn.Module, ABC):
         config = self.config
         width, joined = config.d_model, config.num_heads * config.head_dim
         positions = self.num_encoder_frames(num_frames) + num_extra
-        return self.front_products(num_frames) | {
+        return self.front_macs(num_frames) | {
             "blocks' linear layers": (
                 config.num_blocks * positions * width * (4 * joined + 2 * config.ffn_dim)
             ),
             "attention scores": config.num_blocks * positions**2 * 2 * joined,
         }
 
-    def kept_values(self, num_frames: int, num_extra: int) -> dict[str, float]:
+    def saved_activations(self, num_frames: int, num_extra: int) -> dict[str, float]:
         """Values kept by part; dropout keeps its output and a mask of a quarter of its bytes."""
         config = self.config
         width, joined = config.d_model, config.num_heads * config.head_dim
@@ -191,7 +191,7 @@ class Encoder(nn.Module, ABC):
         feed_forward = inner + 2 * width + dropped * (1.25 * config.ffn_dim + width / 4)
         return {
             "features": float(num_frames * config.num_mel_bins),
-            **self.front_values(num_frames),
+            **self.front_activations(num_frames),
             "blocks": positions * (width + config.num_blocks * (attention + feed_forward)),
         }
 

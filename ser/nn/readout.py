@@ -27,13 +27,13 @@ class Readout(nn.Module, ABC):
 
     Attributes:
         size: Of the vector.
-        products_a_frame: Multiply-adds of each encoder frame.
-        values_a_frame: Values that each encoder frame keeps for the backward pass.
+        macs_a_frame: Multiply-adds of each encoder frame.
+        activations_a_frame: Values that each encoder frame keeps for the backward pass.
     """
 
     size: int
-    products_a_frame: int = 0
-    values_a_frame: int = 0
+    macs_a_frame: int = 0
+    activations_a_frame: int = 0
 
     @abstractmethod
     def gather(
@@ -117,7 +117,7 @@ class Mean(Pooling):
     """The mean of each layer's frames."""
 
     def __init__(self, config: EncoderConfig) -> None:
-        self.size = self.products_a_frame = (1 + config.num_blocks) * config.d_model
+        self.size = self.macs_a_frame = (1 + config.num_blocks) * config.d_model
         super().__init__(self.size)
 
     def gather(
@@ -143,7 +143,7 @@ class MeanSd(Mean):
 
     def __init__(self, config: EncoderConfig) -> None:
         width = (1 + config.num_blocks) * config.d_model
-        self.size = self.products_a_frame = self.values_a_frame = 2 * width
+        self.size = self.macs_a_frame = self.activations_a_frame = 2 * width
         Pooling.__init__(self, self.size)
 
     def moments(self, z: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
@@ -161,7 +161,7 @@ class MomentsAndHalves(Mean):
     """
 
     def __init__(self, config: EncoderConfig) -> None:
-        self.size = self.products_a_frame = self.values_a_frame = (
+        self.size = self.macs_a_frame = self.activations_a_frame = (
             5 * config.num_blocks * config.d_model
         )
         Pooling.__init__(self, self.size)
@@ -191,8 +191,8 @@ class Attentive(Pooling):
         width = (1 + config.num_blocks) * config.d_model
         super().__init__(width)
         self.size = 2 * width
-        self.products_a_frame = 2 * width + SCORE_DIM * (width + 1)
-        self.values_a_frame = 4 * width + 2 * SCORE_DIM
+        self.macs_a_frame = 2 * width + SCORE_DIM * (width + 1)
+        self.activations_a_frame = 4 * width + 2 * SCORE_DIM
         self.scores = nn.Sequential(nn.Linear(width, SCORE_DIM), nn.Tanh(), nn.Linear(SCORE_DIM, 1))
 
     def gather(

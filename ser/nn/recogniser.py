@@ -39,17 +39,17 @@ class Recogniser(nn.Module):
         x, frame_lens = self.encoder.frames(feats, feat_lens)
         return self.encoder.layers(x, length_mask(frame_lens, x.shape[1]))[-1], frame_lens
 
-    def products(self, num_frames: int) -> dict[str, int]:
+    def macs(self, num_frames: int) -> dict[str, int]:
         """Multiply-adds of one utterance of T frames, by part."""
         size = self.encoder.num_encoder_frames(num_frames)
-        return self.encoder.products(num_frames, num_extra=0) | {
+        return self.encoder.macs(num_frames, num_extra=0) | {
             "CTC head": size * self.ctc_head.weight.numel()
         }
 
-    def kept_values(self, num_frames: int) -> dict[str, float]:
+    def saved_activations(self, num_frames: int) -> dict[str, float]:
         """Values kept for the backward pass, by part; of the CTC head its log-probabilities."""
         size = self.encoder.num_encoder_frames(num_frames)
-        return self.encoder.kept_values(num_frames, num_extra=0) | {
+        return self.encoder.saved_activations(num_frames, num_extra=0) | {
             "CTC head": float(size * self.ctc_head.out_features)
         }
 

@@ -33,7 +33,7 @@ class TransformerEncoder(Encoder):
         x = x * math.sqrt(self.d_model) + sinusoids(x.shape[1], self.d_model, x.device)
         return x, self.frame_lens(feat_lens)
 
-    def front_products(self, num_frames: int) -> dict[str, int]:
+    def front_macs(self, num_frames: int) -> dict[str, int]:
         """Multiply-adds of the convolutions and the projection."""
         front = self.subsampling
         map1, map2 = front.map_sizes(num_frames, self.config.num_mel_bins)
@@ -44,7 +44,7 @@ class TransformerEncoder(Encoder):
             "projection": map2 * self.d_model,
         }
 
-    def front_values(self, num_frames: int) -> dict[str, float]:
+    def front_activations(self, num_frames: int) -> dict[str, float]:
         """What the convolutions keep; the second once more in the order of the projection."""
         map1, map2 = self.subsampling.map_sizes(num_frames, self.config.num_mel_bins)
         return {"conv1": float(map1), "conv2": 2.0 * map2}

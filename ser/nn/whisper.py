@@ -40,7 +40,7 @@ class WhisperEncoder(Encoder):
         x = gelu(self.conv2(h)).transpose(1, 2)  # (B, S, D)
         return x + positions(x.shape[1], self.d_model, x.device), self.frame_lens(feat_lens)
 
-    def front_products(self, num_frames: int) -> dict[str, int]:
+    def front_macs(self, num_frames: int) -> dict[str, int]:
         """Multiply-adds of the convolutions."""
         width = self.d_model
         halved = self.num_encoder_frames(num_frames)
@@ -49,7 +49,7 @@ class WhisperEncoder(Encoder):
             "conv2": 3 * halved * width**2,
         }
 
-    def front_values(self, num_frames: int) -> dict[str, float]:
+    def front_activations(self, num_frames: int) -> dict[str, float]:
         """What the convolutions keep: what goes into each GELU and what comes out."""
         halved = self.num_encoder_frames(num_frames)
         return {"conv1": 2.0 * num_frames * self.d_model, "conv2": 2.0 * halved * self.d_model}

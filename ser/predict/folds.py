@@ -12,6 +12,7 @@ from ser.base.errors import SerError
 from ser.base.files import read_text, write_text
 from ser.base.log import logger
 from ser.base.outputs import faults
+from ser.base.paths import prediction_table_of
 from ser.base.record import Record, earlier_record, read_record, require, rerun_hint
 from ser.config.baselines import FunctionalsConfig, ProbeConfig, WordsConfig
 from ser.config.load import load_config
@@ -26,6 +27,7 @@ from ser.predict.prediction import Prediction, table_digest
 from ser.predict.probe import probe_record
 from ser.predict.run import predict_parts
 from ser.predict.words import predict_from_words, source_run
+from ser.score.predictions.table import columns
 from ser.train.engine.distributed import prepare_process
 from ser.train.resolve import FinetuneRun
 
@@ -65,7 +67,7 @@ def predict_all(runs: Sequence[FinetuneRun]) -> None:
     ):
         record = source.record
         inputs[str(run.folder)] = record.identity
-        path = _table_of(out, str(run.folder))
+        path = prediction_table_of(out, run.folder)
         if not _is_table_of(path, record):
             predictions = seedless.get((run.system, run.fold)) or source.predict()
             if not source.has_seed:
@@ -75,15 +77,9 @@ def predict_all(runs: Sequence[FinetuneRun]) -> None:
             write_text(path.with_suffix(".sha256"), digest)
     _write_attributes(out / "attributes.tsv", features)
     inputs = dict(sorted(inputs.items()))  # whichever were there before
-    outputs = [out / "attributes.tsv", *(_table_of(out, name) for name in inputs)]
+    outputs = [out / "attributes.tsv", *(prediction_table_of(out, Path(name)) for name in inputs)]
     Record(out, 5, {}, inputs, started).finish(outputs, num_tables=len(runs))
     logger.info("%s tables in %s", len(runs), out)
-
-
-def _table_of(out: Path, run: str) -> Path:
-    """Where the predictions of a run's folder, ``exp/<system>/seed<s>/fold<k>``, are written."""
-    system, seed, fold = Path(run).parts[-3:]
-    return out / system / f"{seed}_{fold}.tsv"
 
 
 @dataclass(frozen=True)
@@ -140,13 +136,14 @@ def _still_valid(out: Path) -> dict[str, str]:
     earlier = record["inputs"]
     sealed = record.get("outputs", {})
     records = {name: Path(name) / "run.json" for name in earlier}
+    tables = {name: prediction_table_of(out, Path(name)) for name in earlier}
     return {
         name: identity
         for name, identity in earlier.items()
         if records[name].exists()
         and read_record(Path(name))["identity"] == identity
-        and _table_of(out, name).exists()
-        and not faults(out, {k: v for k, v in sealed.items() if out / k == _table_of(out, name)})
+        and tables[name].exists()
+        and not faults(out, {k: v for k, v in sealed.items() if out / k == tables[name]})
     }
 
 
@@ -159,20 +156,10 @@ def _write_table(
 ) -> None:
     data = features.data
     fold_list = fold_list_name(run.exp_dir / "folds", run.fold)
-    header = [
-        "utt",
-        "spk",
-        "session",
-        "fold_list",
-        "ref",
-        "hyp",
-        *(f"post_{n}" for n in labels.names),
-    ]
-    header += ["ref_text"] + ["ctc_text"] * (predictions[0].words is not None)
-    rows = [header]
+    rows = [columns(labels.names, with_words=predictions[0].words is not None)]
     for p in sorted(predictions, key=lambda p: p.utt):
         rows.append(
-            [
+            (
                 p.utt,
                 data["utt2spk"][p.utt],
                 data["utt2session"][p.utt],
@@ -182,7 +169,7 @@ def _write_table(
                 *(f"{x:.6f}" for x in p.posteriors),
                 data["text"][p.utt],
                 *([] if p.words is None else [p.words]),
-            ]
+            )
         )
     path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, "".join("\t".join(row) + "\n" for row in rows))

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 
 import ser
 from ser.base.errors import SerError, first_few, naming
@@ -21,6 +20,7 @@ from ser.base.files import (
     write_text,
 )
 from ser.base.log import logger
+from ser.base.paths import prediction_table_of
 from ser.base.record import rerun_hint
 from ser.config.made_with import require_labels_of_recipe, require_labels_of_run
 from ser.corpus.fold_files import natural_order
@@ -31,6 +31,7 @@ from ser.release.card import recipe_of, table_row, write_card
 from ser.score.predictions.table import PredictionRow, read_prediction_file
 from ser.score.stats.calibration import fit_temperature
 from ser.train.engine.checkpoint import load_weights, write_tensors
+from ser.train.engine.selection import average_weights
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,12 +175,7 @@ def _runs(packing: Packing) -> dict[str, Run]:
 def _write_members(packing: Packing, runs: Mapping[str, Run], folder: Path) -> list[str]:
     weights = {fold: load_weights(run.folder / "model.safetensors") for fold, run in runs.items()}
     if packing.average and len(weights) > 1:
-        sets = list(weights.values())
-        mean = {
-            name: torch.stack([w[name].double() for w in sets]).mean(dim=0).to(first.dtype)
-            for name, first in sets[0].items()
-        }
-        weights = {"average": mean}
+        weights = {"average": average_weights(list(weights.values()))}
     names = []
     for fold, tensors in weights.items():
         names.append(f"fold{fold}.safetensors" if fold != "average" else "average.safetensors")
@@ -189,10 +185,10 @@ def _write_members(packing: Packing, runs: Mapping[str, Run], folder: Path) -> l
 
 def _held_out(packing: Packing, runs: Mapping[str, Run]) -> list[PredictionRow]:
     """What stage 5 wrote of the test folds of these very runs, as far as it did."""
-    folder = packing.system.parent / "predictions" / packing.system.name
+    folder = packing.system.parent / "predictions"
     predictions: list[PredictionRow] = []
-    for fold, run in runs.items():
-        path = folder / f"seed{packing.seed}_fold{fold}.tsv"
+    for run in runs.values():
+        path = prediction_table_of(folder, run.folder)
         if not path.exists():
             continue
         labels, found = read_prediction_file(path)

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from ser.base.errors import SerError
+from ser.base.paths import run_folders
 from ser.base.record import require
 from ser.score.predictions.evaluation import Floats
 from ser.score.report.cells import percent, with_interval
 from ser.score.report.document import NONE, ReportSection, code
-from ser.score.report.training import read_curve, read_protocol, run_folders
+from ser.score.report.training import read_curve, read_protocol
 from ser.score.stats.intervals import CellCounts, jackknife_interval
 
 STAGE = 4

@@ -9,6 +9,7 @@ from typing import Any
 
 from ser.base.errors import SerError
 from ser.base.files import digest_file, read_json, read_text
+from ser.base.paths import prediction_table, run_folders
 from ser.base.record import read_record
 from ser.config.load import validate
 from ser.corpus.fold_files import fold_names
@@ -25,7 +26,6 @@ from ser.score.report.training import (
     read_pretraining,
     read_protocol,
     read_published,
-    run_folders,
     wall_time,
 )
 from ser.score.results import Results, assemble_results
@@ -53,7 +53,7 @@ def input_digests(
     A file that is not there has none.
     """
     names = [
-        f"predictions/{system}/seed{seed}_fold{fold}.tsv"
+        prediction_table(Path("predictions"), system, seed, fold).as_posix()
         for system in systems
         for seed in seeds
         for fold in folds

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ser.base.paths import run_folder
 from ser.base.record import Record, require
 from ser.config.features import require_same_features
 from ser.config.load import load_config
@@ -55,7 +56,7 @@ class FinetuneRun:
     @property
     def folder(self) -> Path:
         """Where the run is written."""
-        return self.exp_dir / self.system / f"seed{self.seed}" / f"fold{self.fold}"
+        return run_folder(self.exp_dir, self.system, self.seed, self.fold)
 
     @property
     def name(self) -> str:

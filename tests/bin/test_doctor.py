@@ -8,7 +8,7 @@ import pytest
 from programs import call
 from recipe_shell import plant_checkout
 
-from ser.doctor import room
+from ser.doctor import resources
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +26,9 @@ def test_it_has_the_defaults_of_run_sh() -> None:
 def test_what_does_not_fit_into_memory(
     key: str, value: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(room.os, "sysconf", {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 250_000}.get)
+    monkeypatch.setattr(
+        resources.os, "sysconf", {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 250_000}.get
+    )
     assert call("doctor", "--systems", "cnn_blstm_sa").status == 0
     system = Path("conf/systems/cnn_blstm_sa.yaml")
     text, count = re.subn(rf"(?m)^( *{key}:) \S+", rf"\1 {value}", system.read_text())

@@ -12,10 +12,10 @@ from corpora import plant_sound
 from tiny import FBANK
 from tiny_audio import untrained_model
 
-from ser.audio.ends import CutError
-from ser.audio.films import decode_film
+from ser.audio.containers import decode_container
 from ser.audio.mp3 import read_frames
 from ser.audio.reading import audio_seconds, read_audio
+from ser.audio.truncation import CutError
 from ser.base.errors import SerError
 from ser.config.schema import LabelsConfig
 from ser.corpus.prepare import prepare_table
@@ -105,19 +105,19 @@ def upload(path: Path) -> None:
 @pytest.mark.parametrize("name", FILMS)
 def test_what_pyav_reads(name: str, tmp_path: Path) -> None:
     path = write(name, tmp_path)
-    samples, rate = decode_film(path, "film")
+    samples, rate = decode_container(path, "film")
     assert len(samples) / rate == pytest.approx(SECONDS, abs=0.1)
     for share in SHARES:
         # Where the index stands at the end, nothing can be read without it.
         said = r"decoded .*: the file was cut|no sound to read"
         with pytest.raises(SerError, match=said) as caught:
-            decode_film(shorten(path, share), "film")
+            decode_container(shorten(path, share), "film")
         assert isinstance(caught.value, CutError) or name == "end.m4a" or share == SHARES[-1]
 
 
 @pytest.mark.parametrize("name", RAW)
 def test_what_tells_no_length_is_no_false_alarm(name: str, tmp_path: Path) -> None:
-    samples, rate = decode_film(write(name, tmp_path), "film")
+    samples, rate = decode_container(write(name, tmp_path), "film")
     assert len(samples) / rate == pytest.approx(SECONDS, abs=0.15)
 
 
@@ -126,7 +126,7 @@ def test_a_cut_between_packets_of_a_film(tmp_path: Path) -> None:
     path = write("a.mkv", tmp_path)
     for share in np.linspace(0.4, 0.6, 40):
         with pytest.raises(CutError, match=r"of 3\.\d\d s that it announces"):
-            decode_film(shorten(path, float(share)), "film")
+            decode_container(shorten(path, float(share)), "film")
 
 
 def test_an_ogg_stream_that_ends_with_a_whole_page(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from after_stage_0 import FOLDS, READ, write_data, write_folds
 from programs import Said, call
 
 import ser
+from ser.base import outputs
 from ser.base.record import Record
 from ser.config.features import load_features
 from ser.config.load import load_config
@@ -122,7 +123,25 @@ def test_options_that_contradict() -> None:
         "conf/systems/nobody.yaml: no such system; expected one of",
     ):
         assert f"error: {message}" in said.err
-    assert "--ngpu 99: PyTorch sees" in check(SCRATCH, ".", 6, "", 0, "--ngpu", 99).err
+    assert "--ngpu 99: this machine has" in check(SCRATCH, ".", 6, "", 0, "--ngpu", 99).err
+
+
+def test_large_files_are_read_whole_on_request(
+    recipe: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("WHOLE_BYTES", 1000), ("BLOCK_BYTES", 10), ("NUM_BLOCKS", 5)):
+        monkeypatch.setattr(outputs, name, value)
+    folder = Path("dump/fbank/other")
+    folder.mkdir(parents=True)
+    (folder / "feats.ark").write_bytes(bytes(2001))
+    Record(folder, 1, {}, {}).finish()
+    with (recipe / folder / "feats.ark").open("r+b") as stream:
+        stream.seek(100)  # between two blocks
+        stream.write(b"x")
+    assert check().status == 0
+    said = check(SCRATCH, ".", 6, "", 0, "--whole")
+    assert said.status == 1
+    assert f"error: {folder}: feats.ark was changed; expected what stage 1 wrote" in said.err
 
 
 def test_configurations_that_contradict(recipe: Path) -> None:

@@ -14,7 +14,7 @@ from ser.nn.cpu import subsampling
 from ser.nn.cpu.accelerate import CPU_MODULES, accelerate
 from ser.nn.cpu.attention import DroppedAttention
 from ser.nn.cpu.dropout import DropoutMask, DroppedSum, GeluDropout, ReluDropout
-from ser.nn.cpu.products import linear
+from ser.nn.cpu.linear import linear
 from ser.nn.cpu.subsampling import CpuConvSubsampling, Geometry, PhaseConvolutions
 from ser.nn.emotion import EmotionModel
 from ser.nn.subsampling import ConvSubsampling

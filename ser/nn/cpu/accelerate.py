@@ -5,7 +5,7 @@ from torch import nn
 from ser.nn.attention import SelfAttention
 from ser.nn.cpu.attention import CpuSelfAttention
 from ser.nn.cpu.dropout import CpuFeedForward, CpuResidualSum
-from ser.nn.cpu.products import CpuLinear
+from ser.nn.cpu.linear import CpuLinear
 from ser.nn.cpu.subsampling import CpuConvSubsampling
 from ser.nn.encoder import FeedForward, ResidualSum
 from ser.nn.subsampling import ConvSubsampling

@@ -16,7 +16,7 @@ import torch
 
 from ser.nn.attention import SelfAttention
 from ser.nn.cpu.dropout import DropoutMask
-from ser.nn.cpu.products import applies
+from ser.nn.cpu.linear import applies
 
 
 class DroppedAttention(torch.autograd.Function):

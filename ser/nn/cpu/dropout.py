@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ser.nn.cpu.products import applies
+from ser.nn.cpu.linear import applies
 from ser.nn.encoder import FeedForward, ResidualSum
 
 DRAW_VALUES = 1 << 16  # of a 16-bit draw

@@ -19,7 +19,7 @@ import torch
 from torch.nn.functional import conv2d
 
 from ser.nn.cpu.dropout import threshold_backward
-from ser.nn.cpu.products import applies, linear
+from ser.nn.cpu.linear import applies, linear
 from ser.nn.subsampling import ConvSubsampling
 
 CHUNK_FRAMES = 10_000  # feature frames at a time: what a phase needs stays tens of megabytes

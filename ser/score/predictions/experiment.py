@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ser.base.errors import SerError
+from ser.base.paths import prediction_table
 from ser.base.record import rerun_hint
 from ser.score.predictions.table import (
     STAGE,
@@ -73,7 +74,7 @@ def read_predictions(
         for seed in seeds:
             read[system][seed] = {}
             for fold in folds:
-                path = folder / system / f"seed{seed}_fold{fold}.tsv"
+                path = prediction_table(folder, system, seed, fold)
                 labels_here, predictions = read_prediction_file(path)
                 labels = labels or labels_here
                 if labels_here != labels:
@@ -83,7 +84,7 @@ def read_predictions(
                     path, predictions, *first_of_fold.setdefault(fold, (path, predictions))
                 )
                 read[system][seed][fold] = predictions
-        _all_or_none_with_ctc(folder / system, read[system])
+        _all_or_none_with_ctc(folder, system, read[system])
     _disjoint({fold: first_of_fold[fold] for fold in folds})
     utts = [p.utt for _, predictions in first_of_fold.values() for p in predictions]
     return Predictions(labels, read, read_attributes(folder / "attributes.tsv", utts))
@@ -105,7 +106,7 @@ def _same_utterances(
 
 
 def _all_or_none_with_ctc(
-    folder: Path, seeds: Mapping[str, Mapping[str, Sequence[PredictionRow]]]
+    folder: Path, system: str, seeds: Mapping[str, Mapping[str, Sequence[PredictionRow]]]
 ) -> None:
     files = {
         (s, f): predictions[0] for s, folds in seeds.items() for f, predictions in folds.items()
@@ -114,7 +115,7 @@ def _all_or_none_with_ctc(
     if 0 < len(without) < len(files):
         seed, fold = without[0]
         raise fault(
-            folder / f"seed{seed}_fold{fold}.tsv",
+            prediction_table(folder, system, seed, fold),
             f"no column ctc_text, as in {len(without)} of {len(files)} files of the system",
             "it in all or in none",
         )

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from ser.base.paths import prediction_table
 from ser.corpus.fold_files import TEST, fold_list_name, read_fold
 from ser.score.predictions.experiment import Predictions
 from ser.score.predictions.table import PredictionRow, fault
@@ -23,7 +24,7 @@ def check_held_out(predictions: Predictions, folder: Path, fold_lists: Path) -> 
     for system, seeds in predictions.folds.items():
         for seed, folds in seeds.items():
             for fold, table in folds.items():
-                path = folder / system / f"seed{seed}_fold{fold}.tsv"
+                path = prediction_table(folder, system, seed, fold)
                 parts = read_fold(fold_lists, fold)
                 _of_this_list(path, table, fold_list_name(fold_lists, fold))
                 for prediction in table:

@@ -44,6 +44,17 @@ class PredictionRow:
     ctc_text: str | None
 
 
+def columns(labels: Sequence[str], with_words: bool) -> tuple[str, ...]:
+    """The columns of a table.
+
+    Args:
+        labels: The classes.
+        with_words: Whether the system has a CTC head.
+    """
+    posteriors = (POSTERIOR_PREFIX + label for label in labels)
+    return (*FIRST_COLUMNS, *posteriors, "ref_text", *(["ctc_text"] if with_words else []))
+
+
 def read_prediction_file(path: Path) -> tuple[tuple[str, ...], list[PredictionRow]]:
     """Reads the predictions of one model on one fold.
 
@@ -59,9 +70,7 @@ def read_prediction_file(path: Path) -> tuple[tuple[str, ...], list[PredictionRo
     labels = tuple(
         name.removeprefix(POSTERIOR_PREFIX) for name in header if name.startswith(POSTERIOR_PREFIX)
     )
-    posterior_columns = tuple(POSTERIOR_PREFIX + label for label in labels)
-    expected = (*FIRST_COLUMNS, *posterior_columns, "ref_text")
-    if not labels or header not in (expected, (*expected, "ctc_text")):
+    if not labels or header not in (columns(labels, False), columns(labels, True)):
         raise fault(
             path,
             f"the columns are {' '.join(header)}",

@@ -8,6 +8,7 @@ from typing import Any
 
 from ser.base.errors import SerError
 from ser.base.files import digest_json, parsing, read_json, read_text
+from ser.base.paths import run_folders
 from ser.base.record import read_record, rerun_hint
 from ser.config.load import validate
 from ser.corpus.fold_files import digest_folds, fold_names, read_fold
@@ -42,14 +43,6 @@ def read_curve(folder: Path) -> Curve:
                     raise TypeError("expected numbers alone")
                 curve.append(entry)
     return curve
-
-
-def run_folders(
-    exp_dir: Path, system: str, seeds: Iterable[str], folds: Iterable[str]
-) -> list[Path]:
-    """The folders of a system's runs."""
-    folds = list(folds)
-    return [exp_dir / system / f"seed{seed}" / f"fold{fold}" for seed in seeds for fold in folds]
 
 
 def read_curves(folders: Iterable[Path]) -> list[Curve]:

@@ -5,11 +5,12 @@ import shutil
 from pathlib import Path
 
 from ser.base.errors import SerError
+from ser.base.paths import run_folders
 from ser.config.features import FeaturesConfig, WhisperMelConfig, load_features
 from ser.config.network import CnnBlstmSaConfig, EncoderConfig
 from ser.config.schema import SCRATCH, PretrainConfig, SystemConfig
 from ser.corpus.fold_files import choose_folds
-from ser.doctor.asked import Asked
+from ser.doctor.options import Asked
 from ser.feats.speed import speed_dir, speed_factors
 from ser.kaldi.table import read_table
 from ser.train.frozen import is_frozen
@@ -53,11 +54,7 @@ def room_for_models(asked: Asked) -> None:
     for name, system in asked.networks.items():
         start = asked.pretrain / system.init / "model.safetensors"
         if system.init != SCRATCH and start.exists():
-            runs = [
-                asked.exp_dir / name / f"seed{seed}" / f"fold{fold}"
-                for seed in asked.seeds.split()
-                for fold in names
-            ]
+            runs = run_folders(asked.exp_dir, name, asked.seeds.split(), names)
             missing = sum(not (run / "model.safetensors").exists() for run in runs)
             needed += start.stat().st_size * (missing + CHECKPOINT * bool(missing))
     told = "models (a run's is as large as its encoder)"

@@ -9,7 +9,7 @@ from pathlib import Path
 from ser.base.errors import SerError
 from ser.config.features import load_features, require_same_features
 from ser.config.schema import ImportConfig
-from ser.doctor.asked import HERE, Asked, Check
+from ser.doctor.options import HERE, Asked, Check
 from ser.train.weights_folder import (
     published_features,
     require_imported,

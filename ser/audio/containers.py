@@ -1,4 +1,4 @@
-"""The sound of films, and of audio that soundfile does not read (.m4a, .webm), through PyAV."""
+"""Containers that soundfile does not read: .m4a, .webm and the sound of films, through PyAV."""
 
 import importlib.util
 import os
@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from ser.audio.ends import LOST_SECONDS, bytes_of, cut_error
+from ser.audio.truncation import LOST_SECONDS, bytes_of, cut_error
 from ser.base.errors import SerError
 
 EXTENSIONS = frozenset(
@@ -28,7 +28,7 @@ def can_be_read() -> bool:
     return importlib.util.find_spec("av") is not None
 
 
-def is_film(path: Path) -> bool:
+def needs_pyav(path: Path) -> bool:
     """Whether a file is one for PyAV, by its extension."""
     return path.suffix.lower() in EXTENSIONS
 
@@ -41,7 +41,7 @@ def without_pyav(name: str) -> SerError:
     )
 
 
-def decode_film(source: Path | BinaryIO, name: str) -> tuple[npt.NDArray[np.float32], int]:
+def decode_container(source: Path | BinaryIO, name: str) -> tuple[npt.NDArray[np.float32], int]:
     """The first sound track of a film, its channels averaged: samples (N,) +-1, and their rate.
 
     Args:

@@ -35,6 +35,7 @@ class Asked:
         max_minutes: After which training leaves; None for no limit.
         force: Whether runs of another configuration are moved aside.
         cmd: ``local`` or ``slurm``.
+        whole: Whether all that is finished is read whole.
         corpora: The variables of ``db.sh``.
     """
 
@@ -53,6 +54,7 @@ class Asked:
     max_minutes: float | None
     force: bool
     cmd: str
+    whole: bool
     corpora: Mapping[str, str]
 
     def runs(self, stage: int) -> bool:

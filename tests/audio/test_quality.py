@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ser.audio.activity import why_no_speech
+from ser.audio.quality import why_no_speech
 
 RATES = (8000, 16000, 44100)
 

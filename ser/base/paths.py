@@ -1,0 +1,28 @@
+"""Where the runs of an experiment and their predictions lie."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+
+def run_folder(exp_dir: Path, system: str, seed: int | str, fold: str) -> Path:
+    """The folder of one fine-tuning run."""
+    return exp_dir / system / f"seed{seed}" / f"fold{fold}"
+
+
+def run_folders(
+    exp_dir: Path, system: str, seeds: Iterable[str], folds: Iterable[str]
+) -> list[Path]:
+    """The folders of a system's runs."""
+    folds = list(folds)
+    return [run_folder(exp_dir, system, seed, fold) for seed in seeds for fold in folds]
+
+
+def prediction_table(folder: Path, system: str, seed: int | str, fold: str) -> Path:
+    """What a run predicts of its test fold, in the folder of all predictions."""
+    return folder / system / f"seed{seed}_fold{fold}.tsv"
+
+
+def prediction_table_of(folder: Path, run: Path) -> Path:
+    """The same by the run's folder."""
+    system, seed, fold = run.parts[-3:]
+    return prediction_table(folder, system, seed.removeprefix("seed"), fold.removeprefix("fold"))
