@@ -8,8 +8,9 @@ from ser.base.files import digest_json, write_json, write_text
 from ser.config.load import load_config
 from ser.config.protocol import ProtocolConfig
 from ser.corpus.fold_files import fold_names, read_fold, require_folds
+from ser.corpus.folds import require_speakers_apart
 from ser.kaldi.data_dir import read_data_dir
-from ser.score.audit.leaks import audit, check_speakers
+from ser.score.audit.leaks import audit
 from ser.score.audit.tables import audit_sections
 from ser.score.report.document import markdown, plain_table
 
@@ -29,16 +30,17 @@ def main() -> None:
     protocol = load_config(args.protocol, ProtocolConfig)
     folds = args.exp_dir / "folds"
     record = require_folds(folds, protocol.model_dump(), args.protocol)
-    audited = audit(
-        read_data_dir(args.data), {name: read_fold(folds, name) for name in fold_names(folds)}
-    )
+    data = read_data_dir(args.data)
+    parts = {name: read_fold(folds, name) for name in fold_names(folds)}
+    audited = audit(data, parts)
     audited["fold_digest"] = record["notes"]["digest"]
     sections = audit_sections(audited)
     for section in sections:
         print(f"{section.title}. {section.text}".replace("**", ""))
         if section.table:
             print(plain_table(section.table), end="\n\n")
-    check_speakers(audited, protocol.speaker_dependent, args.protocol)
+    for name in parts:
+        require_speakers_apart(data, name, parts[name], protocol)
     write_json(args.exp_dir / "audit.json", {**audited, "digest": digest_json(audited)})
     write_text(args.exp_dir / "audit.md", markdown(sections))
 

@@ -220,8 +220,8 @@ def _check_parts(
 ) -> None:
     """Holds each part to an utterance or more, training to all classes, and each speaker to a side.
 
-    Training and validation may share speakers where validation is a random share; the test part
-    shares none with either unless the protocol is speaker-dependent.
+    Raises:
+        SerError: A part is not so.
     """
     wanted = [TRAIN, TEST, *([] if protocol.validation == "none" else [VALID])]
     empty = [part for part in wanted if part not in parts.values()]
@@ -247,6 +247,20 @@ def _check_parts(
                     verb,
                     label,
                 )
+    require_speakers_apart(data, fold, parts, protocol)
+
+
+def require_speakers_apart(
+    data: DataDir, fold: str, parts: Mapping[str, str], protocol: ProtocolConfig
+) -> None:
+    """What counts as a leak of speakers: nobody trains or validates and is tested.
+
+    Training and validation may share speakers where validation is a random share. A protocol that
+    says ``speaker_dependent`` is exempt.
+
+    Raises:
+        SerError: A speaker is on two sides.
+    """
     if protocol.speaker_dependent:
         return
     same_side = {TRAIN: VALID} if protocol.validation == "random_share" else {}

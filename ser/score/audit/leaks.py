@@ -6,13 +6,11 @@ An utterance was heard before where training or validation has it: validation se
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from rapidfuzz import fuzz, process
 
-from ser.base.errors import SerError
 from ser.corpus.fold_files import TEST
 from ser.corpus.same_audio import read_same_audio
 from ser.kaldi.data_dir import DataDir
@@ -165,19 +163,3 @@ def _baselines(
                 hypotheses.setdefault(name, {}).update(zip(fold.test, predicted, strict=True))
     scores = {name: accuracies(emotions, labels) for name, labels in hypotheses.items()}
     return {name: {"wa": wa, "ua": ua} for name, (wa, ua) in scores.items()}
-
-
-def check_speakers(audited: Mapping[str, Any], speaker_dependent: bool, protocol: Path) -> None:
-    """Refuses folds whose test speakers training has, unless the protocol says so.
-
-    Raises:
-        SerError: A fold has such a speaker.
-    """
-    for name, fold in audited["folds"].items():
-        overlap = fold["overlaps"]["speaker"]
-        if overlap["num_utts"] and not speaker_dependent:
-            raise SerError(
-                f"{protocol}: fold {name}: {overlap['values']} speakers of the test are heard in "
-                f"training ({overlap['num_utts']} utterances); expected none; change the protocol, "
-                "or let it say speaker_dependent: true"
-            )
