@@ -13,6 +13,8 @@ from ser.config.yaml_file import read_yaml
 
 Normalisation = Literal["utterance_mean", "none"]  # the mean of each band is taken off, or not
 Storage = Literal["float32", "kaldi_compressed"]
+# Of a stored value; Kaldi's compressed form also has a header of each band.
+STORED_BYTES: dict[Storage, int] = {"float32": 4, "kaldi_compressed": 1}
 
 
 class FbankConfig(Section):

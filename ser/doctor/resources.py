@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ser.base.errors import SerError
 from ser.base.paths import run_folders
-from ser.config.features import FeaturesConfig, WhisperMelConfig, load_features
+from ser.config.features import STORED_BYTES, FeaturesConfig, WhisperMelConfig, load_features
 from ser.config.network import CnnBlstmSaConfig, EncoderConfig
 from ser.config.schema import SCRATCH, PretrainConfig, SystemConfig
 from ser.corpus.fold_files import choose_folds
@@ -15,7 +15,6 @@ from ser.feats.speed import speed_dir, speed_factors
 from ser.kaldi.table import read_table
 from ser.train.frozen import is_frozen
 
-BYTES = {"float32": 4.0, "kaldi_compressed": 1.0}  # of a value of the features on the disk
 BYTES_OF_WEIGHT = {False: 16, True: 4}  # a trained one has a gradient and two moments of Adam
 Network = EncoderConfig | CnnBlstmSaConfig
 BYTES_OF_WORKER = 2e8  # a process that loads batches, with the libraries that it imports
@@ -44,7 +43,7 @@ def feature_bytes(config: FeaturesConfig, seconds: list[float]) -> float:
     """What the features of utterances of such lengths take on the disk."""
     least = config.pad_seconds or 0.0 if isinstance(config, WhisperMelConfig) else 0.0
     total = sum(max(least, length) for length in seconds)
-    return total * 1000 / config.frame_shift_ms * config.num_mel_bins * BYTES[config.storage]
+    return total * 1000 / config.frame_shift_ms * config.num_mel_bins * STORED_BYTES[config.storage]
 
 
 def room_for_models(asked: Asked) -> None:

@@ -3,14 +3,13 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from ser.base.errors import SerError
-from ser.text.bpe import BLANK_ID
+from ser.text.bpe import greedy_ctc
 
 Floats = npt.NDArray[np.float32]
 
@@ -29,10 +28,8 @@ class Output:
 
     @property
     def tokens(self) -> list[int]:
-        """Greedy CTC: the best token a frame, repetitions merged, blanks removed."""
-        if self.ctc is None:
-            return []
-        return [t for t, _ in groupby(self.ctc.argmax(axis=1).tolist()) if t != BLANK_ID]
+        """Of the greedy transcript."""
+        return [] if self.ctc is None else greedy_ctc(self.ctc.argmax(axis=1).tolist())
 
 
 class Engine(Protocol):

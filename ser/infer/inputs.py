@@ -12,10 +12,6 @@ from ser.base.errors import SerError
 from ser.base.files import read_bytes
 from ser.base.log import logger
 
-# What a folder is searched for: soundfile's formats by all their usual names, if they have headers;
-# and where PyAV is there, the sound of films.
-SEARCHED = (EXTENSIONS | {".aif", ".aifc", ".sph", ".snd"}) - {".raw"}
-
 
 @dataclass(frozen=True)
 class AudioInput:
@@ -79,7 +75,7 @@ def _search(folder: Path) -> tuple[list[Path], list[SerError]]:
         if not path.name.startswith("._")
     ]
     films = [path for path in files if needs_pyav(path)]
-    paths = [path for path in files if path.suffix.lower() in SEARCHED]
+    paths = [path for path in files if path.suffix.lower() in EXTENSIONS]
     if can_be_read():
         paths += films
     elif films:

@@ -6,7 +6,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from ser.config.network import CnnBlstmSaConfig
 from ser.nn.emotion import EmotionOutput
-from ser.nn.mask import length_mask
+from ser.nn.mask import length_mask, padded_to
 
 
 class CnnBlstmSa(nn.Module):
@@ -48,9 +48,7 @@ class CnnBlstmSa(nn.Module):
 
     def forward(self, feats: torch.Tensor, feat_lens: torch.Tensor) -> EmotionOutput:
         """(B, T, F), zero beyond the lengths (B,). There are no CTC logits."""
-        lacking = self.min_frames - feats.shape[1]
-        if lacking > 0:
-            feats = nn.functional.pad(feats, (0, 0, 0, lacking))
+        feats = padded_to(feats, self.min_frames)
         lens = feat_lens.clamp(min=self.min_frames)
         h = feats[:, None]  # (B, 1, T, F)
         for conv in (self.conv1, self.conv2):

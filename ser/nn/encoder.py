@@ -198,9 +198,3 @@ class Encoder(nn.Module, ABC):
     def num_encoder_frames(self, num_frames: int) -> int:
         """S of an utterance of T frames."""
         return int(self.frame_lens(torch.tensor([num_frames], device="cpu")))
-
-
-def padded_to(feats: torch.Tensor, min_frames: int) -> torch.Tensor:
-    """Features (B, T, F) with zeros behind, where T is below ``min_frames``."""
-    lacking = min_frames - feats.shape[1]
-    return nn.functional.pad(feats, (0, 0, 0, lacking)) if lacking > 0 else feats

@@ -1,14 +1,12 @@
 """Pre-training: the encoder as a CTC speech recogniser (section 3.1)."""
 
-from itertools import groupby
-
 import torch
 from torch import nn
 
 from ser.config.network import EncoderConfig
 from ser.nn.encoders import build_encoder
 from ser.nn.mask import length_mask
-from ser.text.bpe import BLANK_ID
+from ser.text.bpe import greedy_ctc
 
 
 class Recogniser(nn.Module):
@@ -54,11 +52,7 @@ class Recogniser(nn.Module):
         }
 
 
-def greedy_ctc(logits: torch.Tensor, frame_lens: torch.Tensor) -> list[list[int]]:
-    """Best token a frame, repetitions merged, blanks removed: (B, S, V), (B,) -> B token lists."""
-    best = logits.argmax(dim=-1).tolist()
-    lens = frame_lens.tolist()
-    return [
-        [token for token, _ in groupby(frames[:size]) if token != BLANK_ID]
-        for frames, size in zip(best, lens, strict=True)
-    ]
+def transcribe(logits: torch.Tensor, frame_lens: torch.Tensor) -> list[list[int]]:
+    """The greedy transcripts: (B, S, V), (B,) -> B token lists."""
+    best, lens = logits.argmax(dim=-1).tolist(), frame_lens.tolist()
+    return [greedy_ctc(frames[:size]) for frames, size in zip(best, lens, strict=True)]

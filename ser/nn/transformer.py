@@ -6,7 +6,8 @@ import torch
 from torch import nn
 
 from ser.config.network import TransformerConfig
-from ser.nn.encoder import Encoder, padded_to
+from ser.nn.encoder import Encoder
+from ser.nn.mask import padded_to
 from ser.nn.subsampling import ConvSubsampling
 
 

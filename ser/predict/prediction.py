@@ -9,7 +9,7 @@ from ser.base.errors import SerError
 from ser.base.files import digest_file, digest_json
 from ser.base.record import rerun_hint
 from ser.nn.emotion import EmotionOutput
-from ser.nn.recogniser import greedy_ctc
+from ser.nn.recogniser import transcribe
 from ser.text.bpe import Tokenizer
 
 
@@ -48,7 +48,7 @@ def predictions_of(
     posteriors = output.emotion_logits.float().softmax(dim=1).tolist()
     words: list[str] | list[None] = [None] * len(utts)
     if tokenizer and output.ctc_logits is not None:
-        tokens = greedy_ctc(output.ctc_logits, output.frame_lens)
+        tokens = transcribe(output.ctc_logits, output.frame_lens)
         words = [tokenizer.decode(t) for t in tokens]
     for utt, row, text in zip(utts, posteriors, words, strict=True):
         if not all(map(math.isfinite, row)):

@@ -115,9 +115,7 @@ def _row(figures: Mapping[str, Floats], name: str) -> list[str]:
     own, difference = (jackknife_interval(cells, "wa", c) for c in ((1, 0), (1, -1)))
     found = []
     for estimate in (own, difference):
-        ends = (estimate.low, estimate.high)
-        known = None if ends[0] is None or ends[1] is None else (ends[0], ends[1])
-        found.append(with_interval(estimate.value, known))
+        found.append(with_interval(estimate.value, estimate.ends))
     if name == first:
         found[1] = NONE
     return [*found, percent(figures[name][:, 0].mean())]

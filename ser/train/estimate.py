@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ser.base.files import parsing, read_json
+from ser.config.features import STORED_BYTES
 from ser.nn.cost import (
     FLOAT_BYTES,
     TRAINING_PASSES,
@@ -25,8 +26,6 @@ NVLINK_BYTES_PER_SECOND = 450e9  # NVIDIA's data sheet of the H100 SXM, in one d
 STATE_BYTES = 3 * FLOAT_BYTES
 # A value kept for the backward pass is written once and read twice; so is its gradient, less one.
 PASSES = 5
-# Bytes of a stored feature; Kaldi's compressed form has one and a header of each band.
-STORED_BYTES = {"float32": 4, "kaldi_compressed": 1}
 
 
 @dataclass(frozen=True, kw_only=True)

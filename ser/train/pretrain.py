@@ -30,7 +30,7 @@ from ser.data.utterances import (
 )
 from ser.metrics.wer import word_errors
 from ser.nn.losses import Loss, ctc_sum, pretrain_loss
-from ser.nn.recogniser import Recogniser, greedy_ctc
+from ser.nn.recogniser import Recogniser, transcribe
 from ser.nn.systems import load_pretrained
 from ser.text.bpe import Tokenizer
 from ser.train.ctc_targets import check_ctc_lengths, choose_targets, encode_transcripts
@@ -194,8 +194,7 @@ def recogniser_loss(config: CtcConfig, encoded: bool = False) -> ComputeLoss:
     """
 
     def compute_loss(network: nn.Module, batch: Batch) -> Loss:
-        given = {"encoded": True} if encoded else {}
-        logits, frame_lens = network(batch.feats, batch.feat_lens, **given)
+        logits, frame_lens = network(batch.feats, batch.feat_lens, encoded=encoded)
         return pretrain_loss(logits, frame_lens, batch.tokens, batch.token_lens, config)
 
     return compute_loss
@@ -226,7 +225,7 @@ def validate(
             logits, frame_lens = model(batch.feats, batch.feat_lens, encoded)
         loss = ctc_sum(logits, frame_lens, batch.tokens, batch.token_lens, config.ctc)
         total += loss.item()
-        for utt, tokens in zip(batch.utts, greedy_ctc(logits, frame_lens), strict=True):
+        for utt, tokens in zip(batch.utts, transcribe(logits, frame_lens), strict=True):
             words[utt] = tokenizer.decode(tokens)
     text = valid.data["text"]
     errors = word_errors([text[utt] for utt in words], list(words.values()))

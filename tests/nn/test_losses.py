@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tiny import ctc_config
 
 from ser.nn.losses import ctc_sum, multitask_loss, pretrain_loss, too_short_for_ctc
-from ser.nn.recogniser import greedy_ctc
+from ser.nn.recogniser import transcribe
 
 PER_TOKEN = ctc_config(normalisation="per_token")
 PER_UTTERANCE = ctc_config(normalisation="per_utterance")
@@ -164,4 +164,4 @@ def test_pretraining_minimises_ctc_alone() -> None:
 def test_greedy_ctc(best: list[int], size: int, tokens: list[int]) -> None:
     logits = torch.nn.functional.one_hot(torch.tensor([best, best]), 4).float()
     lens = torch.tensor([size, len(best)])
-    assert greedy_ctc(logits, lens) == [tokens, collapse(tuple(best))]
+    assert transcribe(logits, lens) == [tokens, collapse(tuple(best))]

@@ -25,7 +25,7 @@ from ser.data.batch import Batch, read_batch
 from ser.data.utterances import Utterance
 from ser.nn.emotion import EmotionModel
 from ser.nn.losses import Loss, ctc_sum, multitask_loss, pretrain_loss
-from ser.nn.recogniser import Recogniser, greedy_ctc
+from ser.nn.recogniser import Recogniser, transcribe
 from ser.nn.systems import build_system, load_pretrained
 from ser.train.engine.loop import Trainer
 from ser.train.training_data import TrainingData
@@ -80,7 +80,7 @@ def recogniser(data: TrainingData, tmp_path_factory: pytest.TempPathFactory) -> 
 def test_the_recogniser_learns_the_transcripts(recogniser: Recogniser, data: TrainingData) -> None:
     batch = whole_batch(data)
     logits, lens = recogniser(batch.feats, batch.feat_lens)
-    assert greedy_ctc(logits, lens) == transcripts(data)
+    assert transcribe(logits, lens) == transcripts(data)
 
 
 @pytest.mark.parametrize("name", SYSTEMS)
@@ -110,6 +110,6 @@ def test_learns_eight_utterances(
         output = model(batch.feats, batch.feat_lens)
     assert float(cross_entropy(output.emotion_logits, batch.labels)) < 0.05
     if name == "transformer_tl_mtl":
-        assert greedy_ctc(output.ctc_logits, output.frame_lens) == transcripts(data)
+        assert transcribe(output.ctc_logits, output.frame_lens) == transcripts(data)
     else:
         assert output.ctc_logits is None

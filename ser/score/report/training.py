@@ -1,7 +1,6 @@
 """What earlier stages left behind: learning curves, wall times, the protocol, the audit."""
 
 import json
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from ser.base.record import read_record, rerun_hint
 from ser.config.load import validate
 from ser.corpus.fold_files import digest_folds, fold_names, read_fold
 from ser.score.report.schema import Audited
+from ser.score.stats.system import finite
 
 REMEDY = "expected a JSON object with 'scope'; remove the line, it is for the curves alone"
 Curve = Sequence[Mapping[str, float]]
@@ -158,12 +158,7 @@ def _last_epoch(curve: Curve) -> dict[str, Any]:
     last = curve[-1]
     return {
         "num_epochs": len(curve),
-        "valid_loss": _finite(last.get("valid_loss")),
-        "valid_wer": _finite(last.get("valid_wer")),
+        "valid_loss": finite(last.get("valid_loss")),
+        "valid_wer": finite(last.get("valid_wer")),
         "wall_seconds": round(sum(epoch.get("seconds", 0.0) for epoch in curve), 1),
     }
-
-
-def _finite(value: float | None) -> float | None:
-    """JSON knows no NaN: a value that does not exist is null."""
-    return float(value) if value is not None and math.isfinite(value) else None

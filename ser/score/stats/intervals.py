@@ -33,6 +33,11 @@ class Estimate:
     high: float | None
 
     @property
+    def ends(self) -> list[float] | None:
+        """Of the interval, None where there is none."""
+        return None if self.low is None or self.high is None else [self.low, self.high]
+
+    @property
     def excludes_zero(self) -> bool:
         """Whether the interval lies on one side of zero."""
         return self.low is not None and self.high is not None and self.low * self.high > 0

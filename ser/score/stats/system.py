@@ -68,10 +68,8 @@ def score_system(
         row[f"{name}_fold_sd"] = float(np.std(values, ddof=1)) if len(values) > 1 else None
     metrics: tuple[Metric, ...] = ("wa", "ua")
     for metric in metrics:
-        row[f"{metric}_interval"] = _ends(estimate(evaluation, system, metric))
-        row[f"{metric}_plain_interval"] = _ends(
-            percentile_interval(rounds, row[metric], metric, [1])
-        )
+        row[f"{metric}_interval"] = estimate(evaluation, system, metric).ends
+        row[f"{metric}_plain_interval"] = percentile_interval(rounds, row[metric], metric, [1]).ends
     row["num_utts"] = len(evaluation.utts)
     row["by"] = {
         name: _score_groups(evaluation, system, np.array(values)) for name, values in groups.items()
@@ -105,7 +103,7 @@ def _score_seed(evaluation: Evaluation, folds: Folds, hyp: Codes) -> dict[str, A
     }
     for name, values in (("recall", recalls(confusion)), ("precision", precisions(confusion))):
         score[name] = {
-            label: _finite(value) for label, value in zip(evaluation.labels, values, strict=True)
+            label: finite(value) for label, value in zip(evaluation.labels, values, strict=True)
         }
     score["folds"] = {
         name: _score(confusion_matrix(evaluation.ref[here], hyp[here], num_classes))
@@ -134,7 +132,7 @@ def _score_groups(
         groups[value] = {
             "wa": mean([score["wa"] for score in scores]),
             "ua": mean([score["ua"] for score in scores]),
-            "wa_interval": _ends(estimate(part, system, "wa")),
+            "wa_interval": estimate(part, system, "wa").ends,
             "num_utts": len(part.utts),
         }
     return groups
@@ -170,17 +168,12 @@ def _score(confusion: Confusion) -> dict[str, Any]:
     }
 
 
-def _ends(found: Estimate) -> list[float] | None:
-    """The ends of an interval, None where there is none."""
-    return None if found.low is None or found.high is None else [found.low, found.high]
-
-
 def mean(values: Sequence[float | None]) -> float | None:
     """The mean, or None where a value is missing."""
     known = [value for value in values if value is not None]
     return math.fsum(known) / len(known) if len(known) == len(values) else None
 
 
-def _finite(value: float | None) -> float | None:
+def finite(value: float | None) -> float | None:
     """JSON knows no NaN: a value that does not exist is null."""
     return float(value) if value is not None and math.isfinite(value) else None
