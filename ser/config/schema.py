@@ -15,7 +15,6 @@ from ser.config.network import (
     CnnBlstmSaConfig,
     EncoderConfig,
     ReadoutConfig,
-    TransformerConfig,
     WhisperConfig,
 )
 from ser.config.section import (
@@ -254,9 +253,7 @@ class SystemConfig(Section):
     the frozen encoder before everything is trained.
     """
 
-    model: Annotated[
-        TransformerConfig | WhisperConfig | CnnBlstmSaConfig, Field(discriminator="type")
-    ]
+    model: Annotated[EncoderConfig | CnnBlstmSaConfig, Field(discriminator="type")]
     readout: ReadoutConfig = PAPER_READOUT
     init: EncoderName
     ctc_alpha: NotNegative

@@ -42,37 +42,40 @@ def sorted_batches(num_frames: Sequence[int], batch_size: int) -> list[list[int]
 
 
 def split_by_frames(lens: Sequence[int], max_frames: int) -> list[list[int]]:
-    """Cuts a batch into parts of at most ``max_frames`` padded frames (or one utterance).
+    """Cuts a batch into micro-batches of at most ``max_frames`` padded frames (or one utterance).
 
     Args:
         lens: T of each utterance of the batch.
         max_frames: Padded frames that fit into memory.
 
     Returns:
-        Positions in the batch, by part, longest first.
+        Positions in the batch, by micro-batch, longest first.
     """
-    parts: list[list[int]] = []
+    micro_batches: list[list[int]] = []
     for position in sorted(range(len(lens)), key=lambda i: -lens[i]):
-        # The first of a part is its longest, to which the others are padded.
-        if not parts or lens[parts[-1][0]] * (len(parts[-1]) + 1) > max_frames:
-            parts.append([])
-        parts[-1].append(position)
-    return parts
+        # The first of a micro-batch is its longest, to which the others are padded.
+        if (
+            not micro_batches
+            or lens[micro_batches[-1][0]] * (len(micro_batches[-1]) + 1) > max_frames
+        ):
+            micro_batches.append([])
+        micro_batches[-1].append(position)
+    return micro_batches
 
 
 @dataclass(frozen=True)
 class Step:
-    """One process's part in one optimiser step.
+    """One process's share of one optimiser step.
 
     Attributes:
         batch: All utterances of the step, over all processes.
-        parts: This process's, cut into what fits into memory at once.
+        micro_batches: This process's, cut into what fits into memory at once.
         weight: 1; or 0 where there are fewer utterances than processes and this one computes
             another's, because all must take part in the exchange of gradients.
     """
 
     batch: Sequence[int]
-    parts: Sequence[Sequence[int]]
+    micro_batches: Sequence[Sequence[int]]
     weight: int
 
 
@@ -98,6 +101,8 @@ def shard_steps(
         mine = longest_first[rank::size]
         weight = 1 if mine else 0
         mine = mine or longest_first[-1:]
-        parts = split_by_frames([num_frames[i] for i in mine], max_frames)
-        steps.append(Step(batch, [[mine[p] for p in part] for part in parts], weight))
+        micro_batches = split_by_frames([num_frames[i] for i in mine], max_frames)
+        steps.append(
+            Step(batch, [[mine[p] for p in micro_batch] for micro_batch in micro_batches], weight)
+        )
     return steps

@@ -60,11 +60,11 @@ def _encode(encoding: Encoding, source: Path, record: Record, device: torch.devi
     accelerate(model)
     utterances = select(features, features.data.utts)
     lens = [u.num_frames for u in utterances]
-    parts = split_by_frames(lens, MAX_FRAMES)
+    wanted = split_by_frames(lens, MAX_FRAMES)
     with ArkWriter(record.folder, "float32") as writer:
-        parts = [p for p in parts if any(utterances[i].utt not in writer.num_frames for i in p)]
-        batches = load_batches(utterances, features.feats, parts, device)
-        for batch in tqdm(batches, total=len(parts), desc=str(record.folder), disable=None):
+        wanted = [p for p in wanted if any(utterances[i].utt not in writer.num_frames for i in p)]
+        batches = load_batches(utterances, features.feats, wanted, device)
+        for batch in tqdm(batches, total=len(wanted), desc=str(record.folder), disable=None):
             with torch.inference_mode():
                 hidden, sizes = model.encode(batch.feats, batch.feat_lens)
             for utt, matrix, size in zip(batch.utts, hidden.cpu(), sizes.tolist(), strict=True):

@@ -39,8 +39,8 @@ def standardise(
     sums = torch.zeros(2, readout.offset.numel(), dtype=torch.float64, device=world.device)
     count = torch.zeros(1, dtype=torch.float64, device=world.device)
     model.eval()
-    parts = split_by_frames([u.num_frames for u in utterances], MAX_FRAMES)
-    mine = parts[world.rank :: world.size]
+    micro_batches = split_by_frames([u.num_frames for u in utterances], MAX_FRAMES)
+    mine = micro_batches[world.rank :: world.size]
     for batch in load_batches(utterances, feats, mine, world.device):
         with torch.inference_mode():
             hidden, lens = batch.feats, batch.feat_lens

@@ -110,7 +110,7 @@ class TrainingData:
                     self.num_frames, self.feats.num_bins, training.spec_augment, seed, epoch
                 )
             for step in steps:
-                yield step, [Wanted(part, spans and spans.of(part)) for part in step.parts]
+                yield step, [Wanted(part, spans and spans.of(part)) for part in step.micro_batches]
 
 
 def length_step(training: TrainingConfig) -> int:

@@ -174,13 +174,15 @@ def test_batches_are_shared_out_without_repeats_or_gaps(
     shares = [shard_steps(batches, lens, max_frames, rank, size) for rank in range(size)]
     for number, batch in enumerate(batches):
         steps = [share[number] for share in shares]
-        computed = [i for step in steps if step.weight for part in step.parts for i in part]
+        computed = [i for step in steps if step.weight for part in step.micro_batches for i in part]
         assert sorted(computed) == batch
         assert all(list(step.batch) == batch for step in steps)
-        assert all(step.parts and all(step.parts) for step in steps), "all exchange gradients"
+        assert all(step.micro_batches and all(step.micro_batches) for step in steps), (
+            "all exchange gradients"
+        )
         assert sum(step.weight for step in steps) == min(size, len(batch))
-        counts = [sum(map(len, step.parts)) * step.weight for step in steps]
+        counts = [sum(map(len, step.micro_batches)) * step.weight for step in steps]
         assert max(counts) - min(counts) <= 1
         for step in steps:
-            for part in step.parts:
+            for part in step.micro_batches:
                 assert len(part) == 1 or max(lens[i] for i in part) * len(part) <= max_frames

@@ -95,7 +95,7 @@ class Trainer:
         Raises:
             StoppedError: A signal or the deadline asked for it; the checkpoint is written.
             SerError: The loss or the gradient is not finite (the batch's utterances are named), a
-                part of a batch does not fit into memory, the checkpoint is damaged, or the disk
+                micro-batch does not fit into memory, the checkpoint is damaged, or the disk
                 is full.
         """
         progress = self._resume()
@@ -169,10 +169,10 @@ class Trainer:
         """
         began = time.monotonic()
         unread: list[tuple[Step, dict[str, torch.Tensor]]] = []
-        for step, parts in islice(steps, self.steps_per_epoch - progress.step_in_epoch):
+        for step, micro_batches in islice(steps, self.steps_per_epoch - progress.step_in_epoch):
             reason = self.stop.reason
             values = self.stepper.step(
-                progress.step, parts, step.weight, len(step.batch), reason is not None
+                progress.step, micro_batches, step.weight, len(step.batch), reason is not None
             )
             unread.append((step, values))
             progress.step += 1

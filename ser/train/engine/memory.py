@@ -37,7 +37,7 @@ def out_of_memory_named(training: TrainingConfig, what: str) -> Iterator[None]:
 def worst_micro_batch(
     num_frames: Sequence[int], training: TrainingConfig, num_processes: int
 ) -> list[int]:
-    """The largest part of a batch that one process may have to hold: the longest utterances.
+    """The largest micro-batch that one process may have to hold: the longest utterances.
 
     Args:
         num_frames: T of each utterance.
@@ -49,5 +49,5 @@ def worst_micro_batch(
     """
     longest = sorted(range(len(num_frames)), key=lambda i: -num_frames[i])
     share = longest[: -(-training.batch_size_utts // num_processes)]
-    parts = split_by_frames([num_frames[i] for i in share], training.max_frames_in_memory)
-    return [share[position] for position in parts[0]]
+    micro_batches = split_by_frames([num_frames[i] for i in share], training.max_frames_in_memory)
+    return [share[position] for position in micro_batches[0]]

@@ -1,4 +1,4 @@
-"""One optimiser step: the parts of a batch accumulated, over one process or several."""
+"""One optimiser step: micro-batches accumulated, over one process or several."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -55,20 +55,21 @@ class Stepper:
         if world.size > 1:
             self._network = DistributedDataParallel(model, gradient_as_bucket_view=True)
 
-    def probe_memory(self, part: Batch) -> None:
+    def probe_memory(self, micro_batch: Batch) -> None:
         """Goes forward and back over a batch on the device and forgets the gradient.
 
         Raises:
             SerError: It does not fit into memory.
         """
-        what = f"a part of {len(part.utts)} utterances of up to {part.feats.shape[1]} frames"
+        size, num_frames = micro_batch.feats.shape[:2]
+        what = f"a micro-batch of {size} utterances of up to {num_frames} frames"
         with out_of_memory_named(self._training, what):
             self._set_training()
-            torch.autograd.backward(self._loss(part).total)
+            torch.autograd.backward(self._loss(micro_batch).total)
         self.optimizer.zero_grad()
 
     def step(
-        self, number: int, parts: Sequence[Batch], weight: int, num_utts: int, stop: bool
+        self, number: int, micro_batches: Sequence[Batch], weight: int, num_utts: int, stop: bool
     ) -> dict[str, torch.Tensor]:
         """One step of the optimiser; where loss or gradient are not finite, no weight changes.
 
@@ -76,8 +77,8 @@ class Stepper:
 
         Args:
             number: Steps done so far.
-            parts: This process's parts of the batch, on its device.
-            weight: 0 where the parts only keep step with the other processes, else 1.
+            micro_batches: This process's micro-batches, on its device.
+            weight: 0 where the micro-batches only keep step with the other processes, else 1.
             num_utts: Utterances of the whole batch, over all processes.
             stop: Whether this process was asked to stop.
 
@@ -92,9 +93,9 @@ class Stepper:
         self.optimizer.zero_grad()
         sums: dict[str, torch.Tensor] = {}
         with out_of_memory_named(self._training, f"the batch of step {number}"):
-            for position, part in enumerate(parts, start=1):
-                with self._accumulate(last=position == len(parts)):
-                    loss = self._loss(part)
+            for position, micro_batch in enumerate(micro_batches, start=1):
+                with self._accumulate(last=position == len(micro_batches)):
+                    loss = self._loss(micro_batch)
                     # DistributedDataParallel averages over the processes: what comes out is the
                     # gradient of the mean over the whole batch.
                     share = weight * self._world.size / num_utts
@@ -122,12 +123,12 @@ class Stepper:
         if encoder is not None and not any(p.requires_grad for p in encoder.parameters()):
             encoder.eval()
 
-    def _loss(self, part: Batch) -> Loss:
+    def _loss(self, micro_batch: Batch) -> Loss:
         with autocast(self._world.device, self._training.precision):
-            return self._compute_loss(self._network, part)
+            return self._compute_loss(self._network, micro_batch)
 
     def _accumulate(self, last: bool) -> AbstractContextManager[None]:
-        """Gradients are exchanged with the last part alone."""
+        """Gradients are exchanged with the last micro-batch alone."""
         if last or not isinstance(self._network, DistributedDataParallel):
             return nullcontext()
         context: AbstractContextManager[None] = self._network.no_sync()
