@@ -8,68 +8,26 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from markupsafe import Markup
 from matplotlib import rc_context
 from matplotlib.figure import Figure
-from torchaudio.functional import forced_align
 
 from ser.audio.reading import INT16_SCALE
 from ser.base.errors import SerError
 from ser.base.files import write_text
 from ser.base.names import printable
+from ser.infer.alignment import Word, align
 from ser.infer.engine import Floats
 from ser.infer.model import LONG_SECONDS, Model
 from ser.infer.result import Result
 from ser.infer.torch_engine import TorchEngine, emotion_attention
 from ser.infer.windows import Segment, file_seconds, read_file
 from ser.page.frame import NAMES_AS_TEXT, audio_link, render
-from ser.text.bpe import BLANK_ID
 
 # Okabe & Ito's colours and four kinds of line: readable without colour.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999999")
 DASHES = ("-", "--", "-.", ":")
 ENVELOPE_POINTS = 2000  # of the waveform
-
-
-@dataclass(frozen=True)
-class Word:
-    """A recognised word and its place, in seconds."""
-
-    text: str
-    start: float
-    end: float
-
-
-def align(ctc: Floats, tokens: Sequence[int], pieces: Sequence[str], seconds: float) -> list[Word]:
-    """The place of each word: the best path through the CTC probabilities (torchaudio).
-
-    Args:
-        ctc: (S, V) probabilities.
-        tokens: The greedy transcript.
-        pieces: Their texts; one that begins a word begins with a blank.
-        seconds: Length of the utterance.
-    """
-    if not tokens:
-        return []
-    log_probs = torch.from_numpy(np.log(np.maximum(ctc, 1e-12)))[None]
-    targets = torch.tensor([list(tokens)], dtype=torch.int32)
-    path = forced_align(log_probs, targets, blank=BLANK_ID)[0][0].tolist()
-    frame = seconds / len(path)
-    words: list[Word] = []
-    position, previous = -1, BLANK_ID
-    for i, token in enumerate(path):
-        if token != BLANK_ID and token != previous:
-            position += 1
-            piece = pieces[position]
-            if piece.startswith(" ") or not words:
-                words.append(Word(piece.strip(), i * frame, (i + 1) * frame))
-            else:
-                words[-1] = Word(words[-1].text + piece, words[-1].start, (i + 1) * frame)
-        elif token != BLANK_ID:
-            words[-1] = Word(words[-1].text, words[-1].start, (i + 1) * frame)
-        previous = token
-    return words
 
 
 @dataclass(frozen=True)

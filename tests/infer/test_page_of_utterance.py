@@ -18,9 +18,10 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from ser.base.errors import SerError
 from ser.infer import page
+from ser.infer.alignment import align
 from ser.infer.engine import Floats, Output
 from ser.infer.model import Model
-from ser.infer.page import align, write_page
+from ser.infer.page import write_page
 from ser.infer.torch_engine import TorchEngine, emotion_attention
 from ser.text.bpe import BLANK_ID
 
