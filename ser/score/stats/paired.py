@@ -113,7 +113,7 @@ def cluster_differences(evaluation: Evaluation, a: str, b: str, metric: Metric) 
     return values[:, 0] - values[:, 1]
 
 
-def sign_flip_p(differences: Floats, seed: int = 0) -> float:
+def sign_flip_p(differences: Floats) -> float:
     """Two-sided sign-flip permutation test of paired differences (G,), the cluster as unit.
 
     With a session left out of training in each fold the clusters are the folds. Exact for up to 16
@@ -125,7 +125,7 @@ def sign_flip_p(differences: Floats, seed: int = 0) -> float:
     if num_clusters <= EXACT_CLUSTERS:
         signs = 1 - 2 * ((np.arange(2**num_clusters)[:, None] >> np.arange(num_clusters)) & 1)
         return float((np.abs(signs @ differences) >= observed).mean())
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     signs = rng.choice([-1, 1], size=(MONTE_CARLO_ROUNDS, num_clusters))
     hits = int((np.abs(signs @ differences) >= observed).sum())
     return (hits + 1) / (MONTE_CARLO_ROUNDS + 1)
