@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from ser.base.errors import run_program
 from ser.base.options import require_within
-from ser.metrics.classification import Codes
+from ser.metrics.classification import Codes, accuracy
 from ser.score.predictions.evaluation import Floats
 from ser.score.stats.intervals import (
     CellCounts,
@@ -21,7 +21,6 @@ from ser.score.stats.intervals import (
     count_cells,
     jackknife_interval,
     percentile_interval,
-    score,
 )
 
 NUM_SPEAKERS_PER_SESSION = 2
@@ -121,7 +120,7 @@ def coverage(
 
 
 def _value(cells: CellCounts, metric: Metric, contrast: tuple[float, float]) -> float:
-    both = score(cells.counts.sum(axis=0), cells.correct.sum(axis=0), metric)
+    both = accuracy(cells.counts.sum(axis=0), cells.correct.sum(axis=0), metric)
     return float(both @ np.array(contrast))
 
 

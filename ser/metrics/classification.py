@@ -1,10 +1,14 @@
 """WA, UA and macro-F1 from a confusion matrix."""
 
+from typing import Literal
+
 import numpy as np
 import numpy.typing as npt
 
 Codes = npt.NDArray[np.intp]
 Confusion = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+Metric = Literal["wa", "ua"]
 
 
 def confusion_matrix(references: Codes, hypotheses: Codes, num_classes: int) -> Confusion:
@@ -42,3 +46,24 @@ def macro_f1(confusion: Confusion) -> float:
     both = confusion.sum(axis=0) + confusion.sum(axis=1)
     seen = both > 0
     return float(np.mean(2 * np.diag(confusion)[seen] / both[seen]))
+
+
+def accuracy(counts: Floats, correct: Floats, metric: Metric) -> Floats:
+    """WA or UA of many counts at once, equal to the functions above for each.
+
+    Args:
+        counts: (..., C) utterances of each class.
+        correct: (..., C, M) those that are right, for each of M systems.
+        metric: Which.
+
+    Returns:
+        (..., M).
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        if metric == "wa":
+            value: Floats = correct.sum(axis=-2) / counts.sum(axis=-1)[..., None]
+        else:
+            recall = correct / counts[..., None]
+            there = ~np.isnan(recall)
+            value = np.where(there, recall, 0).sum(axis=-2) / there.sum(axis=-2)
+    return value

@@ -14,6 +14,7 @@ from ser.base.record import Record
 from ser.config.baselines import FunctionalsConfig, ProbeConfig
 from ser.corpus.fold_files import TEST, TRAIN, read_fold
 from ser.data.utterances import FeatureDir
+from ser.metrics.classification import confusion_matrix, unweighted_accuracy
 from ser.predict.prediction import Prediction
 from ser.train.resolve import FinetuneRun
 
@@ -102,7 +103,6 @@ def best_cost(
         config: The costs, and the number of divisions.
         make_model: A classifier for a cost.
     """
-    from sklearn.metrics import recall_score
     from sklearn.model_selection import GroupKFold
 
     num_folds = min(config.num_cost_folds, len(set(speakers)))
@@ -114,7 +114,7 @@ def best_cost(
         for inside, outside in GroupKFold(num_folds).split(values, wanted, speakers):
             model = make_model(cost).fit(values[inside], wanted[inside])
             heard[outside] = model.predict(values[outside])
-        scores[cost] = recall_score(wanted, heard, average="macro")
+        scores[cost] = unweighted_accuracy(confusion_matrix(wanted, heard, wanted.max() + 1))
     return max(scores, key=lambda cost: scores[cost])
 
 

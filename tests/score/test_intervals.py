@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 from interval_coverage import PRIORS, RECALLS, World, coverage, simulate, truth
 from scipy import stats
 
+from ser.metrics.classification import accuracy
 from ser.score.stats.intervals import (
     CellCounts,
     bootstrap,
     count_cells,
     jackknife_interval,
     percentile_interval,
-    score,
 )
 
 RNG = np.random.default_rng(3)
@@ -28,13 +28,13 @@ def test_score_is_that_of_its_definition() -> None:
     _, _, ref, correct = some_evaluation()
     cells = count_cells(np.zeros_like(ref), ref, correct, 4)
     total = (cells.counts[0], cells.correct[0])
-    assert score(*total, "wa") == pytest.approx(correct.mean(axis=0))
+    assert accuracy(*total, "wa") == pytest.approx(correct.mean(axis=0))
     recalls = [correct[ref == k].mean(axis=0) for k in range(4)]
-    assert score(*total, "ua") == pytest.approx(np.mean(recalls, axis=0))
+    assert accuracy(*total, "ua") == pytest.approx(np.mean(recalls, axis=0))
 
 
 def test_ua_is_of_the_classes_that_are_there() -> None:
-    value = score(np.array([4.0, 0.0, 2.0]), np.array([[2.0], [0.0], [2.0]]), "ua")
+    value = accuracy(np.array([4.0, 0.0, 2.0]), np.array([[2.0], [0.0], [2.0]]), "ua")
     assert value == pytest.approx([0.75])
 
 
@@ -69,7 +69,7 @@ def test_bootstrap_equals_drawing_one_by_one() -> None:
     """The counts of kinds have the spread of utterances drawn singly, in all three levels."""
     session, speaker, ref, correct = some_evaluation(0.08)
     rounds = bootstrap(session, speaker, ref, correct, 4, 3000)
-    fast = score(rounds.counts, rounds.correct, "ua")
+    fast = accuracy(rounds.counts, rounds.correct, "ua")
     rng = np.random.default_rng(5)
     slow = []
     for _ in range(1500):
@@ -107,7 +107,7 @@ def test_simulated_truth() -> None:
     )
     cells = count_cells(np.zeros_like(session), ref, correct, len(PRIORS))
     for metric in ("wa", "ua"):
-        found = score(cells.counts[0], cells.correct[0], metric)
+        found = accuracy(cells.counts[0], cells.correct[0], metric)
         assert found == pytest.approx([truth(metric, (1, 0))] * 2, abs=0.006)
     assert truth("wa", (1, -1)) == 0
     assert len(RECALLS) == len(PRIORS)

@@ -7,6 +7,8 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
+from ser.metrics.classification import confusion_matrix, unweighted_accuracy, weighted_accuracy
+
 
 def majority(train_labels: Sequence[str]) -> str:
     """The most frequent class; of equal ones the first by name."""
@@ -66,9 +68,12 @@ def word_posteriors(
 
 def accuracies(references: Mapping[str, str], hypotheses: Mapping[str, str]) -> tuple[float, float]:
     """WA and UA of hypotheses by utterance."""
-    right = Counter(
-        references[utt] for utt, label in hypotheses.items() if references[utt] == label
+    code = {
+        label: i for i, label in enumerate(sorted({*references.values(), *hypotheses.values()}))
+    }
+    confusion = confusion_matrix(
+        np.array([code[references[utt]] for utt in hypotheses]),
+        np.array([code[label] for label in hypotheses.values()]),
+        len(code),
     )
-    counts = Counter(references[utt] for utt in hypotheses)
-    ua = sum(right[label] / count for label, count in counts.items()) / len(counts)
-    return sum(right.values()) / sum(counts.values()), ua
+    return weighted_accuracy(confusion), unweighted_accuracy(confusion)

@@ -6,15 +6,13 @@ so their mean over seeds is that of the share of seeds that are right on each ut
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from scipy.special import stdtrit
 
-from ser.metrics.classification import Codes
+from ser.metrics.classification import Codes, Metric, accuracy
 from ser.score.predictions.evaluation import Floats
 
-Metric = Literal["wa", "ua"]
 LEVEL = 0.95
 
 
@@ -75,21 +73,6 @@ def count_cells(cluster: Codes, ref: Codes, correct: Floats, num_classes: int) -
     return CellCounts(sums(), np.stack([sums(system) for system in correct.T], axis=-1))
 
 
-def score(counts: Floats, correct: Floats, metric: Metric) -> Floats:
-    """WA or UA of counts (..., C) and right ones (..., C, M): (..., M).
-
-    UA is the mean recall of the classes that are there.
-    """
-    with np.errstate(invalid="ignore", divide="ignore"):
-        if metric == "wa":
-            value: Floats = correct.sum(axis=-2) / counts.sum(axis=-1)[..., None]
-        else:
-            recall = correct / counts[..., None]
-            there = ~np.isnan(recall)
-            value = np.where(there, recall, 0).sum(axis=-2) / there.sum(axis=-2)
-    return value
-
-
 def jackknife_interval(cells: CellCounts, metric: Metric, contrast: Sequence[float]) -> Estimate:
     """The interval that we recommend: delete-one-cluster jackknife with Student's t, G - 1 d.o.f.
 
@@ -106,12 +89,12 @@ def jackknife_interval(cells: CellCounts, metric: Metric, contrast: Sequence[flo
         contrast: (M,) weights of the systems: 1 for one system, 1 and -1 for a difference.
     """
     weights = np.asarray(contrast)
-    value = float(score(cells.counts.sum(axis=0), cells.correct.sum(axis=0), metric) @ weights)
+    value = float(accuracy(cells.counts.sum(axis=0), cells.correct.sum(axis=0), metric) @ weights)
     num_clusters = len(cells.counts)
     if num_clusters < 2:
         return Estimate(value, None, None)
     without = (
-        score(
+        accuracy(
             cells.counts.sum(axis=0) - cells.counts,
             cells.correct.sum(axis=0) - cells.correct,
             metric,
@@ -186,6 +169,6 @@ def percentile_interval(
     rounds: CellCounts, value: float, metric: Metric, contrast: Sequence[float]
 ) -> Estimate:
     """The plain percentile interval of bootstrap rounds; too short for few sessions that differ."""
-    values = score(rounds.counts, rounds.correct, metric) @ np.asarray(contrast)
+    values = accuracy(rounds.counts, rounds.correct, metric) @ np.asarray(contrast)
     low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Estimate(value, float(low), float(high))

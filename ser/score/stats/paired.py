@@ -7,14 +7,12 @@ from itertools import combinations
 import numpy as np
 from scipy.special import bdtr
 
-from ser.metrics.classification import Codes
+from ser.metrics.classification import Codes, Metric, accuracy
 from ser.score.predictions.evaluation import Evaluation, Floats
 from ser.score.stats.intervals import (
     Estimate,
-    Metric,
     count_cells,
     jackknife_interval,
-    score,
 )
 
 EXACT_CLUSTERS = 16  # up to so many clusters all 2^G signs are tried
@@ -109,7 +107,7 @@ def cluster_differences(evaluation: Evaluation, a: str, b: str, metric: Metric) 
     """(G,) ``a`` minus ``b`` in each cluster, averaged over the seeds."""
     correct = np.column_stack([evaluation.correct(a), evaluation.correct(b)])
     cells = count_cells(evaluation.clusters.code, evaluation.ref, correct, len(evaluation.labels))
-    values = score(cells.counts, cells.correct, metric)
+    values = accuracy(cells.counts, cells.correct, metric)
     return values[:, 0] - values[:, 1]
 
 

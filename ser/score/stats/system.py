@@ -9,6 +9,7 @@ import numpy as np
 from ser.metrics.classification import (
     Codes,
     Confusion,
+    Metric,
     confusion_matrix,
     macro_f1,
     precisions,
@@ -23,7 +24,6 @@ from ser.score.stats.calibration import reliability, risk_coverage
 from ser.score.stats.intervals import (
     CellCounts,
     Estimate,
-    Metric,
     count_cells,
     jackknife_interval,
     percentile_interval,
