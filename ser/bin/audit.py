@@ -39,8 +39,8 @@ def main() -> None:
         print(f"{section.title}. {section.text}".replace("**", ""))
         if section.table:
             print(plain_table(section.table), end="\n\n")
-    for name in parts:
-        require_speakers_apart(data, name, parts[name], protocol)
+    for name, part_of in parts.items():
+        require_speakers_apart(data, name, part_of, protocol)
     write_json(args.exp_dir / "audit.json", {**audited, "digest": digest_json(audited)})
     write_text(args.exp_dir / "audit.md", markdown(sections))
 

@@ -51,16 +51,13 @@ def split_by_frames(lens: Sequence[int], max_frames: int) -> list[list[int]]:
     Returns:
         Positions in the batch, by micro-batch, longest first.
     """
-    micro_batches: list[list[int]] = []
+    cut: list[list[int]] = []
     for position in sorted(range(len(lens)), key=lambda i: -lens[i]):
         # The first of a micro-batch is its longest, to which the others are padded.
-        if (
-            not micro_batches
-            or lens[micro_batches[-1][0]] * (len(micro_batches[-1]) + 1) > max_frames
-        ):
-            micro_batches.append([])
-        micro_batches[-1].append(position)
-    return micro_batches
+        if not cut or lens[cut[-1][0]] * (len(cut[-1]) + 1) > max_frames:
+            cut.append([])
+        cut[-1].append(position)
+    return cut
 
 
 @dataclass(frozen=True)
@@ -101,8 +98,6 @@ def shard_steps(
         mine = longest_first[rank::size]
         weight = 1 if mine else 0
         mine = mine or longest_first[-1:]
-        micro_batches = split_by_frames([num_frames[i] for i in mine], max_frames)
-        steps.append(
-            Step(batch, [[mine[p] for p in micro_batch] for micro_batch in micro_batches], weight)
-        )
+        cut = split_by_frames([num_frames[i] for i in mine], max_frames)
+        steps.append(Step(batch, [[mine[position] for position in c] for c in cut], weight))
     return steps

@@ -23,7 +23,7 @@ MOST_CHANNELS = 64  # more are samples of an array that lies the other way round
 
 @dataclass(frozen=True)
 class Recording:
-    """An array that is audio, as a recording.
+    """A recording that came as an array.
 
     Attributes:
         array: Samples (N,) or (N, channels), floats within +-1 or 16-bit integers.
