@@ -8,25 +8,13 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-import ser
+from tracked import ROOT, own
 
-ROOT = Path(ser.__file__).parents[1]
 PATTERNS = ("*.md", "egs/**/*.md", "ser/*/*.md", "tools/*/*.md", "tests/*.md")
 NO_PAGES = {"RESULTS.md", "card.md", "uses.md"}  # what stage 6 writes; a template and its part
 
 
-def _is_page(path: Path) -> bool:
-    return path.name not in NO_PAGES and not is_made(path)
-
-
-def is_made(path: Path) -> bool:
-    """Whether a file lies in what a recipe or the set-up writes, as .gitignore names it."""
-    parts = path.relative_to(ROOT).parts
-    made = {"corpus", "data", "dump", "venv", "bench_venv", "model"} & set(parts)
-    return bool(made) or any(part.startswith("exp") for part in parts[:-1])
-
-
-PAGES = sorted(page for kind in PATTERNS for page in ROOT.glob(kind) if _is_page(page))
+PAGES = [page for page in own(ROOT, *PATTERNS) if page.name not in NO_PAGES]
 
 RECORDER = """#!/usr/bin/env bash
 line=$(printf '%q ' "$PWD" "${0##*/}" "$(cd "$(dirname "$0")" && pwd)" "$@")

@@ -9,11 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import fork_server
+from tracked import ROOT, own
 
-import ser
-
-ROOT = Path(ser.__file__).parents[1]
-RECIPES = sorted(path.parent for path in ROOT.glob("egs/*/run.sh"))
+RECIPES = [path.parent for path in own(ROOT, "egs/*/run.sh")]
 SYSTEMS = ["cnn_blstm_sa", "transformer", "transformer_tl", "transformer_tl_mtl"]
 
 

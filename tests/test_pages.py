@@ -12,7 +12,8 @@ from pathlib import Path
 from unittest.mock import patch
 
 import pytest
-from pages import PAGES, ROOT, Typed, blocks, home_of, plant, read, spans, typed
+from pages import PAGES, Typed, blocks, home_of, plant, read, spans, typed
+from tracked import ROOT
 
 from ser.base.errors import SerError
 from ser.bin import ser_predict

@@ -4,10 +4,12 @@ import re
 from pathlib import Path
 
 import pytest
-from pages import PAGES, ROOT, is_made, read
+from pages import PAGES, read
+from recipe_shell import RECIPES
+from tracked import ROOT, own
 
 README = (ROOT / "README.md").read_text()
-REPORTS = sorted(path for path in ROOT.glob("egs/**/RESULTS.md") if not is_made(path))
+REPORTS = own(ROOT, "egs/**/RESULTS.md")
 
 
 def test_quick_start_commands_are_there() -> None:
@@ -27,7 +29,7 @@ def test_the_first_page_is_short() -> None:
 
 def test_map_names_every_room() -> None:
     rooms = {f"ser/{path.parent.name}" for path in (ROOT / "ser").glob("*/__init__.py")}
-    rooms |= {f"egs/{path.parent.name}" for path in ROOT.glob("egs/*/run.sh")}
+    rooms |= {f"egs/{recipe.name}" for recipe in RECIPES}
     the_map = re.search(r"## The map\n.*?```\n(.*?)```", README, re.S)
     assert the_map is not None
     listed = set(re.findall(r"(?:^|  )((?:ser|egs)/\w+)(?= |$)", the_map[1], re.M))
@@ -98,14 +100,14 @@ def test_rows_of_the_first_page_are_the_published_ones() -> None:
 
 
 def test_every_recipe_has_the_same_sections() -> None:
-    for run in ROOT.glob("egs/*/run.sh"):
-        text = (run.parent / "README.md").read_text()
+    for recipe in RECIPES:
+        text = (recipe / "README.md").read_text()
         titles = re.findall(r"^## (.*)$", text, re.M)
         for title in ("Corp", "Command", "Pitfalls"):
-            assert any(found.startswith(title) for found in titles), (run.parent.name, title)
-        if run.parent.name != "mini":
+            assert any(found.startswith(title) for found in titles), (recipe.name, title)
+        if recipe.name != "mini":
             reference = re.search(r"## Reference points\n\n(.*?)(?=\n## )", text, re.S)
-            assert reference is not None, run.parent.name
+            assert reference is not None, recipe.name
             assert "| speaker-independent? |" in reference[1] or "None are" in reference[1]
 
 

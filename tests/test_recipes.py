@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 from programs import call
-from recipe_shell import ROOT, SYSTEMS, run, run_script, shrink
+from recipe_shell import SYSTEMS, run, run_script, shrink
+from tracked import ROOT
 
 from ser.kaldi.table import read_table
 from ser.text.normalise import normalise_transcript

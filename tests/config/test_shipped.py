@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from pydantic import BaseModel
+from tracked import ROOT, own
 
-import ser
 from ser.base.record import flatten
 from ser.config.baselines import FunctionalsConfig, WordsConfig
 from ser.config.features import FbankConfig, load_features
@@ -22,7 +22,7 @@ from ser.config.systems import load_system, load_trained_system
 from ser.config.yaml_file import read_yaml
 from ser.corpus.cross import CrossConfig
 
-EGS = Path(ser.__file__).parents[1] / "egs"
+EGS = ROOT / "egs"
 MODELS: dict[str, type[BaseModel]] = {
     "fbank.yaml": FbankConfig,
     "bpe.yaml": BpeConfig,
@@ -35,18 +35,18 @@ MODELS: dict[str, type[BaseModel]] = {
     "systems/*.yaml": SystemConfig,
     "tuning/*.yaml": SystemConfig,
 }
-CONFS = sorted([*EGS.glob("*/conf"), *EGS.glob("*/conf/plus")])
+CONFS = own(EGS, "*/conf", "*/conf/plus")
 # Those that start from a published encoder.
-PUBLISHED = sorted(EGS.glob("*/conf/whisper*"))
+PUBLISHED = own(EGS, "*/conf/whisper*")
 SHIPPED = [
     (path, model)
     for conf in CONFS
     for pattern, model in MODELS.items()
-    for path in sorted(conf.glob(pattern))
+    for path in own(conf, pattern)
 ]
 ELSEWHERE = {"paper_results.yaml"}  # read by ser.score
-CONTROLS = sorted([*EGS.glob("*/conf/baselines/*.yaml"), *EGS.glob("*/conf/ablations/*.yaml")])
-VARIANTS = sorted(EGS.glob("*/conf/tuning/*.yaml"))
+CONTROLS = own(EGS, "*/conf/baselines/*.yaml", "*/conf/ablations/*.yaml")
+VARIANTS = own(EGS, "*/conf/tuning/*.yaml")
 
 
 @pytest.mark.parametrize(
@@ -59,11 +59,11 @@ def test_shipped_file_loads(path: Path, model: type[BaseModel]) -> None:
 @pytest.mark.parametrize("conf", CONFS, ids=lambda path: str(path.relative_to(EGS)))
 def test_no_shipped_file_is_forgotten(conf: Path) -> None:
     known = {path for path, _ in SHIPPED}
-    files = {path for path in conf.rglob("*.yaml") if path.name not in ELSEWHERE}
+    files = {path for path in own(conf, "**/*.yaml") if path.name not in ELSEWHERE}
     files -= {path for path in files if any(other in path.parents for other in PUBLISHED)}
     files -= set(CONTROLS)
     assert files <= known
-    absent = {pattern for pattern in MODELS if not any(conf.glob(pattern))}
+    absent = {pattern for pattern in MODELS if not own(conf, pattern)}
     assert absent <= {"counts.yaml", "cross.yaml", "tuning/*.yaml"}
 
 
@@ -75,7 +75,7 @@ def test_every_key_stands_in_a_shipped_file() -> None:
             yield sub
             yield from subclasses(sub)
 
-    lines = (path.read_text() for path in EGS.glob("*/conf/**/*.yaml"))
+    lines = (path.read_text() for path in own(EGS, "*/conf/**/*.yaml"))
     shown = {key for text in lines for key in re.findall(r"^ *-? *(\w+):", text, re.MULTILINE)}
     models = [m for m in subclasses(Section) if m.__module__.startswith("ser.config.")]
     models.append(CrossConfig)  # packages and ONNX files have sections of their own
@@ -85,9 +85,7 @@ def test_every_key_stands_in_a_shipped_file() -> None:
 @pytest.mark.parametrize("conf", CONFS, ids=lambda path: str(path.relative_to(EGS)))
 def test_the_files_of_a_recipe_fit_together(conf: Path) -> None:
     fbank = load_config(conf / "fbank.yaml", FbankConfig)
-    systems = {
-        path.stem: load_config(path, SystemConfig) for path in (conf / "systems").glob("*.yaml")
-    }
+    systems = {path.stem: load_config(path, SystemConfig) for path in own(conf, "systems/*.yaml")}
     for system in systems.values():
         assert system.model.num_mel_bins == fbank.num_mel_bins
         if system.init != "scratch":
@@ -104,10 +102,10 @@ def test_what_starts_from_a_published_encoder_fits_together(conf: Path) -> None:
     assert load_config(conf / "labels.yaml", LabelsConfig) == load_config(
         conf.parent / "labels.yaml", LabelsConfig
     )
-    for path in conf.glob("protocol/*.yaml"):
+    for path in own(conf, "protocol/*.yaml"):
         load_config(path, ProtocolConfig)
     folders = ("systems", "baselines", "ablations", "tuning")
-    names = [path.stem for folder in folders for path in (conf / folder).glob("*.yaml")]
+    names = [path.stem for folder in folders for path in own(conf / folder, "*.yaml")]
     assert {"transformer", "transformer_tl", "whisper_probe"} <= set(names)
     for name in names:
         system = load_system(conf, name)
@@ -115,9 +113,9 @@ def test_what_starts_from_a_published_encoder_fits_together(conf: Path) -> None:
         if isinstance(system, SystemConfig):
             assert system.model.num_mel_bins == features.num_mel_bins
             assert all(encoder.encoder == system.model for encoder in encoders.values())
-    for path in conf.glob("pretrain/*.yaml"):
+    for path in own(conf, "pretrain/*.yaml"):
         assert load_pretraining(conf, path.stem).encoder.num_mel_bins == features.num_mel_bins
-    assert not needs_read_speech(conf, [path.stem for path in (conf / "systems").glob("*.yaml")])
+    assert not needs_read_speech(conf, [path.stem for path in own(conf, "systems/*.yaml")])
 
 
 @pytest.mark.parametrize("conf", CONFS, ids=lambda path: str(path.relative_to(EGS)))
@@ -141,7 +139,7 @@ def test_plus_differs_from_the_paper_in_training_alone() -> None:
     conf = EGS / "iemocap" / "conf"
     for name in ("fbank.yaml", "bpe.yaml", "labels.yaml", "encoder.yaml", "protocol/paper.yaml"):
         assert read_yaml(conf / "plus" / name) == read_yaml(conf / name)
-    for name in (path.name for path in (conf / "systems").glob("*.yaml")):
+    for name in (path.name for path in own(conf, "systems/*.yaml")):
         paper, plus = (
             load_config(folder / "systems" / name, SystemConfig) for folder in (conf, conf / "plus")
         )

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tracked import own
 
 from ser.base.errors import SerError
 from ser.config.load import load_config
@@ -61,9 +62,9 @@ def values_of(fold: Table, part: str, table: str, data: DataDir = CORPUS) -> set
     return {data[table][utt] for utt, belongs in fold.items() if belongs == part}
 
 
-SHIPPED = sorted(
-    path for name in ("iemocap", "mini", "ravdess") for path in EGS.glob(f"{name}/conf/protocol/*")
-)
+SHIPPED = [
+    path for name in ("iemocap", "mini", "ravdess") for path in own(EGS, f"{name}/conf/protocol/*")
+]
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda p: f"{p.parts[-4]}-{p.stem}")

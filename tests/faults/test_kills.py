@@ -14,7 +14,7 @@ import pytest
 import yaml
 from damage import interrupted, nothing
 from experiment import CALLS, FOLD, OUTPUTS, SYSTEM, differences, do, undone
-from recipe_shell import ROOT
+from tracked import ROOT
 from undisturbed import Undisturbed
 
 from ser.base.process import is_alive

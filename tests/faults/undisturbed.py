@@ -6,7 +6,7 @@ from pathlib import Path
 
 import experiment
 import pytest
-from recipe_shell import ROOT
+from tracked import ROOT
 
 
 @dataclass(frozen=True)

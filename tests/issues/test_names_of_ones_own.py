@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from corpora import plant_audio, plant_emodb
 from programs import Said, call
-from recipe_shell import ROOT, plant_checkout, prepare, run_script
+from recipe_shell import plant_checkout, prepare, run_script
+from tracked import ROOT
 
 from ser.config.yaml_file import read_yaml
 from ser.corpus.parsers.emodb import EMOTIONS

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from programs import call
+from tracked import own
 
 import ser
 from ser.base.errors import SerError
@@ -13,12 +14,11 @@ from ser.train.estimate import all_reduce_bytes, describe, estimate, read_card
 from ser.train.plan import Plan, read_plan
 
 EGS = Path(ser.__file__).parents[1] / "egs"
-SHIPPED = sorted(
+SHIPPED = [
     path
-    for name in ("pretrain", "systems")
-    for path in EGS.glob(f"*/conf/**/{name}/*.yaml")
-    if path.stem != "published"  # published
-)
+    for path in own(EGS, "*/conf/**/pretrain/*.yaml", "*/conf/**/systems/*.yaml")
+    if path.stem != "published"
+]
 PAPER = EGS / "iemocap" / "conf" / "pretrain" / "ctc.yaml"
 QUICK = ("iemocap", "mini", "ravdess")  # the other recipes have the settings of ravdess
 
