@@ -180,8 +180,8 @@ def _sizes(plan: Plan) -> list[str]:
     return [
         f"parameters                 {plan.num_parameters:,}",
         f"weights, gradients, Adam   {state / 1e9:.2f} GB",
-        f"kept for the backward pass {part_utts * sum(kept.values()) / 1e9:.2f} GB a micro-batch of "
-        f"{plan.training.max_frames_in_memory} frames ({parts}), in float32",
+        f"kept for the backward pass {part_utts * sum(kept.values()) / 1e9:.2f} GB "
+        f"a micro-batch of {plan.training.max_frames_in_memory} frames ({parts}), in float32",
         f"features                   {plan.bytes_per_second / 1e3:.1f} kB a second of speech",
         f"disk for features          {plan.hours_per_epoch * 3600 * stored / 1e9:.1f} GB "
         f"({plan.hours_per_epoch:g} h, {plan.fbank.storage})",
