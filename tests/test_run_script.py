@@ -6,10 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from recipe_shell import RECIPES, SYSTEMS, run
-
-from ser.config.load import load_config
-from ser.config.schema import PretrainConfig, SystemConfig
+from recipe_shell import RECIPES, run
 
 pytestmark = pytest.mark.long
 
@@ -18,25 +15,6 @@ pytestmark = pytest.mark.long
 def test_recipes_share_their_scripts(name: str) -> None:
     assert len(RECIPES) > 2
     assert len({(recipe / name).read_bytes() for recipe in RECIPES}) == 1
-
-
-@pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.name)
-def test_transformer_systems_differ_in_init_and_alpha_alone(recipe: Path) -> None:
-    first, *others = (
-        load_config(recipe / "conf" / "systems" / f"{name}.yaml", SystemConfig)
-        for name in SYSTEMS[1:]
-    )
-    differing = {
-        key
-        for other in others
-        for key, value in other.model_dump().items()
-        if value != first.model_dump()[key]
-    }
-    assert differing == {"init", "ctc_alpha"}
-    assert [c.init for c in (first, *others)] == ["scratch", "ctc", "ctc"]
-    assert [c.ctc_alpha > 0 for c in (first, *others)] == [False, False, True]
-    pretrain = load_config(recipe / "conf" / "pretrain" / "ctc.yaml", PretrainConfig)
-    assert pretrain.encoder == first.model
 
 
 def test_run_script_holds_no_number_of_the_method() -> None:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing import connection, resource_tracker
 from multiprocessing.context import ForkServerProcess
-from types import TracebackType
 from typing import Generic, TypeVar
 
 from ser.base.errors import SerError, StoppedError, describe
@@ -111,12 +110,7 @@ class SideBySide(Generic[Task]):
     def __enter__(self) -> "SideBySide[Task]":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         if self._running:
             logger.info("stopping what is at work (%s)", len(self._running))
         for job in self._running:

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from io import BytesIO, FileIO
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import kaldiio
@@ -91,12 +90,7 @@ class ArkWriter:
     def __enter__(self) -> "ArkWriter":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         with naming(self._ark_path), self._scp, self._ark:
             pass  # closes both, the second also where what waits for the first finds no room
 

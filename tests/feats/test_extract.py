@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+from tiny import FBANK
 
 from ser.audio.reading import read_audio
 from ser.base.errors import SerError
 from ser.base.record import Record
-from ser.config.features import FbankConfig
 from ser.data.utterances import read_feature_dir
 from ser.feats import extract
 from ser.feats.extract import extract_features
@@ -27,16 +27,6 @@ from ser.kaldi.data_dir import digest_data_dir, write_data_dir
 from ser.kaldi.table import read_table, write_table
 
 NUM_UTTS = 7
-CONFIG = FbankConfig(
-    sample_rate_hz=16000,
-    num_mel_bins=80,
-    frame_length_ms=25.0,
-    frame_shift_ms=10.0,
-    preemphasis=0.97,
-    low_freq_hz=20.0,
-    high_freq_hz=8000.0,
-    storage="float32",
-)
 OUTPUTS = ("feats.ark", "feats.scp", "utt2num_frames", "run.json")
 
 
@@ -87,12 +77,12 @@ def stop_at(monkeypatch: pytest.MonkeyPatch, utt: str) -> None:
 
 
 def test_holds_the_features_of_the_audio(data: Path, out: Path) -> None:
-    extract_features(data, out, CONFIG, 1)
+    extract_features(data, out, FBANK, 1)
     features = read_feature_dir(out)
     assert features.data.utts == [f"spk-u{i}" for i in range(NUM_UTTS)]
     for utt, wav in features.data["wav.scp"].items():
         samples = read_audio(Path(wav), utt, 16000)
-        expected = Fbank(CONFIG)(samples)
+        expected = Fbank(FBANK)(samples)
         assert np.array_equal(features.feats[utt], expected)
         assert features.num_frames[utt] == len(expected)
     assert features.num_frames["spk-u2"] == 1
@@ -101,10 +91,10 @@ def test_holds_the_features_of_the_audio(data: Path, out: Path) -> None:
 
 
 def test_two_processes_write_the_same_bytes(data: Path, out: Path, tmp_path: Path) -> None:
-    extract_features(data, out, CONFIG, 1)
+    extract_features(data, out, FBANK, 1)
     alone = written(out)
     (out / "run.json").unlink()
-    extract_features(data, out, CONFIG, 2)
+    extract_features(data, out, FBANK, 2)
     assert written(out) == alone
 
 
@@ -112,7 +102,7 @@ def test_two_processes_write_the_same_bytes(data: Path, out: Path, tmp_path: Pat
 def test_killed_and_rerun_writes_the_same_bytes(
     data: Path, out: Path, utt: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    extract_features(data, out, CONFIG, 1)
+    extract_features(data, out, FBANK, 1)
     expected = written(out)
     (out / "run.json").unlink()
     for name in OUTPUTS[:3]:
@@ -120,7 +110,7 @@ def test_killed_and_rerun_writes_the_same_bytes(
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         stop_at(patch, utt)
-        extract_features(data, out, CONFIG, 1)
+        extract_features(data, out, FBANK, 1)
     assert not any((out / name).exists() for name in OUTPUTS)
     with (out / ".feats.ark.partial").open("ab") as stream:
         stream.write(b"a record that was cut")
@@ -128,7 +118,7 @@ def test_killed_and_rerun_writes_the_same_bytes(
     asked: list[str] = []
     original = extract._extract
     monkeypatch.setattr(extract, "_extract", lambda i, *r: asked.append(i[0]) or original(i, *r))
-    extract_features(data, out, CONFIG, 1)
+    extract_features(data, out, FBANK, 1)
     assert written(out) == expected
     done = int(utt.removeprefix("spk-u"))
     assert len(asked) <= NUM_UTTS - max(0, done - 1), "what was done is kept but for the last"
@@ -140,7 +130,7 @@ def test_killed_and_rerun_writes_the_same_bytes(
 def test_two_processes_go_on_to_the_same_bytes(
     data: Path, out: Path, num_written: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    extract_features(data, out, CONFIG, 1)
+    extract_features(data, out, FBANK, 1)
     expected = written(out)
     for name in OUTPUTS:
         (out / name).unlink()
@@ -154,9 +144,9 @@ def test_two_processes_go_on_to_the_same_bytes(
     monkeypatch.setattr(extract, "CHUNK_UTTS", 2)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(ArkWriter, "append", append_or_stop)
-        extract_features(data, out, CONFIG, 2)
+        extract_features(data, out, FBANK, 2)
     assert (out / ".feats.ark.partial").exists()
-    extract_features(data, out, CONFIG, 2)
+    extract_features(data, out, FBANK, 2)
     assert written(out) == expected
 
 
@@ -174,16 +164,16 @@ def test_a_killed_process_is_an_error(data: Path, out: Path) -> None:
     thread = threading.Thread(target=kill_first)
     thread.start()
     with pytest.raises(SerError, match="--nj: a process of feature extraction was killed"):
-        extract_features(data, out, CONFIG, 2)
+        extract_features(data, out, FBANK, 2)
     thread.join()
     assert not (out / "run.json").exists()
 
 
 def test_finished_run_is_left_alone(data: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    extract_features(data, out, CONFIG, 1)
+    extract_features(data, out, FBANK, 1)
     before = (out / "feats.ark").stat().st_mtime_ns
     stop_at(monkeypatch, "spk-u0")
-    extract_features(data, out, CONFIG, 1)
+    extract_features(data, out, FBANK, 1)
     assert (out / "feats.ark").stat().st_mtime_ns == before
 
 
@@ -192,30 +182,30 @@ def test_another_configuration_does_not_go_on_with_the_old_matrices(
 ) -> None:
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         stop_at(patch, "spk-u5")
-        extract_features(data, out, CONFIG, 1)
-    other = CONFIG.model_copy(update={"num_mel_bins": 40})
+        extract_features(data, out, FBANK, 1)
+    other = FBANK.model_copy(update={"num_mel_bins": 40})
     extract_features(data, out, other, 1)
     features = read_feature_dir(out)
     assert {features.feats[utt].shape[1] for utt in features.data.utts} == {40}
 
 
 def test_another_input_is_noticed(data: Path, out: Path) -> None:
-    extract_features(data, out, CONFIG, 1)
+    extract_features(data, out, FBANK, 1)
     wav = data.parents[1] / "wav" / "u0.wav"
     soundfile.write(wav, np.zeros(8000), 16000, subtype="PCM_16")
     durations = read_table(data / "utt2dur") | {"spk-u0": "0.5000"}
     write_table(data / "utt2dur", durations)
     record_data(data, version=2)
-    extract_features(data, out, CONFIG, 1)
+    extract_features(data, out, FBANK, 1)
     assert read_feature_dir(out).num_frames["spk-u0"] == 48
 
 
 def test_compressed_storage_is_close_and_smaller(data: Path, out: Path) -> None:
-    extract_features(data, out, CONFIG, 1)
+    extract_features(data, out, FBANK, 1)
     features = read_feature_dir(out)
     exact = {utt: features.feats[utt].copy() for utt in features.data.utts}
     size = (out / "feats.ark").stat().st_size
-    extract_features(data, out, CONFIG.model_copy(update={"storage": "kaldi_compressed"}), 1)
+    extract_features(data, out, FBANK.model_copy(update={"storage": "kaldi_compressed"}), 1)
     features = read_feature_dir(out)
     assert (out / "feats.ark").stat().st_size < 0.4 * size
     for utt, matrix in exact.items():
@@ -259,35 +249,30 @@ def test_bad_audio_is_named_and_nothing_counts_as_finished(
     data: Path, out: Path, damage: Callable[[Path], None], message: str, before: str
 ) -> None:
     if before == "finished":
-        extract_features(data, out, CONFIG, 1)
+        extract_features(data, out, FBANK, 1)
         record_data(data, version=2)
     wav = data.parents[1] / "wav" / "u3.wav"
     good = wav.read_bytes()
     damage(wav)
     with pytest.raises(SerError, match=message) as caught:
-        extract_features(data, out, CONFIG, 1)
+        extract_features(data, out, FBANK, 1)
     assert str(wav) in str(caught.value)
     assert "spk-u3" in str(caught.value)
     assert not (out / "run.json").exists()
     wav.write_bytes(good)
-    extract_features(data, out, CONFIG, 1)
+    extract_features(data, out, FBANK, 1)
     assert (out / "run.json").exists()
 
 
 def test_bad_audio_is_named_by_a_worker_too(data: Path, out: Path) -> None:
     not_finite(data.parents[1] / "wav" / "u3.wav")
     with pytest.raises(SerError, match=r"u3\.wav: 1 of 8000 samples are not finite \(spk-u3\)"):
-        extract_features(data, out, CONFIG, 2)
+        extract_features(data, out, FBANK, 2)
     assert not (out / "run.json").exists()
 
 
 def test_data_that_stage_0_did_not_finish_is_refused(data: Path, out: Path) -> None:
     (data / "run.json").unlink()
     with pytest.raises(SerError, match="stage 0"):
-        extract_features(data, out, CONFIG, 1)
+        extract_features(data, out, FBANK, 1)
     assert not out.exists()
-
-
-def test_a_second_run_in_the_same_folder_is_refused(data: Path, out: Path) -> None:
-    with extract.sole_run(out), pytest.raises(SerError, match="another run is writing here"):
-        extract_features(data, out, CONFIG, 1)

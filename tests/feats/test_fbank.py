@@ -7,24 +7,14 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tiny import FBANK
 from torchaudio.compliance.kaldi import fbank as reference_fbank
 
 from ser.config.features import FbankConfig
 from ser.feats.fbank import BLOCK_FRAMES, Fbank, covered_groups, mel_filters
 
-CONFIG = FbankConfig(
-    sample_rate_hz=16000,
-    num_mel_bins=80,
-    frame_length_ms=25.0,
-    frame_shift_ms=10.0,
-    preemphasis=0.97,
-    low_freq_hz=20.0,
-    high_freq_hz=8000.0,
-    storage="float32",
-)
 
-
-def reference(samples: torch.Tensor, config: FbankConfig = CONFIG) -> torch.Tensor:
+def reference(samples: torch.Tensor, config: FbankConfig = FBANK) -> torch.Tensor:
     return reference_fbank(
         samples[None],
         sample_frequency=config.sample_rate_hz,
@@ -41,7 +31,7 @@ def reference(samples: torch.Tensor, config: FbankConfig = CONFIG) -> torch.Tens
     )
 
 
-def log_mel(samples: torch.Tensor, config: FbankConfig = CONFIG) -> torch.Tensor:
+def log_mel(samples: torch.Tensor, config: FbankConfig = FBANK) -> torch.Tensor:
     return torch.from_numpy(Fbank(config)(samples.numpy()))
 
 
@@ -51,7 +41,7 @@ def noise(num_samples: int, amplitude: float) -> torch.Tensor:
 
 
 def tone(num_samples: int, frequency_hz: float) -> torch.Tensor:
-    time = torch.arange(num_samples) / CONFIG.sample_rate_hz
+    time = torch.arange(num_samples) / FBANK.sample_rate_hz
     return 20000 * torch.sin(2 * torch.pi * frequency_hz * time)
 
 
@@ -106,7 +96,7 @@ def test_pure_tone_is_as_exact_as_torchaudio(frequency_hz: float) -> None:
     ],
 )
 def test_equals_torchaudio_with_other_options(changes: dict[str, float]) -> None:
-    config = FbankConfig(**(CONFIG.model_dump() | changes))
+    config = FbankConfig(**(FBANK.model_dump() | changes))
     samples = noise(12345, 5000.0)
     assert (log_mel(samples, config) - reference(samples, config)).abs().max() < 1e-3
 
@@ -114,7 +104,7 @@ def test_equals_torchaudio_with_other_options(changes: dict[str, float]) -> None
 @settings(max_examples=60)
 @given(num_samples=st.integers(1, 3000))
 def test_number_of_frames(num_samples: int) -> None:
-    fbank = Fbank(CONFIG)
+    fbank = Fbank(FBANK)
     expected = 1 + (num_samples - 400) // 160 if num_samples >= 400 else 1
     assert fbank.num_frames(num_samples) == expected
     assert fbank(noise(num_samples, 100.0).numpy()).shape == (expected, 80)
@@ -136,7 +126,7 @@ def test_samples_are_not_changed() -> None:
 
 @pytest.mark.parametrize("num_mel_bins", [23, 80, 83, 200])
 def test_groups_of_filters_are_the_whole_matrix(num_mel_bins: int) -> None:
-    config = CONFIG.model_copy(update={"num_mel_bins": num_mel_bins})
+    config = FBANK.model_copy(update={"num_mel_bins": num_mel_bins})
     filters = mel_filters(config, 512)
     joined = np.zeros_like(filters)
     for bins, bands, weights in covered_groups(filters):

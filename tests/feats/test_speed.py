@@ -6,27 +6,23 @@ import numpy as np
 import pytest
 import soundfile
 from programs import call
-from tiny import encoder_config, optimizer_config, system_config, training_config, write_config
+from tiny import (
+    FBANK,
+    encoder_config,
+    optimizer_config,
+    system_config,
+    training_config,
+    write_config,
+)
 
 from ser.audio.reading import read_audio
 from ser.base.record import Record
-from ser.config.features import FbankConfig
 from ser.config.schema import PretrainConfig
 from ser.data.utterances import read_feature_dir
 from ser.feats.speed import speed_dir, speed_factors, speed_tables
 from ser.kaldi.data_dir import digest_data_dir, write_data_dir
 
 RATE_HZ = 16000
-FBANK = FbankConfig(
-    sample_rate_hz=RATE_HZ,
-    num_mel_bins=80,
-    frame_length_ms=25.0,
-    frame_shift_ms=10.0,
-    preemphasis=0.97,
-    low_freq_hz=20.0,
-    high_freq_hz=8000.0,
-    storage="float32",
-)
 
 
 def write_tone(path: Path, frequency_hz: float, seconds: float) -> None:

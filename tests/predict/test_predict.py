@@ -220,21 +220,6 @@ def test_killed_before_the_end_leaves_no_record(monkeypatch: pytest.MonkeyPatch)
     require(PREDICTIONS, 5)
 
 
-def test_untrained_run_names_stage_4() -> None:
-    finetune(finetune_run("transformer", "1"))
-    with pytest.raises(SerError, match=r"exp/transformer/seed1/fold2: not trained.*--stage 4"):
-        predict_all([finetune_run("transformer", fold) for fold in "12"])
-    assert not (PREDICTIONS / "run.json").exists()
-
-
-@pytest.mark.parametrize("key", ["optimizer__learning_rate", "ctc_alpha"])
-def test_run_of_another_configuration_names_stage_4(key: str) -> None:
-    finetune(finetune_run("transformer_tl_mtl"))
-    change_system("transformer_tl_mtl", **{key: 0.5})
-    with pytest.raises(SerError, match=r"another configuration.*--stage 4"):
-        predict_all([finetune_run("transformer_tl_mtl")])
-
-
 def test_run_of_another_pretraining_names_stage_4() -> None:
     finetune(finetune_run("transformer_tl"))
     encoder = EXP / "pretrain" / "ctc"
@@ -248,14 +233,3 @@ def test_stale_pretraining_names_stage_3() -> None:
     Record(FEATS / "asr_train", 1, {"another": "fbank"}, {}).finish()
     with pytest.raises(SerError, match=r"made from another dump/fbank/asr_train.*--stage 3"):
         predict_all([finetune_run("transformer_tl")])
-
-
-def test_damaged_weights_are_named() -> None:
-    run = finetune_run("transformer")
-    finetune(run)
-    path = run.folder / "model.safetensors"
-    path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(SerError, match=r"fold1: model.safetensors has 100 bytes .*--stage 4"):
-        predict_all([run])
-    assert not (PREDICTIONS / "transformer" / "seed1_fold1.tsv").exists()
-    assert not (PREDICTIONS / "run.json").exists()

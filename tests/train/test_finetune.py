@@ -123,36 +123,6 @@ def test_a_class_that_does_not_validate_is_left_out_of_its_ua() -> None:
         assert right == pytest.approx(round(right), abs=1e-4)
 
 
-def test_interrupted_and_resumed_equals_run_through(monkeypatch: pytest.MonkeyPatch) -> None:
-    change_system("transformer_tl_mtl", training__checkpoint_minutes=1e-12)
-    through = finetune_run("transformer_tl_mtl", exp_dir=Path("through"))
-    for folder in ("through", "resumed"):
-        Path(folder).mkdir()
-        (Path(folder) / "folds").symlink_to((EXP / "folds").resolve())
-    finetune(through)
-    resumed = finetune_run("transformer_tl_mtl", exp_dir=Path("resumed"))
-    calls = 0
-
-    def stop(*arguments: object) -> Loss:
-        nonlocal calls
-        calls += 1
-        if calls == 6:
-            raise KeyboardInterrupt
-        return multitask_loss(*arguments)
-
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(finetune_module, "multitask_loss", stop)
-        finetune(resumed)
-    assert not (resumed.folder / "run.json").exists()
-    assert (resumed.folder / "checkpoint").exists()
-    torch.manual_seed(99)
-    torch.rand(7)
-    finetune(resumed)
-    assert weights(resumed) == weights(through)
-    assert epochs(resumed) == epochs(through)
-    assert not (resumed.folder / "checkpoint").exists()
-
-
 def test_a_run_goes_on_with_the_threads_that_it_began_with(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from types import TracebackType
 
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
@@ -185,14 +184,9 @@ class Display:
         self._redirection.__enter__()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._bar.close()
-        self._redirection.__exit__(kind, error, trace)
+        self._redirection.__exit__(None, None, None)
 
     def finished(self, run: FinetuneRun) -> None:
         """Tells of a run that finished."""
