@@ -135,7 +135,7 @@ def measure_durations(wavs: Mapping[str, Path]) -> Table:
         progress = tqdm(measured, total=len(wavs), desc="durations", unit="utt", disable=None)
         for utt, seconds in zip(wavs, progress, strict=True):
             if isinstance(seconds, SerError):
-                faults.add(seconds)
+                faults.add(str(seconds))
             else:
                 table[utt] = f"{seconds:.4f}"
     faults.raise_any()

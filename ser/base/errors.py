@@ -52,24 +52,28 @@ class FaultsError(SerError):
 
 
 class Faults:
-    """Collects what is wrong with a corpus, to tell it all at once."""
+    """Collects what is wrong with a corpus, to tell it all at once.
 
-    def __init__(self) -> None:
-        self._lines: dict[str, None] = {}
+    Args:
+        lines: What is known to be wrong.
+    """
+
+    def __init__(self, lines: Iterable[str] = ()) -> None:
+        self._lines = dict.fromkeys(map(printable, lines))
 
     @contextlib.contextmanager
-    def noted(self) -> Iterator[None]:
-        """Notes an error and goes on behind the block."""
+    def noted(self, where: str = "") -> Iterator[None]:
+        """Notes an error, behind the place where it is, and goes on behind the block."""
         try:
             yield
         except FaultsError as error:
             self._lines |= dict.fromkeys(error.lines)
         except SerError as error:
-            self.add(error)
+            self.add(f"{where}{error}")
 
-    def add(self, error: SerError) -> None:
+    def add(self, line: str) -> None:
         """Notes one, unless it was noted."""
-        self._lines[str(error)] = None
+        self._lines[printable(line)] = None
 
     def raise_any(self) -> None:
         """Tells what was noted.

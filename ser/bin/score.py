@@ -18,8 +18,7 @@ from ser.config.schema import LabelsConfig
 from ser.corpus.fold_files import choose_folds, fold_names
 from ser.data.wordless import trainable_systems
 from ser.kaldi.table import read_table
-from ser.score.predictions.experiment import check_runs, read_predictions
-from ser.score.predictions.held_out import check_held_out
+from ser.score.predictions.experiment import check_runs
 from ser.score.predictions.table import STAGE
 from ser.score.report.audio import Audio, audio_of
 from ser.score.report.figures import write_figures
@@ -27,17 +26,8 @@ from ser.score.report.files import ReportFiles
 from ser.score.report.page import page
 from ser.score.report.paper import read_paper_results
 from ser.score.report.report import report, terminal_table
-from ser.score.report.training import (
-    describe_run,
-    read_audit,
-    read_curves,
-    read_pretraining,
-    read_protocol,
-    read_published,
-    wall_time,
-)
-from ser.score.results import assemble_results
-from ser.score.verify import figure_digests, input_digests
+from ser.score.report.training import read_curves, read_pretraining
+from ser.score.results import figure_digests, score_experiment
 
 
 def parse_args() -> argparse.Namespace:
@@ -67,26 +57,17 @@ def main() -> None:
         systems = trainable_systems(args.conf, systems, args.feats)
     seeds = distinct_words("--seeds", args.seeds)
     folds = choose_folds(args.exp_dir / "folds", args.folds)
-    all_folds = fold_names(args.exp_dir / "folds")
-    files = ReportFiles(args.exp_dir, partial=set(folds) != set(all_folds))
+    partial = set(folds) != set(fold_names(args.exp_dir / "folds"))
+    files = ReportFiles(args.exp_dir, partial)
     record = require(args.exp_dir / "predictions", STAGE)
     runs = {s: run_folders(args.exp_dir, s, seeds, folds) for s in systems}
     check_runs(record, [folder for folders in runs.values() for folder in folders])
-    predictions = read_predictions(args.exp_dir / "predictions", systems, seeds, folds)
-    check_held_out(predictions, args.exp_dir / "predictions", args.exp_dir / "folds")
+    paper = read_paper_results(args.conf)
+    predictions, results = score_experiment(
+        files, systems, seeds, folds, args.command, args.pretrain, paper
+    )
     finetune = {system: read_curves(folders) for system, folders in runs.items()}
-    pretrain = read_pretraining(args.pretrain)
-    times = {system: wall_time(folders) for system, folders in runs.items()}
-    protocol = read_protocol(args.exp_dir)
-    published = read_published(args.exp_dir, systems, seeds, folds)
-    run = describe_run(record, args.command, protocol, seeds, folds, times, pretrain, published)
-    if files.partial:
-        run["all_folds"] = all_folds
-    audited = read_audit(args.exp_dir)
-    results = assemble_results(predictions, read_paper_results(args.conf), run, audited)
-
-    results["digests"] = input_digests(args.exp_dir, systems, seeds, folds)
-    drawn = write_figures(files.figures, results, finetune, pretrain)
+    drawn = write_figures(files.figures, results, finetune, read_pretraining(args.pretrain))
     results["figures"] = figure_digests(files.figures, drawn)
     write_json(files.results, results)
     write_text(files.report, report(results, files.figures.name))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from ser.base.errors import Faults, SerError
+from ser.base.errors import Faults
 from ser.config.section import Section
 from ser.corpus.utterance import EmotionCorpus, EmotionUtterance
 from ser.kaldi.data_dir import read_data_dir
@@ -47,11 +47,10 @@ def read_corpora(folders: Mapping[str, Path]) -> EmotionCorpus:
         for wav in data["wav.scp"].values():
             first = corpus_of.setdefault(str(Path(wav).resolve()), corpus)
             if first != corpus:
-                fault = SerError(
+                faults.add(
                     f"{folder}: holds {wav}, as does the corpus {first}; expected each recording "
                     "once, since one may train and the other be tested; mend conf/cross.yaml"
                 )
-                faults.add(fault)
         utterances += [
             EmotionUtterance(
                 utt=f"{corpus}_{utt}",

@@ -103,7 +103,7 @@ def _read_attribute(path: Path) -> dict[str, str]:
     faults = Faults()
     for number, line in enumerate(lines, start=1):
         if len(line) != 2:
-            faults.add(SerError(f"{path}:{number}: expected id<TAB>value; mend the line"))
+            faults.add(f"{path}:{number}: expected id<TAB>value; mend the line")
     faults.raise_any()
     return dict(lines)
 

@@ -110,9 +110,9 @@ def write_clips(clips: Mapping[str, Clip], out: Path, allow_pipes: bool) -> Writ
         for utt, error in faults.items()
         if clips[utt].source in films and not isinstance(error, CutError)
     }
-    _raise_all(error for utt, error in faults.items() if utt not in unreadable)
+    Faults(str(faults[utt]) for utt in faults if utt not in unreadable).raise_any()
     if len(unreadable) > len(clips) / 2:
-        _raise_all(faults.values())
+        Faults(map(str, faults.values())).raise_any()
     kept = {utt: entry for utt, entry in wanted.items() if utt in found}
     with whole_folder(out) as folder:
         for utt, path in found.items():
@@ -185,18 +185,6 @@ def _link(path: Path, new: Path) -> None:
         new.hardlink_to(path)
     except OSError:
         shutil.copyfile(path, new)
-
-
-def _raise_all(faults: Iterable[SerError]) -> None:
-    """Tells what is wrong with the sources, each once.
-
-    Raises:
-        SerError: There are faults.
-    """
-    found = Faults()
-    for fault in faults:
-        found.add(fault)
-    found.raise_any()
 
 
 def _needs_pyav(source: str) -> bool:

@@ -73,11 +73,10 @@ def unique(utterances: Iterable[EmotionUtterance]) -> dict[str, EmotionUtterance
     faults = Faults()
     for utterance in utterances:
         if found.setdefault(utterance.utt, utterance) is not utterance:
-            fault = SerError(
+            faults.add(
                 f"{utterance.wav}: the id {utterance.utt} is also that of "
                 f"{found[utterance.utt].wav}; expected each id once; remove one"
             )
-            faults.add(fault)
     faults.raise_any()
     return found
 
@@ -99,11 +98,10 @@ def without_copies(utterances: Iterable[EmotionUtterance]) -> list[EmotionUttera
             continue
         copies.append(u.wav)
         if first.stat().st_size != u.wav.stat().st_size or digest_file(first) != digest_file(u.wav):
-            fault = SerError(
+            faults.add(
                 f"{u.wav}: {first} is another file of the same utterance, and differs; expected "
                 "one; remove the wrong one"
             )
-            faults.add(fault)
     faults.raise_any()
     if copies:
         logger.warning(
@@ -129,7 +127,7 @@ def check_names(utterances: Iterable[EmotionUtterance]) -> None:
                     f"{table} has '{value}'; expected a value without tabs and line ends; mend it"
                 )
         for fault in wrong:
-            faults.add(SerError(f"{u.wav}: {u.utt}: {fault}"))
+            faults.add(f"{u.wav}: {u.utt}: {fault}")
     faults.raise_any()
 
 
@@ -148,12 +146,11 @@ def check_labels(utterances: Iterable[EmotionUtterance], labels: LabelsConfig) -
     for label, utts in sorted(utts_of.items()):
         near = difflib.get_close_matches(label.casefold(), known, n=1)
         more = f" and {len(utts) - 1} more" if len(utts) > 1 else ""
-        fault = SerError(
+        faults.add(
             f"labels.yaml: the label '{label}' of {utts[0]}{more}: neither in a class nor in "
             "'exclude'; expected every label of the corpus; add it to one of them, or mend it in "
             f"the corpus{f' (is it {near[0]!r}?)' if near else ''}"
         )
-        faults.add(fault)
     faults.raise_any()
 
 

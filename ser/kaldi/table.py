@@ -80,11 +80,10 @@ def read_given_table(path: Path) -> Table:
     twice = {name: numbers for name, numbers in lines_of.items() if len(numbers) > 1}
     faults = Faults()
     for name, numbers in twice.items():
-        fault = SerError(
+        faults.add(
             f"{path}: the id {name} stands in lines {' and '.join(map(str, numbers))}; expected it "
             "once; remove the lines that are too many"
         )
-        faults.add(fault)
     faults.raise_any()
     return {name: found[name] for name in sorted(found, key=c_order)}
 

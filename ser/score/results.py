@@ -4,18 +4,33 @@ Accuracies and error rates are fractions. Figures of a system are means over its
 value pooled over the folds, unless their name says ``fold``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ser.base.files import digest_file
+from ser.base.paths import prediction_table, run_folders
+from ser.base.record import read_record
+from ser.corpus.fold_files import fold_names
 from ser.score.audit.agreement import human_ceiling, parse_votes
 from ser.score.predictions.evaluation import Evaluation, encode
-from ser.score.predictions.experiment import Predictions
+from ser.score.predictions.experiment import Predictions, read_predictions
+from ser.score.predictions.held_out import check_held_out
+from ser.score.report.files import ReportFiles
 from ser.score.report.paper import PAPER_NAMES, PaperResult
 from ser.score.report.summary import compare_in_words
+from ser.score.report.training import (
+    describe_run,
+    read_audit,
+    read_pretraining,
+    read_protocol,
+    read_published,
+    wall_time,
+)
 from ser.score.stats.groups import OWN, TITLES, classes_of_labels, groups_of
 from ser.score.stats.intervals import CellCounts, bootstrap
 from ser.score.stats.paired import compare_all, difference
@@ -24,6 +39,79 @@ from ser.score.stats.system import score_system
 Results = dict[str, Any]
 
 NUM_ROUNDS = 10_000
+
+
+def score_experiment(
+    files: ReportFiles,
+    systems: Sequence[str],
+    seeds: Sequence[str],
+    folds: Sequence[str],
+    command: str,
+    pretrain: Path,
+    paper: Mapping[str, PaperResult],
+    earlier: Mapping[str, Any] | None = None,
+    num_rounds: int = NUM_ROUNDS,
+) -> tuple[Predictions, Results]:
+    """The predictions of an experiment, and every number but the figures' digests.
+
+    Args:
+        files: Where the report is written.
+        systems: Rows of the table.
+        seeds: The seeds scored.
+        folds: The folds scored.
+        command: The user's command.
+        pretrain: Folder of the recognisers.
+        paper: The paper's figures by system; may lack systems, or be empty.
+        earlier: ``run`` of an earlier ``results.json``, for what training left no more files of.
+        num_rounds: Rounds of the hierarchical bootstrap.
+
+    Raises:
+        SerError: A table is missing, malformed or of another protocol.
+    """
+    exp_dir, earlier = files.exp_dir, earlier or {}
+    tables = exp_dir / "predictions"
+    predictions = read_predictions(tables, systems, seeds, folds)
+    check_held_out(predictions, tables, exp_dir / "folds")
+    times = {s: wall_time(run_folders(exp_dir, s, seeds, folds)) for s in systems}
+    before = earlier.get("finetune", {})
+    run = describe_run(
+        read_record(tables),
+        command,
+        read_protocol(exp_dir),
+        seeds,
+        folds,
+        {s: time if time["num_runs"] else before.get(s, time) for s, time in times.items()},
+        read_pretraining(pretrain),
+        read_published(exp_dir, systems, seeds, folds) or earlier.get("published", {}),
+    )
+    run["pretrain"] = run["pretrain"] or earlier.get("pretrain", {})
+    if files.partial:
+        run["all_folds"] = fold_names(exp_dir / "folds")
+    results = assemble_results(predictions, paper, run, read_audit(exp_dir), num_rounds)
+    return predictions, results | {"digests": input_digests(exp_dir, systems, seeds, folds)}
+
+
+def input_digests(
+    exp_dir: Path, systems: Sequence[str], seeds: Sequence[str], folds: Sequence[str]
+) -> dict[str, str]:
+    """SHA-256 of every file that the figures come from, by path inside ``exp``.
+
+    A file that is not there has none.
+    """
+    names = [
+        prediction_table(Path("predictions"), system, seed, fold).as_posix()
+        for system in systems
+        for seed in seeds
+        for fold in folds
+    ]
+    names += ["predictions/attributes.tsv", "predictions/run.json", "audit.json"]
+    names += ["folds/run.json", *(f"folds/fold{name}" for name in folds)]
+    return {name: digest_file(exp_dir / name) for name in names if (exp_dir / name).exists()}
+
+
+def figure_digests(folder: Path, names: Sequence[str]) -> dict[str, str]:
+    """SHA-256 of every figure of the report, by name."""
+    return {name: digest_file(folder / name) for name in names if (folder / name).exists()}
 
 
 def assemble_results(

@@ -8,27 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from ser.base.errors import SerError
-from ser.base.files import digest_file, read_json, read_text
-from ser.base.paths import prediction_table, run_folders
-from ser.base.record import read_record
+from ser.base.files import read_json, read_text
 from ser.config.load import validate
-from ser.corpus.fold_files import fold_names
-from ser.score.predictions.experiment import Predictions, read_predictions
-from ser.score.predictions.held_out import check_held_out
+from ser.score.predictions.experiment import Predictions
 from ser.score.report.files import ReportFiles
 from ser.score.report.page import page, stated_audio
 from ser.score.report.paper import PaperResult, read_paper_results
 from ser.score.report.report import report
 from ser.score.report.schema import ResultsSchema
-from ser.score.report.training import (
-    describe_run,
-    read_audit,
-    read_pretraining,
-    read_protocol,
-    read_published,
-    wall_time,
-)
-from ser.score.results import Results, assemble_results
+from ser.score.results import Results, figure_digests, input_digests, score_experiment
 
 
 @dataclass(frozen=True)
@@ -43,29 +31,6 @@ class Verdict:
 
     wrong: Sequence[str]
     unchecked: Sequence[str]
-
-
-def input_digests(
-    exp_dir: Path, systems: Sequence[str], seeds: Sequence[str], folds: Sequence[str]
-) -> dict[str, str]:
-    """SHA-256 of every file that the figures come from, by path inside ``exp``.
-
-    A file that is not there has none.
-    """
-    names = [
-        prediction_table(Path("predictions"), system, seed, fold).as_posix()
-        for system in systems
-        for seed in seeds
-        for fold in folds
-    ]
-    names += ["predictions/attributes.tsv", "predictions/run.json", "audit.json"]
-    names += ["folds/run.json", *(f"folds/fold{name}" for name in folds)]
-    return {name: digest_file(exp_dir / name) for name in names if (exp_dir / name).exists()}
-
-
-def figure_digests(folder: Path, names: Sequence[str]) -> dict[str, str]:
-    """SHA-256 of every figure of the report, by name."""
-    return {name: digest_file(folder / name) for name in names if (folder / name).exists()}
 
 
 def verify(
@@ -117,26 +82,17 @@ def rebuild(
     Raises:
         SerError: A table is missing, malformed or of another protocol.
     """
-    exp_dir, systems, run = files.exp_dir, list(stated.systems), stated.run
-    predictions = read_predictions(exp_dir / "predictions", systems, run.seeds, run.folds)
-    check_held_out(predictions, exp_dir / "predictions", exp_dir / "folds")
-    times = {s: wall_time(run_folders(exp_dir, s, run.seeds, run.folds)) for s in systems}
-    told = describe_run(
-        read_record(exp_dir / "predictions"),
-        run.command,
-        read_protocol(exp_dir),
-        run.seeds,
-        run.folds,
-        {s: t if t["num_runs"] else stated_run["finetune"].get(s, t) for s, t in times.items()},
-        read_pretraining(exp_dir / "pretrain"),
-        read_published(exp_dir, systems, run.seeds, run.folds) or stated_run.get("published", {}),
+    predictions, rebuilt = score_experiment(
+        files,
+        list(stated.systems),
+        stated.run.seeds,
+        stated.run.folds,
+        stated.run.command,
+        files.exp_dir / "pretrain",
+        read_paper_results(conf) if conf else _stated_paper(stated),
+        stated_run,
+        stated.num_rounds,
     )
-    told["pretrain"] = told["pretrain"] or stated_run["pretrain"]
-    if files.partial:
-        told["all_folds"] = fold_names(exp_dir / "folds")
-    paper = read_paper_results(conf) if conf else _stated_paper(stated)
-    rebuilt = assemble_results(predictions, paper, told, read_audit(exp_dir), stated.num_rounds)
-    rebuilt["digests"] = input_digests(exp_dir, systems, run.seeds, run.folds)
     drawn = files.figures.is_dir()
     rebuilt["figures"] = (
         figure_digests(files.figures, list(stated.figures)) if drawn else dict(stated.figures)

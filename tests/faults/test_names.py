@@ -114,7 +114,7 @@ def test_an_error_is_one_line_whatever_it_names() -> None:
         assert line.isprintable() and len(line.splitlines()) == 1
     faults = Faults()
     for name in HOSTILE:
-        faults.add(SerError(f"{name}: wrong"))
+        faults.add(f"{name}: wrong")
     with pytest.raises(SerError) as error:
         faults.raise_any()
     assert len(str(error.value).splitlines()) == 1 + len(HOSTILE)

@@ -1,10 +1,8 @@
-"""What a cell of a table means, and what is wrong with a row."""
+"""What a cell of a table means. Errors are to be told behind the row that the cell is in."""
 
-import contextlib
 import math
 import re
 import unicodedata
-from collections.abc import Iterator
 from pathlib import Path
 
 from ser.base.errors import SerError
@@ -12,23 +10,6 @@ from ser.base.errors import SerError
 NO_VALUE = frozenset(("nan", "NaN", "NaT", "<NA>"))  # as pandas writes what is missing
 WHOLE = re.compile(r"(-?\d+)\.0+")
 OF_WINDOWS = re.compile(r"[A-Za-z]:[\\/]")
-
-
-class RowError(Exception):
-    """What is wrong with a row; what is expected; what to do."""
-
-
-@contextlib.contextmanager
-def row_named(path: Path, line: int) -> Iterator[None]:
-    """Names the row of what is wrong with it.
-
-    Raises:
-        SerError: Something is.
-    """
-    try:
-        yield
-    except RowError as error:
-        raise SerError(f"{path}:{line}: {error}") from error
 
 
 def without_point(text: str) -> str:
@@ -41,7 +22,7 @@ def seconds(column: str, text: str) -> float | None:
     """Seconds of ``1.5``, ``0:01.5`` or pandas' ``0 days 00:00:01.500000``; None of no time.
 
     Raises:
-        RowError: It is no time.
+        SerError: It is no time.
     """
     if text.lower() in ("", "nat", "nan", "none"):
         return None
@@ -54,7 +35,7 @@ def seconds(column: str, text: str) -> float | None:
     except ValueError:
         total = math.nan
     if not math.isfinite(total) or total < 0 or clock.count(":") > 2:
-        raise RowError(
+        raise SerError(
             f"the {column} '{text}'; expected seconds, as 1.5, or a time, as 0:00:01.5; mend it"
         )
     return total
@@ -69,7 +50,7 @@ def audio_file(folder: Path, text: str) -> Path:
     """The file, whichever way its path's slashes lean and its letters with marks are written.
 
     Raises:
-        RowError: There is no such file.
+        SerError: There is no such file.
     """
     for written in (text, str(slashed(text))):
         for name in (written, *(unicodedata.normalize(form, written) for form in ("NFC", "NFD"))):
@@ -77,6 +58,6 @@ def audio_file(folder: Path, text: str) -> Path:
             if wav.is_file():
                 return wav.absolute()
     wrong = f"{text}, a path of Windows" if OF_WINDOWS.match(text) else folder / text
-    raise RowError(
+    raise SerError(
         f"{wrong}: no such file; expected audio; paths are relative to the table; mend the path"
     )

@@ -97,7 +97,7 @@ def _speakers(folder: Path) -> Table:
     for utt, spk in pairs:
         if inverse[utt] != spk:
             fault = f"{path}: {utt} is of {spk} and of {inverse[utt]}; expected one speaker"
-            faults.add(SerError(f"{fault}; mend the table"))
+            faults.add(f"{fault}; mend the table")
     faults.raise_any()
     if pairs and not (folder / "utt2spk").exists():
         return {utt: inverse[utt] for utt in sorted(inverse, key=c_order)}
@@ -138,7 +138,7 @@ def _check_names(path: Path, names: Table, kind: Name) -> None:
     faults = Faults()
     for utt, name in names.items():
         if fault := kind.fault(name):
-            faults.add(SerError(f"{path}: {utt}: {fault}"))
+            faults.add(f"{path}: {utt}: {fault}")
     faults.raise_any()
 
 
@@ -148,12 +148,11 @@ def _check_case(path: Path, spk_of: Table) -> None:
     for spk in spk_of.values():
         first = written.setdefault(likeness(spk), spk)
         if first != spk:
-            fault = SerError(
+            faults.add(
                 f"{path}: the speakers {first} and {spk}; expected names that differ in more than "
                 "case and zeros in front: else one person stands on both sides of a fold; rename "
                 "one"
             )
-            faults.add(fault)
     faults.raise_any()
 
 
@@ -162,7 +161,7 @@ def _genders(path: Path) -> Table:
     faults = Faults()
     for spk, gender in table.items():
         if gender.lower() not in GENDERS:
-            faults.add(SerError(f"{path}: {spk} has '{gender}'; expected f or m; mend the table"))
+            faults.add(f"{path}: {spk} has '{gender}'; expected f or m; mend the table")
     faults.raise_any()
     return {spk: GENDERS[gender.lower()] for spk, gender in table.items()}
 
@@ -203,12 +202,11 @@ def _clips(folder: Path, utts: Table) -> dict[str, Clip]:
     for utt, value in segments.items():
         clip = _segment(value, recordings)
         if clip is None:
-            fault = SerError(
+            faults.add(
                 f"{folder / 'segments'}: {utt} has '{value}'; expected a recording of wav.scp, and "
                 "its beginning and end in seconds, the end -1 for that of the recording; mend the "
                 "line"
             )
-            faults.add(fault)
         else:
             clips[utt] = clip
     faults.raise_any()

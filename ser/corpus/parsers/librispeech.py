@@ -134,10 +134,10 @@ def _same_utts(
     faults = Faults()
     for utt in sorted(words.keys() - audio.keys()):
         fault = f"{chapter}: {utt} has a transcript and no audio; expected both; restore the file"
-        faults.add(SerError(fault))
+        faults.add(fault)
     for utt in sorted(audio.keys() - words.keys()):
         fault = f"{audio[utt]}: no transcript in {transcripts.name}; expected both"
-        faults.add(SerError(f"{fault}; restore the line"))
+        faults.add(f"{fault}; restore the line")
     faults.raise_any()
 
 

@@ -168,11 +168,10 @@ def read_rows(
                 pass  # Excel writes delimiters to the end of what was ever filled
             elif len(row) != len(header):
                 lost = f" in lines {first} to {rows.line_num}" if first < rows.line_num else ""
-                fault = SerError(
+                faults.add(
                     f"{path}:{first}: {len(row)} cells{lost}; expected {len(header)}, as the "
                     f"header has; mend the row{', or its quotes' if lost else ''}"
                 )
-                faults.add(fault)
             else:
                 yield first, dict(zip(header, map(str.strip, row), strict=True))
             first = rows.line_num + 1

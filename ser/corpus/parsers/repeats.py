@@ -3,7 +3,7 @@
 import unicodedata
 from collections.abc import Mapping
 
-from ser.corpus.parsers.cells import RowError
+from ser.base.errors import SerError
 from ser.corpus.parsers.parsing import likeness
 from ser.corpus.utterance import EmotionUtterance
 
@@ -25,7 +25,7 @@ class SeenRows:
         """Whether a row says something that none before it has said.
 
         Raises:
-            RowError: It contradicts one, or has the id of one.
+            SerError: It contradicts one, or has the id of one.
         """
         self._check_name("speaker", row["speaker"], utterance.spk)
         if row.get("session"):
@@ -37,7 +37,7 @@ class SeenRows:
             ("speaker", utterance.spk, other.spk),
         ):
             if here != there:
-                raise RowError(
+                raise SerError(
                     f"the {what} '{here}' of the audio that has '{there}' in line {before}; "
                     f"expected one {what} of each audio; mend or remove the wrong row"
                 )
@@ -47,7 +47,7 @@ class SeenRows:
         if other == utterance:
             self.num_copies += 1
             return False
-        raise RowError(
+        raise SerError(
             f"the id {utterance.utt} is also that of line {before}; expected each once; remove "
             "one, or tell them apart in a column 'id'"
         )
@@ -56,7 +56,7 @@ class SeenRows:
         name = unicodedata.normalize("NFC", text)
         first = self._names.setdefault((column, likeness(word)), name)
         if first != name:
-            raise RowError(
+            raise SerError(
                 f"the {column}s '{first}' and '{name}'; expected names that differ in more than "
                 "case, blanks, marks and zeros in front: else one person stands on both sides of a "
                 "fold; rename one"

@@ -18,9 +18,7 @@ from ser.base.log import logger
 from ser.base.names import SESSION, SPEAKER
 from ser.corpus.parsers.cells import (
     NO_VALUE,
-    RowError,
     audio_file,
-    row_named,
     seconds,
     slashed,
     without_point,
@@ -87,7 +85,7 @@ def read_table_corpus(path: Path) -> list[EmotionUtterance]:
     faults = Faults()
     utterances = []
     for line, row in rows:
-        with faults.noted(), row_named(path, line):
+        with faults.noted(f"{path}:{line}: "):
             utterance = _utterance(path, row, shared)
             if seen.is_new(line, row, utterance):
                 utterances.append(utterance)
@@ -157,16 +155,16 @@ def _shared_folder(paths: Iterable[str]) -> Path:
 def _utterance(path: Path, row: Mapping[str, str], shared: Path) -> EmotionUtterance:
     empty = [name for name in REQUIRED if not row[name]]
     if empty:
-        raise RowError(f"no {empty[0]}; expected a value; fill it in")
+        raise SerError(f"no {empty[0]}; expected a value; fill it in")
     wav = audio_file(path.parent, row["path"])
     gender = row.get("gender", "").lower()
     if gender not in GENDERS:
-        raise RowError(f"the gender '{row['gender']}'; expected f or m, or nothing; mend it")
+        raise SerError(f"the gender '{row['gender']}'; expected f or m, or nothing; mend it")
     speaker = speaker_word(row["speaker"])
     session = one_word(row.get("session") or speaker)
     for kind, word in ((SPEAKER, speaker), (SESSION, session)):
         if fault := kind.fault(word):
-            raise RowError(fault)
+            raise SerError(fault)
     source = slashed(row["path"])
     if source.is_absolute():
         source = source.relative_to(shared)
@@ -228,7 +226,7 @@ def _piece(row: Mapping[str, str], wav: Path) -> Clip | None:
         duration = seconds("duration", row.get("duration", ""))
         end = None if duration is None else start + duration
     if end is not None and not 0 <= start < end:
-        raise RowError(
+        raise SerError(
             f"from {start:g} to {end:g} s; expected an end behind the start; mend the row"
         )
     return None if start == 0 and end is None else Clip(str(wav), start, end)
