@@ -40,13 +40,20 @@ def readable_by_umask(path: Path) -> Iterator[None]:
     path.chmod(mode)
 
 
-def write_text(path: Path, text: str) -> None:
-    """Writes a text file that is never seen half-written."""
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Yields the path to write to; the file takes its name behind the block, never half-written."""
     partial = path.with_name(f".{path.name}.partial")
     with naming(path):
-        partial.write_text(text, encoding="utf-8", newline="\n")
+        yield partial
         sync(partial)
     partial.replace(path)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a text file that is never seen half-written."""
+    with whole_file(path) as partial:
+        partial.write_text(text, encoding="utf-8", newline="\n")
 
 
 def write_json(path: Path, value: Any) -> None:

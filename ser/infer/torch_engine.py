@@ -16,7 +16,7 @@ from ser.nn.cnn_blstm_sa import CnnBlstmSa
 from ser.nn.cpu.accelerate import accelerate
 from ser.nn.emotion import EmotionModel
 from ser.nn.systems import build_system
-from ser.nn.weights import read_tensors
+from ser.nn.weights import load_weights
 
 Network = EmotionModel | CnnBlstmSa
 
@@ -111,7 +111,7 @@ def load_network(
     """
     with _Undrawn():
         network = build_system(system, num_emotions, vocab_size)
-    tensors = read_tensors(weights, "fetch the model again")
+    tensors = load_weights(weights, "fetch the model again")
     wrong = [name for name, tensor in tensors.items() if not tensor.isfinite().all()]
     if wrong:
         raise SerError(

@@ -1,15 +1,17 @@
-"""Weights from a file."""
+"""Weights in files, as safetensors alone."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import safetensors.torch
 import torch
 
-from ser.base.files import parsing, regular_size
+from ser.base.errors import SerError, reason_of
+from ser.base.files import parsing, readable_by_umask, regular_size, whole_file
 
 
-def read_tensors(path: Path, remedy: str) -> dict[str, torch.Tensor]:
-    """Reads safetensors.
+def load_weights(path: Path, remedy: str = "rerun the training") -> dict[str, torch.Tensor]:
+    """Reads weights.
 
     Args:
         path: The file.
@@ -22,3 +24,25 @@ def read_tensors(path: Path, remedy: str) -> dict[str, torch.Tensor]:
         regular_size(path)
         tensors: dict[str, torch.Tensor] = safetensors.torch.load_file(path)
     return tensors
+
+
+def save_weights(path: Path, weights: Mapping[str, torch.Tensor]) -> None:
+    """Writes weights, never seen half-written.
+
+    Raises:
+        SerError: The disk is full, or is not writable.
+    """
+    contiguous = {name: tensor.contiguous() for name, tensor in weights.items()}
+    with whole_file(path) as partial:
+        try:
+            with readable_by_umask(partial):
+                safetensors.torch.save_file(contiguous, partial)
+        except safetensors.SafetensorError as error:
+            raise not_written(path, error) from error
+
+
+def not_written(path: Path, error: Exception) -> SerError:
+    """What to tell where a library's writer fails without an error of the system."""
+    return SerError(
+        f"{path}: not written ({reason_of(error)}); expected room on the disk; free some and rerun"
+    )

@@ -19,10 +19,10 @@ from ser.nn.cnn_blstm_sa import CnnBlstmSa
 from ser.nn.cpu.accelerate import accelerate
 from ser.nn.emotion import EmotionModel
 from ser.nn.systems import build_system
+from ser.nn.weights import load_weights
 from ser.predict.prediction import Prediction, predictions_of
 from ser.text.bpe import Tokenizer
 from ser.train.encoded import encode_features
-from ser.train.engine.checkpoint import load_weights
 from ser.train.engine.distributed import init_distributed
 from ser.train.engine.step import autocast, run_emotion_model
 from ser.train.frozen import encoding_of

@@ -12,7 +12,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from ser.base.errors import SerError, naming
+from ser.base.errors import SerError
+from ser.base.files import whole_file
 from ser.infer.model import Model
 from ser.infer.onnx_engine import HEADER
 from ser.infer.onnx_seal import SEAL, UNSEALED, seal_onnx
@@ -90,12 +91,10 @@ def export_torch(model: Model, out: Path, features_inside: bool) -> None:
         program = torch.export.export(module, example, dynamic_shapes=dynamic)
     for node in program.graph.nodes:
         node.meta.pop("stack_trace", None)  # paths on this disk
-    partial = out.with_name(f".partial.{out.name}")
     content = io.BytesIO()  # on a full disk PyTorch's own writer ends the process
     torch.export.save(program, content)
-    with naming(out):
+    with whole_file(out) as partial:
         partial.write_bytes(content.getbuffer())
-    partial.replace(out)
 
 
 def export_onnx(model: Model, out: Path, features_inside: bool, int8: bool) -> None:
@@ -151,18 +150,15 @@ def export_onnx(model: Model, out: Path, features_inside: bool, int8: bool) -> N
         bpe=base64.b64encode(model.tokenizer.model).decode() if model.tokenizer else "",
         digest="",
     )
-    partial = out.with_name(f".partial.{out.name}")
-    if int8:
-        _quantise(graph, partial)
-        graph = onnx.load(partial)
-        for given in graph.graph.input:  # nothing else may be in the batch
-            given.type.tensor_type.shape.dim[0].dim_value = 1
     properties = {HEADER: json.dumps(seal(header.model_dump())), SEAL: UNSEALED}
-    onnx.helper.set_model_props(graph, properties)
-    data = graph.SerializeToString()
-    with naming(out):
-        partial.write_bytes(seal_onnx(data))
-    partial.replace(out)
+    with whole_file(out) as partial:
+        if int8:
+            _quantise(graph, partial)
+            graph = onnx.load(partial)
+            for given in graph.graph.input:  # nothing else may be in the batch
+                given.type.tensor_type.shape.dim[0].dim_value = 1
+        onnx.helper.set_model_props(graph, properties)
+        partial.write_bytes(seal_onnx(graph.SerializeToString()))
 
 
 def _forget_sources(graph: Any) -> None:

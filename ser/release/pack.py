@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 
 import ser
-from ser.base.errors import SerError, first_few, naming
+from ser.base.errors import SerError, first_few
 from ser.base.files import (
     digest_file,
     read_text,
     require_replaceable,
+    whole_file,
     whole_folder,
     write_json,
     write_text,
@@ -26,11 +27,11 @@ from ser.config.made_with import require_labels_of_recipe, require_labels_of_run
 from ser.corpus.fold_files import natural_order
 from ser.infer.loading import Run, read_run
 from ser.infer.package import BPE, CARD, FORMAT, MANIFEST, NOTICE, Manifest, seal
+from ser.nn.weights import load_weights, save_weights
 from ser.predict.prediction import table_digest
 from ser.release.card import recipe_of, table_row, write_card
 from ser.score.predictions.table import PredictionRow, read_prediction_file
 from ser.score.stats.calibration import fit_temperature
-from ser.train.engine.checkpoint import load_weights, write_tensors
 from ser.train.engine.selection import average_weights
 
 
@@ -134,10 +135,8 @@ def pack(packing: Packing, out: Path) -> Path:
     archive = out.with_name(f"{out.name}.tar.gz")
     megabytes = sum(path.stat().st_size for path in out.iterdir()) / 1e6
     logger.info("%s: %.1f MB, %s sets of weights; -> %s", out, megabytes, len(members), archive)
-    partial = archive.with_name(f".{archive.name}.partial")
-    with naming(archive), tarfile.open(partial, "w:gz") as tar:
+    with whole_file(archive) as partial, tarfile.open(partial, "w:gz") as tar:
         tar.add(out.resolve(), arcname=out.name)  # which may be a link to a folder
-    partial.replace(archive)
     return archive
 
 
@@ -179,7 +178,7 @@ def _write_members(packing: Packing, runs: Mapping[str, Run], folder: Path) -> l
     names = []
     for fold, tensors in weights.items():
         names.append(f"fold{fold}.safetensors" if fold != "average" else "average.safetensors")
-        write_tensors(folder / names[-1], tensors)
+        save_weights(folder / names[-1], tensors)
     return names
 
 

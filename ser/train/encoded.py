@@ -18,7 +18,7 @@ from ser.nn.cpu.accelerate import accelerate
 from ser.nn.emotion import EmotionModel
 from ser.nn.recogniser import Recogniser
 from ser.nn.systems import load_pretrained
-from ser.train.engine.checkpoint import load_weights
+from ser.nn.weights import load_weights
 from ser.train.frozen import Encoding
 
 MAX_FRAMES = 20_000  # padded feature frames that are encoded together

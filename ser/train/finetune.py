@@ -21,9 +21,9 @@ from ser.nn.cnn_blstm_sa import CnnBlstmSa
 from ser.nn.emotion import EmotionModel
 from ser.nn.losses import Loss, ctc_sum, multitask_loss
 from ser.nn.systems import build_system, load_pretrained
+from ser.nn.weights import load_weights
 from ser.text.bpe import Tokenizer
 from ser.train.ctc_targets import check_ctc_lengths
-from ser.train.engine.checkpoint import load_weights
 from ser.train.engine.distributed import Distributed, init_distributed, prepare_process
 from ser.train.engine.loop import OnStep, Trainer
 from ser.train.engine.selection import Selection

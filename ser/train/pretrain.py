@@ -32,10 +32,10 @@ from ser.metrics.wer import word_errors
 from ser.nn.losses import Loss, ctc_sum, pretrain_loss
 from ser.nn.recogniser import Recogniser, transcribe
 from ser.nn.systems import load_pretrained
+from ser.nn.weights import load_weights
 from ser.text.bpe import Tokenizer
 from ser.train.ctc_targets import check_ctc_lengths, choose_targets, encode_transcripts
 from ser.train.encoded import encode_features
-from ser.train.engine.checkpoint import load_weights
 from ser.train.engine.distributed import Distributed, init_distributed, prepare_process
 from ser.train.engine.loop import Trainer
 from ser.train.engine.selection import Selection

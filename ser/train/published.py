@@ -14,8 +14,8 @@ from ser.base.log import logger
 from ser.base.record import Record, sole_run
 from ser.config.network import WhisperConfig
 from ser.config.schema import ImportConfig, PublishedConfig
+from ser.nn.weights import save_weights
 from ser.nn.whisper import WhisperEncoder, positions
-from ser.train.engine.checkpoint import write_tensors
 from ser.train.training_folder import claim_training_folder
 from ser.train.weights_folder import (
     published_features,
@@ -139,7 +139,7 @@ def import_encoder(config: ImportConfig, given: str, folder: Path) -> None:
         if claim_training_folder(record, 1, force=True) is None:
             return
         weights = read_encoder(source, config.encoder)
-        write_tensors(folder / "model.safetensors", weights)
+        save_weights(folder / "model.safetensors", weights)
         record.finish(
             published={**config.published.model_dump(), "sha256": digests},
             fbank=published_features(config.encoder.num_mel_bins),

@@ -26,7 +26,7 @@ from ser.infer.loading import load
 from ser.infer.page import write_page
 from ser.kaldi.ark import ArkReader
 from ser.kaldi.table import read_table
-from ser.nn.weights import read_tensors
+from ser.nn.weights import load_weights
 from ser.train.engine.checkpoint import _load_optimizer
 
 
@@ -48,7 +48,7 @@ OPEN: dict[str, Callable[[Path], object]] = {
     "tar": load,
     "onnx": load,
     "package": lambda path: load(path.parent),
-    "safetensors": lambda path: read_tensors(path, "fetch it again"),
+    "safetensors": lambda path: load_weights(path, "fetch it again"),
     "wav": lambda path: untrained_model().predict(path),
 }
 MATRIX = r":0: no readable matrix .*; expected features"

@@ -126,7 +126,7 @@ def interrupted(call: str, then: Fault) -> Fault:
     """A training run was broken off behind its last checkpoint, and something happened to that."""
 
     def make() -> None:
-        with patch("ser.train.engine.loop.write_tensors", side_effect=SerError("broken off")):
+        with patch("ser.train.engine.loop.save_weights", side_effect=SerError("broken off")):
             assert do(call).status == 1
         then()
 

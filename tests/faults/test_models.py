@@ -17,8 +17,8 @@ from ser.infer.loading import load
 from ser.infer.model import Model
 from ser.infer.onnx_seal import SEAL, UNSEALED, seal_onnx
 from ser.nn.emotion import EmotionOutput
+from ser.nn.weights import load_weights, save_weights
 from ser.predict.prediction import predictions_of
-from ser.train.engine.checkpoint import load_weights, write_tensors
 
 RUN = EXP / "cnn_blstm_sa" / "seed1" / "fold1"
 
@@ -116,7 +116,7 @@ def test_weights_that_are_not_finite_are_told_at_load() -> None:
     weights = load_weights(path)
     name = next(name for name, tensor in weights.items() if tensor.is_floating_point())
     weights[name].view(-1)[0] = torch.nan
-    write_tensors(path, weights)
+    save_weights(path, weights)
     from tiny import reseal
 
     reseal(RUN)

@@ -21,9 +21,9 @@ from ser.base.files import digest_file, read_json
 from ser.infer.loading import load
 from ser.infer.package import FORMAT, MANIFEST, seal
 from ser.infer.result import Result
+from ser.nn.weights import load_weights
 from ser.release.pack import pack
 from ser.score.stats.calibration import fit_temperature
-from ser.train.engine.checkpoint import load_weights
 
 
 def test_an_ensemble_is_the_mean_of_its_members(package: Path, tmp_path: Path) -> None:

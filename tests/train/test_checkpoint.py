@@ -13,14 +13,8 @@ import torch
 from torch import nn
 
 from ser.base.errors import SerError, run_program
-from ser.train.engine.checkpoint import (
-    Progress,
-    load_checkpoint,
-    load_weights,
-    save_checkpoint,
-    save_weights,
-    write_tensors,
-)
+from ser.nn.weights import load_weights, save_weights
+from ser.train.engine.checkpoint import Progress, load_checkpoint, save_checkpoint
 
 PROGRESS = Progress(
     epoch=3,
@@ -65,7 +59,7 @@ def test_restores_weights_optimiser_and_progress(tmp_path: Path) -> None:
 def test_the_umask_says_who_reads_weights(tmp_path: Path, umask: int, mode: int) -> None:
     before = os.umask(umask)
     try:
-        write_tensors(tmp_path / "model.safetensors", {"a": torch.ones(1)})
+        save_weights(tmp_path / "model.safetensors", {"a": torch.ones(1)})
     finally:
         os.umask(before)
     assert (tmp_path / "model.safetensors").stat().st_mode & 0o777 == mode
@@ -163,7 +157,7 @@ def test_progress_is_plain_json(folder: Path) -> None:
 
 def test_weights_return_as_they_were(tmp_path: Path) -> None:
     model, _ = parts(1, steps=0)
-    save_weights(tmp_path / "model.safetensors", model)
+    save_weights(tmp_path / "model.safetensors", model.state_dict())
     loaded = load_weights(tmp_path / "model.safetensors")
     assert loaded.keys() == model.state_dict().keys()
     assert torch.equal(loaded["weight"], model.weight)

@@ -28,7 +28,7 @@ from ser.data.sampler import shard_steps
 from ser.data.utterances import Utterance
 from ser.nn.losses import Loss
 from ser.nn.systems import build_system
-from ser.train.engine.checkpoint import load_weights
+from ser.nn.weights import load_weights
 from ser.train.engine.distributed import Distributed, init_distributed
 from ser.train.engine.loop import Trainer
 from ser.train.engine.selection import Selection

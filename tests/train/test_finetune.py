@@ -27,9 +27,9 @@ from ser.data.utterances import read_feature_dir
 from ser.feats.speed import speed_dir, speed_prefix, speed_tables
 from ser.kaldi.table import read_table, write_table
 from ser.nn.losses import Loss, multitask_loss
+from ser.nn.weights import load_weights
 from ser.train import finetune as finetune_module
 from ser.train import split as split_module
-from ser.train.engine.checkpoint import load_weights
 from ser.train.finetune import finetune
 
 pytestmark = pytest.mark.usefixtures("recipe")

@@ -32,8 +32,8 @@ from ser.data.batch import Batch
 from ser.data.sampler import epoch_batches
 from ser.nn.losses import Loss, multitask_loss
 from ser.nn.systems import build_system
+from ser.nn.weights import load_weights
 from ser.train.engine import loop
-from ser.train.engine.checkpoint import load_weights
 from ser.train.engine.loop import Trainer
 from ser.train.engine.metrics_logger import averages
 from ser.train.engine.optimizer import learning_rate

@@ -22,8 +22,8 @@ from ser.config.load import load_config
 from ser.config.schema import PretrainConfig
 from ser.data.utterances import read_feature_dir
 from ser.nn.recogniser import Recogniser
+from ser.nn.weights import load_weights
 from ser.text.bpe import Tokenizer
-from ser.train.engine.checkpoint import load_weights
 from ser.train.pretrain import pretrain, validate
 
 FOLDER = EXP / "pretrain" / "ctc"

@@ -18,7 +18,7 @@ from tiny_training import (
     weights,
 )
 
-from ser.train.engine.checkpoint import load_weights
+from ser.nn.weights import load_weights
 from ser.train.engine.selection import Selection
 from ser.train.training_data import TrainingData
 

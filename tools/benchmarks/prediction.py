@@ -30,9 +30,9 @@ from ser.nn.cnn_blstm_sa import CnnBlstmSa
 from ser.nn.cost import count_parameters
 from ser.nn.emotion import EmotionModel
 from ser.nn.systems import build_system
+from ser.nn.weights import save_weights
 from ser.predict.run import predict_utterances
 from ser.text.bpe import Tokenizer, train_bpe
-from ser.train.engine.checkpoint import save_weights
 
 EGS = Path(__file__).parents[2] / "egs"
 RECIPES = {"mini": "mini", "paper": "iemocap"}  # case -> recipe
@@ -126,7 +126,7 @@ def run_folder(case: str) -> Iterator[Path]:
     trained = random_system(case)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        save_weights(folder / "model.safetensors", trained.model)
+        save_weights(folder / "model.safetensors", trained.model.state_dict())
         (folder / "bpe.model").write_bytes(trained.bpe)
         protocol = load_config(
             EGS / RECIPES[case] / "conf" / "protocol" / "paper.yaml", ProtocolConfig

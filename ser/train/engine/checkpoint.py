@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
-import safetensors
-import safetensors.torch
 import torch
 from pydantic import ConfigDict, Field, TypeAdapter
 from torch import nn
@@ -19,12 +17,10 @@ from ser.base.files import (
     digest_file,
     parsing,
     read_json_as,
-    readable_by_umask,
-    sync,
     whole_folder,
     write_json,
 )
-from ser.nn.weights import read_tensors
+from ser.nn.weights import load_weights, not_written, save_weights
 
 Whole = Annotated[int, Field(ge=0, le=1 << 53)]
 STATE_FILES = ("model.safetensors", "optimizer.pt")
@@ -64,48 +60,6 @@ class _Stored(TypedDict):
     digests: dict[str, str]
 
 
-def save_weights(path: Path, model: nn.Module) -> None:
-    """Writes a model's weights, never seen half-written.
-
-    Raises:
-        SerError: The disk is full, or is not writable.
-    """
-    write_tensors(path, model.state_dict())
-
-
-def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
-    """Writes tensors as safetensors, never seen half-written.
-
-    Raises:
-        SerError: The disk is full, or is not writable.
-    """
-    partial = path.with_name(f".{path.name}.partial")
-    whole = {name: tensor.contiguous() for name, tensor in tensors.items()}
-    try:
-        with readable_by_umask(partial):
-            safetensors.torch.save_file(whole, partial)
-    except safetensors.SafetensorError as error:
-        raise _not_written(path, error) from error
-    sync(partial)
-    partial.replace(path)
-
-
-def _not_written(path: Path, error: Exception) -> SerError:
-    reason = str(error).splitlines()[0]
-    return SerError(
-        f"{path}: not written ({reason}); expected room on the disk; free some and rerun"
-    )
-
-
-def load_weights(path: Path) -> dict[str, torch.Tensor]:
-    """Reads weights.
-
-    Raises:
-        SerError: The file is missing, was cut, or is no safetensors file.
-    """
-    return read_tensors(path, "rerun the training")
-
-
 def save_checkpoint(
     folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, progress: Progress
 ) -> None:
@@ -115,11 +69,11 @@ def save_checkpoint(
         SerError: The disk is full, or is not writable.
     """
     with whole_folder(folder, "progress.json") as partial:
-        save_weights(partial / "model.safetensors", model)
+        save_weights(partial / "model.safetensors", model.state_dict())
         try:
             torch.save(optimizer.state_dict(), partial / "optimizer.pt")
         except RuntimeError as error:  # PyTorch's writer does not say OSError
-            raise _not_written(folder / "optimizer.pt", error) from error
+            raise not_written(folder / "optimizer.pt", error) from error
         digests = {name: digest_file(partial / name) for name in STATE_FILES}
         write_json(
             partial / "progress.json",

@@ -17,12 +17,12 @@ from ser.base.log import logger
 from ser.config.schema import OptimizerConfig, TrainingConfig
 from ser.data.batch import Batch
 from ser.data.sampler import Step
+from ser.nn.weights import save_weights
 from ser.train.engine.checkpoint import (
     Progress,
     load_checkpoint,
     recover_checkpoint,
     save_checkpoint,
-    write_tensors,
 )
 from ser.train.engine.distributed import Distributed
 from ser.train.engine.memory import worst_micro_batch
@@ -296,4 +296,4 @@ class Trainer:
         weights = self.model.state_dict()
         if self.kept:
             weights = self.kept.average(self._ranking(progress))
-        write_tensors(self.folder / "model.safetensors", weights)
+        save_weights(self.folder / "model.safetensors", weights)

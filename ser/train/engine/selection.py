@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from ser.train.engine.checkpoint import load_weights, save_weights
+from ser.nn.weights import load_weights, save_weights
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class EpochWeights:
         best, latest = self.best(selection_score), len(selection_score) - 1
         if latest in best:
             self._folder.mkdir(exist_ok=True)
-            save_weights(self._path(latest), model)
+            save_weights(self._path(latest), model.state_dict())
         for epoch in set(range(latest)) - set(best):
             self._path(epoch).unlink(missing_ok=True)
 
