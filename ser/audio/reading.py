@@ -167,23 +167,42 @@ def read_audio(
     Raises:
         SerError: The file is missing, unreadable, cut, empty, or holds values that are not finite.
     """
-    try:
-        samples, rate = read_samples(path, str(path), utt)
-    except UNREADABLE as error:
-        raise unreadable(path, utt, error) from error
+    samples, rate = read_channels(path, utt)
     if not len(samples):
         raise SerError(f"{path}: 0 samples ({utt}); expected audio; remove or replace the file")
-    wrong = int(np.count_nonzero(~np.isfinite(samples)))
-    if wrong:
-        raise SerError(
-            f"{path}: {wrong} of {samples.size} samples are not finite ({utt}); expected numbers; "
-            "replace the file"
-        )
     mono = samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1, dtype=np.float32)
     played_hz = rate * speed_factor
     if played_hz != sample_rate_hz:
         mono = soxr.resample(mono, played_hz, sample_rate_hz)
     return np.asarray(mono * INT16_SCALE, dtype=np.float32)
+
+
+def read_channels(path: Path, utt: str) -> tuple[npt.NDArray[np.float32], int]:
+    """Reads an audio file as it is: samples (N, channels) +-1, and their rate in Hz.
+
+    Raises:
+        SerError: The file is missing, unreadable, cut, or holds values that are not finite.
+    """
+    try:
+        samples, rate = read_samples(path, str(path), utt)
+    except UNREADABLE as error:
+        raise unreadable(path, utt, error) from error
+    require_finite(samples, str(path), utt)
+    return samples, rate
+
+
+def require_finite(samples: npt.NDArray[np.float32], name: str, utt: str) -> None:
+    """Refuses samples of which some are infinite or no numbers.
+
+    Raises:
+        SerError: Some are.
+    """
+    wrong = int(np.count_nonzero(~np.isfinite(samples)))
+    if wrong:
+        raise SerError(
+            f"{name}: {wrong} of {samples.size} samples are not finite ({utt}); expected numbers; "
+            "replace the file"
+        )
 
 
 def read_samples(

@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -263,6 +263,20 @@ def digest_json(value: Any) -> str:
     """SHA-256 of a value's canonical JSON, in hexadecimal."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def with_digest(values: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON values with the digest of all the others under ``digest``."""
+    rest = {key: value for key, value in values.items() if key != "digest"}
+    return {**rest, "digest": digest_json(rest)}
+
+
+def digest_holds(values: Mapping[str, Any]) -> bool:
+    """Whether JSON values hold the digest of the others, as ``with_digest`` gave it to them."""
+    try:
+        return values == with_digest(values)
+    except UnicodeEncodeError:  # half a character, which JSON can escape, was never sealed
+        return False
 
 
 def digest_file(path: Path) -> str:

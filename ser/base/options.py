@@ -1,6 +1,7 @@
 """Lists and numbers on the command line."""
 
 from collections import Counter
+from collections.abc import Iterable
 
 from ser.base.errors import SerError, shortened
 from ser.base.process import num_cores
@@ -44,8 +45,13 @@ def distinct_words(option: str, text: str) -> list[str]:
         SerError: There is none, or one stands twice.
     """
     words = text.split()
-    twice = sorted(word for word, count in Counter(words).items() if count > 1)
+    twice = doubled(words)
     if not words or twice:
         what = f"'{twice[0]}' stands twice" if twice else "is empty"
         raise SerError(f"{option} '{text}': {what}; expected one or more, each once")
     return words
+
+
+def doubled(names: Iterable[str]) -> list[str]:
+    """The names that stand more than once, sorted."""
+    return sorted(name for name, count in Counter(names).items() if count > 1)

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from ser.base.errors import run_program
-from ser.base.files import digest_json, write_json, write_text
+from ser.base.files import with_digest, write_json, write_text
 from ser.config.load import load_config
 from ser.config.protocol import ProtocolConfig
 from ser.corpus.fold_files import fold_names, read_fold, require_folds
@@ -41,7 +41,7 @@ def main() -> None:
             print(plain_table(section.table), end="\n\n")
     for name, part_of in parts.items():
         require_speakers_apart(data, name, part_of, protocol)
-    write_json(args.exp_dir / "audit.json", {**audited, "digest": digest_json(audited)})
+    write_json(args.exp_dir / "audit.json", with_digest(audited))
     write_text(args.exp_dir / "audit.md", markdown(sections))
 
 

@@ -7,7 +7,6 @@ from ser.base.errors import run_program
 from ser.base.log import log_to_console, logger
 from ser.base.options import distinct_words
 from ser.base.process import threads_per_process
-from ser.config.features import load_features, require_same_features
 from ser.config.pretraining import encoders_needed
 from ser.config.schema import ImportConfig
 from ser.train.engine.shutdown import deadline_after
@@ -44,13 +43,11 @@ def main() -> None:
     # torch takes seconds to import.
     from ser.train.pretrain import PretrainRun, pretrain
     from ser.train.published import import_encoder
-    from ser.train.weights_folder import published_features
+    from ser.train.weights_folder import require_published_features
 
     for name, config in encoders.items():
         if isinstance(config, ImportConfig):
-            wanted = published_features(config.encoder.num_mel_bins)
-            features = load_features(args.conf).model_dump()
-            require_same_features(features, wanted, args.conf / "fbank.yaml", name)
+            require_published_features(args.conf, name, config)
             import_encoder(config, args.weights, args.out / name)
             continue
         pretrain(

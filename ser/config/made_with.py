@@ -7,8 +7,15 @@ from typing import Any
 from pydantic import ValidationError
 
 from ser.base.errors import SerError
-from ser.base.record import first_difference, read_record, recipe_of, rerun_hint
-from ser.config.features import load_features
+from ser.base.record import (
+    StageRecord,
+    first_difference,
+    read_record,
+    recipe_of,
+    require,
+    rerun_hint,
+)
+from ser.config.features import load_features, require_same_features
 from ser.config.load import load_config
 from ser.config.pretraining import load_pretraining
 from ser.config.schema import BpeConfig, LabelsConfig
@@ -97,6 +104,20 @@ def require_encoder(encoder: Path, conf: Path) -> None:
     if _same_recipe(encoder, conf) and path.exists():
         now = load_pretraining(conf, encoder.name)
         _require(encoder, 3, read_record(encoder)["config"], path, now)
+
+
+def require_start(encoder: Path, conf: Path, feats: Path) -> StageRecord:
+    """The record of an encoder of stage 3 that a training starts from.
+
+    Raises:
+        SerError: It is missing or stale, or was trained by another configuration or on other
+            features.
+    """
+    start = require(encoder, 3)
+    require_encoder(encoder, conf)
+    trained_on = start["notes"].get("fbank", {})  # earlier versions did not note them
+    require_same_features(read_record(feats)["config"], trained_on, feats, str(encoder))
+    return start
 
 
 def _same_recipe(folder: Path, conf: Path) -> bool:

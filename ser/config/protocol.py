@@ -6,8 +6,9 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from ser.base.errors import SerError
+from ser.base.options import doubled
 from ser.config.schema import SystemConfig
-from ser.config.section import Section, doubled
+from ser.config.section import Section
 
 
 class ProtocolConfig(Section):

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from ser.base.names import CLASS, ENCODER, LABEL
+from ser.base.options import doubled
 from ser.config.network import (
     PAPER_READOUT,
     CnnBlstmSaConfig,
@@ -24,7 +25,6 @@ from ser.config.section import (
     Positive,
     Probability,
     Section,
-    doubled,
 )
 
 EncoderName = Annotated[str, AfterValidator(ENCODER.checked)]

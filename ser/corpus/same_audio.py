@@ -22,7 +22,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from tqdm import tqdm
 
-from ser.audio.reading import UNREADABLE, read_audio, read_samples, unreadable
+from ser.audio.reading import read_audio, read_channels
 from ser.base.errors import Faults, SerError
 from ser.base.files import parsing, read_text, write_text
 from ser.base.log import logger
@@ -90,12 +90,7 @@ def hear(wavs: Mapping[str, Path]) -> dict[str, Floats]:
 
 
 def _envelope(wav: Path, utt: str) -> Floats | None:
-    try:
-        samples, rate = read_samples(wav, str(wav), utt)
-    except UNREADABLE as error:
-        raise unreadable(wav, utt, error) from error
-    if not np.isfinite(samples).all():
-        raise SerError(f"{wav}: samples that are not finite ({utt}); expected numbers; replace it")
+    samples, rate = read_channels(wav, utt)
     return envelope_of(samples.mean(axis=1) if samples.shape[1] > 1 else samples[:, 0], rate)
 
 

@@ -15,7 +15,7 @@ import soundfile
 from tqdm import tqdm
 
 from ser.audio.containers import can_be_read, decode_container, without_pyav
-from ser.audio.reading import is_audio, read_samples, reason_of, require_file
+from ser.audio.reading import is_audio, read_samples, reason_of, require_file, require_finite
 from ser.audio.truncation import CutError
 from ser.base.errors import Faults, SerError
 from ser.base.files import digest_json, require_replaceable, whole_folder
@@ -242,10 +242,7 @@ def _decode(source: str, utt: str) -> tuple[Any, int]:
         raise SerError(
             f"{source}: {what} ({utt}; {reason_of(error)}); mend or remove it"
         ) from error
-    if not np.isfinite(samples).all():
-        raise SerError(
-            f"{source}: samples that are not finite ({utt}); expected numbers; replace the file"
-        )
+    require_finite(samples, source, utt)
     return samples.mean(axis=1), rate
 
 

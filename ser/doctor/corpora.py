@@ -7,12 +7,11 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ser.base.errors import SerError
-from ser.config.features import load_features, require_same_features
 from ser.config.schema import ImportConfig
 from ser.doctor.options import HERE, Asked, Check
 from ser.train.weights_folder import (
-    published_features,
     require_imported,
+    require_published_features,
     require_sizes,
     weight_files,
 )
@@ -67,9 +66,7 @@ def _corpus(asked: Asked, name: str, may_be_file: bool) -> None:
 
 
 def _published(asked: Asked, name: str, encoder: ImportConfig) -> None:
-    wanted = published_features(encoder.encoder.num_mel_bins)
-    features = load_features(asked.conf).model_dump()
-    require_same_features(features, wanted, asked.conf / "fbank.yaml", name)
+    require_published_features(asked.conf, name, encoder)
     given = asked.corpora.get("WHISPER", "")
     if given == "hub":
         require_package("huggingface_hub", "WHISPER=hub fetches weights by it")

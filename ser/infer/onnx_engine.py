@@ -8,10 +8,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from ser.base.errors import SerError
-from ser.base.files import first_fault, parse_json, parsing, read_bytes
+from ser.base.files import digest_holds, first_fault, parse_json, parsing, read_bytes
 from ser.infer.engine import Floats, Output, pad, parse_device
 from ser.infer.onnx_seal import check_seal, tell_unsealed
-from ser.infer.package import FORMAT, OnnxHeader, is_sealed
+from ser.infer.package import FORMAT, OnnxHeader
 
 HEADER = "ser"  # the key of our metadata
 MAX_BYTES = 2 << 30  # of a protobuf
@@ -132,7 +132,7 @@ def _header(path: Path, metadata: dict[str, str]) -> OnnxHeader:
             f"{path}: written by another version (this one reads format {FORMAT}), or edited: "
             f"{first_fault(error)}; install a newer ser, or export the model again"
         ) from error
-    if not is_sealed(values):
+    if not digest_holds(values):
         raise SerError(
             f"{path}: its labels or features are not those that were exported (the SHA-256 "
             "differs); fetch it again"

@@ -5,17 +5,23 @@ digests that fit. Nothing of a package is executed, forged or not.
 """
 
 import base64
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from ser.base.errors import SerError, shortened
-from ser.base.files import digest_file, digest_json, first_fault, parse_json, read_text
+from ser.base.files import (
+    digest_file,
+    digest_holds,
+    first_fault,
+    parse_json,
+    read_text,
+)
+from ser.base.options import doubled
 from ser.config.features import RecordedFeatures
 from ser.config.schema import SystemConfig
-from ser.config.section import Section, doubled
+from ser.config.section import Section
 from ser.text.bpe import MAX_MODEL_BYTES
 
 MANIFEST = "package.json"
@@ -69,7 +75,7 @@ class Manifest(Section):
         temperature: Divides the emotion logits.
         trained_on: Recipe, protocol, folds and seed.
         digests: SHA-256 of every other file, by name.
-        digest: Of all that stands above (``seal``).
+        digest: Of all that stands above (``with_digest``).
     """
 
     format: int
@@ -92,20 +98,6 @@ class Manifest(Section):
                 f"{self.config.model.num_mel_bins}"
             )
         return self
-
-
-def seal(values: Mapping[str, Any]) -> dict[str, Any]:
-    """JSON values with the digest of all the others under ``digest``."""
-    rest = {key: value for key, value in values.items() if key != "digest"}
-    return {**rest, "digest": digest_json(rest)}
-
-
-def is_sealed(values: Mapping[str, Any]) -> bool:
-    """Whether JSON values hold the digest of the others, as ``seal`` gave it to them."""
-    try:
-        return values == seal(values)
-    except UnicodeEncodeError:  # half a character, which JSON can escape, was never sealed
-        return False
 
 
 def read_package(folder: Path) -> Manifest:
@@ -135,7 +127,7 @@ def read_package(folder: Path) -> Manifest:
             f"{path}: format {shortened(found)}; this version reads up to {FORMAT}; install a "
             "newer ser"
         )
-    if not is_sealed(values):
+    if not digest_holds(values):
         raise SerError(
             f"{path}: not the one that was packed (its own SHA-256 differs); fetch the package "
             "again"
@@ -177,7 +169,7 @@ class OnnxHeader(Section):
         features_inside: Whether it takes samples instead of features.
         min_frames: Fewest feature frames that it takes.
         bpe: The BPE model in base64; empty without a CTC head.
-        digest: Of all that stands above (``seal``).
+        digest: Of all that stands above (``with_digest``).
     """
 
     format: Annotated[int, Field(ge=1, le=FORMAT)]

@@ -18,6 +18,7 @@ from ser.audio.reading import (
     audio_seconds,
     read_audio,
     require_file,
+    require_finite,
     unreadable,
 )
 from ser.audio.truncation import LOST_SECONDS, cut_error
@@ -104,20 +105,17 @@ def stream_file(path: Path, sample_rate_hz: int) -> Iterator[Floats]:
 def _film(path: Path, sample_rate_hz: int) -> Floats:
     require_file(path, path.name)
     samples, rate = decode_container(path, str(path))
-    (mono,) = _finite([samples], path)
+    require_finite(samples, str(path), path.name)
     if rate != sample_rate_hz:
-        mono = soxr.resample(mono, rate, sample_rate_hz)
-    if not len(mono):
+        samples = soxr.resample(samples, rate, sample_rate_hz)
+    if not len(samples):
         raise _too_short(path, sample_rate_hz)
-    return np.asarray(mono * INT16_SCALE, np.float32)
+    return np.asarray(samples * INT16_SCALE, np.float32)
 
 
 def _finite(blocks: Iterable[Floats], path: Path) -> Iterator[Floats]:
     for block in blocks:
-        if not np.isfinite(block).all():
-            raise SerError(
-                f"{path}: samples that are not finite; expected numbers; replace the file"
-            )
+        require_finite(block, str(path), path.name)
         yield block
 
 

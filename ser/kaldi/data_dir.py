@@ -152,7 +152,8 @@ def _is_transcript(value: str) -> bool:
     return value == "" or (one_each and is_line(value) and NO_WORDS.isdisjoint(words))
 
 
-def _is_positive(number: str) -> bool:
+def is_positive(number: str) -> bool:
+    """Whether a text is a finite number above 0."""
     try:
         return 0 < float(number) < math.inf
     except ValueError:
@@ -171,7 +172,7 @@ VALUES: dict[str, tuple[Callable[[str], bool], str]] = {
     ),
     "text": (_is_transcript, "words parted by single blanks, without <s>, </s> and #0"),
     "utt2spk": (SPEAKER.fits, "a speaker, one word"),
-    "utt2dur": (_is_positive, "seconds above 0"),
+    "utt2dur": (is_positive, "seconds above 0"),
     "utt2num_frames": (_is_count, f"frames above 0, at most {MAX_FRAMES}"),
     "spk2gender": (lambda value: value in ("f", "m"), "f or m"),
     "utt2emo": (CLASS.fits, "a class"),

@@ -9,6 +9,7 @@ from ser.config.schema import SystemConfig
 from ser.nn.cnn_blstm_sa import CnnBlstmSa
 from ser.nn.emotion import EmotionModel
 from ser.nn.recogniser import Recogniser
+from ser.nn.weights import misfits
 
 CTC_HEAD = "ctc_head."
 NEW_IN_FINETUNING = ("emotion_embedding", "emotion_head.", "readout.")
@@ -68,14 +69,7 @@ def load_pretrained(
             "expected one that was trained as a recogniser; start from such (init), or set "
             "ctc_alpha: 0.0"
         )
-    wrong = [f"{name} is missing" for name in wanted.keys() - given.keys()]
-    wrong += [f"{name} is left over" for name in given.keys() - wanted.keys()]
-    wrong += [
-        f"{name} is {tuple(given[name].shape)}, expected {tuple(wanted[name])}"
-        for name in wanted.keys() & given.keys()
-        if given[name].shape != wanted[name]
-    ]
-    if wrong:
+    if wrong := misfits(wanted, given):
         raise SerError(
             f"{where}: {len(wrong)} weights do not fit the model: {'; '.join(sorted(wrong))}; "
             "expected the encoder of this system; rerun stage 3 with its configuration"

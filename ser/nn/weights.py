@@ -41,6 +41,17 @@ def save_weights(path: Path, weights: Mapping[str, torch.Tensor]) -> None:
             raise not_written(path, error) from error
 
 
+def misfits(wanted: Mapping[str, torch.Size], given: Mapping[str, torch.Tensor]) -> list[str]:
+    """Each weight that is missing, is left over, or has another shape, with what is wrong."""
+    wrong = [f"{name} is missing" for name in wanted.keys() - given.keys()]
+    wrong += [f"{name} is left over" for name in given.keys() - wanted.keys()]
+    return wrong + [
+        f"{name} is {tuple(given[name].shape)}, expected {tuple(wanted[name])}"
+        for name in wanted.keys() & given.keys()
+        if given[name].shape != wanted[name]
+    ]
+
+
 def not_written(path: Path, error: Exception) -> SerError:
     """What to tell where a library's writer fails without an error of the system."""
     return SerError(

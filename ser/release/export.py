@@ -13,11 +13,11 @@ import torch
 from torch import nn
 
 from ser.base.errors import SerError
-from ser.base.files import whole_file
+from ser.base.files import whole_file, with_digest
 from ser.infer.model import Model
 from ser.infer.onnx_engine import HEADER
 from ser.infer.onnx_seal import SEAL, UNSEALED, seal_onnx
-from ser.infer.package import FORMAT, OnnxHeader, seal
+from ser.infer.package import FORMAT, OnnxHeader
 from ser.infer.torch_engine import Network, TorchEngine, ensemble
 from ser.nn.mask import length_mask
 from ser.release.feature_layers import FeatureLayer, make_feature_layer
@@ -150,7 +150,7 @@ def export_onnx(model: Model, out: Path, features_inside: bool, int8: bool) -> N
         bpe=base64.b64encode(model.tokenizer.model).decode() if model.tokenizer else "",
         digest="",
     )
-    properties = {HEADER: json.dumps(seal(header.model_dump())), SEAL: UNSEALED}
+    properties = {HEADER: json.dumps(with_digest(header.model_dump())), SEAL: UNSEALED}
     with whole_file(out) as partial:
         if int8:
             _quantise(graph, partial)

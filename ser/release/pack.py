@@ -17,6 +17,7 @@ from ser.base.files import (
     require_replaceable,
     whole_file,
     whole_folder,
+    with_digest,
     write_json,
     write_text,
 )
@@ -26,7 +27,7 @@ from ser.base.record import rerun_hint
 from ser.config.made_with import require_labels_of_recipe, require_labels_of_run
 from ser.corpus.fold_files import natural_order
 from ser.infer.loading import Run, read_run
-from ser.infer.package import BPE, CARD, FORMAT, MANIFEST, NOTICE, Manifest, seal
+from ser.infer.package import BPE, CARD, FORMAT, MANIFEST, NOTICE, Manifest
 from ser.nn.weights import load_weights, save_weights
 from ser.predict.prediction import table_digest
 from ser.release.card import recipe_of, table_row, write_card
@@ -131,7 +132,7 @@ def pack(packing: Packing, out: Path) -> Path:
             digests=digests,
             digest="",
         )
-        write_json(folder / MANIFEST, seal(manifest.model_dump()))
+        write_json(folder / MANIFEST, with_digest(manifest.model_dump()))
     archive = out.with_name(f"{out.name}.tar.gz")
     megabytes = sum(path.stat().st_size for path in out.iterdir()) / 1e6
     logger.info("%s: %.1f MB, %s sets of weights; -> %s", out, megabytes, len(members), archive)

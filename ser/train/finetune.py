@@ -36,22 +36,23 @@ from ser.train.standardise import standardise
 from ser.train.training_data import TrainingData, frame_shift_ms
 
 
-def finetune(run: FinetuneRun, on_step: OnStep | None = None) -> None:
+def finetune(run: FinetuneRun) -> None:
     """Trains one system on all folds but one; ``model.safetensors`` is there at the end.
-
-    Args:
-        run: What is trained.
-        on_step: Told of the steps done and of all steps; who asks shows the progress.
 
     Raises:
         SerError: An input is missing or stale, the pre-trained weights do not fit, or the folder
             holds another run.
     """
-    finetune_resolved(resolve(run), on_step)
+    finetune_resolved(resolve(run))
 
 
 def finetune_resolved(resolved: ResolvedRun, on_step: OnStep | None = None) -> None:
-    """``finetune`` of a run that was looked at before."""
+    """``finetune`` of a run that was looked at before.
+
+    Args:
+        resolved: What is trained.
+        on_step: Told of the steps done and of all steps; who asks shows the progress.
+    """
     run = resolved.run
     world = init_distributed(run.num_gpus)
 

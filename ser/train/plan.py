@@ -19,23 +19,9 @@ from ser.nn.systems import build_system
 from ser.train.engine.optimizer import freeze
 from ser.train.frozen import can_be_encoded, is_frozen
 
-
-@dataclass(frozen=True, kw_only=True)
-class Speech:
-    """What is trained on.
-
-    Attributes:
-        hours: Hours of speech an epoch, speed copies not counted.
-        mean_seconds: Mean length of an utterance.
-    """
-
-    hours: float
-    mean_seconds: float
-
-
-# LibriSpeech's 281,241 utterances; four fifths of IEMOCAP's 5531 of four classes.
-PRETRAINING_SPEECH = Speech(hours=960.0, mean_seconds=12.3)
-FINETUNING_SPEECH = Speech(hours=5.6, mean_seconds=4.55)
+# Hours of speech and mean seconds of an utterance.
+LIBRISPEECH = 960.0, 12.3  # 281,241 utterances
+IEMOCAP = 5.6, 4.55  # four fifths of the 5531 of four classes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +36,8 @@ class Plan:
             passes: three an epoch, with a frozen encoder one, and one in all where what it gives is
             computed once.
         fbank: The features.
-        speech: What is trained on.
+        hours: Hours of speech an epoch, speed copies not counted.
+        mean_seconds: Mean length of an utterance.
     """
 
     name: str
@@ -58,7 +45,8 @@ class Plan:
     training: TrainingConfig
     passes: int
     fbank: FeaturesConfig
-    speech: Speech
+    hours: float
+    mean_seconds: float
 
     @property
     def num_parameters(self) -> int:
@@ -73,18 +61,18 @@ class Plan:
     @property
     def hours_per_epoch(self) -> float:
         """Hours of speech an epoch with the speed copies."""
-        return self.speech.hours * (1 + sum(1 / speed for speed in self.training.speed_factors))
+        return self.hours * (1 + sum(1 / speed for speed in self.training.speed_factors))
 
     @property
     def num_frames(self) -> int:
         """T of an utterance of mean length."""
-        return round(self.speech.mean_seconds * 1000 / self.fbank.frame_shift_ms)
+        return round(self.mean_seconds * 1000 / self.fbank.frame_shift_ms)
 
     @property
     def num_steps(self) -> int:
         """Optimiser steps of the whole run."""
         copies = 1 + len(self.training.speed_factors)
-        num_utts = self.speech.hours * 3600 / self.speech.mean_seconds * copies
+        num_utts = self.hours * 3600 / self.mean_seconds * copies
         return math.ceil(num_utts / self.training.batch_size_utts) * self.training.max_epochs
 
     @property
@@ -124,11 +112,11 @@ def read_plan(path: Path, vocab_size: int | None, hours: float | None, epochs: i
     with torch.device("meta"):
         if "encoder" in values:
             config = pretrain = load_config(path, PretrainConfig)
-            training, speech = pretrain.training, PRETRAINING_SPEECH
+            training, speech = pretrain.training, LIBRISPEECH
             model = Recogniser(pretrain.encoder, vocab_size)
         else:
             config = system = load_config(path, SystemConfig)
-            training, speech = system.training, FINETUNING_SPEECH
+            training, speech = system.training, IEMOCAP
             num_emotions = len(load_config(conf / "labels.yaml", LabelsConfig).names)
             model = build_system(system, num_emotions, vocab_size)
     freeze(model, config.optimizer.frozen)
@@ -142,5 +130,6 @@ def read_plan(path: Path, vocab_size: int | None, hours: float | None, epochs: i
         training=training,
         passes=passes,
         fbank=load_features(conf),
-        speech=Speech(hours=hours or speech.hours, mean_seconds=speech.mean_seconds),
+        hours=hours or speech[0],
+        mean_seconds=speech[1],
     )

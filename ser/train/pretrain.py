@@ -10,9 +10,8 @@ import torch
 from torch import nn
 
 from ser.base.record import Record, require
-from ser.config.features import require_same_features
 from ser.config.load import load_config
-from ser.config.made_with import require_bpe, require_encoder, require_features
+from ser.config.made_with import require_bpe, require_features, require_start
 from ser.config.schema import SCRATCH, CtcConfig, PretrainConfig
 from ser.corpus.parsers.librispeech import require_subsets
 from ser.data.batch import Batch
@@ -98,11 +97,8 @@ def pretrain(run: PretrainRun) -> None:
     published = None
     if config.init != SCRATCH:
         source = run.folder.with_name(config.init)
-        start = require(source, 3)
-        require_encoder(source, conf)
+        start = require_start(source, conf, run.train_feats)
         inputs[str(source)] = start["identity"]
-        trained_on = start["notes"].get("fbank", {})  # earlier versions did not note them
-        require_same_features(feats["config"], trained_on, run.train_feats, str(source))
         published = start["notes"].get("published")
     require_subsets(run.train_data, config, run.config_path)
     record = Record(run.folder, 3, {**config.model_dump(), "seed": run.seed}, inputs)

@@ -14,7 +14,7 @@ from ser.base.log import logger
 from ser.base.record import Record, sole_run
 from ser.config.network import WhisperConfig
 from ser.config.schema import ImportConfig, PublishedConfig
-from ser.nn.weights import save_weights
+from ser.nn.weights import misfits, save_weights
 from ser.nn.whisper import WhisperEncoder, positions
 from ser.train.training_folder import claim_training_folder
 from ser.train.weights_folder import (
@@ -63,13 +63,8 @@ def read_encoder(folder: Path, config: WhisperConfig) -> dict[str, torch.Tensor]
     with torch.device("meta"):
         wanted = {name: t.shape for name, t in WhisperEncoder(config).state_dict().items()}
     given = dict(_renamed(theirs))
-    wrong = [f"{name} is missing" for name in wanted.keys() - given.keys()]
-    wrong += [f"{name} is spare" for name in [*(given.keys() - wanted.keys()), *spare]]
-    wrong += [
-        f"{name} is {tuple(given[name].shape)}, expected {tuple(wanted[name])}"
-        for name in wanted.keys() & given.keys()
-        if given[name].shape != wanted[name]
-    ]
+    wrong = misfits(wanted, given)
+    wrong += [f"{name} is left over" for name in spare]
     wrong += [f"{name} is not finite" for name, t in given.items() if not t.isfinite().all()]
     if wrong:
         shown = "; ".join(sorted(wrong)[:5]) + ("; ..." if len(wrong) > 5 else "")

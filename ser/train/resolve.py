@@ -7,9 +7,13 @@ from typing import Any
 
 from ser.base.paths import run_folder
 from ser.base.record import Record, require
-from ser.config.features import require_same_features
 from ser.config.load import load_config
-from ser.config.made_with import require_bpe, require_encoder, require_features, require_labels
+from ser.config.made_with import (
+    require_bpe,
+    require_features,
+    require_labels,
+    require_start,
+)
 from ser.config.protocol import ProtocolConfig, under_protocol
 from ser.config.schema import SCRATCH, LabelsConfig, SystemConfig
 from ser.config.systems import load_trained_system
@@ -120,12 +124,8 @@ def resolve(run: FinetuneRun) -> ResolvedRun:
     published = None
     if system.init != SCRATCH:
         source = run.pretrain / system.init
-        start = require(source, 3)
-        require_encoder(source, run.conf)
+        start = require_start(source, run.conf, run.feats)
         inputs[str(source)] = start["identity"]
-        # Earlier versions did not note the features.
-        trained_on = start["notes"].get("fbank", {})
-        require_same_features(feats["config"], trained_on, run.feats, str(source))
         published = start["notes"].get("published")
     config = {
         "system": system.model_dump(),

@@ -9,6 +9,7 @@ from typing_extensions import TypedDict
 from ser.base.errors import SerError, shortened
 from ser.base.files import read_json, read_json_as
 from ser.base.record import read_record
+from ser.config.features import load_features, require_same_features
 from ser.config.network import WhisperConfig
 from ser.config.schema import ImportConfig
 
@@ -105,3 +106,14 @@ def require_imported(config: ImportConfig, folder: Path) -> None:
 def published_features(num_mel_bins: int) -> dict[str, Any]:
     """What the published encoders were trained on, as far as it matters to the weights."""
     return {"type": "whisper", "num_mel_bins": num_mel_bins, "normalisation": "none"}
+
+
+def require_published_features(conf: Path, name: str, encoder: ImportConfig) -> None:
+    """Holds ``<conf>/fbank.yaml`` to them.
+
+    Raises:
+        SerError: Its features are others.
+    """
+    wanted = published_features(encoder.encoder.num_mel_bins)
+    features = load_features(conf).model_dump()
+    require_same_features(features, wanted, conf / "fbank.yaml", name)

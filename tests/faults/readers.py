@@ -14,7 +14,7 @@ from tiny import FBANK, system_config
 from torch import nn
 
 from ser.base.errors import SerError
-from ser.base.files import digest_file, read_json
+from ser.base.files import digest_file, read_json, with_digest
 from ser.base.record import read_record, read_started
 from ser.config.load import load_config
 from ser.config.schema import LabelsConfig
@@ -24,7 +24,7 @@ from ser.corpus.parsers.iemocap import _read_evaluations
 from ser.corpus.parsers.parsing import read_rows
 from ser.infer.inputs import audio_inputs
 from ser.infer.onnx_engine import _header
-from ser.infer.package import FORMAT, read_package, seal
+from ser.infer.package import FORMAT, read_package
 from ser.kaldi.ark import ArkReader, ArkWriter, encode
 from ser.kaldi.audio_ark import place_in_ark
 from ser.kaldi.table import read_given_table, read_table
@@ -110,7 +110,7 @@ def _optimizer(path: Path) -> object:
 def _package(path: Path) -> object:
     values = read_json(path)
     if isinstance(values, dict):  # who forges one writes a digest that fits
-        path.write_text(json.dumps(seal(values)))
+        path.write_text(json.dumps(with_digest(values)))
     return read_package(path.parent)
 
 
@@ -185,7 +185,7 @@ READERS = {
     "progress.json": Reader("p.json", _progress, [json.dumps(PROGRESS).encode()]),
     "optimizer.pt": Reader("o.pt", _optimizer, [_optimizer_file()]),
     "package.json": Reader("package.json", _package, [json.dumps(MANIFEST).encode()]),
-    "ONNX header": Reader("m.onnx", _onnx, [json.dumps(seal(HEADER)).encode()]),
+    "ONNX header": Reader("m.onnx", _onnx, [json.dumps(with_digest(HEADER)).encode()]),
     "bpe.model": Reader("bpe.model", Tokenizer.load, [b"\n\x0e\n\5<unk>\x15\0\0\0\0\x18\2"]),
     "wav.scp": Reader("wav.scp", lambda p: audio_inputs([str(p)]), [b"a /x/a.wav\nb b.wav\n"]),
     "train.jsonl": Reader(
@@ -227,7 +227,7 @@ FOUND = [
     ("unfinished ark", b"a 1 -5\n"),
     ("unfinished ark", b"a 3 299999999999999999999999999999\n"),
     ("wav.scp", b"a /none/a\0b.wav\n"),
-    ("ONNX header", json.dumps(seal(HEADER | {"bpe": "abc"})).encode()),
+    ("ONNX header", json.dumps(with_digest(HEADER | {"bpe": "abc"})).encode()),
 ]
 
 

@@ -13,9 +13,10 @@ from readers import HEADER, MANIFEST
 from tiny_audio import packing
 
 from ser.base.errors import SerError
+from ser.base.files import with_digest
 from ser.infer.loading import load
 from ser.infer.onnx_engine import _check_graph, _header
-from ser.infer.package import read_package, seal
+from ser.infer.package import read_package
 from ser.release.pack import pack
 
 
@@ -48,7 +49,7 @@ from ser.release.pack import pack
     ],
 )
 def test_manifests(change: dict[str, Any], tmp_path: Path) -> None:
-    (tmp_path / "package.json").write_text(json.dumps(seal(MANIFEST | change)))
+    (tmp_path / "package.json").write_text(json.dumps(with_digest(MANIFEST | change)))
     with pytest.raises(SerError) as error:
         read_package(tmp_path)
     assert "\n" not in str(error.value)
@@ -70,7 +71,7 @@ def test_manifests(change: dict[str, Any], tmp_path: Path) -> None:
 )
 def test_headers(change: dict[str, Any]) -> None:
     with pytest.raises(SerError) as error:
-        _header(Path("m.onnx"), {"ser": json.dumps(seal(HEADER | change))})
+        _header(Path("m.onnx"), {"ser": json.dumps(with_digest(HEADER | change))})
     assert "\n" not in str(error.value)
     assert str(error.value).startswith("m.onnx: ")
     assert f"'{next(iter(change))}" in str(error.value)
@@ -93,7 +94,7 @@ def shapes(*given: list[Any]) -> list[SimpleNamespace]:
 )
 def test_graphs_unlike_their_header(inside: bool, inputs: Any, outputs: Any) -> None:
     header = _header(
-        Path("m.onnx"), {"ser": json.dumps(seal(HEADER | {"features_inside": inside}))}
+        Path("m.onnx"), {"ser": json.dumps(with_digest(HEADER | {"features_inside": inside}))}
     )
     session = SimpleNamespace(get_inputs=lambda: inputs, get_outputs=lambda: outputs)
     with pytest.raises(SerError, match=r"m\.onnx: the graph (takes|gives)"):

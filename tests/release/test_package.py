@@ -17,9 +17,9 @@ from tiny_audio import packing, plant_files, train
 from tiny_recipe import CONF, EXP, LABELS
 
 from ser.base.errors import SerError
-from ser.base.files import digest_file, read_json
+from ser.base.files import digest_file, read_json, with_digest
 from ser.infer.loading import load
-from ser.infer.package import FORMAT, MANIFEST, seal
+from ser.infer.package import FORMAT, MANIFEST
 from ser.infer.result import Result
 from ser.nn.weights import load_weights
 from ser.release.pack import pack
@@ -185,7 +185,7 @@ def test_a_pickle_in_place_of_weights_is_not_opened(package: Path, tmp_path: Pat
 def change(package: Path, sealed: bool = True, **values: Any) -> None:
     """Edits the manifest; sealed anew, it is wrong in what it says and not in its digest."""
     manifest = json.loads((package / MANIFEST).read_text()) | values
-    (package / MANIFEST).write_text(json.dumps(seal(manifest) if sealed else manifest))
+    (package / MANIFEST).write_text(json.dumps(with_digest(manifest) if sealed else manifest))
 
 
 def tamper(package: Path, kind: str) -> None:

@@ -151,11 +151,11 @@ WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "a spare tensor": (
         lambda f: edit_tensors(f, lambda t: t.update({"model.adapter.weight": torch.zeros(1)})),
-        r"model\.adapter\.weight is spare",
+        r"model\.adapter\.weight is left over",
     ),
     "a spare one of the encoder": (
         lambda f: edit_tensors(f, lambda t: t.update({"model.encoder.lora": torch.zeros(1)})),
-        r"lora is spare",
+        r"lora is left over",
     ),
     "a wrong shape": (
         lambda f: edit_tensors(

@@ -8,7 +8,7 @@ from pathlib import Path
 from ser.base.errors import SerError
 from ser.base.files import read_text
 from ser.base.record import rerun_hint
-from ser.kaldi.data_dir import VOTES
+from ser.kaldi.data_dir import VOTES, is_positive
 
 STAGE = 5
 FIRST_COLUMNS = ("utt", "spk", "session", "fold_list", "ref", "hyp")
@@ -126,20 +126,13 @@ def read_attributes(path: Path, utts: Sequence[str]) -> dict[str, dict[str, str]
             path, f"{absent[0]} and {len(absent) - 1} more are not in it", "every predicted one"
         )
     for utt in utts:
-        if "dur" in header and not _is_duration(rows[utt]["dur"]):
+        if "dur" in header and not is_positive(rows[utt]["dur"]):
             raise fault(path, f"{utt}: dur is '{rows[utt]['dur']}'", "seconds above 0")
         if "votes" in header and not VOTES.fullmatch(rows[utt]["votes"]):
             raise fault(
                 path, f"{utt}: votes is '{rows[utt]['votes']}'", "such as E1=ang E2=neu,sad"
             )
     return {name: {utt: rows[utt][name] for utt in utts} for name in header[1:]}
-
-
-def _is_duration(text: str) -> bool:
-    try:
-        return 0 < float(text) < math.inf
-    except ValueError:
-        return False
 
 
 def _read_tsv(path: Path) -> tuple[tuple[str, ...], dict[str, dict[str, str]]]:

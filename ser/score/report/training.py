@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ser.base.errors import SerError
-from ser.base.files import digest_json, parsing, read_json, read_text
+from ser.base.files import digest_holds, parsing, read_json, read_text
 from ser.base.paths import run_folders
 from ser.base.record import read_record, rerun_hint
 from ser.config.load import validate
@@ -78,8 +78,8 @@ def read_audit(exp_dir: Path) -> dict[str, Any] | None:
     if not path.exists():
         return None
     audited: dict[str, Any] = read_json(path, f"run {rerun_hint(0)}")
-    digest = audited.pop("digest", None) if isinstance(audited, dict) else None
-    if digest not in (None, digest_json(audited)):  # None: of 0.1.0
+    digest = audited.get("digest") if isinstance(audited, dict) else None
+    if digest is not None and not digest_holds(audited):  # None: of 0.1.0
         raise SerError(f"{path}: not as stage 0 wrote it; expected that; run {rerun_hint(0)}")
     validate(path, Audited, audited)
     folder = exp_dir / "folds"
