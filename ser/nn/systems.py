@@ -11,7 +11,7 @@ from ser.nn.emotion import EmotionModel
 from ser.nn.recogniser import Recogniser
 from ser.nn.weights import misfits
 
-CTC_HEAD = "ctc_head."
+CTC_HEAD = ("ctc_head.", "ctc_convolutions.")
 NEW_IN_FINETUNING = ("emotion_embedding", "emotion_head.", "readout.")
 
 
@@ -35,7 +35,11 @@ def build_system(
             f"ctc_alpha {config.ctc_alpha}: CTC needs tokens; expected a BPE model; run stage 2"
         )
     return EmotionModel(
-        config.model, num_emotions, vocab_size if config.ctc_alpha else None, config.readout
+        config.model,
+        num_emotions,
+        vocab_size if config.ctc_alpha else None,
+        config.readout,
+        config.ctc.head_kernel_sizes,
     )
 
 
@@ -58,7 +62,8 @@ def load_pretrained(
     given = dict(weights)
     head = {name for name in given if name.startswith(CTC_HEAD)}
     if isinstance(model, Recogniser):
-        if any(given[name].shape != wanted.get(name) for name in head) or not head:
+        own_head = {name for name in wanted if name.startswith(CTC_HEAD)}
+        if head != own_head or any(given[name].shape != wanted[name] for name in head):
             given = {name: tensor for name, tensor in given.items() if name not in head}
             wanted = {k: shape for k, shape in wanted.items() if not k.startswith(CTC_HEAD)}
     elif model.ctc_head is None:

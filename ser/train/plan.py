@@ -113,7 +113,7 @@ def read_plan(path: Path, vocab_size: int | None, hours: float | None, epochs: i
         if "encoder" in values:
             config = pretrain = load_config(path, PretrainConfig)
             training, speech = pretrain.training, LIBRISPEECH
-            model = Recogniser(pretrain.encoder, vocab_size)
+            model = Recogniser(pretrain.encoder, vocab_size, pretrain.ctc.head_kernel_sizes)
         else:
             config = system = load_config(path, SystemConfig)
             training, speech = system.training, IEMOCAP

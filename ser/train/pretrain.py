@@ -121,7 +121,8 @@ def _train(run: PretrainRun, config: PretrainConfig, world: Distributed) -> dict
         valid_feats = _encoded(run, config, valid_feats, (), world)
     train = read_with_copies(train_feats, config.training.speed_factors)
     valid = read_feature_dir(valid_feats)
-    model = Recogniser(config.encoder, tokenizer.vocab_size).to(world.device)
+    kernel_sizes = config.ctc.head_kernel_sizes
+    model = Recogniser(config.encoder, tokenizer.vocab_size, kernel_sizes).to(world.device)
     if config.init != SCRATCH:
         weights_path = run.folder.with_name(config.init) / "model.safetensors"
         load_pretrained(load_weights(weights_path), model, str(weights_path))

@@ -34,7 +34,7 @@ NETWORKS = {
     "recogniser": lambda: Recogniser(ENCODER, VOCAB_SIZE),
     "transformer": system("transformer", ENCODER),
     "transformer_tl_mtl": system("transformer_tl_mtl", ENCODER),
-    "whisper recogniser": lambda: Recogniser(WHISPER, VOCAB_SIZE),
+    "whisper recogniser": lambda: Recogniser(WHISPER, VOCAB_SIZE, head_kernel_sizes=[5, 3]),
     "whisper": system("transformer_tl", WHISPER),
     "whisper, frames pooled": system(
         "transformer_tl_mtl", WHISPER, readout=ReadoutConfig(type="mean_sd")

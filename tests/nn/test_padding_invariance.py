@@ -26,9 +26,12 @@ def model(kind: str) -> nn.Module:
     if kind == "cnn_blstm_sa":
         built: nn.Module = CnnBlstmSa(cnn_blstm_sa_config(), 4)
     elif kind == "recogniser":
-        built = Recogniser(encoder_config(), VOCABULARY)
+        built = Recogniser(encoder_config(), VOCABULARY, head_kernel_sizes=[5, 3])
     else:
-        built = EmotionModel(encoder_config(layer_norm=kind), 4, VOCABULARY)
+        sizes = [3] if kind == "pre" else []
+        built = EmotionModel(
+            encoder_config(layer_norm=kind), 4, VOCABULARY, head_kernel_sizes=sizes
+        )
     for parameter in built.parameters():
         if parameter.dim() == 1:  # biases that matter: a padded frame is not zero any more
             nn.init.normal_(parameter, mean=float(parameter.detach().mean()), std=0.3)

@@ -133,6 +133,26 @@ def test_another_encoder_is_refused(changes: dict[str, object], message: str) ->
         load_pretrained(other, emotion_model(None), "ctc")
 
 
+def test_convolutions_of_the_ctc_head_are_part_of_it() -> None:
+    recogniser = Recogniser(encoder_config(), VOCABULARY, head_kernel_sizes=[5])
+    weights = recogniser.state_dict()
+    model = EmotionModel(encoder_config(), 4, VOCABULARY, head_kernel_sizes=[5])
+    load_pretrained(weights, model, "ctc")
+    for name in ("ctc_convolutions.layers.0.weight", "ctc_head.weight"):
+        assert torch.equal(model.state_dict()[name], weights[name])
+    load_pretrained(weights, emotion_model(None), "ctc")
+    with pytest.raises(SerError, match=r"ctc_convolutions\.layers\.0\.bias is left over"):
+        load_pretrained(weights, emotion_model(VOCABULARY), "ctc")
+    other = Recogniser(encoder_config(), VOCABULARY, head_kernel_sizes=[3])
+    before = other.ctc_head.weight.clone()
+    load_pretrained(weights, other, "ctc")  # a head of another form starts with its own weights
+    assert torch.equal(other.ctc_head.weight, before)
+    assert torch.equal(
+        other.encoder.blocks[0].feed_forward[0].bias,
+        weights["encoder.blocks.0.feed_forward.0.bias"],
+    )
+
+
 def test_missing_ctc_head_is_refused_where_it_is_wanted(weights: dict[str, torch.Tensor]) -> None:
     encoder = {n: t for n, t in weights.items() if not n.startswith("ctc_head.")}
     with pytest.raises(SerError, match="ctc: an encoder without a CTC head, for a system with"):
