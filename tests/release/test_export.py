@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny import FBANK, cnn_blstm_sa_config, system_config, whisper_mel_config
+from tiny import FBANK, cnn_blstm_sa_config, ctc_config, system_config, whisper_mel_config
 from tiny_audio import plant_files, run_folder
 from tiny_recipe import LABELS
 
@@ -46,14 +46,20 @@ def segments() -> list[Segment]:
 
 @pytest.fixture(scope="module")
 def models(trained_recipe: Path, baseline: Model) -> dict[str, Model]:
-    """A model with a CTC head, an ensemble of it and another, and baselines, one untrained."""
-    members = [load(trained_recipe / run_folder("transformer_tl_mtl", k)) for k in "12"]
-    networks = [m.engine.networks[0] for m in members if isinstance(m.engine, TorchEngine)]
-    pair = replace(members[0], engine=TorchEngine(networks, temperature=1.3))
+    """A model with a CTC head, an ensemble of it and an untrained one, and baselines.
+
+    The untrained one has convolutions in front of its CTC head.
+    """
+    mtl = load(trained_recipe / run_folder("transformer_tl_mtl", "1"))
+    assert isinstance(mtl.engine, TorchEngine)
+    trained = mtl.engine.networks[0]
+    config = system_config("transformer_tl_mtl", ctc=ctc_config(head_kernel_sizes=[3]))
+    other = build_system(config, len(LABELS.names), trained.ctc_head.out_features)
+    pair = replace(mtl, engine=TorchEngine([trained, other.eval()], temperature=1.3))
     one_layer = cnn_blstm_sa_config(num_lstm_layers=1)
     network = build_system(system_config("cnn_blstm_sa", model=one_layer), len(LABELS.names), None)
     return {
-        "mtl": members[0],
+        "mtl": mtl,
         "ensemble": pair,
         "baseline": baseline,
         "one_layer": replace(baseline, engine=TorchEngine([network.eval()])),
