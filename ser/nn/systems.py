@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 
 from ser.base.errors import SerError
-from ser.config.schema import SystemConfig
+from ser.config.schema import PretrainConfig, SystemConfig
 from ser.nn.cnn_blstm_sa import CnnBlstmSa
 from ser.nn.emotion import EmotionModel
 from ser.nn.recogniser import Recogniser
@@ -13,6 +13,11 @@ from ser.nn.weights import misfits
 
 CTC_HEAD = ("ctc_head.", "ctc_convolutions.")
 NEW_IN_FINETUNING = ("emotion_embedding", "emotion_head.", "readout.")
+
+
+def build_recogniser(config: PretrainConfig, vocab_size: int) -> Recogniser:
+    """The network that is pre-trained, with V tokens."""
+    return Recogniser(config.encoder, vocab_size, config.ctc.head_kernel_sizes)
 
 
 def build_system(

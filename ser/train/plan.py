@@ -15,7 +15,7 @@ from ser.nn.cnn_blstm_sa import CnnBlstmSa
 from ser.nn.cost import FLOAT_BYTES, TRAINING_PASSES, count_parameters
 from ser.nn.emotion import EmotionModel
 from ser.nn.recogniser import Recogniser
-from ser.nn.systems import build_system
+from ser.nn.systems import build_recogniser, build_system
 from ser.train.engine.optimizer import freeze
 from ser.train.frozen import can_be_encoded, is_frozen
 
@@ -113,7 +113,7 @@ def read_plan(path: Path, vocab_size: int | None, hours: float | None, epochs: i
         if "encoder" in values:
             config = pretrain = load_config(path, PretrainConfig)
             training, speech = pretrain.training, LIBRISPEECH
-            model = Recogniser(pretrain.encoder, vocab_size, pretrain.ctc.head_kernel_sizes)
+            model = build_recogniser(pretrain, vocab_size)
         else:
             config = system = load_config(path, SystemConfig)
             training, speech = system.training, IEMOCAP

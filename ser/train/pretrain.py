@@ -30,7 +30,7 @@ from ser.data.utterances import (
 from ser.metrics.wer import word_errors
 from ser.nn.losses import Loss, ctc_sum, pretrain_loss
 from ser.nn.recogniser import Recogniser, transcribe
-from ser.nn.systems import load_pretrained
+from ser.nn.systems import build_recogniser, load_pretrained
 from ser.nn.weights import load_weights
 from ser.text.bpe import Tokenizer
 from ser.train.ctc_targets import check_ctc_lengths, choose_targets, encode_transcripts
@@ -121,8 +121,7 @@ def _train(run: PretrainRun, config: PretrainConfig, world: Distributed) -> dict
         valid_feats = _encoded(run, config, valid_feats, (), world)
     train = read_with_copies(train_feats, config.training.speed_factors)
     valid = read_feature_dir(valid_feats)
-    kernel_sizes = config.ctc.head_kernel_sizes
-    model = Recogniser(config.encoder, tokenizer.vocab_size, kernel_sizes).to(world.device)
+    model = build_recogniser(config, tokenizer.vocab_size).to(world.device)
     if config.init != SCRATCH:
         weights_path = run.folder.with_name(config.init) / "model.safetensors"
         load_pretrained(load_weights(weights_path), model, str(weights_path))

@@ -15,8 +15,7 @@ import ser
 from ser.config.load import load_config
 from ser.config.schema import OptimizerConfig, PretrainConfig, SystemConfig
 from ser.nn.cpu.accelerate import accelerate
-from ser.nn.recogniser import Recogniser
-from ser.nn.systems import build_system
+from ser.nn.systems import build_recogniser, build_system
 from ser.train.engine.optimizer import make_optimizer
 from ser.train.engine.step import ComputeLoss
 from ser.train.finetune import emotion_loss
@@ -66,7 +65,7 @@ def test_losses_are_what_they_were(name: str) -> None:
     torch.manual_seed(1)
     if path.parent.name == "pretrain":
         pretrain = load_config(path, PretrainConfig)
-        model = Recogniser(pretrain.encoder, VOCAB_SIZE, pretrain.ctc.head_kernel_sizes)
+        model = build_recogniser(pretrain, VOCAB_SIZE)
         compute_loss = recogniser_loss(pretrain.ctc)
         found = losses(model, compute_loss, pretrain.optimizer, pretrain.encoder.num_mel_bins)
     else:
