@@ -275,7 +275,7 @@ def digest_holds(values: Mapping[str, Any]) -> bool:
     """Whether JSON values hold the digest of the others, as ``with_digest`` gave it to them."""
     try:
         return values == with_digest(values)
-    except UnicodeEncodeError:  # half a character, which JSON can escape, was never sealed
+    except UnicodeEncodeError:  # half a character, which JSON can escape, never had a digest
         return False
 
 

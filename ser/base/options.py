@@ -1,4 +1,4 @@
-"""Lists and numbers on the command line."""
+"""Lists and numbers, on the command line and in configurations."""
 
 from collections import Counter
 from collections.abc import Iterable

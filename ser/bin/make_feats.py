@@ -9,6 +9,7 @@ from ser.base.options import distinct_words, most_processes, require_within
 from ser.config.features import load_features
 from ser.feats.extract import extract_features
 from ser.feats.speed import speed_dir, speed_factors
+from ser.kaldi.data_dir import require_data_dir
 
 
 def parse_args() -> argparse.Namespace:
@@ -30,6 +31,8 @@ def main() -> None:
     config = load_features(args.conf)
     systems = distinct_words("--systems", args.systems) if args.systems is not None else []
     speeds = speed_factors(args.conf, systems)
+    for data in args.data:
+        require_data_dir(data)  # all of them before the hours that the first may take
     for data in args.data:
         out = args.out / data.name
         extract_features(data, out, config, args.nj)

@@ -58,6 +58,25 @@ def encoders_needed(conf: Path, systems: Sequence[str]) -> dict[str, PretrainCon
     return ordered
 
 
+def require_same_head(name: str, system: SystemConfig, recogniser: Sequence[int] | None) -> None:
+    """Holds the CTC head of a system to that of the recogniser that it starts from.
+
+    Args:
+        name: The system.
+        system: Its configuration.
+        recogniser: ``ctc.head_kernel_sizes`` of the recogniser; None for an encoder without a head.
+
+    Raises:
+        SerError: They differ.
+    """
+    own = system.ctc.head_kernel_sizes
+    if system.ctc_alpha and recogniser is not None and own != list(recogniser):
+        raise SerError(
+            f"{name}: ctc.head_kernel_sizes {own}, but {list(recogniser)} in pretrain/"
+            f"{system.init}.yaml; expected the same; write the same into both"
+        )
+
+
 def start_of(system: AnySystem) -> str:
     """The encoder that a system starts from, or ``scratch``."""
     if isinstance(system, SystemConfig):

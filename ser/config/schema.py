@@ -187,7 +187,7 @@ class TrainingConfig(Section):
 
 def _odd(size: int) -> int:
     if size % 2 == 0:
-        raise ValueError("expected an odd number, so that the kernel has a middle")
+        raise ValueError(f"a kernel of {size}; expected an odd number, so that it has a middle")
     return size
 
 

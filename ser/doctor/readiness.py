@@ -15,9 +15,9 @@ from ser.base.record import earlier_record, require
 from ser.config.baselines import FunctionalsConfig
 from ser.config.features import load_features, require_same_features
 from ser.config.load import load_config
-from ser.config.pretraining import refuse_without_recogniser
+from ser.config.pretraining import refuse_without_recogniser, require_same_head
 from ser.config.protocol import ProtocolConfig, under_protocol
-from ser.config.schema import BpeConfig, LabelsConfig, SystemConfig
+from ser.config.schema import BpeConfig, LabelsConfig, PretrainConfig, SystemConfig
 from ser.config.systems import load_system
 from ser.corpus.fold_files import choose_folds, require_folds
 from ser.data.wordless import trainable_systems
@@ -115,6 +115,9 @@ def _fits_features(asked: Asked, name: str) -> None:
         require_package("opensmile", f"{name} needs it (its licence allows research only)")
     if isinstance(system, SystemConfig):
         _bands(asked, f"{name}.yaml", system.model.num_mel_bins)
+        encoder = asked.encoders.get(system.init)
+        if isinstance(encoder, PretrainConfig):
+            require_same_head(name, system, encoder.ctc.head_kernel_sizes)
 
 
 def _fits_protocol(asked: Asked, name: str) -> None:

@@ -11,6 +11,7 @@ from torch import nn
 
 FLOAT_BYTES = 4
 TRAINING_PASSES = 3  # forward and backward pass together, in forward passes
+HEADS = frozenset(("CTC head", "emotion head"))  # trained in every epoch, whatever is frozen
 
 
 class Costed(Protocol):

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import torch
 
 from ser.base.errors import SerError
+from ser.base.log import logger
 from ser.config.schema import PretrainConfig, SystemConfig
 from ser.nn.cnn_blstm_sa import CnnBlstmSa
 from ser.nn.emotion import EmotionModel
@@ -69,6 +70,8 @@ def load_pretrained(
     if isinstance(model, Recogniser):
         own_head = {name for name in wanted if name.startswith(CTC_HEAD)}
         if head != own_head or any(given[name].shape != wanted[name] for name in head):
+            if head:
+                logger.warning("warning: %s: its CTC head is of another form; left out", where)
             given = {name: tensor for name, tensor in given.items() if name not in head}
             wanted = {k: shape for k, shape in wanted.items() if not k.startswith(CTC_HEAD)}
     elif model.ctc_head is None:

@@ -62,7 +62,7 @@ def score_experiment(
         command: The user's command.
         pretrain: Folder of the recognisers.
         paper: The paper's figures by system; may lack systems, or be empty.
-        earlier: ``run`` of an earlier ``results.json``, for what training left no more files of.
+        earlier: ``run`` of an earlier ``results.json``, used where the files of training are gone.
         num_rounds: Rounds of the hierarchical bootstrap.
 
     Raises:
@@ -121,7 +121,7 @@ def assemble_results(
     audited: Mapping[str, Any] | None = None,
     num_rounds: int = NUM_ROUNDS,
 ) -> Results:
-    """Everything that the report shows; stage 6 adds the files' digests and the figures' names.
+    """Everything that the report shows but the digests of files and figures.
 
     Args:
         predictions: What is scored.

@@ -120,10 +120,12 @@ def estimate(plan: Plan, num_gpus: int, precision: str, card: Card = H100) -> Es
     """The whole run on so many cards."""
     speech = plan.hours_per_epoch * 3600 * plan.training.max_epochs
     num_utts = speech * 1000 / plan.fbank.frame_shift_ms / plan.num_frames
-    passes = num_utts / plan.training.max_epochs * plan.passes
-    flops = passes * sum(forward_flops(plan.model, plan.num_frames).values())
-    kept = sum(kept_bytes(plan.model, plan.num_frames).values())
-    moved = passes / TRAINING_PASSES * PASSES * kept
+    num_utts /= plan.training.max_epochs
+    forward = forward_flops(plan.model, plan.num_frames)
+    flops = num_utts * sum(plan.passes(part) * cost for part, cost in forward.items())
+    kept = kept_bytes(plan.model, plan.num_frames)
+    held = sum(plan.passes(part) / TRAINING_PASSES * size for part, size in kept.items())
+    moved = num_utts * PASSES * held
     sent = plan.num_steps * all_reduce_bytes(plan, num_gpus)
     return Estimate(
         flops=flops,

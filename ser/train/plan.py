@@ -12,7 +12,7 @@ from ser.config.load import load_config
 from ser.config.schema import BpeConfig, LabelsConfig, PretrainConfig, SystemConfig, TrainingConfig
 from ser.config.yaml_file import read_yaml
 from ser.nn.cnn_blstm_sa import CnnBlstmSa
-from ser.nn.cost import FLOAT_BYTES, TRAINING_PASSES, count_parameters
+from ser.nn.cost import FLOAT_BYTES, HEADS, TRAINING_PASSES, count_parameters
 from ser.nn.emotion import EmotionModel
 from ser.nn.recogniser import Recogniser
 from ser.nn.systems import build_recogniser, build_system
@@ -32,9 +32,8 @@ class Plan:
         name: For people.
         model: The network, on the meta device.
         training: Batches and epochs.
-        passes: How often speech goes through the whole network in the run, counted in forward
-            passes: three an epoch, with a frozen encoder one, and one in all where what it gives is
-            computed once.
+        encoder_passes: How often speech goes through the encoder in the run, counted in forward
+            passes: three an epoch, frozen one, and one in all where its outputs are computed once.
         fbank: The features.
         hours: Hours of speech an epoch, speed copies not counted.
         mean_seconds: Mean length of an utterance.
@@ -43,10 +42,14 @@ class Plan:
     name: str
     model: Recogniser | EmotionModel | CnnBlstmSa
     training: TrainingConfig
-    passes: int
+    encoder_passes: int
     fbank: FeaturesConfig
     hours: float
     mean_seconds: float
+
+    def passes(self, part: str) -> int:
+        """How often speech goes through a part of the network, counted in forward passes."""
+        return TRAINING_PASSES * self.training.max_epochs if part in HEADS else self.encoder_passes
 
     @property
     def num_parameters(self) -> int:
@@ -128,7 +131,7 @@ def read_plan(path: Path, vocab_size: int | None, hours: float | None, epochs: i
         name=str(path),
         model=model,
         training=training,
-        passes=passes,
+        encoder_passes=passes,
         fbank=load_features(conf),
         hours=hours or speech[0],
         mean_seconds=speech[1],

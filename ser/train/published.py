@@ -42,12 +42,12 @@ def read_encoder(folder: Path, config: WhisperConfig) -> dict[str, torch.Tensor]
     """The encoder's weights by our names (``encoder.*``), float32; every tensor is accounted for.
 
     Raises:
-        SerError: The folder is not there, holds another model, or a tensor is missing, spare, of
-            another shape, not finite or unreadable.
+        SerError: The folder is not there, holds another model, or a tensor is missing, left over,
+            of another shape, not finite or unreadable.
     """
     require_sizes(folder, config)
     theirs: dict[str, torch.Tensor] = {}
-    spare = []
+    left_over = []
     for path in weight_files(folder):
         require_regular(path)
         with (
@@ -58,13 +58,13 @@ def read_encoder(folder: Path, config: WhisperConfig) -> dict[str, torch.Tensor]
                 if found := ENCODER.match(name):
                     theirs[name[found.end() :]] = file.get_tensor(name).float()
                 elif not LEFT_OUT.match(name):
-                    spare.append(name)
+                    left_over.append(name)
     _check_positions(folder, theirs.pop(POSITIONS, None))
     with torch.device("meta"):
         wanted = {name: t.shape for name, t in WhisperEncoder(config).state_dict().items()}
     given = dict(_renamed(theirs))
     wrong = misfits(wanted, given)
-    wrong += [f"{name} is left over" for name in spare]
+    wrong += [f"{name} is left over" for name in left_over]
     wrong += [f"{name} is not finite" for name, t in given.items() if not t.isfinite().all()]
     if wrong:
         shown = "; ".join(sorted(wrong)[:5]) + ("; ..." if len(wrong) > 5 else "")

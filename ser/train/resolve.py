@@ -14,6 +14,7 @@ from ser.config.made_with import (
     require_labels,
     require_start,
 )
+from ser.config.pretraining import require_same_head
 from ser.config.protocol import ProtocolConfig, under_protocol
 from ser.config.schema import SCRATCH, LabelsConfig, SystemConfig
 from ser.config.systems import load_trained_system
@@ -126,6 +127,9 @@ def resolve(run: FinetuneRun) -> ResolvedRun:
         source = run.pretrain / system.init
         start = require_start(source, run.conf, run.feats)
         inputs[str(source)] = start["identity"]
+        recogniser = start["config"].get("ctc")  # none of a published encoder
+        sizes = recogniser and recogniser.get("head_kernel_sizes", [])
+        require_same_head(run.system, system, sizes)
         published = start["notes"].get("published")
     config = {
         "system": system.model_dump(),

@@ -109,7 +109,7 @@ def published_features(num_mel_bins: int) -> dict[str, Any]:
 
 
 def require_published_features(conf: Path, name: str, encoder: ImportConfig) -> None:
-    """Holds ``<conf>/fbank.yaml`` to them.
+    """Holds ``<conf>/fbank.yaml`` to the features that the published encoders were trained on.
 
     Raises:
         SerError: Its features are others.

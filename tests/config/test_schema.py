@@ -6,14 +6,21 @@ from typing import Any
 
 import pytest
 from pydantic import BaseModel, ValidationError
-from tiny import system_config
+from tiny import ctc_config, system_config
 
 import ser
 from ser.base.errors import SerError
 from ser.config.features import FbankConfig
 from ser.config.load import load_config
 from ser.config.protocol import ProtocolConfig
-from ser.config.schema import BpeConfig, CountsConfig, LabelsConfig, PretrainConfig, SystemConfig
+from ser.config.schema import (
+    BpeConfig,
+    CountsConfig,
+    CtcConfig,
+    LabelsConfig,
+    PretrainConfig,
+    SystemConfig,
+)
 from ser.config.systems import load_system, load_trained_system
 from ser.config.yaml_file import NAMED, read_yaml
 from ser.corpus.cross import CrossConfig
@@ -46,6 +53,7 @@ def test_a_system_that_is_neither_here_nor_there_is_named() -> None:
 
 FBANK = read_yaml(EGS / "iemocap" / "conf" / "fbank.yaml")
 LABELS: dict[str, Any] = {"classes": {"ang": ["ang"], "hap": ["hap", "exc"]}, "exclude": ["xxx"]}
+CTC = ctc_config().model_dump()
 PROTOCOL = {"fold_unit": "session", "num_folds": 5, "validation": "none", "selection": "last"}
 
 
@@ -55,6 +63,7 @@ PROTOCOL = {"fold_unit": "session", "num_folds": 5, "validation": "none", "selec
         (FbankConfig, FBANK | {"high_freq_hz": 8000.1}, "expected low < high <= 8000.0, half"),
         (FbankConfig, FBANK | {"low_freq_hz": 8000.0}, "low_freq_hz 8000.0 and high_freq_hz 8000"),
         (FbankConfig, FBANK | {"num_mel_bins": 0}, "num_mel_bins"),
+        (CtcConfig, CTC | {"head_kernel_sizes": [4]}, "a kernel of 4; expected an odd number"),
         (LabelsConfig, LABELS | {"exclude": ["exc"]}, r"labels \['exc'\] stand twice"),
         (LabelsConfig, LABELS | {"classes": {"a": ["x"], "b": ["x"]}}, r"\['x'\] stand twice"),
         (LabelsConfig, LABELS | {"classes": {"ang": ["ang"]}}, "1 classes; expected two or more"),
@@ -100,3 +109,6 @@ def test_what_0_1_0_did_not_have_is_recorded_where_it_is_on() -> None:
     assert "label_smoothing_prob" not in system_config("transformer").model_dump()
     smoothed = system_config("transformer", label_smoothing_prob=0.1).model_dump()
     assert SystemConfig.model_validate(smoothed).label_smoothing_prob == 0.1
+    assert "head_kernel_sizes" not in ctc_config().model_dump()
+    convolutional = ctc_config(head_kernel_sizes=[5]).model_dump()
+    assert CtcConfig.model_validate(convolutional).head_kernel_sizes == [5]

@@ -8,10 +8,13 @@ OF_STAGES = [
     *damaged("folds", "data/ser", "wav.scp utt2emo utt2session", "table", 0),
     *damaged("bpe", "data/asr_train", "text spk2utt", "read", 0),
     *damaged("audit", "exp/folds", "fold1 fold3", "folds", 0),
+    *damaged("feats", "data/ser", "utt2emo", "table", 0),
     *damaged("fold1", "dump/fbank/ser", "feats.ark feats.scp text", "feats", 1),
     *damaged("pretrain", "dump/fbank/asr_train", "feats.ark utt2num_frames", "feats", 1),
     *damaged("fold1", "exp/bpe", "bpe.model", "bpe", 2),
     *damaged("fold1", "exp/pretrain/ctc", "model.safetensors", "pretrain", 3),
+    *damaged("predict", "dump/fbank/ser", "utt2emo", "feats", 1),
+    *damaged("predict", "exp/pretrain/ctc", "model.safetensors", "pretrain", 3),
     *damaged("score", "exp/predictions", f"{SYSTEM}/seed1_fold2.tsv attributes.tsv", "predict", 5),
 ]
 READ = [

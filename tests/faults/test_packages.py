@@ -1,7 +1,6 @@
 """Packages and ONNX files that somebody forged are refused when they are loaded."""
 
 import json
-import tarfile
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,14 +9,12 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 from readers import HEADER, MANIFEST
-from tiny_audio import packing
 
 from ser.base.errors import SerError
 from ser.base.files import with_digest
 from ser.infer.loading import load
 from ser.infer.onnx_engine import _check_graph, _header
 from ser.infer.package import read_package
-from ser.release.pack import pack
 
 
 @pytest.mark.parametrize(
@@ -123,16 +120,3 @@ def test_graphs_that_reach_outside(kind: str, tmp_path: Path) -> None:
     with pytest.raises(SerError, match=r"m\.onnx: not a readable ONNX file") as error:
         load(tmp_path / "m.onnx")
     assert "\n" not in str(error.value)
-
-
-def test_an_archive_through_a_link_holds_the_files(package: Path, tmp_path: Path) -> None:
-    (tmp_path / "real").mkdir()
-    link = tmp_path / "link"
-    link.symlink_to("real")
-    archive = pack(packing(), link)
-    assert archive == tmp_path / "link.tar.gz" and link.is_symlink()
-    with tarfile.open(archive) as tar:
-        assert "link/package.json" in tar.getnames()
-        assert all(member.isfile() or member.isdir() for member in tar)
-        sizes = {member.name: member.size for member in tar if member.isfile()}
-    assert sizes == {f"link/{p.name}": p.stat().st_size for p in (tmp_path / "real").iterdir()}

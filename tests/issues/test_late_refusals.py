@@ -156,6 +156,15 @@ def test_configurations_that_contradict(recipe: Path) -> None:
     assert "transformer: training.patience_epochs 3 with validation none" in said.err
 
 
+def test_another_ctc_head_than_the_recognisers(recipe: Path) -> None:
+    ctc = recipe / "conf" / "pretrain" / "ctc.yaml"
+    ctc.write_text(ctc.read_text().replace("\nctc:\n", "\nctc:\n  head_kernel_sizes: [5]\n"))
+    said = check("transformer_tl_mtl")
+    assert said.status == 1
+    assert "transformer_tl_mtl: ctc.head_kernel_sizes [], but [5] in pretrain/ctc.yaml" in said.err
+    assert check("transformer_tl").status == 0
+
+
 def test_corpora_that_are_not_there(recipe: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copytree(EGS / "ravdess" / "local", recipe / "local")
     shutil.copy(EGS / "ravdess" / "db.sh", recipe)

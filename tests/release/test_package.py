@@ -5,6 +5,7 @@ import os
 import pickle
 import shutil
 import subprocess
+import tarfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -269,3 +270,16 @@ def test_the_temperature_is_that_of_the_truth() -> None:
 
 def test_the_result_is_typed(package: Path, tmp_path: Path) -> None:
     assert isinstance(load(str(package)).predict(str(plant_files(tmp_path)[0])), Result)
+
+
+def test_an_archive_through_a_link_holds_the_files(package: Path, tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    link = tmp_path / "link"
+    link.symlink_to("real")
+    archive = pack(packing(), link)
+    assert archive == tmp_path / "link.tar.gz" and link.is_symlink()
+    with tarfile.open(archive) as tar:
+        assert "link/package.json" in tar.getnames()
+        assert all(member.isfile() or member.isdir() for member in tar)
+        sizes = {member.name: member.size for member in tar if member.isfile()}
+    assert sizes == {f"link/{p.name}": p.stat().st_size for p in (tmp_path / "real").iterdir()}

@@ -27,6 +27,8 @@ def exp(scored: Path, tmp_path: Path) -> Path:
 
 def test_untouched_results_pass_without_their_runs_and_elsewhere(exp: Path, tmp_path: Path) -> None:
     assert verify(exp, tmp_path / "RESULTS.md").wrong == []
+    audited = json.loads((exp / "results.json").read_text())["audit"]
+    assert "folds" in audited and "digest" not in audited  # as earlier versions wrote it
     shipped = tmp_path / "elsewhere" / "shipped"
     shutil.copytree(exp, shipped, ignore=shutil.ignore_patterns("pretrain", "seed?", "figures"))
     verdict = verify(shipped)

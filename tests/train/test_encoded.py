@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from tiny import optimizer_config, training_config, write_config
+from tiny import ctc_config, optimizer_config, training_config, write_config
 from tiny_recipe import (
     EXP,
     FEATS,
@@ -259,11 +259,13 @@ def test_it_is_computed_before_the_runs_side_by_side() -> None:
 
 @pytest.mark.parametrize("frozen_encoder", [True, False])
 def test_a_recogniser_starts_from_another(frozen_encoder: bool) -> None:
-    """The CTC head alone on what the frozen encoder gives, or all of it."""
+    """The CTC head alone, a convolution in front of it, on the frozen encoder; or all of it."""
     config = load_config(PRETRAIN_PATH, PretrainConfig)
+    ctc = ctc_config(head_kernel_sizes=[3] if frozen_encoder else [])
     optimizer = optimizer_config(frozen=["encoder"] if frozen_encoder else [])
     path = PRETRAIN_PATH.with_name("again.yaml")
-    write_config(path, config.model_copy(update={"init": "ctc", "optimizer": optimizer}))
+    changes = {"init": "ctc", "ctc": ctc, "optimizer": optimizer}
+    write_config(path, config.model_copy(update=changes))
     run = pretrain_run(config_path=path, folder=EXP / "pretrain" / "again")
     pretrain(run)
     before = load_weights(EXP / "pretrain" / "ctc" / "model.safetensors")
@@ -271,6 +273,7 @@ def test_a_recogniser_starts_from_another(frozen_encoder: bool) -> None:
     kept = all(torch.equal(after[n], before[n]) for n in before if n.startswith("encoder."))
     assert kept == frozen_encoder
     assert not torch.equal(after["ctc_head.weight"], before["ctc_head.weight"])
+    assert ("ctc_convolutions.layers.0.weight" in after) == frozen_encoder
     encoded = EXP / "pretrain" / "encoded" / "ctc.last_block"
     assert (encoded / "asr_train" / "run.json").exists() == frozen_encoder
     assert str(EXP / "pretrain" / "ctc") in read_record(run.folder)["inputs"]

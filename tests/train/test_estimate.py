@@ -10,6 +10,7 @@ from tracked import own
 
 import ser
 from ser.base.errors import SerError
+from ser.nn.cost import forward_flops
 from ser.train.estimate import all_reduce_bytes, describe, estimate, read_card
 from ser.train.plan import Plan, read_plan
 
@@ -76,6 +77,17 @@ def test_a_frozen_encoder_is_passed_once() -> None:
         for name in ("transformer", "transformer_tl")
     )
     assert scratch / frozen == pytest.approx(3 * 14, rel=0.02)
+
+
+def test_a_head_alone_is_trained_in_every_epoch() -> None:
+    path = EGS / "ravdess" / "conf" / "whisper" / "pretrain" / "ctc_head.yaml"
+    plan = read_plan(path, 201, 5.0, None)
+    forward = forward_flops(plan.model, plan.num_frames)
+    head = forward.pop("CTC head")
+    utts = 5.0 * 3600 * 100 / plan.num_frames
+    expected = utts * (sum(forward.values()) + 3 * plan.training.max_epochs * head)
+    assert estimate(plan, 1, "float32").flops == pytest.approx(expected)
+    assert head > 0.1 * sum(forward.values())
 
 
 def test_a_card_that_was_measured_takes_the_place_of_the_data_sheet(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from tiny import SYSTEMS, encoder_config, reseal
+from tiny import SYSTEMS, ctc_config, encoder_config, reseal
 from tiny_recipe import (
     BPE,
     EXP,
@@ -82,6 +82,12 @@ def test_encoder_of_another_size_is_refused() -> None:
     change_system("transformer_tl", model=encoder_config(num_blocks=2))
     with pytest.raises(SerError, match=r"blocks\.1\.attention\.output\.bias is missing.*stage 3"):
         finetune(finetune_run("transformer_tl"))
+
+
+def test_another_ctc_head_than_the_recognisers_is_refused() -> None:
+    change_system("transformer_tl_mtl", ctc=ctc_config(head_kernel_sizes=[3, 5]))
+    with pytest.raises(SerError, match=r"head_kernel_sizes \[3, 5\], but \[\] in pretrain/ctc"):
+        finetune(finetune_run("transformer_tl_mtl"))
 
 
 def test_unknown_fold_is_named() -> None:

@@ -1,11 +1,12 @@
 """Stage 3 on a tiny recipe: what it writes, and what it refuses."""
 
 import json
+import math
 from pathlib import Path
 
 import pytest
 import torch
-from tiny import ALONE, reseal
+from tiny import ALONE, optimizer_config, reseal
 from tiny_recipe import (
     BPE,
     EXP,
@@ -62,6 +63,30 @@ def test_finished_run_is_left_alone() -> None:
     before = (FOLDER / "model.safetensors").stat().st_mtime_ns
     pretrain(pretrain_run())
     assert (FOLDER / "model.safetensors").stat().st_mtime_ns == before
+
+
+def test_same_seed_same_bits_and_another_seed_others() -> None:
+    pretrain(pretrain_run(folder=EXP / "again"))
+    pretrain(pretrain_run(folder=EXP / "other", seed=2))
+    first, again, other = (
+        (folder / "model.safetensors").read_bytes()
+        for folder in (FOLDER, EXP / "again", EXP / "other")
+    )
+    assert first == again != other
+
+
+def test_another_configuration_refuses_and_force_moves_aside() -> None:
+    before = (FOLDER / "model.safetensors").read_bytes()
+    change(optimizer__learning_rate=2e-3)
+    with pytest.raises(
+        SerError, match=r"optimizer\.learning_rate was 0\.001 and is 0\.002.*--force"
+    ):
+        pretrain(pretrain_run())
+    assert (FOLDER / "model.safetensors").read_bytes() == before
+    pretrain(pretrain_run(force=True))
+    assert (FOLDER / "model.safetensors").read_bytes() != before
+    (aside,) = FOLDER.parent.glob("ctc.*")
+    assert (aside / "model.safetensors").read_bytes() == before
 
 
 def test_missing_subsets_stop_unless_allowed() -> None:
@@ -157,3 +182,12 @@ def test_best_weights_are_kept_by_wer(monkeypatch: pytest.MonkeyPatch) -> None:
     assert same == [False, True, False]
     assert [entry["valid_wer"] for entry in epochs(EXP / "x")] == [0.4, 0.2, 0.9]
     assert not (EXP / "x" / "best.safetensors").exists()
+
+
+def test_cosine_ends_low() -> None:
+    change(optimizer=optimizer_config(schedule="cosine", warmup_steps=2))
+    pretrain(pretrain_run(folder=EXP / "x"))
+    rates = [entry["learning_rate"] for entry in epochs(EXP / "x")]
+    shares = [0.5 * (1 + math.cos(math.pi * step / 4)) for step in range(4)]
+    expected = [(0.5 + 1.0) / 2, (shares[0] + shares[1]) / 2, (shares[2] + shares[3]) / 2]
+    assert rates == pytest.approx([1e-3 * share for share in expected], rel=1e-5)

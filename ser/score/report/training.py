@@ -89,7 +89,7 @@ def read_audit(exp_dir: Path) -> dict[str, Any] | None:
             f"{path}: of other folds than {folder} holds; expected the audit of these; "
             f"run {rerun_hint(0)}"
         )
-    return audited
+    return {key: value for key, value in audited.items() if key != "digest"}
 
 
 def wall_time(folders: Iterable[Path]) -> dict[str, Any]:
