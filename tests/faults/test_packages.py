@@ -11,7 +11,7 @@ from onnx import TensorProto, helper
 from readers import HEADER, MANIFEST
 
 from ser.base.errors import SerError
-from ser.base.files import with_digest
+from ser.base.files import digest_holds, with_digest
 from ser.infer.loading import load
 from ser.infer.onnx_engine import _check_graph, _header
 from ser.infer.package import read_package
@@ -120,3 +120,8 @@ def test_graphs_that_reach_outside(kind: str, tmp_path: Path) -> None:
     with pytest.raises(SerError, match=r"m\.onnx: not a readable ONNX file") as error:
         load(tmp_path / "m.onnx")
     assert "\n" not in str(error.value)
+
+
+def test_half_a_character_never_had_a_digest() -> None:
+    assert digest_holds(with_digest({"a": "\u00e9"}))
+    assert not digest_holds({"a": "\ud800", "digest": ""})

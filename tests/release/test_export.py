@@ -289,3 +289,15 @@ def test_an_exported_model_is_not_exported_again(baseline_file: Path, tmp_path: 
     with pytest.raises(SerError, match="export: an exported model"):
         export_onnx(load(baseline_file), tmp_path / "b.onnx", False, int8=False)
     assert not (tmp_path / "b.onnx").exists()
+
+
+def test_a_file_that_cannot_be_loaded_here(
+    tmp_path: Path, baseline_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(SerError, match=r"none\.onnx: no such file; expected an ONNX file of ser"):
+        load(tmp_path / "none.onnx")
+    with pytest.raises(SerError, match="--device cuda: this onnxruntime has no CUDAExecution"):
+        load(baseline_file, device="cuda")
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(SerError, match=r"model\.onnx: onnxruntime is not installed; .*pip install"):
+        load(baseline_file)

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from ser.base.errors import SerError, run_program
+from ser.base.files import digest_file
 from ser.nn.weights import load_weights, save_weights
 from ser.train.engine.checkpoint import Progress, load_checkpoint, save_checkpoint
 
@@ -221,3 +222,15 @@ def test_a_checkpoint_of_version_0_1_0_is_read(folder: Path) -> None:
     path.write_text(path.read_text().replace('"selection_score"', '"goodness"'))
     model, optimizer = parts(seed=1, steps=0)
     assert load_checkpoint(folder, model, optimizer) == PROGRESS
+
+
+def test_moments_of_another_shape_are_refused(folder: Path) -> None:
+    path = folder / "optimizer.pt"
+    state = torch.load(path, weights_only=True)
+    state["state"][0]["exp_avg"] = torch.zeros(5)
+    torch.save(state, path)
+    progress = json.loads((folder / "progress.json").read_text())
+    progress["digests"][path.name] = digest_file(path)
+    (folder / "progress.json").write_text(json.dumps(progress))
+    with pytest.raises(SerError, match=r"optimizer\.pt: .*exp_avg is \(5,\), its parameter \("):
+        load_checkpoint(folder, *parts(seed=1, steps=0))
