@@ -92,8 +92,9 @@ DEFINITIONS: dict[str, type[FbankConfig] | type[WhisperMelConfig]] = {
 
 def _type_of(values: Any) -> str:
     """The definition that values name; those of earlier versions name none and are Kaldi's."""
-    named = values.get("type", "kaldi") if isinstance(values, dict) else values.type
-    return str(named)
+    if isinstance(values, dict):
+        return str(values.get("type", "kaldi"))
+    return str(getattr(values, "type", values))
 
 
 # As a field of a model: what a package or a record says of its features.

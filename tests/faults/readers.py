@@ -228,6 +228,8 @@ FOUND = [
     ("unfinished ark", b"a 3 299999999999999999999999999999\n"),
     ("wav.scp", b"a /none/a\0b.wav\n"),
     ("ONNX header", json.dumps(with_digest(HEADER | {"bpe": "abc"})).encode()),
+    ("ONNX header", json.dumps(with_digest(HEADER | {"fbank": "kaldi"})).encode()),
+    ("package.json", json.dumps(MANIFEST | {"fbank": [1]}).encode()),
 ]
 
 
