@@ -23,6 +23,7 @@ from ser.feats.definitions import make_extractor
 from ser.infer.engine import pad
 from ser.infer.loading import load
 from ser.infer.model import Model
+from ser.infer.onnx_engine import OnnxEngine
 from ser.infer.package import FORMAT, OnnxHeader
 from ser.infer.page import write_page
 from ser.infer.torch_engine import TorchEngine
@@ -301,3 +302,9 @@ def test_a_file_that_cannot_be_loaded_here(
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(SerError, match=r"model\.onnx: onnxruntime is not installed; .*pip install"):
         load(baseline_file)
+
+
+def test_as_many_threads_as_are_asked_for(baseline_file: Path) -> None:
+    engine = load(baseline_file, num_threads=1).engine
+    assert isinstance(engine, OnnxEngine)
+    assert engine.session.get_session_options().intra_op_num_threads == 1
