@@ -7,7 +7,8 @@ from ser.base.errors import SerError
 from ser.base.names import ENCODER
 from ser.config.baselines import ProbeConfig
 from ser.config.load import load_config
-from ser.config.schema import SCRATCH, ImportConfig, PretrainConfig, SystemConfig
+from ser.config.published import ImportConfig
+from ser.config.schema import SCRATCH, PretrainConfig, SystemConfig
 from ser.config.systems import AnySystem, load_system, trained_systems
 from ser.config.yaml_file import read_yaml
 

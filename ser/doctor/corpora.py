@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ser.base.errors import SerError
-from ser.config.schema import ImportConfig
+from ser.config.published import ImportConfig
 from ser.doctor.options import HERE, Asked, Check
 from ser.train.weights_folder import (
     require_imported,

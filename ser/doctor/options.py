@@ -7,7 +7,8 @@ from pathlib import Path
 
 from ser.base.options import distinct_words
 from ser.config.pretraining import encoders_needed, needs_read_speech
-from ser.config.schema import ImportConfig, PretrainConfig, SystemConfig
+from ser.config.published import ImportConfig
+from ser.config.schema import PretrainConfig, SystemConfig
 from ser.config.systems import trained_systems
 
 Check = Callable[[], object]

@@ -102,6 +102,7 @@ def _configuration(asked: Asked) -> Iterator[Check]:
     for name in asked.systems:
         yield partial(load_system, asked.conf, name)
         yield partial(_fits_features, asked, name)
+        yield partial(_fits_recogniser, asked, name)
         yield partial(_fits_protocol, asked, name)
     if asked.read_speech:
         yield partial(load_config, asked.conf / "bpe.yaml", BpeConfig)
@@ -115,9 +116,14 @@ def _fits_features(asked: Asked, name: str) -> None:
         require_package("opensmile", f"{name} needs it (its licence allows research only)")
     if isinstance(system, SystemConfig):
         _bands(asked, f"{name}.yaml", system.model.num_mel_bins)
-        encoder = asked.encoders.get(system.init)
-        if isinstance(encoder, PretrainConfig):
-            require_same_head(name, system, encoder.ctc.head_kernel_sizes)
+
+
+def _fits_recogniser(asked: Asked, name: str) -> None:
+    system = load_system(asked.conf, name)
+    if isinstance(system, SystemConfig):
+        recogniser = asked.encoders.get(system.init)
+        if isinstance(recogniser, PretrainConfig):
+            require_same_head(name, system, recogniser.ctc.head_kernel_sizes)
 
 
 def _fits_protocol(asked: Asked, name: str) -> None:

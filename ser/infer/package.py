@@ -11,13 +11,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from ser.base.errors import SerError, shortened
-from ser.base.files import (
-    digest_file,
-    digest_holds,
-    first_fault,
-    parse_json,
-    read_text,
-)
+from ser.base.files import digest_file, digest_holds, first_fault, parse_json, read_text
 from ser.base.options import doubled
 from ser.config.features import RecordedFeatures
 from ser.config.schema import SystemConfig

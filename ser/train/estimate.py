@@ -119,8 +119,7 @@ class Estimate:
 def estimate(plan: Plan, num_gpus: int, precision: str, card: Card = H100) -> Estimate:
     """The whole run on so many cards."""
     speech = plan.hours_per_epoch * 3600 * plan.training.max_epochs
-    num_utts = speech * 1000 / plan.fbank.frame_shift_ms / plan.num_frames
-    num_utts /= plan.training.max_epochs
+    num_utts = plan.hours_per_epoch * 3.6e6 / plan.fbank.frame_shift_ms / plan.num_frames
     forward = forward_flops(plan.model, plan.num_frames)
     flops = num_utts * sum(plan.passes(part) * cost for part, cost in forward.items())
     kept = kept_bytes(plan.model, plan.num_frames)

@@ -115,11 +115,11 @@ def read_plan(path: Path, vocab_size: int | None, hours: float | None, epochs: i
     with torch.device("meta"):
         if "encoder" in values:
             config = pretrain = load_config(path, PretrainConfig)
-            training, speech = pretrain.training, LIBRISPEECH
+            training, (usual_hours, mean_seconds) = pretrain.training, LIBRISPEECH
             model = build_recogniser(pretrain, vocab_size)
         else:
             config = system = load_config(path, SystemConfig)
-            training, speech = system.training, IEMOCAP
+            training, (usual_hours, mean_seconds) = system.training, IEMOCAP
             num_emotions = len(load_config(conf / "labels.yaml", LabelsConfig).names)
             model = build_system(system, num_emotions, vocab_size)
     freeze(model, config.optimizer.frozen)
@@ -133,6 +133,6 @@ def read_plan(path: Path, vocab_size: int | None, hours: float | None, epochs: i
         training=training,
         encoder_passes=passes,
         fbank=load_features(conf),
-        hours=hours or speech[0],
-        mean_seconds=speech[1],
+        hours=hours or usual_hours,
+        mean_seconds=mean_seconds,
     )

@@ -13,7 +13,7 @@ from ser.base.hub import Repository, fetch
 from ser.base.log import logger
 from ser.base.record import Record, sole_run
 from ser.config.network import WhisperConfig
-from ser.config.schema import ImportConfig, PublishedConfig
+from ser.config.published import ImportConfig, PublishedConfig
 from ser.nn.weights import misfits, save_weights
 from ser.nn.whisper import WhisperEncoder, positions
 from ser.train.training_folder import claim_training_folder

@@ -8,12 +8,7 @@ from typing import Any
 from ser.base.paths import run_folder
 from ser.base.record import Record, require
 from ser.config.load import load_config
-from ser.config.made_with import (
-    require_bpe,
-    require_features,
-    require_labels,
-    require_start,
-)
+from ser.config.made_with import require_bpe, require_features, require_labels, require_start
 from ser.config.pretraining import require_same_head
 from ser.config.protocol import ProtocolConfig, under_protocol
 from ser.config.schema import SCRATCH, LabelsConfig, SystemConfig

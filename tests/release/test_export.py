@@ -23,7 +23,7 @@ from ser.feats.definitions import make_extractor
 from ser.infer.engine import pad
 from ser.infer.loading import load
 from ser.infer.model import Model
-from ser.infer.onnx_engine import OnnxEngine
+from ser.infer.onnx_engine import load_onnx
 from ser.infer.package import FORMAT, OnnxHeader
 from ser.infer.page import write_page
 from ser.infer.torch_engine import TorchEngine
@@ -189,7 +189,7 @@ def test_int8_leaves_the_features_as_exact_as_they_are(
         assert within.posteriors == pytest.approx(outside.posteriors, abs=0.01)
 
 
-def test_int8_without_onnxruntime_is_one_line(
+def test_without_onnxruntime_is_one_line(
     models: dict[str, Model], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime.quantization", None)
@@ -197,6 +197,9 @@ def test_int8_without_onnxruntime_is_one_line(
     with pytest.raises(SerError, match=r"onnxruntime.* is not installed; .* pip install"):
         export_onnx(models["baseline"], tmp_path / "a.onnx", False, int8=True)
     assert not list(tmp_path.iterdir())
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(SerError, match=r"b\.onnx: onnxruntime is not installed; .* pip install"):
+        load_onnx(tmp_path / "b.onnx", "cpu", None)
 
 
 @pytest.mark.parametrize(
@@ -267,12 +270,16 @@ def test_files_that_are_none_of_ours(baseline_file: Path, tmp_path: Path) -> Non
         load(path)
 
 
-def test_devices_of_an_exported_model(baseline_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_devices_and_threads(baseline_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import onnxruntime
 
     for name in ("meta", "toaster", "cpu:0", "cuda:x"):
         with pytest.raises(SerError, match=f"--device {name}: no device; expected cpu, cuda"):
             load(baseline_file, device=name)
+    with pytest.raises(SerError, match="--device cuda: this onnxruntime has no CUDAExecution"):
+        load(baseline_file, device="cuda")
+    _, alone = load_onnx(baseline_file, "cpu", num_threads=1)
+    assert alone.get_session_options().intra_op_num_threads == 1
     asked: list[object] = []
 
     def session(*_: object, providers: object) -> None:
@@ -290,21 +297,3 @@ def test_an_exported_model_is_not_exported_again(baseline_file: Path, tmp_path: 
     with pytest.raises(SerError, match="export: an exported model"):
         export_onnx(load(baseline_file), tmp_path / "b.onnx", False, int8=False)
     assert not (tmp_path / "b.onnx").exists()
-
-
-def test_a_file_that_cannot_be_loaded_here(
-    tmp_path: Path, baseline_file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with pytest.raises(SerError, match=r"none\.onnx: no such file; expected an ONNX file of ser"):
-        load(tmp_path / "none.onnx")
-    with pytest.raises(SerError, match="--device cuda: this onnxruntime has no CUDAExecution"):
-        load(baseline_file, device="cuda")
-    monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(SerError, match=r"model\.onnx: onnxruntime is not installed; .*pip install"):
-        load(baseline_file)
-
-
-def test_as_many_threads_as_are_asked_for(baseline_file: Path) -> None:
-    engine = load(baseline_file, num_threads=1).engine
-    assert isinstance(engine, OnnxEngine)
-    assert engine.session.get_session_options().intra_op_num_threads == 1

@@ -16,7 +16,7 @@ from tiny_whisper import write_published
 from ser.base.errors import SerError
 from ser.base.record import read_record
 from ser.config.network import WhisperConfig
-from ser.config.schema import ImportConfig
+from ser.config.published import ImportConfig
 from ser.nn.weights import load_weights
 from ser.nn.whisper import WhisperEncoder
 from ser.train.published import import_encoder, read_encoder

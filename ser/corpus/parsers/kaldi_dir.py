@@ -96,8 +96,10 @@ def _speakers(folder: Path) -> Table:
     faults = Faults()
     for utt, spk in pairs:
         if inverse[utt] != spk:
-            fault = f"{path}: {utt} is of {spk} and of {inverse[utt]}; expected one speaker"
-            faults.add(f"{fault}; mend the table")
+            faults.add(
+                f"{path}: {utt} is of {spk} and of {inverse[utt]}; expected one speaker; mend the "
+                "table"
+            )
     faults.raise_any()
     if pairs and not (folder / "utt2spk").exists():
         return {utt: inverse[utt] for utt in sorted(inverse, key=c_order)}

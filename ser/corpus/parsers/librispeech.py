@@ -133,11 +133,13 @@ def _same_utts(
 ) -> None:
     faults = Faults()
     for utt in sorted(words.keys() - audio.keys()):
-        fault = f"{chapter}: {utt} has a transcript and no audio; expected both; restore the file"
-        faults.add(fault)
+        faults.add(
+            f"{chapter}: {utt} has a transcript and no audio; expected both; restore the file"
+        )
     for utt in sorted(audio.keys() - words.keys()):
-        fault = f"{audio[utt]}: no transcript in {transcripts.name}; expected both"
-        faults.add(f"{fault}; restore the line")
+        faults.add(
+            f"{audio[utt]}: no transcript in {transcripts.name}; expected both; restore the line"
+        )
     faults.raise_any()
 
 
