@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from ser.config.section import Depth, NumBands, Probability, Section, Small, Width
 
@@ -161,6 +161,23 @@ class ReadoutConfig(Section):
         return self
 
 
+def _odd(size: int) -> int:
+    if size % 2 == 0:
+        raise ValueError(f"a kernel of {size}; expected an odd number, so that it has a middle")
+    return size
+
+
+class CtcHeadConfig(Section):
+    """What stands between the encoder and the tokens: the paper has a linear layer alone.
+
+    ``kernel_sizes`` are those of convolutions in front of it, in encoder frames.
+    """
+
+    kernel_sizes: list[Annotated[Small, AfterValidator(_odd)]] = Field(
+        default_factory=list, max_length=8
+    )
+
+
 class CnnBlstmSaConfig(Section):
     """The baseline CNN-BLSTM-SA (section 4.2)."""
 
@@ -196,3 +213,4 @@ class CnnBlstmSaConfig(Section):
 
 
 PAPER_READOUT = ReadoutConfig()
+PAPER_CTC_HEAD = CtcHeadConfig()

@@ -7,6 +7,7 @@ from ser.base.errors import SerError
 from ser.base.names import ENCODER
 from ser.config.baselines import ProbeConfig
 from ser.config.load import load_config
+from ser.config.network import CtcHeadConfig
 from ser.config.published import ImportConfig
 from ser.config.schema import SCRATCH, PretrainConfig, SystemConfig
 from ser.config.systems import AnySystem, load_system, trained_systems
@@ -59,22 +60,22 @@ def encoders_needed(conf: Path, systems: Sequence[str]) -> dict[str, PretrainCon
     return ordered
 
 
-def require_same_head(name: str, system: SystemConfig, recogniser: Sequence[int] | None) -> None:
+def require_same_head(name: str, system: SystemConfig, recogniser: CtcHeadConfig | None) -> None:
     """Holds the CTC head of a system to that of the recogniser that it starts from.
 
     Args:
         name: The system.
         system: Its configuration.
-        recogniser: ``ctc.head_kernel_sizes`` of the recogniser; None for an encoder without a head.
+        recogniser: ``ctc.head`` of the recogniser; None for an encoder without a head.
 
     Raises:
         SerError: They differ.
     """
-    own = system.ctc.head_kernel_sizes
-    if system.ctc_alpha and recogniser is not None and own != list(recogniser):
+    own = system.ctc.head
+    if system.ctc_alpha and recogniser is not None and own != recogniser:
         raise SerError(
-            f"{name}: ctc.head_kernel_sizes {own}, but {list(recogniser)} in pretrain/"
-            f"{system.init}.yaml; expected the same; write the same into both"
+            f"{name}: ctc.head {own.model_dump()}, but {recogniser.model_dump()} in "
+            f"pretrain/{system.init}.yaml; write the same into both"
         )
 
 

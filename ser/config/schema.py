@@ -12,8 +12,10 @@ from pydantic import AfterValidator, Field, model_validator
 from ser.base.names import CLASS, ENCODER, LABEL
 from ser.base.options import doubled
 from ser.config.network import (
+    PAPER_CTC_HEAD,
     PAPER_READOUT,
     CnnBlstmSaConfig,
+    CtcHeadConfig,
     EncoderConfig,
     ReadoutConfig,
 )
@@ -24,7 +26,6 @@ from ser.config.section import (
     Positive,
     Probability,
     Section,
-    Small,
 )
 
 EncoderName = Annotated[str, AfterValidator(ENCODER.checked)]
@@ -184,17 +185,8 @@ class TrainingConfig(Section):
         return self
 
 
-def _odd(size: int) -> int:
-    if size % 2 == 0:
-        raise ValueError(f"a kernel of {size}; expected an odd number, so that it has a middle")
-    return size
-
-
 class CtcConfig(Section):
     """How the CTC losses of a batch become one number, and how many utterances may lack one.
-
-    ``head_kernel_sizes`` are those of convolutions between the encoder and the linear layer of the
-    CTC head, in encoder frames; the paper has none.
 
     ``targets`` other than ``transcripts`` are controls: ``shuffled`` gives each training utterance
     the transcript of another of like length, ``random`` as many tokens drawn at random.
@@ -203,11 +195,8 @@ class CtcConfig(Section):
     normalisation: Literal["per_token", "per_utterance"]
     max_too_short_prob: Probability
     targets: Literal["transcripts", "shuffled", "random"] = "transcripts"
-    # Recorded where there are any: or the runs of 0.1.0, which lacks it, would count as others.
-    head_kernel_sizes: Annotated[
-        list[Annotated[Small, AfterValidator(_odd)]],
-        Field(default_factory=list, max_length=8, exclude_if=lambda sizes: not sizes),
-    ]
+    # Recorded where it is another: or the runs of 0.1.0, which lacks it, would count as others.
+    head: CtcHeadConfig = Field(PAPER_CTC_HEAD, exclude_if=lambda head: head == PAPER_CTC_HEAD)
 
 
 class PretrainConfig(Section):

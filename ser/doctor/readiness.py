@@ -123,7 +123,7 @@ def _fits_recogniser(asked: Asked, name: str) -> None:
     if isinstance(system, SystemConfig):
         recogniser = asked.encoders.get(system.init)
         if isinstance(recogniser, PretrainConfig):
-            require_same_head(name, system, recogniser.ctc.head_kernel_sizes)
+            require_same_head(name, system, recogniser.ctc.head)
 
 
 def _fits_protocol(asked: Asked, name: str) -> None:

@@ -1,14 +1,19 @@
 """The proposed model (section 3.2, Fig. 2): a trainable vector in front of the encoder's input."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch import nn
 
-from ser.config.network import PAPER_READOUT, EncoderConfig, ReadoutConfig
+from ser.config.network import (
+    PAPER_CTC_HEAD,
+    PAPER_READOUT,
+    CtcHeadConfig,
+    EncoderConfig,
+    ReadoutConfig,
+)
+from ser.nn.ctc_head import CtcHead
 from ser.nn.encoders import build_encoder
-from ser.nn.frame_convolutions import FrameConvolutions
 from ser.nn.mask import length_mask
 from ser.nn.readout import build_readout, loud_frames
 
@@ -42,7 +47,7 @@ class EmotionModel(nn.Module):
         num_emotions: int,
         vocab_size: int | None,
         readout: ReadoutConfig = PAPER_READOUT,
-        head_kernel_sizes: Sequence[int] = (),
+        head: CtcHeadConfig = PAPER_CTC_HEAD,
     ) -> None:
         super().__init__()
         self.encoder = build_encoder(config)
@@ -54,9 +59,7 @@ class EmotionModel(nn.Module):
             nn.Parameter(torch.randn(config.d_model)) if readout.needs_vector else None
         )
         self.emotion_head = nn.Linear(self.readout.size, num_emotions)
-        self.ctc_head = None if vocab_size is None else nn.Linear(config.d_model, vocab_size)
-        kernel_sizes = () if vocab_size is None else head_kernel_sizes
-        self.ctc_convolutions = FrameConvolutions(config.d_model, kernel_sizes)
+        self.ctc_head = None if vocab_size is None else CtcHead(config.d_model, vocab_size, head)
 
     def forward(
         self, feats: torch.Tensor, feat_lens: torch.Tensor, encoded: bool = False
@@ -75,7 +78,7 @@ class EmotionModel(nn.Module):
         ctc_logits = None
         if self.ctc_head is not None:
             z = outputs[-1] if self.emotion_embedding is None else outputs[-1][:, 1:]
-            ctc_logits = self.ctc_head(self.ctc_convolutions(z, frame_lens))  # (B, S, V)
+            ctc_logits = self.ctc_head(z, frame_lens)  # (B, S, V)
         return EmotionOutput(self._emotions(hidden, lens), ctc_logits, frame_lens)
 
     def encode(
@@ -128,18 +131,16 @@ class EmotionModel(nn.Module):
         parts = self.encoder.macs(num_frames, self._num_extra)
         parts["readout"] = size * self.readout.macs_a_frame
         if self.ctc_head is not None:
-            head = self.ctc_convolutions.macs_a_frame + self.ctc_head.weight.numel()
-            parts["CTC head"] = size * head
+            parts["CTC head"] = size * self.ctc_head.macs_a_frame
         return parts | {"emotion head": self.emotion_head.weight.numel()}
 
     def saved_activations(self, num_frames: int) -> dict[str, float]:
-        """Values kept for the backward pass, by part; of the CTC head its log-probabilities."""
+        """Values kept for the backward pass, by part."""
         size = self.encoder.num_encoder_frames(num_frames)
         parts = self.encoder.saved_activations(num_frames, self._num_extra)
         parts["readout"] = float(size * self.readout.activations_a_frame)
         if self.ctc_head is not None:
-            head = self.ctc_convolutions.activations_a_frame + self.ctc_head.out_features
-            parts["CTC head"] = float(size * head)
+            parts["CTC head"] = float(size * self.ctc_head.activations_a_frame)
         return parts
 
     @property

@@ -1,13 +1,11 @@
 """Pre-training: the encoder as a CTC speech recogniser (section 3.1)."""
 
-from collections.abc import Sequence
-
 import torch
 from torch import nn
 
-from ser.config.network import EncoderConfig
+from ser.config.network import PAPER_CTC_HEAD, CtcHeadConfig, EncoderConfig
+from ser.nn.ctc_head import CtcHead
 from ser.nn.encoders import build_encoder
-from ser.nn.frame_convolutions import FrameConvolutions
 from ser.nn.mask import length_mask
 from ser.text.bpe import greedy_ctc
 
@@ -18,16 +16,15 @@ class Recogniser(nn.Module):
     Args:
         config: The encoder.
         vocab_size: V.
-        head_kernel_sizes: Of convolutions in front of the linear layer; the paper has none.
+        head: What stands between the encoder and the tokens.
     """
 
     def __init__(
-        self, config: EncoderConfig, vocab_size: int, head_kernel_sizes: Sequence[int] = ()
+        self, config: EncoderConfig, vocab_size: int, head: CtcHeadConfig = PAPER_CTC_HEAD
     ) -> None:
         super().__init__()
         self.encoder = build_encoder(config)
-        self.ctc_head = nn.Linear(config.d_model, vocab_size)
-        self.ctc_convolutions = FrameConvolutions(config.d_model, head_kernel_sizes)
+        self.ctc_head = CtcHead(config.d_model, vocab_size, head)
 
     def forward(
         self, feats: torch.Tensor, feat_lens: torch.Tensor, encoded: bool = False
@@ -40,7 +37,7 @@ class Recogniser(nn.Module):
             encoded: Whether it is that.
         """
         z, frame_lens = (feats, feat_lens) if encoded else self.encode(feats, feat_lens)
-        return self.ctc_head(self.ctc_convolutions(z, frame_lens)), frame_lens
+        return self.ctc_head(z, frame_lens), frame_lens
 
     def encode(
         self, feats: torch.Tensor, feat_lens: torch.Tensor
@@ -53,16 +50,14 @@ class Recogniser(nn.Module):
         """Multiply-adds of one utterance of T frames, by part."""
         size = self.encoder.num_encoder_frames(num_frames)
         return self.encoder.macs(num_frames, num_extra=0) | {
-            "CTC head": size * (self.ctc_convolutions.macs_a_frame + self.ctc_head.weight.numel())
+            "CTC head": size * self.ctc_head.macs_a_frame
         }
 
     def saved_activations(self, num_frames: int) -> dict[str, float]:
-        """Values kept for the backward pass, by part; of the CTC head its log-probabilities."""
+        """Values kept for the backward pass, by part."""
         size = self.encoder.num_encoder_frames(num_frames)
         return self.encoder.saved_activations(num_frames, num_extra=0) | {
-            "CTC head": float(
-                size * (self.ctc_convolutions.activations_a_frame + self.ctc_head.out_features)
-            )
+            "CTC head": float(size * self.ctc_head.activations_a_frame)
         }
 
 

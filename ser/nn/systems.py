@@ -12,13 +12,13 @@ from ser.nn.emotion import EmotionModel
 from ser.nn.recogniser import Recogniser
 from ser.nn.weights import misfits
 
-CTC_HEAD = ("ctc_head.", "ctc_convolutions.")
+CTC_HEAD = "ctc_head."
 NEW_IN_FINETUNING = ("emotion_embedding", "emotion_head.", "readout.")
 
 
 def build_recogniser(config: PretrainConfig, vocab_size: int) -> Recogniser:
     """The network that is pre-trained, with V tokens."""
-    return Recogniser(config.encoder, vocab_size, config.ctc.head_kernel_sizes)
+    return Recogniser(config.encoder, vocab_size, config.ctc.head)
 
 
 def build_system(
@@ -45,7 +45,7 @@ def build_system(
         num_emotions,
         vocab_size if config.ctc_alpha else None,
         config.readout,
-        config.ctc.head_kernel_sizes,
+        config.ctc.head,
     )
 
 

@@ -11,7 +11,7 @@ from ser.config.load import load_config
 from ser.config.made_with import require_bpe, require_features, require_labels, require_start
 from ser.config.pretraining import require_same_head
 from ser.config.protocol import ProtocolConfig, under_protocol
-from ser.config.schema import SCRATCH, LabelsConfig, SystemConfig
+from ser.config.schema import SCRATCH, CtcConfig, LabelsConfig, SystemConfig
 from ser.config.systems import load_trained_system
 from ser.corpus.fold_files import read_fold, require_folds
 from ser.data.utterances import check_num_mel_bins, copy_identities
@@ -123,8 +123,8 @@ def resolve(run: FinetuneRun) -> ResolvedRun:
         start = require_start(source, run.conf, run.feats)
         inputs[str(source)] = start["identity"]
         recogniser = start["config"].get("ctc")  # none of a published encoder
-        sizes = recogniser and recogniser.get("head_kernel_sizes", [])
-        require_same_head(run.system, system, sizes)
+        head = recogniser and CtcConfig.model_validate(recogniser).head
+        require_same_head(run.system, system, head)
         published = start["notes"].get("published")
     config = {
         "system": system.model_dump(),

@@ -63,7 +63,7 @@ PROTOCOL = {"fold_unit": "session", "num_folds": 5, "validation": "none", "selec
         (FbankConfig, FBANK | {"high_freq_hz": 8000.1}, "expected low < high <= 8000.0, half"),
         (FbankConfig, FBANK | {"low_freq_hz": 8000.0}, "low_freq_hz 8000.0 and high_freq_hz 8000"),
         (FbankConfig, FBANK | {"num_mel_bins": 0}, "num_mel_bins"),
-        (CtcConfig, CTC | {"head_kernel_sizes": [4]}, "a kernel of 4; expected an odd number"),
+        (CtcConfig, CTC | {"head": {"kernel_sizes": [4]}}, "a kernel of 4; expected an odd number"),
         (LabelsConfig, LABELS | {"exclude": ["exc"]}, r"labels \['exc'\] stand twice"),
         (LabelsConfig, LABELS | {"classes": {"a": ["x"], "b": ["x"]}}, r"\['x'\] stand twice"),
         (LabelsConfig, LABELS | {"classes": {"ang": ["ang"]}}, "1 classes; expected two or more"),
@@ -109,6 +109,6 @@ def test_what_0_1_0_did_not_have_is_recorded_where_it_is_on() -> None:
     assert "label_smoothing_prob" not in system_config("transformer").model_dump()
     smoothed = system_config("transformer", label_smoothing_prob=0.1).model_dump()
     assert SystemConfig.model_validate(smoothed).label_smoothing_prob == 0.1
-    assert "head_kernel_sizes" not in ctc_config().model_dump()
-    convolutional = ctc_config(head_kernel_sizes=[5]).model_dump()
-    assert CtcConfig.model_validate(convolutional).head_kernel_sizes == [5]
+    assert "head" not in ctc_config().model_dump()
+    convolutional = ctc_config(head={"kernel_sizes": [5]}).model_dump()
+    assert CtcConfig.model_validate(convolutional).head.kernel_sizes == [5]

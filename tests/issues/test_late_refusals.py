@@ -147,14 +147,17 @@ def test_large_files_are_read_whole_on_request(
 def test_configurations_that_contradict(recipe: Path) -> None:
     """Bands of features and networks; CTC heads; nothing to lose patience with."""
     ctc = recipe / "conf" / "pretrain" / "ctc.yaml"
-    ctc.write_text(ctc.read_text().replace("\nctc:\n", "\nctc:\n  head_kernel_sizes: [5]\n"))
+    ctc.write_text(ctc.read_text().replace("\nctc:\n", "\nctc:\n  head: {kernel_sizes: [5]}\n"))
     features = recipe / "conf" / "fbank.yaml"
     features.write_text(features.read_text().replace("num_mel_bins: 80", "num_mel_bins: 40"))
     system = recipe / "conf" / "systems" / "transformer.yaml"
     system.write_text(system.read_text().replace("training:", "training:\n  patience_epochs: 3"))
     said = check("transformer transformer_tl transformer_tl_mtl")
     assert said.status == 1
-    assert "transformer_tl_mtl: ctc.head_kernel_sizes [], but [5] in pretrain/ctc.yaml" in said.err
+    assert (
+        "transformer_tl_mtl: ctc.head {'kernel_sizes': []}, but {'kernel_sizes': [5]} in "
+        in said.err
+    )
     assert "transformer_tl: ctc.head" not in said.err
     assert "conf/fbank.yaml: num_mel_bins 40; transformer_tl.yaml expects 80" in said.err
     assert "transformer: training.patience_epochs 3 with validation none" in said.err

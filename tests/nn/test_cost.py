@@ -10,7 +10,7 @@ from tiny import cnn_blstm_sa_config, encoder_config, system_config, whisper_con
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from ser.config.network import CnnBlstmSaConfig, EncoderConfig, ReadoutConfig
+from ser.config.network import CnnBlstmSaConfig, CtcHeadConfig, EncoderConfig, ReadoutConfig
 from ser.nn.cnn_blstm_sa import CnnBlstmSa
 from ser.nn.cost import count_parameters, forward_flops, kept_bytes, training_flops
 from ser.nn.emotion import EmotionModel
@@ -34,7 +34,9 @@ NETWORKS = {
     "recogniser": lambda: Recogniser(ENCODER, VOCAB_SIZE),
     "transformer": system("transformer", ENCODER),
     "transformer_tl_mtl": system("transformer_tl_mtl", ENCODER),
-    "whisper recogniser": lambda: Recogniser(WHISPER, VOCAB_SIZE, head_kernel_sizes=[5, 3]),
+    "whisper recogniser": lambda: Recogniser(
+        WHISPER, VOCAB_SIZE, head=CtcHeadConfig(kernel_sizes=[5, 3])
+    ),
     "whisper": system("transformer_tl", WHISPER),
     "whisper, frames pooled": system(
         "transformer_tl_mtl", WHISPER, readout=ReadoutConfig(type="mean_sd")

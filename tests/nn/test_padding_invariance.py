@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tiny import cnn_blstm_sa_config, encoder_config
 from torch import nn
 
+from ser.config.network import CtcHeadConfig
 from ser.nn.cnn_blstm_sa import CnnBlstmSa
 from ser.nn.emotion import EmotionModel
 from ser.nn.recogniser import Recogniser
@@ -26,11 +27,11 @@ def model(kind: str) -> nn.Module:
     if kind == "cnn_blstm_sa":
         built: nn.Module = CnnBlstmSa(cnn_blstm_sa_config(), 4)
     elif kind == "recogniser":
-        built = Recogniser(encoder_config(), VOCABULARY, head_kernel_sizes=[5, 3])
+        built = Recogniser(encoder_config(), VOCABULARY, head=CtcHeadConfig(kernel_sizes=[5, 3]))
     else:
         sizes = [3] if kind == "pre" else []
         built = EmotionModel(
-            encoder_config(layer_norm=kind), 4, VOCABULARY, head_kernel_sizes=sizes
+            encoder_config(layer_norm=kind), 4, VOCABULARY, head=CtcHeadConfig(kernel_sizes=sizes)
         )
     for parameter in built.parameters():
         if parameter.dim() == 1:  # biases that matter: a padded frame is not zero any more

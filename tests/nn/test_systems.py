@@ -5,6 +5,7 @@ import torch
 from tiny import SYSTEMS, encoder_config, system_config
 
 from ser.base.errors import SerError
+from ser.config.network import CtcHeadConfig
 from ser.nn.cnn_blstm_sa import CnnBlstmSa
 from ser.nn.emotion import EmotionModel
 from ser.nn.mask import length_mask
@@ -73,7 +74,7 @@ def test_transferred_recogniser_hears_the_same() -> None:
     expected, expected_lens = recogniser(feats, lens)
     x, frame_lens = model.encoder.frames(feats, lens)
     z = model.encoder.layers(x, length_mask(frame_lens, x.shape[1]))[-1]
-    assert torch.allclose(model.ctc_head(z), expected, atol=1e-6)
+    assert torch.allclose(model.ctc_head(z, frame_lens), expected, atol=1e-6)
     assert torch.equal(frame_lens, expected_lens)
 
 
@@ -89,7 +90,7 @@ def test_equations_5_and_7() -> None:
     output = model(feats, lens)
     assert z.shape == (2, 1 + 10, 32)
     assert torch.equal(output.emotion_logits, model.emotion_head(z[:, 0]))
-    assert torch.equal(output.ctc_logits, model.ctc_head(z[:, 1:]))
+    assert torch.equal(output.ctc_logits, model.ctc_head(z[:, 1:], frame_lens))
     assert output.frame_lens.tolist() == frame_lens.tolist() == [10, 5]
 
 
@@ -134,16 +135,16 @@ def test_another_encoder_is_refused(changes: dict[str, object], message: str) ->
 
 
 def test_convolutions_of_the_ctc_head_are_part_of_it(caplog: pytest.LogCaptureFixture) -> None:
-    recogniser = Recogniser(encoder_config(), VOCABULARY, head_kernel_sizes=[5])
+    recogniser = Recogniser(encoder_config(), VOCABULARY, head=CtcHeadConfig(kernel_sizes=[5]))
     weights = recogniser.state_dict()
-    model = EmotionModel(encoder_config(), 4, VOCABULARY, head_kernel_sizes=[5])
+    model = EmotionModel(encoder_config(), 4, VOCABULARY, head=CtcHeadConfig(kernel_sizes=[5]))
     load_pretrained(weights, model, "ctc")
-    for name in ("ctc_convolutions.layers.0.weight", "ctc_head.weight"):
+    for name in ("ctc_head.convolutions.0.weight", "ctc_head.weight"):
         assert torch.equal(model.state_dict()[name], weights[name])
     load_pretrained(weights, emotion_model(None), "ctc")
-    with pytest.raises(SerError, match=r"ctc_convolutions\.layers\.0\.bias is left over"):
+    with pytest.raises(SerError, match=r"ctc_head\.convolutions\.0\.bias is left over"):
         load_pretrained(weights, emotion_model(VOCABULARY), "ctc")
-    other = Recogniser(encoder_config(), VOCABULARY, head_kernel_sizes=[3])
+    other = Recogniser(encoder_config(), VOCABULARY, head=CtcHeadConfig(kernel_sizes=[3]))
     before = other.ctc_head.weight.clone()
     load_pretrained(weights, other, "ctc")  # a head of another form starts with its own weights
     assert "ctc: its CTC head is of another form; left out" in caplog.text

@@ -54,8 +54,8 @@ def models(trained_recipe: Path, baseline: Model) -> dict[str, Model]:
     mtl = load(trained_recipe / run_folder("transformer_tl_mtl", "1"))
     assert isinstance(mtl.engine, TorchEngine)
     trained = mtl.engine.networks[0]
-    config = system_config("transformer_tl_mtl", ctc=ctc_config(head_kernel_sizes=[3]))
-    other = build_system(config, len(LABELS.names), trained.ctc_head.out_features)
+    config = system_config("transformer_tl_mtl", ctc=ctc_config(head={"kernel_sizes": [3]}))
+    other = build_system(config, len(LABELS.names), len(trained.ctc_head.bias))
     pair = replace(mtl, engine=TorchEngine([trained, other.eval()], temperature=1.3))
     one_layer = cnn_blstm_sa_config(num_lstm_layers=1)
     network = build_system(system_config("cnn_blstm_sa", model=one_layer), len(LABELS.names), None)

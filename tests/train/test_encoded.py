@@ -261,7 +261,7 @@ def test_it_is_computed_before_the_runs_side_by_side() -> None:
 def test_a_recogniser_starts_from_another(frozen_encoder: bool) -> None:
     """The CTC head alone, a convolution in front of it, on the frozen encoder; or all of it."""
     config = load_config(PRETRAIN_PATH, PretrainConfig)
-    ctc = ctc_config(head_kernel_sizes=[3] if frozen_encoder else [])
+    ctc = ctc_config(head={"kernel_sizes": [3] if frozen_encoder else []})
     optimizer = optimizer_config(frozen=["encoder"] if frozen_encoder else [])
     path = PRETRAIN_PATH.with_name("again.yaml")
     changes = {"init": "ctc", "ctc": ctc, "optimizer": optimizer}
@@ -273,7 +273,7 @@ def test_a_recogniser_starts_from_another(frozen_encoder: bool) -> None:
     kept = all(torch.equal(after[n], before[n]) for n in before if n.startswith("encoder."))
     assert kept == frozen_encoder
     assert not torch.equal(after["ctc_head.weight"], before["ctc_head.weight"])
-    assert ("ctc_convolutions.layers.0.weight" in after) == frozen_encoder
+    assert ("ctc_head.convolutions.0.weight" in after) == frozen_encoder
     encoded = EXP / "pretrain" / "encoded" / "ctc.last_block"
     assert (encoded / "asr_train" / "run.json").exists() == frozen_encoder
     assert str(EXP / "pretrain" / "ctc") in read_record(run.folder)["inputs"]

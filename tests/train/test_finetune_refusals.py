@@ -85,8 +85,8 @@ def test_encoder_of_another_size_is_refused() -> None:
 
 
 def test_another_ctc_head_than_the_recognisers_is_refused() -> None:
-    change_system("transformer_tl_mtl", ctc=ctc_config(head_kernel_sizes=[3, 5]))
-    with pytest.raises(SerError, match=r"head_kernel_sizes \[3, 5\], but \[\] in pretrain/ctc"):
+    change_system("transformer_tl_mtl", ctc=ctc_config(head={"kernel_sizes": [3, 5]}))
+    with pytest.raises(SerError, match=r"sizes': \[3, 5\]}, but .* in pretrain/ctc"):
         finetune(finetune_run("transformer_tl_mtl"))
 
 

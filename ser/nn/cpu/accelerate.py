@@ -5,8 +5,9 @@ from torch import nn
 from ser.nn.attention import SelfAttention
 from ser.nn.cpu.attention import CpuSelfAttention
 from ser.nn.cpu.dropout import CpuFeedForward, CpuResidualSum
-from ser.nn.cpu.linear import CpuLinear
+from ser.nn.cpu.linear import CpuCtcHead, CpuLinear
 from ser.nn.cpu.subsampling import CpuConvSubsampling
+from ser.nn.ctc_head import CtcHead
 from ser.nn.encoder import FeedForward, ResidualSum
 from ser.nn.subsampling import ConvSubsampling
 
@@ -16,6 +17,7 @@ CPU_MODULES: dict[type[nn.Module], type[nn.Module]] = {
     FeedForward: CpuFeedForward,
     SelfAttention: CpuSelfAttention,
     ConvSubsampling: CpuConvSubsampling,
+    CtcHead: CpuCtcHead,
 }
 
 

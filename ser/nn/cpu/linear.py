@@ -4,6 +4,8 @@ import torch
 from torch import nn
 from torch.nn.functional import conv2d
 
+from ser.nn.ctc_head import CtcHead
+
 FEWEST_ROWS = 128  # below, preparing oneDNN's weights costs more than the product: 0.5 ms a call
 
 
@@ -48,3 +50,10 @@ class CpuLinear(nn.Linear):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(..., D) -> (..., N)."""
         return linear(x, self.weight, self.bias)
+
+
+class CpuCtcHead(CtcHead):
+    """``CtcHead`` through ``linear``."""
+
+    def _linear(self, z: torch.Tensor) -> torch.Tensor:
+        return linear(z, self.weight, self.bias)
