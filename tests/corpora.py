@@ -26,7 +26,7 @@ def samples_of(path: str) -> list[int]:
     return [round(float(sample)) for sample in read_audio(Path(path), "utt", 16000)]
 
 
-def plant_film(path: Path) -> None:
+def plant_video(path: Path) -> None:
     """An MP4 with a second of picture and of stereo sound."""
     av = pytest.importorskip("av", reason="PyAV is not installed")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -189,7 +189,7 @@ def plant_meld(
     suffix: str = ".wav",
     speakers: Sequence[str] = ("Joey", "Dr. Geller"),
 ) -> None:
-    """Three parts with the same speakers; a turn that is known to be cut and one without a film."""
+    """Three parts with the same speakers; a turn known to be truncated, one without a video."""
     for part, folder in MELD_FOLDERS.items():
         rows = []
         for turn, emotion in enumerate(MELD_EMOTIONS):

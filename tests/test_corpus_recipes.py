@@ -156,7 +156,7 @@ def test_a_recipe_of_ones_own(tree: Path) -> None:
     assert list(results["systems"]) == ["cnn_blstm_sa", "transformer"]
     refused = run(recipe, "--stage", "4", "--recogniser", "none")
     assert refused.returncode == 1
-    assert "error: --recogniser none: transformer_tl cannot be without" in refused.stderr
+    assert "error: --recogniser none: transformer_tl: from a recogniser" in refused.stderr
     assert "pass --systems 'cnn_blstm_sa transformer', or a recipe that" in refused.stderr
     choose_settings(recipe, tree / "my wavs")
     untrained = ["--recogniser", "../ravdess", "--systems", "transformer_tl"]
@@ -174,7 +174,7 @@ def test_a_recipe_of_ones_own(tree: Path) -> None:
     ("folder", "said"),
     [
         ("none", "DEMO is '{}': no such folder, seen from {recipe}; .*; give its full path"),
-        ("empty", "{}: 0 audio files in it; mend the path, or local/data.sh"),
+        ("empty", "{}: 0 audio files in it; correct the path, or local/data.sh"),
         (
             "odd",
             "{}: 1 of 1 names are not of the pattern '.*': a-angry-1.wav; expected all to match",

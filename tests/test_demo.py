@@ -11,7 +11,7 @@ from programs import call
 from tiny_audio import plant_files, untrained_model
 
 from ser.demo.answer import answer
-from ser.demo.page import MOST_MEGABYTES, card_of, serve
+from ser.demo.page import MAX_MEGABYTES, card_of, serve
 from ser.infer.loading import load
 
 VOICE = "Go away. I do not want to see you again."
@@ -110,7 +110,7 @@ def test_in_a_browser(package: Path, tmp_path: Path) -> None:
             assert driver.find_elements(By.CSS_SELECTOR, "#said svg")
             assert driver.find_elements(By.CSS_SELECTOR, "#said .timeline span")
             shown = driver.find_element(By.TAG_NAME, "body").text
-            for said in ("Heard:", "attention", f"{MOST_MEGABYTES} MB", "Article 5(1)(f)"):
+            for said in ("Heard:", "attention", f"{MAX_MEGABYTES} MB", "Article 5(1)(f)"):
                 assert said in shown
             for width in (1280, 390):
                 show_at(driver, width, "demo")

@@ -169,8 +169,8 @@ def test_killed_stage_goes_on(tiny: Path, stage: int) -> None:
 WRONG = [
     (["--stage", "1", "--stop-stage", "1", "--nj", "0"], "--nj 0: expected 1 to "),
     (["--stage", "3", "--systems", ""], "--systems '': is empty"),
-    (["--stage", "4", "--folds", "1 1"], "--folds '1 1': '1' stands twice"),
-    (["--stage", "6", "--seeds", "1 1"], "--seeds '1 1': '1' stands twice"),
+    (["--stage", "4", "--folds", "1 1"], "--folds '1 1': '1' occurs twice"),
+    (["--stage", "6", "--seeds", "1 1"], "--seeds '1 1': '1' occurs twice"),
     (["--stage", "4", "--max-minutes", "0"], "--max-minutes 0: expected more than 0"),
     (["--stage", "5", "--folds", "9"], "--folds 9: no such fold"),
     (["--stage", "4", "--ngpu", "2"], "--ngpu 2: this machine has 0 GPUs; expected 2"),

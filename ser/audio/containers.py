@@ -1,4 +1,4 @@
-"""Containers that soundfile does not read: .m4a, .webm and the sound of films, through PyAV."""
+"""Containers that soundfile does not read: .m4a, .webm and the sound of videos, through PyAV."""
 
 import importlib.util
 import os
@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from ser.audio.truncation import LOST_SECONDS, bytes_of, cut_error
+from ser.audio.truncation import LOST_SECONDS, bytes_of, truncated_error
 from ser.base.errors import SerError
 
 EXTENSIONS = frozenset(
@@ -18,7 +18,7 @@ EXTENSIONS = frozenset(
     ".wmv".split()
 )
 TELL_THEIR_LENGTH = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "avi", "asf", "flac")
-MICROSECONDS = 1e6  # PyAV's unit of a film's length
+MICROSECONDS = 1e6  # PyAV's unit of a video's length
 DELAY_PACKETS = 3  # of an encoder, that it may or may not count
 HINT = "pip install av"
 
@@ -34,26 +34,25 @@ def needs_pyav(path: Path) -> bool:
 
 
 def without_pyav(name: str) -> SerError:
-    """What to tell of a film where PyAV is not installed."""
+    """The error for a container where PyAV is not installed."""
     return SerError(
-        f"{name}: soundfile does not read it; PyAV reads the sound of films: {HINT}; or convert "
-        "the file to WAV"
+        f"{name}: soundfile does not read it, but PyAV does: {HINT}; or convert the file to WAV"
     )
 
 
 def decode_container(source: Path | BinaryIO, name: str) -> tuple[npt.NDArray[np.float32], int]:
-    """The first sound track of a film, its channels averaged: samples (N,) +-1, and their rate.
+    """The first audio stream of a video, its channels averaged: samples (N,) +-1, and their rate.
 
     Args:
         source: The file, or one that is open.
         name: What it is called in messages.
 
     Raises:
-        CutError: It ends before its end.
+        TruncatedError: It is truncated.
         SerError: PyAV is not installed, or there is no sound to read.
     """
     try:
-        import av  # of the extra "films"; nothing else needs it
+        import av  # of the extra "videos"; nothing else needs it
     except ImportError as error:
         raise without_pyav(name) from error
     pieces = [np.zeros(0, np.float32)]
@@ -61,7 +60,7 @@ def decode_container(source: Path | BinaryIO, name: str) -> tuple[npt.NDArray[np
     try:
         with av.open(os.fspath(source) if isinstance(source, Path) else source, "r") as container:
             if not container.streams.audio:
-                raise SerError(f"{name}: no sound track; expected one; replace or remove it")
+                raise SerError(f"{name}: no audio stream; expected one; replace or remove it")
             track = _Track(container, container.streams.audio[0])
             resampler = av.AudioResampler(format="flt", layout="mono", rate=track.rate)
             for decoded in track.frames():
@@ -71,7 +70,7 @@ def decode_container(source: Path | BinaryIO, name: str) -> tuple[npt.NDArray[np
             raise SerError(f"{name}: no sound to read ({error}); replace or remove it") from error
         track.broken = True
     if track.lacks_its_end() or _lacks_bytes(source):
-        raise cut_error(name, "its sound", track.seconds, track.announced)
+        raise truncated_error(name, "its sound", track.seconds, track.announced)
     return np.concatenate(pieces), track.rate
 
 
@@ -83,11 +82,11 @@ def _lacks_bytes(source: Path | BinaryIO) -> bool:
 
 
 class _Track:
-    """A sound track as it is read, and where it should end.
+    """A audio stream as it is read, and where it should end.
 
     Attributes:
         rate: Hz.
-        announced: Seconds from its beginning, as the film's header has them; None where it has
+        announced: Seconds from its beginning, as the video's header has them; None where it has
             none: of raw streams (.aac, .ac3, .ts) PyAV's length is a guess.
         seconds: That were decoded.
         broken: Whether the last packet is not whole.
@@ -96,7 +95,7 @@ class _Track:
     def __init__(self, container: Any, track: Any) -> None:
         self._container, self._track = container, track
         self.rate = int(track.rate)
-        self._of_all = track.duration is None  # then the film's own length is told
+        self._of_all = track.duration is None  # then the video's own length is told
         self.announced: float | None = None
         if container.format.name in TELL_THEIR_LENGTH:
             if track.duration is not None:

@@ -5,10 +5,10 @@ import numpy.typing as npt
 
 from ser.audio.reading import FRAME_SECONDS, INT16_SCALE
 
-LEAST_DB = -60.0  # of full scale: a frame that is quieter is no sound
-LEAST_SECONDS = 0.1  # of sound
+MIN_DB = -60.0  # of full scale: a frame that is quieter is no sound
+MIN_SECONDS = 0.1  # of sound
 FULL_SCALE = 0.999 * INT16_SCALE
-MOST_CLIPPED = 0.2  # share of the samples at full scale
+MAX_CLIPPED = 0.2  # share of the samples at full scale
 
 
 def why_no_speech(samples: npt.NDArray[np.float32], rate: int) -> str | None:
@@ -28,10 +28,10 @@ def why_no_speech(samples: npt.NDArray[np.float32], rate: int) -> str | None:
     size = round(FRAME_SECONDS * rate)
     if len(samples) < size:
         return "too short"
-    if np.count_nonzero(np.abs(samples) >= FULL_SCALE) > MOST_CLIPPED * len(samples):
+    if np.count_nonzero(np.abs(samples) >= FULL_SCALE) > MAX_CLIPPED * len(samples):
         return "clipped"
-    heard = np.count_nonzero(frame_levels(samples, rate) >= 10 ** (LEAST_DB / 20)) * FRAME_SECONDS
-    return None if heard >= min(LEAST_SECONDS, len(samples) / rate / 2) else "silence"
+    active = np.count_nonzero(frame_levels(samples, rate) >= 10 ** (MIN_DB / 20)) * FRAME_SECONDS
+    return None if active >= min(MIN_SECONDS, len(samples) / rate / 2) else "silence"
 
 
 def frame_levels(samples: npt.NDArray[np.float32], rate: int) -> npt.NDArray[np.float64]:

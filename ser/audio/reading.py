@@ -17,9 +17,9 @@ from tqdm import tqdm
 from ser.audio.truncation import (
     UNKNOWN_FRAMES,
     check_decoded,
-    cut_error,
     decoded_seconds,
     seconds_to_end,
+    truncated_error,
     without_length,
 )
 from ser.base.errors import Faults, SerError
@@ -40,7 +40,7 @@ UNREADABLE = (soundfile.SoundFileError, OSError, TypeError)
 
 
 def require_file(path: Path, utt: str) -> None:
-    """Holds a path to a regular file that may be read: a pipe would be waited for without end.
+    """Checks that a path is a readable regular file: reading a pipe might never end.
 
     Raises:
         SerError: It is none.
@@ -56,7 +56,7 @@ def require_file(path: Path, utt: str) -> None:
         ) from error
     except ValueError as error:  # a NUL, which no name can hold
         raise SerError(
-            f"{ascii(str(path))[1:-1]}: {error} ({utt}); expected the path of audio; mend it"
+            f"{ascii(str(path))[1:-1]}: {error} ({utt}); expected the path of audio; correct it"
         ) from error
     except OSError as error:
         missing = isinstance(error, FileNotFoundError | NotADirectoryError)
@@ -70,7 +70,7 @@ def require_file(path: Path, utt: str) -> None:
 
 
 def require_rate(rate: float, name: str, utt: str) -> None:
-    """Holds a rate to those of audio: at 1 Hz a second of file is hours of samples.
+    """Checks that a rate is one of audio: at 1 Hz a second of file is hours of samples.
 
     Raises:
         SerError: It lies outside.
@@ -216,7 +216,7 @@ def read_samples(
         utt: The utterance, for messages.
 
     Raises:
-        CutError: It ends before its end.
+        TruncatedError: It is truncated.
         soundfile.SoundFileError: It cannot be decoded.
     """
     place = os.fsencode(source) if isinstance(source, Path) else source
@@ -249,7 +249,7 @@ def unreadable(path: Path, utt: str, error: Exception) -> SerError:
                 "git lfs pull in the corpus"
             )
         if seconds := decoded_seconds(stream):
-            return cut_error(str(path), utt, seconds, _announced(path))
+            return truncated_error(str(path), utt, seconds, _announced(path))
     return SerError(f"{path}: not readable as audio ({utt}; {reason_of(error)}); replace the file")
 
 

@@ -21,8 +21,8 @@ NO_LAST_PAGE = "its last page is missing"
 PAGE, PAGE_HEADER_BYTES, END_OF_STREAM = b"OggS", 27, 4
 
 
-class CutError(SerError):
-    """Audio that ends before its end."""
+class TruncatedError(SerError):
+    """Audio that is truncated."""
 
 
 class Header(Protocol):
@@ -44,14 +44,14 @@ class Header(Protocol):
         ...
 
 
-def cut_error(
+def truncated_error(
     name: str, utt: str, decoded: float, announced: float | None, why: str = ""
-) -> CutError:
+) -> TruncatedError:
     """What to tell of a file: the seconds that it has and should have, and how that is known."""
-    of = f"of {announced:.2f} s that it announces" if announced else "and no end of it"
-    return CutError(
-        f"{name}: {decoded:.2f} s decoded {of} ({utt}{why and f'; {why}'}); expected all of it: "
-        "the file was cut or is damaged; copy it again, or remove it"
+    of = f"of {announced:.2f} s announced" if announced else "of more, for its end is missing"
+    return TruncatedError(
+        f"{name}: {decoded:.2f} s decoded {of} ({utt}{why and f'; {why}'}); the file is truncated "
+        "or damaged; copy it again, or remove it"
     )
 
 
@@ -66,24 +66,24 @@ def seconds_to_end(stream: BinaryIO, header: Header, name: str, utt: str) -> flo
     """The length that a file announces, once its last bytes are there.
 
     Raises:
-        CutError: They are not.
+        TruncatedError: They are not.
         SerError: It announces none, and what it is cannot be told by its samples.
     """
     if header.frames >= UNKNOWN_FRAMES:
         raise without_length(name, utt)
     told = header.frames / header.samplerate
     if header.format == "OGG" and lacks_last_page(stream):
-        raise cut_error(name, utt, decoded_seconds(stream), None, NO_LAST_PAGE)
+        raise truncated_error(name, utt, decoded_seconds(stream), None, NO_LAST_PAGE)
     size, expected = bytes_of(stream)
     # Some writers count the byte that fills up an odd number of them, and do not write it.
     if size < expected - 1:
         decoded = decoded_seconds(stream)
         reason = f"{size} bytes, its header says {expected}"
-        raise cut_error(name, utt, decoded, decoded * expected / size, reason)
+        raise truncated_error(name, utt, decoded, decoded * expected / size, reason)
     frames = read_frames(stream) if header.format == "MP3" else None
     if frames is not None and frames.cut:
         announced = told if frames.seconds is None else None
-        raise cut_error(
+        raise truncated_error(
             name, utt, decoded_seconds(stream), announced, "bytes are missing at its end"
         )
     if frames is None or frames.seconds is None:
@@ -98,15 +98,15 @@ def seconds_to_end(stream: BinaryIO, header: Header, name: str, utt: str) -> flo
 
 
 def check_decoded(stream: BinaryIO, header: Header, num_samples: int, name: str, utt: str) -> None:
-    """Holds the samples that were decoded to the length that a file announces.
+    """Checks the samples that were decoded against the length that a file announces.
 
     Raises:
-        CutError: There are fewer, or the file's last bytes are not there.
+        TruncatedError: There are fewer, or the file's last bytes are not there.
         SerError: As for ``seconds_to_end``.
     """
     seconds, announced = num_samples / header.samplerate, seconds_to_end(stream, header, name, utt)
     if seconds + LOST_SECONDS < announced:
-        raise cut_error(name, utt, seconds, announced)
+        raise truncated_error(name, utt, seconds, announced)
 
 
 def decoded_seconds(stream: BinaryIO) -> float:

@@ -11,14 +11,14 @@ from pathlib import Path
 from ser.base.names import printable
 from ser.base.process import end_with_run_script
 
-MOST_TOLD = 20  # faults, a screenful
-MOST_IN_LINE = 5  # names in one line
-MOST_CHARS = 300  # of a value in a line
+MAX_TOLD = 20  # faults, a screenful
+MAX_IN_LINE = 5  # names in one line
+MAX_CHARS = 300  # of a value in a line
 FULL = (errno.ENOSPC, errno.EDQUOT)  # a disk, or what one may take of it
 
 
 class SerError(Exception):
-    """Something a user can cause and mend.
+    """Something a user can cause and correct.
 
     The message is one line: ``<file or key>: <what is wrong, with the number>; <what was
     expected>; <what to do>``; of several faults (``FaultsError``) a line for each. What a name in
@@ -44,8 +44,8 @@ class FaultsError(SerError):
 
     def __init__(self, lines: Sequence[str], report: Path | None = None) -> None:
         self.lines = lines
-        more = len(lines) - MOST_TOLD
-        told = list(lines[:MOST_TOLD])
+        more = len(lines) - MAX_TOLD
+        told = list(lines[:MAX_TOLD])
         if more > 0:
             told.append(f"and {more} more like them{f'; all are in {report}' if report else ''}")
         super().__init__(f"{len(lines)} faults:", *(f"  {line}" for line in told))
@@ -94,7 +94,7 @@ def faults_listed_beside(out: Path) -> Iterator[None]:
     try:
         yield
     except FaultsError as error:
-        if len(error.lines) <= MOST_TOLD:
+        if len(error.lines) <= MAX_TOLD:
             raise
         report.parent.mkdir(parents=True, exist_ok=True)
         report.write_text("".join(f"{line}\n" for line in error.lines), encoding="utf-8")
@@ -115,11 +115,11 @@ STOPPED_STATUS = 75  # EX_TEMPFAIL of sysexits.h
 def first_few(names: Iterable[object]) -> str:
     """What one fault is about, each once, as part of a line: the first few, and how many more."""
     listed = list(dict.fromkeys(map(str, names)))
-    more = len(listed) - MOST_IN_LINE
-    return "; ".join([*listed[:MOST_IN_LINE], *([f"and {more} more"] if more > 0 else [])])
+    more = len(listed) - MAX_IN_LINE
+    return "; ".join([*listed[:MAX_IN_LINE], *([f"and {more} more"] if more > 0 else [])])
 
 
-def shortened(text: object, most: int = MOST_CHARS) -> str:
+def shortened(text: object, most: int = MAX_CHARS) -> str:
     """A value as part of a line: one that is longer without its middle."""
     line = " ".join(str(text).split())
     return line if len(line) <= most else f"{line[: most // 2]} ... {line[-most // 3 :]}"
@@ -145,7 +145,7 @@ def describe(error: Exception) -> str:
     if isinstance(error, OSError):
         # A full disk, a missing permission, a vanished file: the system's own words name it.
         advice = "; free some room there and rerun" if error.errno in FULL else ""
-        where = error.filename or "a file, or what is printed"
+        where = error.filename or "standard output, or a file without a name"
         return printable(f"{where}: {error.strerror or error}{advice}")
     return str(error)
 

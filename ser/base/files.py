@@ -41,7 +41,7 @@ def readable_by_umask(path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
+def atomic_file(path: Path) -> Iterator[Path]:
     """Yields the path to write to; the file takes its name behind the block, never half-written."""
     partial = path.with_name(f".{path.name}.partial")
     with naming(path):
@@ -52,7 +52,7 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 def write_text(path: Path, text: str) -> None:
     """Writes a text file that is never seen half-written."""
-    with whole_file(path) as partial:
+    with atomic_file(path) as partial:
         partial.write_text(text, encoding="utf-8", newline="\n")
 
 
@@ -128,7 +128,7 @@ def parsing(where: object, what: str, remedy: str, part: str = "") -> Iterator[N
 
     Args:
         where: The file, for the message.
-        what: It should be.
+        what: What it should be.
         remedy: What to do.
         part: Which part of the file.
 
@@ -213,7 +213,7 @@ def _adapter(kind: type) -> TypeAdapter[Any]:
 
 
 def require_replaceable(folder: Path, mark: str = "run.json") -> None:
-    """Holds a folder that is to be written to being new, or one that we wrote: it is replaced.
+    """Checks that a folder to be written is new, or one of ours, which is replaced.
 
     Args:
         folder: The folder.
@@ -234,7 +234,7 @@ def require_replaceable(folder: Path, mark: str = "run.json") -> None:
 
 
 @contextlib.contextmanager
-def whole_folder(folder: Path, mark: str = "run.json") -> Iterator[Path]:
+def atomic_folder(folder: Path, mark: str = "run.json") -> Iterator[Path]:
     """Yields an empty folder that takes the place of ``folder`` when the block ends well.
 
     A block that raises, or a process that is killed, leaves ``folder`` as it was.

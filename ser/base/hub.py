@@ -25,7 +25,7 @@ class Repository(NamedTuple):
 def repository(text: str) -> Repository | None:
     """What ``owner/model`` or ``owner/model@revision`` names; None for what is a path.
 
-    A path is what is there, what lies in a folder that is, and what ends as a file does.
+    A path is what exists, what lies in a folder that exists, or what ends as a model file does.
     """
     found = NAME.fullmatch(text)
     path = Path(text)
@@ -57,14 +57,14 @@ def fetch(wanted: Repository, patterns: Sequence[str], asked: str, instead: str)
     except Exception as error:  # the hub's, httpx's and the system's have no common class but this
         at = f" at {wanted.revision[:12]}" if wanted.revision else ""
         raise SerError(
-            f"{asked}: {wanted.name}{at} was not fetched ({_reason(error)}); expected a model of "
-            f"the hub and a way to it; {instead}"
+            f"{asked}: {wanted.name}{at} was not fetched ({_reason(error)}); check the name, the "
+            f"token and the connection; {instead}"
         ) from error
     return Path(folder)
 
 
 def upload(folder: Path, name: str) -> str:
-    """Makes a model of the hub what a folder is; a new one is private.
+    """Uploads a folder as a model of the hub, whose files it replaces; a new model is private.
 
     Args:
         folder: Its files.
@@ -84,8 +84,8 @@ def upload(folder: Path, name: str) -> str:
         commit = api.upload_folder(repo_id=name, folder_path=folder, delete_patterns="*")
     except Exception as error:  # as above
         raise SerError(
-            f"{asked}: not uploaded ({_reason(error)}); expected a way to the hub and a token that "
-            f"may write there (hf auth login); {instead}"
+            f"{asked}: not uploaded ({_reason(error)}); check the connection, and that the "
+            f"token may write there (hf auth login); {instead}"
         ) from error
     return str(commit.oid)
 

@@ -45,7 +45,7 @@ class _Job:
     pipe: connection.Connection
 
 
-class SideBySide(Generic[Task]):
+class JobPool(Generic[Task]):
     """Jobs of which so many are at work at a time; to be used in a ``with`` block.
 
     Leaving the block ends the jobs that are still at work: they get SIGTERM, some time to write a
@@ -107,7 +107,7 @@ class SideBySide(Generic[Task]):
             self._running.append(_Job(index, place, process, here))
         there.close()
 
-    def __enter__(self) -> "SideBySide[Task]":
+    def __enter__(self) -> "JobPool[Task]":
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -163,5 +163,9 @@ def _ending(job: _Job) -> Ending:
             said: Ending = job.pipe.recv()
             return said
     status = job.process.exitcode or 0
-    how = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"left with {status}"
-    return Ending(f"its process {how}; expected it to finish (is the memory full?)")
+    how = (
+        f"was killed by {signal.Signals(-status).name}"
+        if status < 0
+        else f"ended with status {status}"
+    )
+    return Ending(f"its process {how}; is the memory full?")

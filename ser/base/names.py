@@ -15,8 +15,8 @@ class Name:
     """What one kind of name may hold.
 
     Attributes:
-        what: It names.
-        is_word: Whether it holds no blank.
+        what: What it is the name of.
+        is_word: Whether it holds no space.
         is_file: Whether files and folders are called by it.
         taken: Files and folders that are ours where it names one.
     """
@@ -36,7 +36,7 @@ class Name:
             return f"{said} holds {kind}; expected none, nor a line end; rename it"
         if name.strip() != name or (self.is_word and name.split() != [name]):
             expected = "one word" if self.is_word else "none at its ends"
-            return f"{said} holds a blank; expected {expected}; rename it"
+            return f"{said} holds a space; expected {expected}; rename it"
         if self.is_file:
             return self._file_fault(name, said)
         return ""
@@ -51,8 +51,8 @@ class Name:
         if name.casefold() in self.taken or (self.taken and name[0] in ".-"):
             ours = ", ".join(sorted(one for one in self.taken if "." not in one))
             return (
-                f"{said} would be written over what is ours beside it; expected another name than "
-                f"{ours}, with no point or dash in front; rename it"
+                f"{said} is reserved; expected another name than {ours}, not beginning with '.' or "
+                "'-'; rename it"
             )
         return ""
 

@@ -9,13 +9,13 @@ from ser.base.process import num_cores
 MAX_DIGITS = 11
 
 
-def most_processes() -> int:
+def max_processes() -> int:
     """Processes side by side that somebody may mean on this machine; more are a slip."""
     return max(64, 4 * num_cores())
 
 
 def require_within(option: str, value: float | None, least: float, most: float) -> None:
-    """Holds an option, where it is given, to its range.
+    """Checks an option, where it is given, against its range.
 
     Raises:
         SerError: It lies outside, or is no number.
@@ -28,7 +28,7 @@ def whole_numbers(option: str, text: str) -> list[int]:
     """The numbers of an option such as ``--seeds "1 2 3"``.
 
     Raises:
-        SerError: There is none, one stands twice, or one is no whole number.
+        SerError: There is none, one occurs twice, or one is no whole number.
     """
     words = distinct_words(option, text)
     if not all(word.isdecimal() and len(word) < MAX_DIGITS for word in words):
@@ -42,12 +42,12 @@ def distinct_words(option: str, text: str) -> list[str]:
     """The words of an option such as ``--folds "1 2 3"``.
 
     Raises:
-        SerError: There is none, or one stands twice.
+        SerError: There is none, or one occurs twice.
     """
     words = text.split()
     twice = doubled(words)
     if not words or twice:
-        what = f"'{twice[0]}' stands twice" if twice else "is empty"
+        what = f"'{twice[0]}' occurs twice" if twice else "is empty"
         raise SerError(f"{option} '{text}': {what}; expected one or more, each once")
     return words
 

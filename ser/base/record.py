@@ -230,7 +230,7 @@ def require(folder: Path, stage: int) -> StageRecord:
 def require_outputs(
     folder: Path, record: Mapping[str, Any], stage: int, whole: bool = False
 ) -> None:
-    """Holds a finished folder's files to what its record says that the stage wrote.
+    """Checks a finished folder's files against what its record says that the stage wrote.
 
     Args:
         folder: The folder.
@@ -250,7 +250,7 @@ def require_outputs(
 
 @contextlib.contextmanager
 def sole_run(folder: Path, wait: bool = False) -> Iterator[None]:
-    """Holds a folder for this process; a second run in the same folder is refused, or waits."""
+    """Locks a folder for this process; a second run in the same folder is refused, or waits."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder.with_name(f".{folder.name}.lock"), mode=0o666)  # less the umask
     try:

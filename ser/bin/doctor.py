@@ -1,6 +1,6 @@
 """Looks at what a call of run.sh asks for before a stage runs: call it in the recipe's folder.
 
-Told all at once, each with what mends it: packages that are missing, contradicting options, wrong
+All at once, each with its remedy: packages that are missing, contradicting options, wrong
 configurations, corpora that are not there, stages that are stale, texts that do not fit the BPE,
 a disk that is too small. Status 1 where one of them would end a stage; warnings leave it 0. The
 options are those of run.sh, with the same defaults.
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ser.base.errors import SerError, describe, run_program
 
 if TYPE_CHECKING:  # else only once the packages that it imports are known to be there
-    from ser.doctor.options import Asked
+    from ser.doctor.options import RunOptions
 
 # What the stages import.
 PACKAGES = (
@@ -88,7 +88,7 @@ def main() -> None:
         sys.exit(1)
 
 
-def look(args: argparse.Namespace) -> tuple[list[Finding], "Asked | None"]:
+def look(args: argparse.Namespace) -> tuple[list[Finding], "RunOptions | None"]:
     """Everything that is found, each once, and what is asked for where that could be looked at."""
     found = dict.fromkeys(environment(args))
     if found:
@@ -150,14 +150,14 @@ def environment(args: argparse.Namespace) -> list[Finding]:
     return [Finding("environment", "error", message) for message in needs]
 
 
-def asked_for(args: argparse.Namespace) -> "Asked":
+def asked_for(args: argparse.Namespace) -> "RunOptions":
     """The call with the defaults of run.sh, and the variables of db.sh as it has them."""
-    from ser.doctor.options import Asked
+    from ser.doctor.options import RunOptions
 
     names = sorted(path.stem for path in (args.conf / "systems").glob("*.yaml"))
     words = " ".join(names) if args.systems is None else args.systems
     exp = Path("exp") if args.conf == Path("conf") else Path("exp") / args.conf.name
-    return Asked(
+    return RunOptions(
         stage=args.stage,
         stop_stage=args.stop_stage,
         conf=args.conf,
@@ -186,7 +186,7 @@ def variables(script: Path) -> dict[str, str]:
     said = subprocess.run(words, capture_output=True, check=False)
     if said.returncode:
         reason = os.fsdecode(said.stderr).strip()
-        raise SerError(f"db.sh: {reason}; expected variables of corpora; mend it")
+        raise SerError(f"db.sh: {reason}; expected variables of corpora; correct it")
     pairs = (line.partition("=") for line in os.fsdecode(said.stdout).split("\0"))
     return {name: value for name, _, value in pairs}
 

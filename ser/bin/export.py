@@ -1,9 +1,9 @@
 """Exports a model to ONNX (.onnx) or, without an LSTM, torch.export (.pt2).
 
 The ONNX file is a model for ser-predict, which runs it by onnxruntime without torch. Inputs: feats
-(batch, frames, bands), the mean of each band taken off, or with --features-inside samples (batch,
-samples) in 16-bit scale; and lens (batch). With --int8 a batch is one utterance: what is quantised
-as it comes would depend on the others.
+(batch, frames, bands), normalised as the model's features are, or with --features-inside samples
+(batch, samples) in 16-bit scale; and lens (batch). With --int8 a batch is one utterance: scales
+that are found at run time would depend on the others.
 """
 
 import argparse
@@ -39,7 +39,7 @@ def main() -> None:
         logger.info("%s: ONNX, opset %s", args.out, OPSET)
         return
     if args.int8:
-        raise SerError("--int8: of ONNX alone; expected --out <name>.onnx")
+        raise SerError("--int8: for ONNX alone; pass --out <name>.onnx")
     export_torch(model, args.out, args.features_inside)
     logger.info("%s: torch.export", args.out)
 

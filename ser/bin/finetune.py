@@ -36,7 +36,7 @@ def main() -> None:
     trained = trained_systems(args.conf, [run.system for run in asked])
     runs = [run for run in asked if run.system in trained]
     if not runs:
-        logger.info("none of the systems is trained: stage 5 reads the words of another one")
+        logger.info("no system is trained here: stage 5 fits the baselines")
         return
     if args.task is not None:
         if args.task not in range(len(runs)):

@@ -25,7 +25,9 @@ def parse_args() -> argparse.Namespace:
         "as there are session, gender, text, id, are the columns, and so is any other",
     )
     parser.add_argument(
-        "--leave-out-others", action="store_true", help="files of other names, which is told"
+        "--leave-out-others",
+        action="store_true",
+        help="leave out files of other names",
     )
     return parser.parse_args()
 

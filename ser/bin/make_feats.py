@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ser.base.errors import run_program
 from ser.base.log import log_to_console
-from ser.base.options import distinct_words, most_processes, require_within
+from ser.base.options import distinct_words, max_processes, require_within
 from ser.config.features import load_features
 from ser.feats.extract import extract_features
 from ser.feats.speed import speed_dir, speed_factors
@@ -27,7 +27,7 @@ def main() -> None:
     """Extracts the features of each directory, and of its copies at other speeds."""
     args = parse_args()
     log_to_console()
-    require_within("--nj", args.nj, 1, most_processes())
+    require_within("--nj", args.nj, 1, max_processes())
     config = load_features(args.conf)
     systems = distinct_words("--systems", args.systems) if args.systems is not None else []
     speeds = speed_factors(args.conf, systems)

@@ -17,7 +17,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("data", type=Path, help="data/ser")
     parser.add_argument("out", type=Path, help="folder of the fold lists")
     parser.add_argument("--protocol", type=Path, required=True)
-    parser.add_argument("--folds", default="", help="that later stages are asked for")
+    parser.add_argument("--folds", default="", help="those that later stages will use (all)")
     return parser.parse_args()
 
 

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from ser.base.options import distinct_words, most_processes, require_within, whole_numbers
+from ser.base.options import distinct_words, max_processes, require_within, whole_numbers
 from ser.base.process import num_cores, threads_per_job
 from ser.config.pretraining import refuse_without_recogniser
 from ser.corpus.fold_files import choose_folds
@@ -43,7 +43,7 @@ def num_jobs(args: argparse.Namespace) -> int:
     """
     if args.jobs is None:
         return int(args.ngpu) or min(4, num_cores())
-    require_within("--jobs", args.jobs, 1, most_processes())
+    require_within("--jobs", args.jobs, 1, max_processes())
     return int(args.jobs)
 
 

@@ -52,7 +52,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         "--any-audio", action="store_true", help="a label for silence and clipped audio too"
     )
-    parser.add_argument("--threads", type=int, help="that compute (the libraries' choice)")
+    parser.add_argument("--threads", type=int, help="of computation (the libraries' choice)")
     parser.add_argument("--html", type=Path, help="draw the one INPUT into this page instead")
     return parser.parse_args()
 

@@ -131,7 +131,7 @@ def recorded_features(values: dict[str, Any]) -> FeaturesConfig:
 def require_same_features(
     found: Mapping[str, Any], trained_on: Mapping[str, Any], where: Path, encoder: str
 ) -> None:
-    """Holds features to those that an encoder was trained on, but for how they are stored.
+    """Checks features against those that an encoder was trained on, but for how they are stored.
 
     Args:
         found: The configuration of the features that are there.

@@ -14,7 +14,7 @@ from ser.config.yaml_file import read_yaml
 
 Config = TypeVar("Config", bound=BaseModel)
 
-MOST_CHARS = 1000  # of a mistake in a message
+MAX_CHARS = 1000  # of a mistake in a message
 _SHOWN = reprlib.Repr()  # of a value in a message
 _SHOWN.maxlevel, _SHOWN.maxstring, _SHOWN.maxother = 3, 100, 100
 
@@ -30,7 +30,7 @@ def load_config(path: Path, model: type[Config]) -> Config:
 
 
 def validate(path: Path, model: type[Config], values: Any) -> Config:
-    """Holds what a file says to a model.
+    """Checks what a file says against a model.
 
     Raises:
         SerError: As for ``load_config``.
@@ -41,7 +41,7 @@ def validate(path: Path, model: type[Config], values: Any) -> Config:
         return model.model_validate(values)
     except ValidationError as error:
         found = error.errors(include_url=False)[:3]
-        said = (shortened(_explain(path, model, values, e), MOST_CHARS) for e in found)
+        said = (shortened(_explain(path, model, values, e), MAX_CHARS) for e in found)
         raise SerError("; ".join(said)) from error
 
 

@@ -23,7 +23,7 @@ from ser.config.section import Section
 
 
 def require_labels(feats: Path, labels: LabelsConfig, path: Path) -> None:
-    """Holds classes to the data directories that features were made from.
+    """Checks classes against the data directories that features were made from.
 
     Args:
         feats: A folder of stage 1.
@@ -57,7 +57,7 @@ def require_labels_of_run(run: Path, labels: LabelsConfig) -> None:
 
 
 def require_labels_of_recipe(run: Path, labels: LabelsConfig) -> None:
-    """Holds ``labels.yaml`` of the recipe to the classes of a run, where the run lies in a recipe.
+    """Checks ``labels.yaml`` of the recipe that a run lies in, if any, against the run's classes.
 
     Args:
         run: ``exp/<system>/seed1/fold1``, or the same in the experiment of another configuration.
@@ -75,7 +75,7 @@ def require_labels_of_recipe(run: Path, labels: LabelsConfig) -> None:
 
 
 def require_features(feats: Path, conf: Path) -> None:
-    """Holds ``<conf>/fbank.yaml`` to the features of stage 1.
+    """Checks ``<conf>/fbank.yaml`` against the features of stage 1.
 
     Raises:
         SerError: They are others.
@@ -84,7 +84,7 @@ def require_features(feats: Path, conf: Path) -> None:
 
 
 def require_bpe(bpe: Path, conf: Path) -> None:
-    """Holds ``<conf>/bpe.yaml`` to the model of stage 2, where this recipe made it.
+    """Checks ``<conf>/bpe.yaml`` against the model of stage 2, where this recipe made it.
 
     Raises:
         SerError: It is another one.
@@ -95,7 +95,7 @@ def require_bpe(bpe: Path, conf: Path) -> None:
 
 
 def require_encoder(encoder: Path, conf: Path) -> None:
-    """Holds ``<conf>/pretrain/<name>.yaml`` to an encoder of stage 3, where this recipe made it.
+    """Checks ``<conf>/pretrain/<name>.yaml`` against an encoder that this recipe's stage 3 made.
 
     Raises:
         SerError: It is another one.

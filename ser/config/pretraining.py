@@ -45,7 +45,7 @@ def encoders_needed(conf: Path, systems: Sequence[str]) -> dict[str, PretrainCon
     def add(name: str, above: tuple[str, ...]) -> None:
         if name in above:
             raise SerError(
-                f"{conf / 'pretrain'}: init goes round in a circle, {' <- '.join((*above, name))}; "
+                f"{conf / 'pretrain'}: init is cyclic, {' <- '.join((*above, name))}; "
                 "expected a start from scratch or from published weights; change one init"
             )
         config = load_pretraining(conf, name)
@@ -61,7 +61,7 @@ def encoders_needed(conf: Path, systems: Sequence[str]) -> dict[str, PretrainCon
 
 
 def require_same_head(name: str, system: SystemConfig, recogniser: CtcHeadConfig | None) -> None:
-    """Holds the CTC head of a system to that of the recogniser that it starts from.
+    """Checks the CTC head of a system against that of the recogniser that it starts from.
 
     Args:
         name: The system.
@@ -87,7 +87,7 @@ def start_of(system: AnySystem) -> str:
 
 
 def refuse_without_recogniser(conf: Path, systems: Sequence[str], asked: Sequence[str]) -> None:
-    """Holds systems to ``run.sh --recogniser none``.
+    """Checks that systems need no recogniser (``run.sh --recogniser none``).
 
     Args:
         conf: The recipe's configuration.
@@ -103,8 +103,8 @@ def refuse_without_recogniser(conf: Path, systems: Sequence[str], asked: Sequenc
     if asking:
         others = [name for name in systems if name not in unfit] or ["transformer"]
         raise SerError(
-            f"--recogniser none: {' '.join(asking)} cannot be without a recogniser; expected "
-            f"systems from scratch alone; pass --systems '{' '.join(others)}', or a recipe that "
+            f"--recogniser none: {' '.join(asking)}: from a recogniser, or with a CTC head; "
+            f"expected systems from scratch; pass --systems '{' '.join(others)}', or a recipe that "
             "has trained one (--recogniser ../ravdess)"
         )
 

@@ -18,7 +18,7 @@ class ProtocolConfig(Section):
     ``num_folds``, else dealt into so many groups, or as ``groups`` names them; ``random`` deals
     single utterances; ``parts`` is one fold whose ``train``, ``valid`` and ``test`` are values of
     ``parts_table``: a corpus's own division, or corpora to train and to test on. Where a speaker
-    may be heard in training and in the test, the protocol says ``speaker_dependent``, and every
+    may be in training and in the test, the protocol says ``speaker_dependent``, and every
     table does. ``num_scene_groups`` splits each fold by scene: the
     tested scenes are removed from training too. ``validation`` is taken from what would train:
     the next fold, the other speaker of the tested speaker's session, or a random share of each
@@ -48,7 +48,7 @@ class ProtocolConfig(Section):
         if self.fold_unit == "random" and not self.speaker_dependent:
             raise ValueError(
                 "fold_unit random without speaker_dependent: true; expected the protocol to say "
-                "so: its test speakers are heard in training"
+                "so: its test speakers are in training too"
             )
         return self
 
@@ -93,7 +93,7 @@ class ProtocolConfig(Section):
         values = [value for part in self.parts.values() for value in part]
         twice = doubled(values)
         if twice:
-            raise ValueError(f"parts: {twice[0]} stands twice; expected each value once")
+            raise ValueError(f"parts: {twice[0]} occurs twice; expected each value once")
         return self
 
     @model_validator(mode="after")
@@ -101,7 +101,7 @@ class ProtocolConfig(Section):
         units = [unit for group in self.groups.values() for unit in group]
         twice = doubled(units)
         if twice:
-            raise ValueError(f"groups: {twice[0]} stands twice; expected each unit once")
+            raise ValueError(f"groups: {twice[0]} occurs twice; expected each unit once")
         if self.groups and len(self.groups) != self.num_folds:
             raise ValueError(
                 f"{len(self.groups)} groups with num_folds {self.num_folds}; expected as many"
@@ -132,8 +132,8 @@ def under_protocol(
     if system.training.patience_epochs and protocol.validation == "none":
         raise SerError(
             f"{name}: training.patience_epochs {system.training.patience_epochs} with validation "
-            f"none in {path}; expected a validation set to lose patience with; write null, or use "
-            "another protocol"
+            f"none in {path}; early stopping needs a validation set; write null, or use another "
+            "protocol"
         )
     if not protocol.average_epochs:
         return system

@@ -21,7 +21,7 @@ from ser.config.network import (
 )
 from ser.config.section import (
     Count,
-    CountOrNone,
+    CountOrZero,
     NotNegative,
     Positive,
     Probability,
@@ -53,7 +53,7 @@ class LabelsConfig(Section):
             raise ValueError("; ".join(filter(None, wrong)))
         twice = doubled(raw)
         if twice:
-            raise ValueError(f"the labels {twice} stand twice; expected each corpus label once")
+            raise ValueError(f"the labels {twice} occur twice; expected each corpus label once")
         if len(self.classes) < 2:
             raise ValueError(f"{len(self.classes)} classes; expected two or more")
         return self
@@ -91,15 +91,15 @@ class CountsConfig(Section):
     ``male``) among the turns of these labels.
     """
 
-    sessions: dict[str, dict[str, CountOrNone]]
+    sessions: dict[str, dict[str, CountOrZero]]
     labelled_utterances: Count
 
 
 class OptimizerConfig(Section):
     """Adam and its schedule: linear warm-up, then ``schedule``; the gradient is clipped.
 
-    The schedules after the warm-up: ``constant``; ``linear`` and ``cosine`` down to zero at the
-    last step; ``inverse_sqrt``, the peak rate times sqrt(warmup_steps / step).
+    The schedules after the warm-up: ``constant``; ``linear`` and ``cosine``, which reach zero after
+    the last step; ``inverse_sqrt``, the peak rate times sqrt(warmup_steps / step).
 
     ``layer_lr_decay`` multiplies the rate once for each block below the last: with L blocks, block
     l learns at ``layer_lr_decay ** (L - l)`` of the rate, the front end at ``** L``; heads and the
@@ -111,7 +111,7 @@ class OptimizerConfig(Section):
     weight_decay: NotNegative
     betas: Annotated[list[Probability], Field(min_length=2, max_length=2)]
     schedule: Literal["constant", "linear", "cosine", "inverse_sqrt"]
-    warmup_steps: CountOrNone
+    warmup_steps: CountOrZero
     max_grad_norm: Positive
     layer_lr_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
     frozen: Annotated[list[str], Field(default_factory=list)]
@@ -135,7 +135,7 @@ class SpecAugmentConfig(Section):
     num_freq_masks: Annotated[int, Field(ge=0, le=100)]
     max_freq_mask_bins: Annotated[int, Field(ge=0, le=512)]
     num_time_masks: Annotated[int, Field(ge=0, le=100)]
-    max_time_mask_frames: CountOrNone
+    max_time_mask_frames: CountOrZero
     max_time_mask_prob: Probability
 
 

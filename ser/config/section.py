@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 Probability = Annotated[float, Field(ge=0, lt=1)]
 # The upper ends are far beyond any use: what lies there is a slip, and would fill memory or time.
 Count = Annotated[int, Field(ge=1, le=10_000_000)]
-CountOrNone = Annotated[int, Field(ge=0, le=10_000_000)]
+CountOrZero = Annotated[int, Field(ge=0, le=10_000_000)]
 Positive = Annotated[float, Field(ge=1e-30, le=1e12)]
 NotNegative = Annotated[float, Field(ge=0, le=1e6)]
 NumBands = Annotated[int, Field(ge=23, le=512)]

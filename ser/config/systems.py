@@ -57,7 +57,7 @@ def load_trained_system(conf: Path, name: str) -> SystemConfig:
     """
     system = load_system(conf, name)
     if not isinstance(system, SystemConfig):
-        raise SerError(f"{name}: a control that stage 5 makes; expected a network")
+        raise SerError(f"{name}: a baseline, which stage 5 fits; name a system that stage 4 trains")
     return system
 
 

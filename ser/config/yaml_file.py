@@ -101,7 +101,7 @@ def _include(loader: _StrictLoader, node: yaml.ScalarNode) -> Any:
     if included.resolve() in (*loader.within, loader.path.resolve()):
         raise SerError(
             f"{loader.path}:{node.start_mark.line + 1}: !include {node.value} includes itself; "
-            "expected another file; mend the line"
+            "expected another file; correct the line"
         )
     return _read(included, (*loader.within, loader.path.resolve()), loader.reading)
 
@@ -133,14 +133,14 @@ def _read(path: Path, within: tuple[Path, ...], reading: _Reading) -> Any:
     if reading.num_files > MAX_INCLUDES or len(within) > MAX_DEPTH:
         raise SerError(
             f"{path}: included as the {reading.num_files}th file, {len(within)} deep; expected at "
-            f"most {MAX_INCLUDES} files, {MAX_DEPTH} deep; mend the !include lines"
+            f"most {MAX_INCLUDES} files, {MAX_DEPTH} deep; correct the !include lines"
         )
     text = read_text(path, MAX_BYTES)
     if unprintable := yaml.reader.Reader.NON_PRINTABLE.search(text):
         line = text.count("\n", 0, unprintable.start()) + 1
         shown = ascii(unprintable[0])
-        raise SerError(f"{path}:{line}: not YAML (the character {shown}); mend the line")
-    with parsing(path, "not YAML", "mend the value"):
+        raise SerError(f"{path}:{line}: not YAML (the character {shown}); correct the line")
+    with parsing(path, "not YAML", "correct the value"):
         try:
             _require_shallow(path, text)
             loader = _StrictLoader(text)
@@ -151,7 +151,7 @@ def _read(path: Path, within: tuple[Path, ...], reading: _Reading) -> Any:
         except yaml.MarkedYAMLError as error:
             line = error.problem_mark.line + 1 if error.problem_mark else 1
             problem = shortened(error.problem)
-            raise SerError(f"{path}:{line}: not YAML ({problem}); mend the line") from error
+            raise SerError(f"{path}:{line}: not YAML ({problem}); correct the line") from error
         except RecursionError as error:
             raise _too_deep(path) from error
     reading.values[path] = value
@@ -183,7 +183,7 @@ def _parts_of_value(value: Any) -> Iterable[Any]:
 
 
 def _require_bounded(path: Path, root: Any, parts_of: Callable[[Any], Iterable[Any]]) -> None:
-    """Holds what aliases and includes come to, written out, to the bounds.
+    """Checks what aliases and includes come to, written out, against the bounds.
 
     Each shared part is counted once and its number taken again, so the count itself is short.
     """
@@ -210,5 +210,5 @@ def _require_bounded(path: Path, root: Any, parts_of: Callable[[Any], Iterable[A
 
 def _too_deep(path: Path) -> SerError:
     return SerError(
-        f"{path}: sections in sections deeper than {MAX_DEPTH}; expected fewer; mend the file"
+        f"{path}: sections in sections deeper than {MAX_DEPTH}; expected fewer; correct the file"
     )

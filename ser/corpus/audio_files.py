@@ -1,4 +1,4 @@
-"""An audio file for each utterance: its own, or one that is made of a piece, a pipe or a film."""
+"""An audio file for each utterance: its own, or one that is made of a piece, a pipe or a video."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -23,10 +23,10 @@ def with_audio_files(
 
     Returns:
         The utterances; the identity of the folder by its path where it was needed; and those that
-        are left out because their films have no sound, with the reasons.
+        are left out because their videos have no sound, with the reasons.
 
     Raises:
-        SerError: A file is missing, a piece or pipe cannot be had, or most films cannot.
+        SerError: A file is missing, a piece or pipe cannot be had, or most videos cannot.
     """
     clips = {}
     faults = Faults()

@@ -49,7 +49,7 @@ def read_corpora(folders: Mapping[str, Path]) -> EmotionCorpus:
             if first != corpus:
                 faults.add(
                     f"{folder}: holds {wav}, as does the corpus {first}; expected each recording "
-                    "once, since one may train and the other be tested; mend conf/cross.yaml"
+                    "once, since one may train and the other be tested; correct conf/cross.yaml"
                 )
         utterances += [
             EmotionUtterance(

@@ -24,7 +24,7 @@ def read_pattern(text: str) -> re.Pattern[str]:
     except re.error as error:
         raise SerError(
             f"--pattern '{text}': no regular expression ({error}); expected Python's, as "
-            r"(?P<speaker>\d\d)_(?P<label>[a-z]+)_.*; mend it"
+            r"(?P<speaker>\d\d)_(?P<label>[a-z]+)_.*; correct it"
         ) from error
     columns = {name: MEANT.get(name.casefold(), name) for name in pattern.groupindex}
     missing = [name for name in NEEDED if name not in columns.values()]
@@ -80,7 +80,7 @@ def _tell_others(root: Path, others: list[Path], total: int, pattern: str, leave
     )
     if not leave_out or len(others) == total:
         raise SerError(
-            f"{said}; expected all to match, without their extensions; mend the pattern "
+            f"{said}; expected all to match, without their extensions; correct the pattern "
             "(local/data.sh), or leave these files out (--leave-out-others)"
         )
     logger.warning("warning: %s; they are left out", said)

@@ -76,8 +76,9 @@ def _given_parts(data: DataDir, protocol: ProtocolConfig, utts: Sequence[str]) -
     absent = sorted(part_of.keys() - {values[utt] for utt in utts})
     if absent:
         raise SerError(
-            f"{data.path / protocol.parts_table}: no utterance has '{absent[0]}', which parts "
-            f"names; expected some of {' '.join(sorted(set(values.values())))}; change the protocol"
+            f"{data.path / protocol.parts_table}: no utterance has '{absent[0]}', which "
+            f"fold_unit parts lists; expected some of {' '.join(sorted(set(values.values())))}; "
+            "change the protocol"
         )
     return {utt: part_of[values[utt]] for utt in utts if values[utt] in part_of}
 
@@ -218,7 +219,7 @@ def _random_share(
 def _check_parts(
     data: DataDir, fold: str, parts: Mapping[str, str], protocol: ProtocolConfig
 ) -> None:
-    """Holds each part to an utterance or more, training to all classes, and each speaker to a side.
+    """Checks that no part is empty, training has all classes, and the speakers are disjoint.
 
     Raises:
         SerError: A part is not so.

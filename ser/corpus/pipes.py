@@ -47,7 +47,7 @@ def output_of(source: str) -> bytes:
             lines = complaints.read().decode(errors="replace").splitlines()
             raise SerError(
                 f"wav.scp: '{source}' ended with status {failed[0].returncode}"
-                f"{': ' + lines[-1] if lines else ''}; expected audio; mend the command"
+                f"{': ' + lines[-1] if lines else ''}; expected audio; correct the command"
             )
     return output
 
@@ -59,7 +59,7 @@ def _commands(source: str) -> list[list[str]]:
     try:
         words = list(lexer)
     except ValueError as error:
-        raise SerError(f"wav.scp: '{source}': {error}; mend the command") from error
+        raise SerError(f"wav.scp: '{source}': {error}; correct the command") from error
     shell = [w for w in words if w != PIPE and (set(w) & EXPANDED or (w and set(w) <= NOT_RUN))]
     commands: list[list[str]] = [[]]
     for word in words:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from ser.base.errors import Faults, SerError
 from ser.base.files import (
+    atomic_folder,
     read_text,
     require_replaceable,
-    whole_folder,
     write_text,
 )
 from ser.base.log import logger
@@ -86,7 +86,7 @@ def prepare_iemocap(
         if not any(u.utt_orig in table for u in corpus.utterances):
             raise SerError(
                 f"{attributes[name]}: none of its {len(table)} ids is in {root}; expected the "
-                "published ids; mend the file"
+                "published ids; correct the file"
             )
     utterances = [_with_attributes(u, extra) for u in corpus.utterances]
     excluded = corpus.left_out | corpus.incomplete
@@ -103,7 +103,7 @@ def _read_attribute(path: Path) -> dict[str, str]:
     faults = Faults()
     for number, line in enumerate(lines, start=1):
         if len(line) != 2:
-            faults.add(f"{path}:{number}: expected id<TAB>value; mend the line")
+            faults.add(f"{path}:{number}: expected id<TAB>value; correct the line")
     faults.raise_any()
     return dict(lines)
 
@@ -122,7 +122,7 @@ def _write_corpus(
     allow_pipes: bool = False,
     inputs: Mapping[str, str] | None = None,
 ) -> None:
-    """Writes a corpus; pieces, pipes and films become audio files in ``<out>_audio``.
+    """Writes a corpus; pieces, pipes and videos become audio files in ``<out>_audio``.
 
     That there are no words is told.
     """
@@ -138,7 +138,7 @@ def _write_corpus(
     if unreadable:
         first = next(iter(unreadable))
         logger.warning(
-            "warning: left out %s films without sound, %s the first: %s",
+            "warning: left out %s videos without sound, %s the first: %s",
             len(unreadable),
             first,
             unreadable[first],
@@ -238,7 +238,7 @@ def prepare_folds(data_path: Path, out: Path, protocol: ProtocolConfig) -> None:
     """
     inputs = {str(data_path): require_data_dir(data_path)}
     folds = make_folds(read_data_dir(data_path), protocol)
-    with whole_folder(out) as folder:
+    with atomic_folder(out) as folder:
         write_folds(folder, folds)
         Record(folder, 0, protocol.model_dump(), inputs).finish(digest=digest_folds(folds))
     for name, parts in folds.items():

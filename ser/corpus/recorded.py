@@ -5,9 +5,15 @@ from pathlib import Path
 from typing import Any
 
 from ser.base.errors import FaultsError, SerError
-from ser.base.files import digest_json, whole_folder
+from ser.base.files import atomic_folder, digest_json
 from ser.base.record import Record
-from ser.corpus.same_audio import FILE, hear, same_audio, tell_same_audio, write_same_audio
+from ser.corpus.same_audio import (
+    FILE,
+    read_envelopes,
+    same_audio,
+    tell_same_audio,
+    write_same_audio,
+)
 from ser.corpus.utterance import digest_audio
 from ser.kaldi.data_dir import digest_data_dir
 from ser.kaldi.table import read_table
@@ -23,12 +29,12 @@ def write_recorded(
 ) -> None:
     """Writes a data directory at once; its identity is that of its tables, audio and inputs.
 
-    All audio is decoded once: what cannot be is told, and what stands twice is listed and told.
+    All audio is decoded once: what cannot be is an error, and what occurs twice is listed.
 
     Raises:
         SerError: As ``write`` does, or audio is broken or cut.
     """
-    with whole_folder(out) as folder:
+    with atomic_folder(out) as folder:
         try:
             write(folder)
         except FaultsError:  # of the corpus
@@ -38,7 +44,7 @@ def write_recorded(
         wavs = {utt: Path(wav) for utt, wav in read_table(folder / "wav.scp").items()}
         audio = {}
         if with_audio:
-            envelopes, digests = hear(wavs), digest_audio(wavs)
+            envelopes, digests = read_envelopes(wavs), digest_audio(wavs)
             same = same_audio(envelopes, wavs, digests)
             write_same_audio(folder, same)
             audio["audio"] = digest_json(digests)

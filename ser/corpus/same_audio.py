@@ -33,7 +33,7 @@ Floats = npt.NDArray[np.float32]
 FILE = "same_audio.tsv"
 HEADER = "utt\tsame_as\n"
 FRAMES_PER_S = 40
-MOST_FRAMES = 20 * FRAMES_PER_S  # of an envelope; the samples decide
+MAX_FRAMES = 20 * FRAMES_PER_S  # of an envelope; the samples decide
 SHIFT_SECONDS = 0.15  # that coding may put in front or behind
 SHIFTS = round(SHIFT_SECONDS * FRAMES_PER_S)
 ENVELOPES = 0.92  # the least correlation of candidates
@@ -72,7 +72,7 @@ def same_audio(envelopes: Mapping[str, Floats], wavs: Mapping[str, Path], digest
     return {utt: firsts.setdefault(int(g), utt) for utt, g in zip(utts, groups, strict=True)}
 
 
-def hear(wavs: Mapping[str, Path]) -> dict[str, Floats]:
+def read_envelopes(wavs: Mapping[str, Path]) -> dict[str, Floats]:
     """Decodes all audio once: the envelope of each utterance that is not silent.
 
     Raises:
@@ -81,8 +81,8 @@ def hear(wavs: Mapping[str, Path]) -> dict[str, Floats]:
     faults = Faults()
     found: dict[str, Floats | None] = {}
     with ThreadPoolExecutor(4) as pool:
-        heard = {utt: pool.submit(_envelope, wav, utt) for utt, wav in wavs.items()}
-        for utt, task in tqdm(heard.items(), desc="listening", unit="utt", disable=None):
+        tasks = {utt: pool.submit(_envelope, wav, utt) for utt, wav in wavs.items()}
+        for utt, task in tqdm(tasks.items(), desc="decoding audio", unit="utt", disable=None):
             with faults.noted():
                 found[utt] = task.result()
     faults.raise_any()
@@ -96,7 +96,7 @@ def _envelope(wav: Path, utt: str) -> Floats | None:
 
 def envelope_of(samples: Floats, rate: int) -> Floats | None:
     """The level of each 25 ms of samples (N,) +-1: (T,) of mean 0 and norm 1; None of silence."""
-    num_frames = min(MOST_FRAMES, len(samples) * FRAMES_PER_S // rate)
+    num_frames = min(MAX_FRAMES, len(samples) * FRAMES_PER_S // rate)
     if not num_frames or samples.std(dtype=np.float64) < SILENCE:
         return None
     starts = np.arange(num_frames) * rate // FRAMES_PER_S
@@ -149,7 +149,7 @@ def correlation(one: Floats, other: Floats) -> float:
 
 
 def tell_same_audio(same: Table, listed: Path) -> None:
-    """Warns of the audio that stands twice."""
+    """Warns of audio that occurs twice."""
     pairs = [(first, utt) for utt, first in same.items() if utt != first]
     if pairs:
         logger.warning(
@@ -175,7 +175,7 @@ def read_same_audio(folder: Path, utts: Sequence[str]) -> Table:
     """
     path = folder / FILE
     if not path.exists():
-        raise SerError(f"{path}: no such file; expected what stage 0 heard; rerun stage 0")
+        raise SerError(f"{path}: no such file; expected the list of identical audio; rerun stage 0")
     lines = read_text(path).splitlines()[1:]
     with parsing(path, "not lines of two utterances", "rerun stage 0"):
         return {utt: utt for utt in utts} | dict(line.split("\t") for line in lines)

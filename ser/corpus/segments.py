@@ -1,4 +1,4 @@
-"""Audio that no file of the corpus holds as such (pieces, pipes, films) -> mono audio files."""
+"""Audio that no file of the corpus holds as such (pieces, pipes, videos) -> mono audio files."""
 
 import hashlib
 import io
@@ -16,9 +16,9 @@ from tqdm import tqdm
 
 from ser.audio.containers import can_be_read, decode_container, without_pyav
 from ser.audio.reading import is_audio, read_samples, reason_of, require_file, require_finite
-from ser.audio.truncation import CutError
+from ser.audio.truncation import TruncatedError
 from ser.base.errors import Faults, SerError
-from ser.base.files import digest_json, require_replaceable, whole_folder
+from ser.base.files import atomic_folder, digest_json, require_replaceable
 from ser.base.log import logger
 from ser.base.record import Record, earlier_record
 from ser.corpus.pipes import is_pipe, output_of
@@ -36,7 +36,7 @@ class Clip:
     """Where the audio of an utterance is.
 
     Attributes:
-        source: An audio file, a film, ``<ark>:<offset>`` of audio in an archive, or a command that
+        source: An audio file, a video, ``<ark>:<offset>`` of audio in an archive, or a command that
             ends in ``|`` and writes audio.
         start: Seconds.
         end: Seconds; None for all of the source.
@@ -53,7 +53,7 @@ class Written:
 
     Attributes:
         files: The file of each utterance.
-        unreadable: Utterances whose films have no sound that can be read, with the reasons.
+        unreadable: Utterances whose videos have no sound that can be read, with the reasons.
     """
 
     files: dict[str, Path]
@@ -75,7 +75,7 @@ def write_clips(clips: Mapping[str, Clip], out: Path, allow_pipes: bool) -> Writ
 
     Raises:
         SerError: A command is not allowed, fails or needs a shell, a source is missing or no audio,
-            a piece is not in its source, most films have no sound, or the folder holds something
+            a piece is not in its source, most videos have no sound, or the folder holds something
             else. All that is wrong with sources is told at once.
     """
     require_replaceable(out)
@@ -94,9 +94,9 @@ def write_clips(clips: Mapping[str, Clip], out: Path, allow_pipes: bool) -> Writ
     files = _files(out, wanted)
     if record.is_finished() and all(path.is_file() for path in files.values()):
         return Written(files, {})
-    films = {source for source in by_source if _needs_pyav(source)}
-    if films and not can_be_read():
-        raise without_pyav(min(films))
+    videos = {source for source in by_source if _needs_pyav(source)}
+    if videos and not can_be_read():
+        raise without_pyav(min(videos))
     made = out.with_name(f".{out.name}.made")  # so far, each named after what it was made from
     found = _already(out, made, wanted)
     faults: dict[str, SerError] = {}
@@ -108,13 +108,13 @@ def write_clips(clips: Mapping[str, Clip], out: Path, allow_pipes: bool) -> Writ
     unreadable = {
         utt: str(error)
         for utt, error in faults.items()
-        if clips[utt].source in films and not isinstance(error, CutError)
+        if clips[utt].source in videos and not isinstance(error, TruncatedError)
     }
     Faults(str(faults[utt]) for utt in faults if utt not in unreadable).raise_any()
     if len(unreadable) > len(clips) / 2:
         Faults(map(str, faults.values())).raise_any()
     kept = {utt: entry for utt, entry in wanted.items() if utt in found}
-    with whole_folder(out) as folder:
+    with atomic_folder(out) as folder:
         for utt, path in found.items():
             _link(path, folder / f"{_stem(utt)}{path.suffix}")
         # Every later stage asks for this record: it would read all audio each time, where the data
@@ -240,7 +240,7 @@ def _decode(source: str, utt: str) -> tuple[Any, int]:
     except (soundfile.SoundFileError, OSError) as error:
         what = "not readable as audio" if output is None else f"wrote {len(output)} bytes, no audio"
         raise SerError(
-            f"{source}: {what} ({utt}; {reason_of(error)}); mend or remove it"
+            f"{source}: {what} ({utt}; {reason_of(error)}); correct or remove it"
         ) from error
     require_finite(samples, source, utt)
     return samples.mean(axis=1), rate
@@ -255,7 +255,7 @@ def _cut(samples: Any, rate: int, clip: Clip, utt: str) -> tuple[Any, float]:
         raise SerError(
             f"{clip.source}: the piece from {clip.start} to {end} s ({utt}) of {seconds:.2f} s at "
             f"{rate} Hz has {len(piece)} samples; expected some, and an end at most "
-            f"{MAX_OVERSHOOT_S} s beyond the recording's; mend its start and end"
+            f"{MAX_OVERSHOOT_S} s beyond the recording's; correct its start and end"
         )
     return piece, end - seconds
 

@@ -32,7 +32,7 @@ class EmotionUtterance:
         gender: ``f`` or ``m``; empty where the corpus does not tell.
         session: What the corpus keeps apart as one recording, or the group of a fold.
         label: The corpus's own label.
-        wav: Audio file, or a film.
+        wav: Audio file, or a video.
         transcript: Normalised words; may be empty.
         attributes: Further tables, value by table name (``utt2scene``, ``utt2votes``, ...).
         clip: What its audio is cut from or written by, in place of ``wav``.
@@ -112,7 +112,7 @@ def without_copies(utterances: Iterable[EmotionUtterance]) -> list[EmotionUttera
 
 
 def check_names(utterances: Iterable[EmotionUtterance]) -> None:
-    """Holds what becomes files, columns and lines to what can be one.
+    """Checks that what becomes a file name, a column or a line can be one.
 
     Raises:
         SerError: Ids, speakers, sessions, labels or attributes cannot.
@@ -124,7 +124,7 @@ def check_names(utterances: Iterable[EmotionUtterance]) -> None:
         for table, value in u.attributes.items():
             if not is_line(value):
                 wrong.append(
-                    f"{table} has '{value}'; expected a value without tabs and line ends; mend it"
+                    f"{table} has '{value}'; expected one without tabs and line ends; correct it"
                 )
         for fault in wrong:
             faults.add(f"{u.wav}: {u.utt}: {fault}")
@@ -132,7 +132,7 @@ def check_names(utterances: Iterable[EmotionUtterance]) -> None:
 
 
 def check_labels(utterances: Iterable[EmotionUtterance], labels: LabelsConfig) -> None:
-    """Holds a corpus to the label map.
+    """Checks a corpus against the label map.
 
     Raises:
         SerError: Labels are neither in a class nor excluded.
@@ -148,8 +148,8 @@ def check_labels(utterances: Iterable[EmotionUtterance], labels: LabelsConfig) -
         more = f" and {len(utts) - 1} more" if len(utts) > 1 else ""
         faults.add(
             f"labels.yaml: the label '{label}' of {utts[0]}{more}: neither in a class nor in "
-            "'exclude'; expected every label of the corpus; add it to one of them, or mend it in "
-            f"the corpus{f' (is it {near[0]!r}?)' if near else ''}"
+            "'exclude'; expected every label of the corpus; add it to one of them, or correct it "
+            f"in the corpus{f' (is it {near[0]!r}?)' if near else ''}"
         )
     faults.raise_any()
 
@@ -241,7 +241,7 @@ def _genders(utterances: Iterable[EmotionUtterance]) -> dict[str, str]:
         if u.gender and u.gender != known:
             raise SerError(
                 f"{u.utt}: the speaker {u.spk} is {u.gender} here and {known} elsewhere; expected "
-                "one gender of a speaker; mend the corpus's table"
+                "one gender of a speaker; correct the corpus's table"
             )
         genders[u.spk] = known
     unknown = [spk for spk, gender in genders.items() if not gender]

@@ -93,7 +93,7 @@ def load_wanted(
         reason = str(error).splitlines()[0]
         raise SerError(
             f"training.num_loader_workers {num_workers}: a process that loads features was lost "
-            f"({reason}); expected it to live (is the memory full, or /dev/shm?); set fewer, or 0"
+            f"({reason}); is the memory full, or /dev/shm? set fewer, or 0"
         ) from error
 
 

@@ -92,7 +92,7 @@ def read_feature_dir(path: Path) -> FeatureDir:
 
 
 def _require_room(path: Path, scp: Mapping[str, str], num_frames: Mapping[str, int]) -> None:
-    """Holds the frames that are told to archives that can hold them, before memory is taken."""
+    """Checks that the archives can hold the frames announced, before memory is taken."""
     told = Counter[str]()
     for utt, place in scp.items():
         told[place.rpartition(":")[0]] += num_frames[utt]
@@ -198,7 +198,7 @@ def short_enough(
 
 
 def check_num_mel_bins(record: Mapping[str, Any], num_mel_bins: int, where: Path) -> None:
-    """Holds a model to the features that it is to read.
+    """Checks that a model reads features of this size.
 
     Raises:
         SerError: The features have another number of bands than the model expects.

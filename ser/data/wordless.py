@@ -36,8 +36,8 @@ def trainable_systems(conf: Path, names: Sequence[str], feats: Path) -> list[str
     out = [name for name in names if name not in left]
     if not left:
         raise SerError(
-            f"{text}: no words, and {' '.join(out)} cannot be without; expected transcripts; ask "
-            "for other systems (--systems)"
+            f"{text}: no words, which {' '.join(out)} need; expected transcripts; pass other "
+            "systems (--systems)"
         )
     if out:
         logger.warning("warning: %s: no words; left out: %s", text, " ".join(out))

@@ -13,27 +13,27 @@ from ser.infer.windows import file_seconds
 WINDOW_SECONDS, HOP_SECONDS = 1.0, 0.25  # of the posteriors over time
 
 
-def answer(model: Model, path: str | None, most_seconds: float) -> str:
+def answer(model: Model, path: str | None, max_seconds: float) -> str:
     """What a model says of a recording, as HTML.
 
     Args:
         model: The model.
         path: The recording; None where there is none.
-        most_seconds: A longer one is refused.
+        max_seconds: A longer one is refused.
     """
     if path is None:
         return _sentence("No recording yet: drop a file, or record one.")
     try:
-        return _answer(model, Path(path), most_seconds)
+        return _answer(model, Path(path), max_seconds)
     except SerError as error:
         return _sentence(str(error).replace(path, Path(path).name))  # not where the server has it
 
 
-def _answer(model: Model, path: Path, most_seconds: float) -> str:
+def _answer(model: Model, path: Path, max_seconds: float) -> str:
     seconds = file_seconds(path)
-    if seconds > most_seconds:
+    if seconds > max_seconds:
         raise SerError(
-            f"{path}: {seconds / 60:.1f} minutes; expected {most_seconds / 60:g} or less; cut it"
+            f"{path}: {seconds / 60:.1f} minutes; expected {max_seconds / 60:g} or less; cut it"
         )
     drawn = None
     if seconds <= LONG_SECONDS:

@@ -11,7 +11,7 @@ from ser.demo.answer import answer
 from ser.infer.model import Model
 from ser.infer.package import CARD
 
-MOST_MEGABYTES = 50
+MAX_MEGABYTES = 50
 KEPT_SECONDS = 600  # of uploaded files
 POLICY = (
     "default-src 'self' data: blob:; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
@@ -46,7 +46,7 @@ def card_of(model: Path) -> str:
 
 
 def serve(
-    model: Model, card: str, host: str, port: int, most_minutes: float, block: bool = True
+    model: Model, card: str, host: str, port: int, max_minutes: float, block: bool = True
 ) -> str:
     """Serves the page until it is interrupted.
 
@@ -55,7 +55,7 @@ def serve(
         card: Markdown.
         host: Address to listen at.
         port: Port to listen at; 0 for any that is free.
-        most_minutes: Of a recording.
+        max_minutes: Of a recording.
         block: Whether to wait for Ctrl-C.
 
     Returns:
@@ -73,7 +73,7 @@ def serve(
             f"{error.name} is not installed; expected it for the page; pip install gradio"
         ) from error
     limits = (
-        f"At most {most_minutes:g} minutes and {MOST_MEGABYTES} MB. What you upload or record "
+        f"At most {max_minutes:g} minutes and {MAX_MEGABYTES} MB. What you upload or record "
         "stays on the machine that serves this page, and is deleted after "
         f"{KEPT_SECONDS // 60} minutes."
     )
@@ -92,7 +92,7 @@ def serve(
         with gradio.Accordion("Model card: what it was trained on, reached, and is not for"):
             gradio.Markdown(card)
         button.click(
-            lambda path: answer(model, path, 60 * most_minutes),
+            lambda path: answer(model, path, 60 * max_minutes),
             heard,
             said,
             api_visibility="private",
@@ -105,7 +105,7 @@ def serve(
             share=False,
             quiet=True,
             prevent_thread_lock=True,
-            max_file_size=f"{MOST_MEGABYTES}mb",
+            max_file_size=f"{MAX_MEGABYTES}mb",
             css_paths=[Path(__file__).with_name("page.css")],
             theme=theme,
             footer_links=[],

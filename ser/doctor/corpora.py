@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ser.base.errors import SerError
 from ser.config.published import ImportConfig
-from ser.doctor.options import HERE, Asked, Check
+from ser.doctor.options import HERE, Check, RunOptions
 from ser.train.weights_folder import (
     require_imported,
     require_published_features,
@@ -23,7 +23,7 @@ WITHOUT_READ_SPEECH = (
 )
 
 
-def given(asked: Asked) -> Iterator[Check]:
+def given(asked: RunOptions) -> Iterator[Check]:
     """Those that ``local/data.sh`` requires, and the published weights of stage 3."""
     script = Path("local/data.sh")
     if asked.runs(0) and script.exists():
@@ -40,7 +40,7 @@ def given(asked: Asked) -> Iterator[Check]:
 
 
 def require_package(name: str, why: str) -> None:
-    """Holds the environment to a package that only some calls need.
+    """Checks that a package is installed which only some calls need.
 
     Raises:
         SerError: It is not installed.
@@ -49,7 +49,7 @@ def require_package(name: str, why: str) -> None:
         raise SerError(f"{name}: not installed; {why}; pip install {name}, or go without it")
 
 
-def _corpus(asked: Asked, name: str, may_be_file: bool) -> None:
+def _corpus(asked: RunOptions, name: str, may_be_file: bool) -> None:
     """As ``require_corpus`` of ``tools/data.sh``."""
     value = asked.corpora.get(name, "")
     without = WITHOUT_READ_SPEECH if name == "LIBRISPEECH" else ""
@@ -65,7 +65,7 @@ def _corpus(asked: Asked, name: str, may_be_file: bool) -> None:
         )
 
 
-def _published(asked: Asked, name: str, encoder: ImportConfig) -> None:
+def _published(asked: RunOptions, name: str, encoder: ImportConfig) -> None:
     require_published_features(asked.conf, name, encoder)
     given = asked.corpora.get("WHISPER", "")
     if given == "hub":

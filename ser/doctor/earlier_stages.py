@@ -25,12 +25,12 @@ from ser.config.protocol import ProtocolConfig, under_protocol
 from ser.config.schema import SCRATCH, LabelsConfig, PretrainConfig
 from ser.config.systems import load_system
 from ser.corpus.parsers.librispeech import require_subsets
-from ser.doctor.options import HERE, READ, SER, Asked, Check
+from ser.doctor.options import HERE, READ, SER, Check, RunOptions
 from ser.feats.speed import speed_dir, speed_factors
 from ser.kaldi.data_dir import require_data_dir
 
 
-def earlier_stages(asked: Asked) -> Iterator[Check]:
+def earlier_stages(asked: RunOptions) -> Iterator[Check]:
     """What the first stages that are asked for read of those before them: whole and not stale."""
 
     def reads(made_by: int, *stages: int) -> bool:
@@ -76,7 +76,7 @@ def earlier_stages(asked: Asked) -> Iterator[Check]:
         yield from (partial(_as_written, path.parent) for path in sorted(records.values()))
 
 
-def _runs_of_another_configuration(asked: Asked) -> None:
+def _runs_of_another_configuration(asked: RunOptions) -> None:
     """As ``claim_training_folder`` finds them in stage 4, as far as the system's YAML tells."""
     protocol = load_config(asked.protocol, ProtocolConfig)
     others = []
@@ -100,7 +100,7 @@ def _as_written(folder: Path) -> None:
     require_outputs(folder, record, record["stage"], whole=True)
 
 
-def _begun(asked: Asked, system: str) -> Iterator[Path]:
+def _begun(asked: RunOptions, system: str) -> Iterator[Path]:
     """The folders in which runs that are asked for have trained."""
     wanted = [f"fold{name}" for name in asked.folds.split()]
     for seed in asked.seeds.split():
@@ -110,12 +110,12 @@ def _begun(asked: Asked, system: str) -> Iterator[Path]:
                 yield folder
 
 
-def _labels(asked: Asked) -> None:
+def _labels(asked: RunOptions) -> None:
     path = asked.conf / "labels.yaml"
     require_labels_of(SER, load_config(path, LabelsConfig), path)
 
 
-def _subsets(asked: Asked) -> None:
+def _subsets(asked: RunOptions) -> None:
     for name, config in asked.encoders.items():
         if isinstance(config, PretrainConfig):
             require_subsets(READ, config, asked.conf / "pretrain" / f"{name}.yaml")

@@ -17,7 +17,7 @@ HERE, NONE = ".", "none"  # what --recogniser says beside a folder
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class RunOptions:
     """The options of a call, in the recipe's folder.
 
     Attributes:

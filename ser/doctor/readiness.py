@@ -1,6 +1,6 @@
 """Whether a call of ``run.sh`` can succeed, as far as that is known before its first stage.
 
-Every check raises ``SerError`` with what is wrong and what mends it, or warns through the log; none
+Every check raises ``SerError`` with what is wrong and its remedy, or warns through the log; none
 reads audio, features or weights, or imports torch.
 """
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ser.base.errors import SerError
 from ser.base.names import CONFIGURATION
-from ser.base.options import most_processes, require_within, whole_numbers
+from ser.base.options import max_processes, require_within, whole_numbers
 from ser.base.record import earlier_record, require
 from ser.config.baselines import FunctionalsConfig
 from ser.config.features import load_features, require_same_features
@@ -23,16 +23,16 @@ from ser.corpus.fold_files import choose_folds, require_folds
 from ser.data.wordless import trainable_systems
 from ser.doctor.corpora import given, require_package
 from ser.doctor.earlier_stages import earlier_stages
-from ser.doctor.options import HERE, NONE, READ, SER, Asked, Check
+from ser.doctor.options import HERE, NONE, READ, SER, Check, RunOptions
 from ser.doctor.resources import memory_for_training, room_for_features, room_for_models
 from ser.kaldi.table import read_table
 from ser.text.bpe import Tokenizer, check_num_pieces
 from ser.train.engine.shutdown import deadline_after
 
 
-def checks(asked: Asked) -> Iterator[tuple[str, Check]]:
+def checks(asked: RunOptions) -> Iterator[tuple[str, Check]]:
     """All checks of a call, each with the name of its kind."""
-    kinds: dict[str, Callable[[Asked], Iterator[Check]]] = {
+    kinds: dict[str, Callable[[RunOptions], Iterator[Check]]] = {
         "options": _options,
         "configuration": _configuration,
         "corpora": given,
@@ -47,7 +47,7 @@ def checks(asked: Asked) -> Iterator[tuple[str, Check]]:
         yield from ((kind, check) for check in _told(make, asked))
 
 
-def _told(make: Callable[[Asked], Iterator[Check]], asked: Asked) -> list[Check]:
+def _told(make: Callable[[RunOptions], Iterator[Check]], asked: RunOptions) -> list[Check]:
     """The checks of a kind; what is wrong before there are any is one of them."""
     made: list[Check] = []
     try:
@@ -62,7 +62,7 @@ def _refuse(message: str) -> None:
     raise SerError(*message.split("\n"))
 
 
-def _options(asked: Asked) -> Iterator[Check]:
+def _options(asked: RunOptions) -> Iterator[Check]:
     if not 0 <= asked.stage <= asked.stop_stage <= 6:
         yield partial(
             _refuse,
@@ -70,7 +70,7 @@ def _options(asked: Asked) -> Iterator[Check]:
         )
     if asked.conf.name != "conf" and (fault := CONFIGURATION.fault(asked.conf.name)):
         yield partial(_refuse, f"--conf {asked.conf}: {fault}")
-    most = most_processes()
+    most = max_processes()
     yield partial(require_within, "--nj", asked.nj, 1, most)
     # On a cluster they are other machines'.
     yield partial(require_within, "--jobs", asked.jobs, 1, most if asked.cmd == "local" else 10_000)
@@ -80,7 +80,7 @@ def _options(asked: Asked) -> Iterator[Check]:
     yield partial(_gpus, asked)
 
 
-def _gpus(asked: Asked) -> None:
+def _gpus(asked: RunOptions) -> None:
     """Counts NVIDIA's devices; where there are others, only PyTorch can tell."""
     if asked.cmd == "slurm" or not (asked.runs(3) or asked.runs(4)):
         return
@@ -93,7 +93,7 @@ def _gpus(asked: Asked) -> None:
         )
 
 
-def _configuration(asked: Asked) -> Iterator[Check]:
+def _configuration(asked: RunOptions) -> Iterator[Check]:
     yield partial(load_config, asked.conf / "labels.yaml", LabelsConfig)
     yield partial(load_features, asked.conf)
     yield partial(load_config, asked.protocol, ProtocolConfig)
@@ -110,7 +110,7 @@ def _configuration(asked: Asked) -> Iterator[Check]:
         yield partial(_bands, asked, f"pretrain/{name}.yaml", encoder.encoder.num_mel_bins)
 
 
-def _fits_features(asked: Asked, name: str) -> None:
+def _fits_features(asked: RunOptions, name: str) -> None:
     system = load_system(asked.conf, name)
     if isinstance(system, FunctionalsConfig) and asked.runs(5):
         require_package("opensmile", f"{name} needs it (its licence allows research only)")
@@ -118,7 +118,7 @@ def _fits_features(asked: Asked, name: str) -> None:
         _bands(asked, f"{name}.yaml", system.model.num_mel_bins)
 
 
-def _fits_recogniser(asked: Asked, name: str) -> None:
+def _fits_recogniser(asked: RunOptions, name: str) -> None:
     system = load_system(asked.conf, name)
     if isinstance(system, SystemConfig):
         recogniser = asked.encoders.get(system.init)
@@ -126,14 +126,14 @@ def _fits_recogniser(asked: Asked, name: str) -> None:
             require_same_head(name, system, recogniser.ctc.head)
 
 
-def _fits_protocol(asked: Asked, name: str) -> None:
+def _fits_protocol(asked: RunOptions, name: str) -> None:
     system = load_system(asked.conf, name)
     if isinstance(system, SystemConfig):
         protocol = load_config(asked.protocol, ProtocolConfig)
         under_protocol(name, system, protocol, asked.protocol)
 
 
-def _bands(asked: Asked, name: str, num_mel_bins: int) -> None:
+def _bands(asked: RunOptions, name: str, num_mel_bins: int) -> None:
     found = load_features(asked.conf).num_mel_bins
     if found != num_mel_bins:
         raise SerError(
@@ -142,8 +142,8 @@ def _bands(asked: Asked, name: str, num_mel_bins: int) -> None:
         )
 
 
-def _recogniser(asked: Asked) -> Iterator[Check]:
-    """Holds the systems to the recogniser that there is to be."""
+def _recogniser(asked: RunOptions) -> Iterator[Check]:
+    """Checks that the systems can do without a recogniser, where there is to be none."""
     if asked.recogniser == NONE and asked.stop_stage > 0:
         # Whether the corpus has words, so that a CTC head can be, is known after stage 0.
         sure = [name for name in asked.systems if name not in asked.heads]
@@ -155,13 +155,13 @@ def _recogniser(asked: Asked) -> Iterator[Check]:
             yield partial(require, asked.bpe, 2)
 
 
-def _encoder_of_another(asked: Asked, folder: Path) -> None:
+def _encoder_of_another(asked: RunOptions, folder: Path) -> None:
     trained_on = require(folder, 3)["notes"].get("fbank", {})
     features = load_features(asked.conf).model_dump()
     require_same_features(features, trained_on, asked.conf / "fbank.yaml", str(folder))
 
 
-def _folds(asked: Asked) -> Iterator[Check]:
+def _folds(asked: RunOptions) -> Iterator[Check]:
     """Those that are asked for, as soon as there are some of this protocol."""
     folder = asked.exp_dir / "folds"
     if asked.stage == 0:
@@ -175,13 +175,13 @@ def _folds(asked: Asked) -> Iterator[Check]:
             yield partial(_folds_of_protocol, asked, folder)
 
 
-def _folds_of_protocol(asked: Asked, folder: Path) -> None:
+def _folds_of_protocol(asked: RunOptions, folder: Path) -> None:
     if (folder / "run.json").exists():
         protocol = load_config(asked.protocol, ProtocolConfig)
         require_folds(folder, protocol.model_dump(), asked.protocol)
 
 
-def _text(asked: Asked) -> Iterator[Check]:
+def _text(asked: RunOptions) -> Iterator[Check]:
     """What transcripts allow, once stage 0 has written them."""
     if asked.stage == 0:
         return
@@ -194,30 +194,30 @@ def _text(asked: Asked) -> Iterator[Check]:
             yield partial(_script, asked)
 
 
-def _pieces(asked: Asked) -> None:
+def _pieces(asked: RunOptions) -> None:
     config = load_config(asked.conf / "bpe.yaml", BpeConfig)
     made = earlier_record(asked.bpe)
     if made is None or made["config"] != config.model_dump():
         check_num_pieces(read_table(READ / "text").values(), config, READ / "text")
 
 
-def _words_without_recogniser(asked: Asked) -> None:
+def _words_without_recogniser(asked: RunOptions) -> None:
     systems = trainable_systems(asked.conf, asked.systems, SER)
     refuse_without_recogniser(asked.conf, systems, systems)
 
 
-def _script(asked: Asked) -> None:
+def _script(asked: RunOptions) -> None:
     model = asked.bpe / "bpe.model"
     if model.exists():
         Tokenizer.load(model).encode_all(read_table(SER / "text"), SER / "text")
 
 
-def _memory(asked: Asked) -> Iterator[Check]:
+def _memory(asked: RunOptions) -> Iterator[Check]:
     if asked.ngpu == 0 and asked.cmd == "local" and (asked.runs(3) or asked.runs(4)):
         yield partial(memory_for_training, asked)
 
 
-def _disk(asked: Asked) -> Iterator[Check]:
+def _disk(asked: RunOptions) -> Iterator[Check]:
     if asked.stage == 0:  # what there is to write is not known, and is asked again after it
         return
     if asked.runs(1):

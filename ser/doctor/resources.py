@@ -10,7 +10,7 @@ from ser.config.features import STORED_BYTES, FeaturesConfig, WhisperMelConfig, 
 from ser.config.network import CnnBlstmSaConfig, EncoderConfig
 from ser.config.schema import SCRATCH, PretrainConfig, SystemConfig
 from ser.corpus.fold_files import choose_folds
-from ser.doctor.options import Asked
+from ser.doctor.options import RunOptions
 from ser.feats.speed import speed_dir, speed_factors
 from ser.kaldi.table import read_table
 from ser.train.frozen import is_frozen
@@ -21,7 +21,7 @@ BYTES_OF_WORKER = 2e8  # a process that loads batches, with the libraries that i
 CHECKPOINT = 4  # a run in training holds its weights, two moments of Adam and the last epoch
 
 
-def room_for_features(asked: Asked) -> None:
+def room_for_features(asked: RunOptions) -> None:
     """Stage 1 writes frames x bands x 4 bytes (compressed 1) of what stage 0 found."""
     config, speeds = load_features(asked.conf), speed_factors(asked.conf, asked.systems)
     needed = 0.0
@@ -46,7 +46,7 @@ def feature_bytes(config: FeaturesConfig, seconds: list[float]) -> float:
     return total * 1000 / config.frame_shift_ms * config.num_mel_bins * STORED_BYTES[config.storage]
 
 
-def room_for_models(asked: Asked) -> None:
+def room_for_models(asked: RunOptions) -> None:
     """Stage 4 writes a model a run, as large as the encoder that it starts from."""
     folds, needed = asked.exp_dir / "folds", 0.0
     names = choose_folds(folds, asked.folds) if (folds / "run.json").exists() else []
@@ -60,7 +60,7 @@ def room_for_models(asked: Asked) -> None:
     _require_room(asked.exp_dir, needed, told, "fewer --seeds or --systems at a time take less")
 
 
-def memory_for_training(asked: Asked) -> None:
+def memory_for_training(asked: RunOptions) -> None:
     """Weights, gradients and moments, and the processes that load batches, fit into memory."""
     there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     trained: list[tuple[str, Network, SystemConfig | PretrainConfig]]

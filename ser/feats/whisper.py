@@ -21,7 +21,7 @@ Floats = npt.NDArray[np.float32]
 FFT_SIZE = 400
 FRAME_SHIFT = 160
 DYNAMIC_RANGE = 8.0  # in powers of ten
-LEAST_ENERGY = 1e-10
+MIN_ENERGY = 1e-10
 
 
 def mel_filters(num_mel_bins: int, sample_rate_hz: int) -> Floats:
@@ -94,6 +94,6 @@ class WhisperMel:
         frames = np.lib.stride_tricks.sliding_window_view(signal, FFT_SIZE)[::FRAME_SHIFT]
         spectrum = scipy.fft.rfft(frames[:num_frames] * self.window, axis=1)  # (T, bins)
         power = np.square(spectrum.real) + np.square(spectrum.imag)
-        log = np.log10(np.maximum(power @ self.filters, LEAST_ENERGY))  # (T, F)
+        log = np.log10(np.maximum(power @ self.filters, MIN_ENERGY))  # (T, F)
         feats: Floats = (np.maximum(log, log.max() - DYNAMIC_RANGE) + 4.0) / 4.0
         return feats.astype(np.float32, copy=False)

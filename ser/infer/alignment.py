@@ -1,4 +1,4 @@
-"""Where the recogniser heard each word: CTC forced alignment of the greedy transcript."""
+"""Where each word of the transcript lies: CTC forced alignment of the greedy transcript."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ def align(ctc: Floats, tokens: Sequence[int], pieces: Sequence[str], seconds: fl
     Args:
         ctc: (S, V) probabilities.
         tokens: The greedy transcript.
-        pieces: Their texts; one that begins a word begins with a blank.
+        pieces: Their texts; one that begins a word begins with a space.
         seconds: Length of the utterance.
     """
     if not tokens:

@@ -14,11 +14,17 @@ import soxr
 
 from ser.audio.containers import can_be_read, decode_container
 from ser.audio.reading import INT16_SCALE, RATES_HZ, UNREADABLE, read_samples, reason_of
-from ser.audio.truncation import NO_LAST_PAGE, PAGE, cut_error, decoded_seconds, lacks_last_page
+from ser.audio.truncation import (
+    NO_LAST_PAGE,
+    PAGE,
+    decoded_seconds,
+    lacks_last_page,
+    truncated_error,
+)
 from ser.base.errors import SerError
 from ser.infer.windows import READ_SECONDS, Floats, resampled
 
-MOST_CHANNELS = 64  # more are samples of an array that lies the other way round
+MAX_CHANNELS = 64  # more are samples of an array that lies the other way round
 
 
 @dataclass(frozen=True)
@@ -81,17 +87,17 @@ def recording(audio: npt.NDArray[Any], sample_rate: float | None) -> Recording:
     ):
         raise SerError(
             f"sample_rate {sample_rate}: expected Hz, a whole number, {RATES_HZ[0]} to "
-            f"{RATES_HZ[1]}, for an array"
+            f"{RATES_HZ[1]}; pass it with an array"
         )
     array = np.asarray(audio)
     if array.dtype != np.int16 and array.dtype.kind != "f":
-        raise SerError(f"audio of {array.dtype}: expected floats within +-1 or int16")
+        raise SerError(f"audio of {array.dtype}: expected floats within +-1 or int16; convert it")
     if array.ndim not in (1, 2) or not array.size:
         raise SerError(f"audio of shape {array.shape}: expected (N,) or (N, channels)")
-    if array.ndim == 2 and array.shape[1] > min(MOST_CHANNELS, len(array)):
+    if array.ndim == 2 and array.shape[1] > min(MAX_CHANNELS, len(array)):
         raise SerError(
             f"audio of shape {array.shape}: {array.shape[1]} channels of {len(array)} samples; "
-            f"expected (N, channels), {MOST_CHANNELS} channels at most; transpose the array"
+            f"expected (N, channels), {MAX_CHANNELS} channels at most; transpose the array"
         )
     return Recording(array, int(sample_rate))
 
@@ -113,7 +119,9 @@ def read_stream(stream: BinaryIO) -> Recording:
                 "an audio file; raw samples are given as an array with sample_rate"
             ) from error
         if bytes(held.getbuffer()[: len(PAGE)]) == PAGE and lacks_last_page(held):
-            raise cut_error(name, "upload", decoded_seconds(held), None, NO_LAST_PAGE) from error
+            raise truncated_error(
+                name, "upload", decoded_seconds(held), None, NO_LAST_PAGE
+            ) from error
         held.seek(0)
         samples, rate = decode_container(held, name)
     return recording(samples, rate)
@@ -144,7 +152,7 @@ def given_audio(audio: Any, sample_rate: int | None) -> Recording:
 
 
 def refuse_rate(sample_rate: float | None, of: str) -> None:
-    """Holds a sampling rate to being given with an array alone.
+    """Checks that a sampling rate is given with an array, and with an array alone.
 
     Raises:
         SerError: It is given.

@@ -39,8 +39,8 @@ class Engine(Protocol):
         """The outputs for a batch of utterances.
 
         Args:
-            inputs: Of each utterance log-mel features (T, F), the utterance's mean taken off each
-                band; or, where the engine computes them itself, samples (N,) in 16-bit scale.
+            inputs: Of each utterance log-mel features (T, F), normalised as the model's ``fbank``
+                says; or, where the engine computes them itself, samples (N,) in 16-bit scale.
         """
         ...
 

@@ -46,7 +46,7 @@ def audio_inputs(inputs: Sequence[str]) -> tuple[list[AudioInput], list[SerError
         if _is_folder(path):
             paths, hidden = _search(path)
             if not paths and not hidden:
-                raise SerError(f"{path}: 0 audio files in it; expected some; name another folder")
+                raise SerError(f"{path}: 0 audio files in it; name another folder")
             found += map(AudioInput, paths)
             faults += hidden
         elif path.suffix == ".scp":
@@ -74,16 +74,16 @@ def _search(folder: Path) -> tuple[list[Path], list[SerError]]:
         for path in (Path(place, name) for name in names)
         if not path.name.startswith("._")
     ]
-    films = [path for path in files if needs_pyav(path)]
+    videos = [path for path in files if needs_pyav(path)]
     paths = [path for path in files if path.suffix.lower() in EXTENSIONS]
     if can_be_read():
-        paths += films
-    elif films:
-        kinds = sorted({path.suffix.lower() for path in films})
+        paths += videos
+    elif videos:
+        kinds = sorted({path.suffix.lower() for path in videos})
         logger.warning(
             "warning: %s: passed over %s files (%s); PyAV reads them: %s",
             folder,
-            len(films),
+            len(videos),
             " ".join(kinds),
             HINT,
         )
@@ -107,7 +107,7 @@ def _may_be_audio(path: Path) -> bool:
 
 
 def _listed(path: Path) -> tuple[list[AudioInput], list[SerError]]:
-    """The lines ``id path`` of a ``wav.scp``, in whatever order; blanks or a tab in between."""
+    """The lines ``id path`` of a ``wav.scp``, in whatever order; spaces or a tab in between."""
     text = read_bytes(path).decode(errors="surrogateescape")  # of file names
     found, faults = [], []
     for number, line in enumerate(text.split("\n"), start=1):
@@ -115,7 +115,7 @@ def _listed(path: Path) -> tuple[list[AudioInput], list[SerError]]:
             continue
         utt, *rest = line.strip().split(maxsplit=1)
         if not rest:
-            fault = f"{path}:{number}: '{utt}' alone; expected 'id path'; mend the line"
+            fault = f"{path}:{number}: '{utt}' alone; expected 'id path'; correct the line"
             faults.append(SerError(fault))
             continue
         if rest[0].endswith("|"):
@@ -125,7 +125,7 @@ def _listed(path: Path) -> tuple[list[AudioInput], list[SerError]]:
             )
         if "\0" in rest[0]:
             fault = f"{path}:{number}: '{rest[0]}'; expected a path, which holds no NUL"
-            faults.append(SerError(f"{fault}; mend the line"))
+            faults.append(SerError(f"{fault}; correct the line"))
             continue
         found.append(AudioInput(Path(rest[0]), utt))
     if not found and not faults:

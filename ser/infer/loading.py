@@ -39,7 +39,7 @@ def load(
         device: ``cpu``, ``cuda`` or ``cuda:1``.
         threshold: Below this probability no label is given.
         batch_size: Most utterances of a batch.
-        num_threads: That compute, of the whole process for a model that PyTorch runs; as many as
+        num_threads: Of computation, in the whole process for a model that PyTorch runs; as many as
             the libraries take by default.
         any_audio: Whether what cannot be speech, as silence, gets a label too.
 

@@ -28,8 +28,8 @@ from ser.text.bpe import Tokenizer
 
 AHEAD = 64  # files that are read before they are predicted, or a batch where it is larger
 MAX_FRAMES = 30_000  # padded frames of a batch
-LEAST_HOP_SECONDS = 0.001
-LONG_SECONDS = 60.0  # a longer recording is heard in windows of half as much
+MIN_HOP_SECONDS = 0.001
+LONG_SECONDS = 60.0  # a longer recording is predicted in windows of half as much
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Model:
     Attributes:
         engine: What runs the network.
         labels: The classes in the order of the posteriors.
-        fbank: The features that it was trained on.
+        fbank: Computes the features that it was trained on.
         tokenizer: None for a model without CTC head.
         features_inside: Whether the engine computes the features itself.
         threshold: Below this probability no label is given.
@@ -58,7 +58,7 @@ class Model:
 
     @property
     def sample_rate_hz(self) -> int:
-        """The rate at which it hears."""
+        """The rate of the samples that it is given, in Hz."""
         return self.fbank.config.sample_rate_hz
 
     def predict(
@@ -68,7 +68,7 @@ class Model:
     ) -> Result:
         """Predicts a file, or an array of samples.
 
-        More than a minute is heard in windows of half a minute, whose posteriors are averaged.
+        More than a minute is predicted in windows of half a minute, whose posteriors are averaged.
 
         Args:
             audio: A path, the bytes of a file or one that is open, or samples (N,) or (N,
@@ -83,10 +83,10 @@ class Model:
             refuse_rate(sample_rate, "a file, which tells its own")
             ((_, result),) = self.predict_files([Path(audio)])
             return _or_raise(result)
-        heard = given_audio(audio, sample_rate)
-        if heard.seconds > LONG_SECONDS:
-            return self._long("", heard.stream(self.sample_rate_hz))
-        return self.predict_segments([Segment("", heard.whole(self.sample_rate_hz))])[0]
+        recording = given_audio(audio, sample_rate)
+        if recording.seconds > LONG_SECONDS:
+            return self._long("", recording.stream(self.sample_rate_hz))
+        return self.predict_segments([Segment("", recording.whole(self.sample_rate_hz))])[0]
 
     def predict_files(self, paths: Iterable[Path]) -> Iterator[tuple[Path, "Result | SerError"]]:
         """Predicts files in batches.
@@ -130,7 +130,7 @@ class Model:
         Args:
             audio: A path, bytes, an open file, or an array with its rate, as ``predict`` takes
                 them; or pieces of mono samples at the model's rate in 16-bit scale; those of an
-                iterator are heard as they come, else windows are predicted in batches.
+                iterator are predicted as they come, one by one; else in batches.
             window: Seconds.
             hop: Seconds from one window to the next, at most a window.
             sample_rate: Hz, a whole number; of an array alone.
@@ -139,17 +139,17 @@ class Model:
             SerError: The file is unreadable, the array is no audio, or a length makes no sense.
         """
         frame = self.fbank.config.frame_length_ms / 1000
-        if not (frame <= window <= LONG_SECONDS and LEAST_HOP_SECONDS <= hop <= window):
+        if not (frame <= window <= LONG_SECONDS and MIN_HOP_SECONDS <= hop <= window):
             raise SerError(
                 f"--window {window:g} --hop {hop:g}: expected seconds, a window of {frame:g} to "
-                f"{LONG_SECONDS:g}, and {LEAST_HOP_SECONDS:g} <= hop <= window"
+                f"{LONG_SECONDS:g}, and {MIN_HOP_SECONDS:g} <= hop <= window"
             )
         if isinstance(audio, str | Path | np.ndarray | bytes | bytearray) or hasattr(audio, "read"):
             path, read = self._source(audio, sample_rate)
             yield from self._windows(path, read(), window, hop, self.batch_size)
         else:
             refuse_rate(sample_rate, f"pieces of samples, whose rate is {self.sample_rate_hz}")
-            at_once = 1 if isinstance(audio, Iterator) else self.batch_size  # heard as it comes
+            at_once = 1 if isinstance(audio, Iterator) else self.batch_size  # live
             yield from self._windows("", audio, window, hop, at_once)
 
     def predict_speech(
@@ -185,8 +185,8 @@ class Model:
             refuse_rate(sample_rate, "a file, which tells its own")
             path = Path(audio)
             return str(audio), lambda: stream_file(path, self.sample_rate_hz)
-        heard = given_audio(audio, sample_rate)
-        return "", lambda: heard.stream(self.sample_rate_hz)
+        recording = given_audio(audio, sample_rate)
+        return "", lambda: recording.stream(self.sample_rate_hz)
 
     def _windows(
         self, path: str, pieces: Iterable[Floats], window: float, hop: float, at_once: int

@@ -98,7 +98,7 @@ def load_onnx(path: Path, device: str, num_threads: int | None) -> tuple[OnnxHea
 
 
 def _check_graph(path: Path, header: OnnxHeader, session: Any) -> None:
-    """Holds inputs and outputs to what the header says of them."""
+    """Checks inputs and outputs against what the header says of them."""
     inputs = [node.shape for node in session.get_inputs()]
     outputs = [node.shape for node in session.get_outputs()]
     last = None if header.features_inside else header.fbank.num_mel_bins

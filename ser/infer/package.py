@@ -31,7 +31,7 @@ MAX_NAME_CHARS = 255  # of a file
 
 def _each_once(names: list[str]) -> list[str]:
     if twice := doubled(names):
-        raise ValueError(f"{shortened(ascii(twice[0]))} stands twice; expected each once")
+        raise ValueError(f"{shortened(ascii(twice[0]))} occurs twice; expected each once")
     return names
 
 
@@ -135,7 +135,7 @@ def read_package(folder: Path) -> Manifest:
 
 
 def _check_files(folder: Path, manifest: Manifest) -> None:
-    """Holds the files of a package to the digests of its manifest."""
+    """Checks the files of a package against the digests of its manifest."""
     needed = [*manifest.members, *([BPE] if manifest.config.ctc_alpha else [])]
     for name in dict.fromkeys([*needed, *manifest.digests]):
         path = folder / name

@@ -1,4 +1,4 @@
-"""One utterance on a self-contained page: what was heard, when, and where the model looked."""
+"""One utterance on a self-contained page: the words, their times, and where the model looked."""
 
 import io
 import re
@@ -37,7 +37,7 @@ class View:
     Attributes:
         whole: Of all of it.
         over_time: Window by window.
-        words: Where the recogniser heard them; none without a CTC head.
+        words: Where the transcript has them; none without a CTC head.
         with_attention: Whether the picture shows where the emotion vector looks.
         picture: SVG.
         seconds: Length.

@@ -46,7 +46,7 @@ class Result:
         label: The most probable class; None where its probability is below the threshold, or where
             there is a flag.
         posteriors: Probability of each class, in the model's order; they sum to 1.
-        words: What the recogniser heard; None for a model without CTC head.
+        words: The transcript; None for a model without CTC head.
         start: Seconds into the file.
         end: Seconds into the file.
         flag: Why the audio cannot be speech: ``silence``, ``too short`` or ``clipped``

@@ -17,11 +17,11 @@ import numpy.typing as npt
 from scipy.ndimage import percentile_filter
 from scipy.signal import butter, sosfilt
 
-from ser.audio.quality import LEAST_DB, frame_levels
+from ser.audio.quality import MIN_DB, frame_levels
 from ser.audio.reading import FRAME_SECONDS
 from ser.infer.windows import Floats, windows
 
-LEAST_HZ = 100.0
+MIN_HZ = 100.0
 FLOOR_PERCENT = 10
 ABOVE_FLOOR_DB = 6.0
 INAUDIBLE = 1e-6  # of full scale: the level of digital silence
@@ -46,7 +46,7 @@ def find_speech(pieces: Iterable[Floats], rate: int) -> list[Stretch]:
     size = round(FRAME_SECONDS * rate)
     num_samples = 0
     levels = [np.zeros(0)]
-    high_pass = butter(2, LEAST_HZ, "highpass", fs=rate, output="sos")
+    high_pass = butter(2, MIN_HZ, "highpass", fs=rate, output="sos")
     state = np.zeros((len(high_pass), 2))
     for start, block in windows(pieces, READ * size, READ * size):
         audible, state = sosfilt(high_pass, block, zi=state)
@@ -66,8 +66,8 @@ def _stretches(level_db: npt.NDArray[np.float64]) -> Sequence[Stretch]:
     if not len(level_db):
         return []
     floor = percentile_filter(level_db, FLOOR_PERCENT, size=min(FLOOR, len(level_db)))
-    heard = np.flatnonzero(level_db >= np.maximum(floor + ABOVE_FLOOR_DB, LEAST_DB))
-    groups = np.split(heard, np.flatnonzero(np.diff(heard) > PAUSE) + 1)
+    active = np.flatnonzero(level_db >= np.maximum(floor + ABOVE_FLOOR_DB, MIN_DB))
+    groups = np.split(active, np.flatnonzero(np.diff(active) > PAUSE) + 1)
     return [
         (max(0, int(group[0]) - MARGIN), min(len(level_db), int(group[-1]) + 1 + MARGIN))
         for group in groups

@@ -21,7 +21,7 @@ from ser.audio.reading import (
     require_finite,
     unreadable,
 )
-from ser.audio.truncation import LOST_SECONDS, cut_error
+from ser.audio.truncation import LOST_SECONDS, truncated_error
 from ser.base.errors import SerError
 
 Floats = npt.NDArray[np.float32]
@@ -48,13 +48,13 @@ class Readable(Protocol):
 
 
 def file_seconds(path: Path) -> float:
-    """Length of an audio file by its header; of a film by all that it holds.
+    """Length of an audio file by its header; of a video by all that it holds.
 
     Raises:
         SerError: The file is missing, unreadable, empty or cut.
     """
     if needs_pyav(path):
-        return len(_film(path, FILM_RATE_HZ)) / FILM_RATE_HZ
+        return len(_video(path, FILM_RATE_HZ)) / FILM_RATE_HZ
     seconds = audio_seconds(path, path.name)
     if not seconds:
         raise SerError(f"{path}: 0 samples; expected audio; remove or replace the file")
@@ -69,7 +69,7 @@ def read_file(path: Path, sample_rate_hz: int) -> Floats:
             than a sample at this rate.
     """
     if needs_pyav(path):
-        return _film(path, sample_rate_hz)
+        return _video(path, sample_rate_hz)
     samples = read_audio(path, path.name, sample_rate_hz)
     if not len(samples):
         raise _too_short(path, sample_rate_hz)
@@ -83,7 +83,7 @@ def stream_file(path: Path, sample_rate_hz: int) -> Iterator[Floats]:
         SerError: As for ``file_seconds`` and ``read_file``.
     """
     if needs_pyav(path):
-        yield _film(path, sample_rate_hz)
+        yield _video(path, sample_rate_hz)
         return
     seconds = file_seconds(path)
     empty = True
@@ -93,16 +93,16 @@ def stream_file(path: Path, sample_rate_hz: int) -> Iterator[Floats]:
             for block in resampled(_finite(blocks, path), file.samplerate, sample_rate_hz):
                 empty = empty and not len(block)
                 yield block
-            heard = file.tell() / file.samplerate
-            if heard + LOST_SECONDS < seconds:
-                raise cut_error(str(path), path.name, heard, seconds)
+            decoded = file.tell() / file.samplerate
+            if decoded + LOST_SECONDS < seconds:
+                raise truncated_error(str(path), path.name, decoded, seconds)
     except UNREADABLE as error:
         raise unreadable(path, path.name, error) from error
     if empty:
         raise _too_short(path, sample_rate_hz)
 
 
-def _film(path: Path, sample_rate_hz: int) -> Floats:
+def _video(path: Path, sample_rate_hz: int) -> Floats:
     require_file(path, path.name)
     samples, rate = decode_container(path, str(path))
     require_finite(samples, str(path), path.name)

@@ -233,7 +233,7 @@ def _read_by_kaldiio(ark: Path, offset: int) -> Matrix:
 
 
 def _require_whole(header: bytes, present: int) -> None:
-    """Holds a matrix to the bytes that are there: kaldiio takes the memory before it looks."""
+    """Checks a matrix's size against the bytes present: kaldiio would first allocate it."""
     for mark, (shape, start, value_bytes) in FORMS.items():
         if header.startswith(BINARY + mark):
             num_frames, num_bins = struct.unpack_from(shape, header, start)

@@ -94,7 +94,7 @@ def place_in_ark(source: str) -> ArkPlace | None:
     if numbers is None:
         raise SerError(
             f"{source}: the range [{match['range']}]; expected [first:last], samples from 0 on, as "
-            "kaldiio has it; mend wav.scp, or write a 'segments'"
+            "kaldiio has it; correct wav.scp, or write a 'segments'"
         )
     samples = int(numbers[1]), int(numbers[2])
     return ArkPlace(source, Path(match["ark"]), int(match["offset"]), samples)

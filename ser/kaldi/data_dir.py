@@ -105,7 +105,7 @@ def validate(data: DataDir) -> None:
 
 
 def check_speakers(path: Path, utt2spk: Table) -> None:
-    """Holds ids to their speakers, as Kaldi does.
+    """Checks ids against their speakers, as Kaldi does.
 
     Raises:
         SerError: A speaker is no prefix of its utterance, or sorting by speaker is another order.
@@ -141,7 +141,7 @@ def _check_values(path: Path, table: Table) -> None:
             raise SerError(f"{path}: {fault}")
         if not is_right(value):
             raise SerError(
-                f"{path}: {key} has {value!r}; expected {expected}; mend the corpus and rerun "
+                f"{path}: {key} has {value!r}; expected {expected}; correct the corpus and rerun "
                 "stage 0"
             )
 
@@ -170,7 +170,7 @@ VALUES: dict[str, tuple[Callable[[str], bool], str]] = {
         lambda value: value.strip() == value != "" and value[0] != "~" and is_line(value),
         "the path of an audio file, without ~ and characters that are not shown",
     ),
-    "text": (_is_transcript, "words parted by single blanks, without <s>, </s> and #0"),
+    "text": (_is_transcript, "words separated by single spaces, without <s>, </s> and #0"),
     "utt2spk": (SPEAKER.fits, "a speaker, one word"),
     "utt2dur": (is_positive, "seconds above 0"),
     "utt2num_frames": (_is_count, f"frames above 0, at most {MAX_FRAMES}"),

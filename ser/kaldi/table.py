@@ -10,8 +10,8 @@ from ser.base.files import read_text, write_text
 from ser.base.log import logger
 
 Table = dict[str, str]
-BLANKS = " \t\r\f\v"  # Kaldi's; others, as the ideographic one, may stand in a value
-BETWEEN = re.compile(f"[{BLANKS}]+")
+SPACES = " \t\r\f\v"  # Kaldi's; others, as the ideographic one, may stand in a value
+BETWEEN = re.compile(f"[{SPACES}]+")
 
 
 def c_order(identifier: str) -> bytes:
@@ -23,7 +23,7 @@ def read_table(path: Path) -> Table:
     """Reads a table; a line with an id alone has the empty value.
 
     Raises:
-        SerError: The file is missing or cut, a line is empty, an id stands twice, or the lines
+        SerError: The file is missing or cut, a line is empty, an id occurs twice, or the lines
             are not in the C locale's order.
     """
     table: Table = {}
@@ -43,11 +43,11 @@ def read_table(path: Path) -> Table:
             )
         if "\t" in identifier:
             raise SerError(
-                f"{path}:{number}: a tab behind the id; expected 'id value' with a blank between "
+                f"{path}:{number}: a tab behind the id; expected 'id value' with a space between "
                 "them; rewrite the file"
             )
         if identifier in table:
-            raise SerError(f"{path}:{number}: the id {identifier} stands twice; expected it once")
+            raise SerError(f"{path}:{number}: the id {identifier} occurs twice; expected it once")
         if c_order(identifier) < previous:
             raise SerError(
                 f"{path}:{number}: {identifier} is out of order; expected the order of the "
@@ -61,11 +61,11 @@ def read_table(path: Path) -> Table:
 def read_given_table(path: Path) -> Table:
     """Reads a table that somebody else wrote, into the C locale's order.
 
-    As Kaldi and ESPnet do it, any number of blanks and tabs may stand around the id. Empty lines,
+    As Kaldi and ESPnet do it, any number of spaces and tabs may stand around the id. Empty lines,
     CRLF, a byte-order mark and any order of the lines are taken too.
 
     Raises:
-        SerError: The file is missing, or ids stand twice; all of these are told.
+        SerError: The file is missing, or ids occur twice; all of these are told.
     """
     found: dict[str, str] = {}
     lines_of: dict[str, list[int]] = defaultdict(list)
@@ -73,7 +73,7 @@ def read_given_table(path: Path) -> Table:
     if text and not text.endswith("\n"):
         logger.warning("warning: %s: the last line has no line end; was the file cut?", path)
     for number, line in enumerate(text.split("\n"), start=1):
-        identifier, *value = BETWEEN.split(line.strip(BLANKS), maxsplit=1)
+        identifier, *value = BETWEEN.split(line.strip(SPACES), maxsplit=1)
         if identifier:
             found[identifier] = "".join(value)
             lines_of[identifier].append(number)
@@ -109,7 +109,7 @@ def same_ids(
     expected: Iterable[str],
     remedy: str = "rerun the stage that writes the folder",
 ) -> None:
-    """Holds two tables to the same ids.
+    """Checks that two tables have the same ids.
 
     Args:
         path: A table.

@@ -15,7 +15,7 @@ from torch.nn.functional import layer_norm
 from ser.config.network import EncoderConfig, ReadoutConfig
 from ser.nn.mask import length_mask
 
-LEAST_SD = 1e-3
+MIN_SD = 1e-3
 SCORE_DIM = 64  # hidden units that score a frame
 
 
@@ -27,13 +27,13 @@ class Readout(nn.Module, ABC):
 
     Attributes:
         size: Of the vector.
-        macs_a_frame: Multiply-adds of each encoder frame.
-        activations_a_frame: Values that each encoder frame keeps for the backward pass.
+        macs_per_frame: Multiply-adds of each encoder frame.
+        activations_per_frame: Values that each encoder frame keeps for the backward pass.
     """
 
     size: int
-    macs_a_frame: int = 0
-    activations_a_frame: int = 0
+    macs_per_frame: int = 0
+    activations_per_frame: int = 0
 
     @abstractmethod
     def gather(
@@ -106,7 +106,7 @@ class Pooling(Readout):
     def standardise(self, mean: torch.Tensor, sd: torch.Tensor) -> None:
         """Sets what is taken off and what is divided by, (W,) both."""
         self.offset.copy_(mean)
-        self.scale.copy_(sd.clamp(min=LEAST_SD))
+        self.scale.copy_(sd.clamp(min=MIN_SD))
 
     def standardised(self, hidden: torch.Tensor) -> torch.Tensor:
         """(B, S', W), of mean 0 and standard deviation 1 over the training utterances."""
@@ -117,7 +117,7 @@ class Mean(Pooling):
     """The mean of each layer's frames."""
 
     def __init__(self, config: EncoderConfig) -> None:
-        self.size = self.macs_a_frame = (1 + config.num_blocks) * config.d_model
+        self.size = self.macs_per_frame = (1 + config.num_blocks) * config.d_model
         super().__init__(self.size)
 
     def gather(
@@ -143,14 +143,14 @@ class MeanSd(Mean):
 
     def __init__(self, config: EncoderConfig) -> None:
         width = (1 + config.num_blocks) * config.d_model
-        self.size = self.macs_a_frame = self.activations_a_frame = 2 * width
+        self.size = self.macs_per_frame = self.activations_per_frame = 2 * width
         Pooling.__init__(self, self.size)
 
     def moments(self, z: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
         """Of a layer (B, S, D) under weights (B, S): (B, 2 D)."""
         mean = weighted_mean(z, weights)
         variance = weighted_mean((z - mean[:, None]).square(), weights)
-        return torch.cat([mean, variance.clamp(min=LEAST_SD**2).sqrt()], dim=1)
+        return torch.cat([mean, variance.clamp(min=MIN_SD**2).sqrt()], dim=1)
 
 
 class MomentsAndHalves(Mean):
@@ -161,7 +161,7 @@ class MomentsAndHalves(Mean):
     """
 
     def __init__(self, config: EncoderConfig) -> None:
-        self.size = self.macs_a_frame = self.activations_a_frame = (
+        self.size = self.macs_per_frame = self.activations_per_frame = (
             5 * config.num_blocks * config.d_model
         )
         Pooling.__init__(self, self.size)
@@ -178,7 +178,7 @@ class MomentsAndHalves(Mean):
         for z in outputs[1:]:
             mean = weighted_mean(z, whole)
             centred = z - mean[:, None]
-            sd = weighted_mean(centred.square(), whole).clamp(min=LEAST_SD**2).sqrt()
+            sd = weighted_mean(centred.square(), whole).clamp(min=MIN_SD**2).sqrt()
             skewness = weighted_mean((centred / sd[:, None]) ** 3, whole)
             statistics += [mean, sd, skewness, weighted_mean(z, first), weighted_mean(z, second)]
         return torch.cat(statistics, dim=1)[:, None], torch.ones_like(middle[:, 0])
@@ -191,8 +191,8 @@ class Attentive(Pooling):
         width = (1 + config.num_blocks) * config.d_model
         super().__init__(width)
         self.size = 2 * width
-        self.macs_a_frame = 2 * width + SCORE_DIM * (width + 1)
-        self.activations_a_frame = 4 * width + 2 * SCORE_DIM
+        self.macs_per_frame = 2 * width + SCORE_DIM * (width + 1)
+        self.activations_per_frame = 4 * width + 2 * SCORE_DIM
         self.scores = nn.Sequential(nn.Linear(width, SCORE_DIM), nn.Tanh(), nn.Linear(SCORE_DIM, 1))
 
     def gather(
@@ -209,7 +209,7 @@ class Attentive(Pooling):
         weights = scores.softmax(dim=1)
         mean = weighted_mean(x, weights)
         variance = weighted_mean((x - mean[:, None]).square(), weights)
-        return torch.cat([mean, variance.clamp(min=LEAST_SD**2).sqrt()], dim=1)
+        return torch.cat([mean, variance.clamp(min=MIN_SD**2).sqrt()], dim=1)
 
 
 def loud_frames(

@@ -50,14 +50,14 @@ class Recogniser(nn.Module):
         """Multiply-adds of one utterance of T frames, by part."""
         size = self.encoder.num_encoder_frames(num_frames)
         return self.encoder.macs(num_frames, num_extra=0) | {
-            "CTC head": size * self.ctc_head.macs_a_frame
+            "CTC head": size * self.ctc_head.macs_per_frame
         }
 
     def saved_activations(self, num_frames: int) -> dict[str, float]:
         """Values kept for the backward pass, by part."""
         size = self.encoder.num_encoder_frames(num_frames)
         return self.encoder.saved_activations(num_frames, num_extra=0) | {
-            "CTC head": float(size * self.ctc_head.activations_a_frame)
+            "CTC head": float(size * self.ctc_head.activations_per_frame)
         }
 
 

@@ -7,7 +7,7 @@ import safetensors.torch
 import torch
 
 from ser.base.errors import SerError, reason_of
-from ser.base.files import parsing, readable_by_umask, regular_size, whole_file
+from ser.base.files import atomic_file, parsing, readable_by_umask, regular_size
 
 
 def load_weights(path: Path, remedy: str = "rerun the training") -> dict[str, torch.Tensor]:
@@ -33,7 +33,7 @@ def save_weights(path: Path, weights: Mapping[str, torch.Tensor]) -> None:
         SerError: The disk is full, or is not writable.
     """
     contiguous = {name: tensor.contiguous() for name, tensor in weights.items()}
-    with whole_file(path) as partial:
+    with atomic_file(path) as partial:
         try:
             with readable_by_umask(partial):
                 safetensors.torch.save_file(contiguous, partial)

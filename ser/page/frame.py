@@ -25,7 +25,7 @@ def render(package: str, scripts: Sequence[str], **values: Any) -> str:
 
     Args:
         package: Where the template and its scripts lie.
-        scripts: File names, of the package or of ``ser.base``.
+        scripts: File names, of the package or of ``ser.page``.
         values: What the template shows; text is escaped.
     """
     loader = ChoiceLoader([PackageLoader(package, ""), PackageLoader("ser.page", "")])

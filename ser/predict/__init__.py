@@ -1,1 +1,1 @@
-"""Stage 5: what trained systems, and controls without a network, say of the folds."""
+"""Stage 5: predictions of the folds, by trained systems and by baselines without a network."""

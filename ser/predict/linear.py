@@ -9,7 +9,7 @@ import numpy.typing as npt
 from safetensors.numpy import load_file, save_file
 from threadpoolctl import threadpool_limits
 
-from ser.base.files import parsing, readable_by_umask, regular_size, whole_folder
+from ser.base.files import atomic_folder, parsing, readable_by_umask, regular_size
 from ser.base.record import Record
 from ser.config.baselines import FunctionalsConfig, ProbeConfig
 from ser.corpus.fold_files import TEST, TRAIN, read_fold
@@ -30,7 +30,7 @@ def write_vectors(
     record: Record, values: Mapping[str, npt.NDArray[np.float32]], **notes: Any
 ) -> None:
     """Writes a vector for each utterance, whole or not at all, with notes for the record."""
-    with whole_folder(record.folder) as folder:
+    with atomic_folder(record.folder) as folder:
         with readable_by_umask(folder / FILE):
             save_file(dict(values), folder / FILE)
         Record(folder, record.stage, record.config, record.inputs).finish(**notes)
@@ -110,11 +110,11 @@ def best_cost(
         return config.costs[0]
     scores = dict.fromkeys(sorted(config.costs), 0.0)
     for cost in scores:
-        heard = np.empty_like(wanted)
+        predicted = np.empty_like(wanted)
         for inside, outside in GroupKFold(num_folds).split(values, wanted, speakers):
             model = make_model(cost).fit(values[inside], wanted[inside])
-            heard[outside] = model.predict(values[outside])
-        scores[cost] = unweighted_accuracy(confusion_matrix(wanted, heard, wanted.max() + 1))
+            predicted[outside] = model.predict(values[outside])
+        scores[cost] = unweighted_accuracy(confusion_matrix(wanted, predicted, wanted.max() + 1))
     return max(scores, key=lambda cost: scores[cost])
 
 

@@ -1,4 +1,4 @@
-"""The control that trains no network: what an encoder knows of emotion as it is."""
+"""The baseline of a frozen encoder: a linear classifier of its outputs; no network is trained."""
 
 from ser.base.record import Record, read_record, require
 from ser.config.baselines import ProbeConfig

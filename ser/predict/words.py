@@ -1,4 +1,4 @@
-"""The control that reads: emotions from the words alone that a system's CTC head hears."""
+"""The baseline of words alone: emotions from the transcripts of a system's CTC head."""
 
 from dataclasses import replace
 
@@ -25,24 +25,26 @@ def source_run(run: FinetuneRun) -> ResolvedRun:
     source = resolve(replace(run, system=system.words_of))
     if not source.system.ctc_alpha:
         raise SerError(
-            f"{run.system}: words_of names {system.words_of}, whose ctc_alpha is 0: it hears no "
-            "words; expected a system with a CTC head"
+            f"{run.system}: words_of names {system.words_of}, which has no CTC head "
+            "(ctc_alpha 0); name a system with one"
         )
     return source
 
 
 def predict_from_words(source: ResolvedRun, features: FeatureDir) -> list[Prediction]:
-    """Fits on what the fold's own model hears of its training part, and reads the test part.
+    """Fits on the fold's own model's transcripts of its training part, and reads the test part.
 
-    The recogniser has seen the training part and not the test part: it hears the one better than
-    the other, which is a handicap of this control that a reader must know of.
+    The recogniser was trained on the training part: it transcribes it better than the test part,
+    which is a handicap of this baseline.
     """
     fold = source.fold
-    heard = {p.utt: p.words or "" for p in predict_parts(source, features, (TRAIN, TEST))}
+    transcripts = {p.utt: p.words or "" for p in predict_parts(source, features, (TRAIN, TEST))}
     train, test = ([u for u, p in fold.items() if p == part] for part in (TRAIN, TEST))
     emotions = features.data["utt2emo"]
     classes, posteriors = word_posteriors(
-        [heard[utt] for utt in train], [emotions[utt] for utt in train], [heard[u] for u in test]
+        [transcripts[utt] for utt in train],
+        [emotions[utt] for utt in train],
+        [transcripts[u] for u in test],
     )
     column = {name: i for i, name in enumerate(classes)}
     return [

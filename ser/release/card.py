@@ -19,7 +19,7 @@ HUB_LICENCES = set(
     "apache-2.0 mit bsd-2-clause bsd-3-clause gpl-3.0 lgpl-3.0 agpl-3.0 mpl-2.0 cc0-1.0 cc-by-4.0 "
     "cc-by-sa-4.0 cc-by-nc-4.0 cc-by-nd-4.0 cc-by-nc-sa-4.0 cc-by-nc-nd-4.0 openrail".split()
 )
-MOST_SPEAKERS = 30  # that a card lists one by one
+MAX_SPEAKERS = 30  # that a card lists one by one
 TASK = {"type": "audio-classification", "name": "Speech emotion recognition"}
 Interval = Annotated[list[float], Field(min_length=2, max_length=2)]
 
@@ -141,7 +141,7 @@ def _groups(row: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     sexes = row.get("by", {}).get("gender", {})
     yield from (_group({"f": "women", "m": "men"}.get(k.lower(), k), g) for k, g in sexes.items())
     speakers = row.get("by_speaker", {})
-    if len(speakers) <= MOST_SPEAKERS:
+    if len(speakers) <= MAX_SPEAKERS:
         yield from (_group(f"speaker {name}", group) for name, group in speakers.items())
         return
     ranked = sorted(speakers.items(), key=lambda one: one[1]["wa"])

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from ser.base.errors import SerError
-from ser.base.files import whole_file, with_digest
+from ser.base.files import atomic_file, with_digest
 from ser.infer.model import Model
 from ser.infer.onnx_engine import HEADER
 from ser.infer.onnx_seal import SEAL, UNSEALED, seal_onnx
@@ -93,7 +93,7 @@ def export_torch(model: Model, out: Path, features_inside: bool) -> None:
         node.meta.pop("stack_trace", None)  # paths on this disk
     content = io.BytesIO()  # on a full disk PyTorch's own writer ends the process
     torch.export.save(program, content)
-    with whole_file(out) as partial:
+    with atomic_file(out) as partial:
         partial.write_bytes(content.getbuffer())
 
 
@@ -151,7 +151,7 @@ def export_onnx(model: Model, out: Path, features_inside: bool, int8: bool) -> N
         digest="",
     )
     properties = {HEADER: json.dumps(with_digest(header.model_dump())), SEAL: UNSEALED}
-    with whole_file(out) as partial:
+    with atomic_file(out) as partial:
         if int8:
             _quantise(graph, partial)
             graph = onnx.load(partial)

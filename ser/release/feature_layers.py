@@ -7,7 +7,7 @@ from torch import nn
 from ser.audio.reading import INT16_SCALE
 from ser.config.features import FbankConfig, FeaturesConfig, WhisperMelConfig
 from ser.feats.fbank import EPSILON, Fbank, mel_filters
-from ser.feats.whisper import DYNAMIC_RANGE, FFT_SIZE, FRAME_SHIFT, LEAST_ENERGY, WhisperMel
+from ser.feats.whisper import DYNAMIC_RANGE, FFT_SIZE, FRAME_SHIFT, MIN_ENERGY, WhisperMel
 from ser.nn.mask import length_mask
 
 
@@ -78,7 +78,7 @@ class WhisperMelLayer(FeatureLayer):
         frames = signal.unfold(1, FFT_SIZE, FRAME_SHIFT)  # (B, T or more, FFT_SIZE)
         real, imaginary = (frames @ self.fourier).chunk(2, dim=2)  # each (B, T, bins)
         energies = (real.square() + imaginary.square()) @ self.filters
-        log = energies.clamp(min=LEAST_ENERGY).log10()  # (B, T, F)
+        log = energies.clamp(min=MIN_ENERGY).log10()  # (B, T, F)
         beyond = ~length_mask(lens, log.shape[1])[:, :, None]
         loudest = log.masked_fill(beyond, -np.inf).amax(dim=(1, 2), keepdim=True)
         return (torch.maximum(log, loudest - DYNAMIC_RANGE) + 4.0) / 4.0, lens

@@ -12,11 +12,11 @@ import numpy as np
 import ser
 from ser.base.errors import SerError, first_few
 from ser.base.files import (
+    atomic_file,
+    atomic_folder,
     digest_file,
     read_text,
     require_replaceable,
-    whole_file,
-    whole_folder,
     with_digest,
     write_json,
     write_text,
@@ -101,7 +101,7 @@ def pack(packing: Packing, out: Path) -> Path:
         "num_calibrated_on": len(held_out),
         "published": first.published,
     }
-    with whole_folder(out, MANIFEST) as folder:
+    with atomic_folder(out, MANIFEST) as folder:
         members = _write_members(packing, runs, folder)
         if first.system.ctc_alpha:
             shutil.copyfile(first.folder / BPE, folder / BPE)
@@ -136,7 +136,7 @@ def pack(packing: Packing, out: Path) -> Path:
     archive = out.with_name(f"{out.name}.tar.gz")
     megabytes = sum(path.stat().st_size for path in out.iterdir()) / 1e6
     logger.info("%s: %.1f MB, %s sets of weights; -> %s", out, megabytes, len(members), archive)
-    with whole_file(archive) as partial, tarfile.open(partial, "w:gz") as tar:
+    with atomic_file(archive) as partial, tarfile.open(partial, "w:gz") as tar:
         tar.add(out.resolve(), arcname=out.name)  # which may be a link to a folder
     return archive
 

@@ -99,7 +99,9 @@ def _reached(run: Path, last: bool) -> Floats:
     path = run / "train.jsonl"
     epochs = [(epoch.get("valid_wa"), epoch.get("valid_ua")) for epoch in read_curve(run)]
     if not epochs or any(value is None for epoch in epochs for value in epoch):
-        raise SerError(f"{path}: an epoch without valid_wa and valid_ua; expected both; rerun it")
+        raise SerError(
+            f"{path}: an epoch without valid_wa and valid_ua; train it again (stage 4 with --force)"
+        )
     values = np.array(epochs, dtype=float)
     best: Floats = values[-1 if last else int(values[:, 1].argmax())]
     return best

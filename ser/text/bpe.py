@@ -10,7 +10,7 @@ from pathlib import Path
 import sentencepiece
 
 from ser.base.errors import SerError, naming
-from ser.base.files import parsing, read_bytes, whole_folder
+from ser.base.files import atomic_folder, parsing, read_bytes
 from ser.base.log import logger
 from ser.base.record import Record
 from ser.config.schema import BpeConfig
@@ -78,7 +78,7 @@ def train_bpe(transcripts: Iterable[str], config: BpeConfig, where: Path) -> byt
 
 
 def check_num_pieces(transcripts: Iterable[str], config: BpeConfig, where: Path) -> None:
-    """Holds the number of pieces to a text before anything is made of it.
+    """Checks that a text is enough for the number of pieces.
 
     BPE can make each short word a piece, so that a text with as many different ones needs no
     trial; one with fewer is tried, which is quick.
@@ -163,12 +163,12 @@ class Tokenizer:
         return tokens
 
     def pieces(self, tokens: Sequence[int]) -> list[str]:
-        """The piece of each token; one that begins a word begins with a blank."""
+        """The piece of each token; one that begins a word begins with a space."""
         names = [str(self._pieces.id_to_piece(token - 1)) for token in tokens]
         return [name.replace("\u2581", " ") for name in names]
 
     def decode(self, tokens: Sequence[int]) -> str:
-        """Words of token ids that hold no blank."""
+        """The words of token ids, among which is no CTC blank."""
         return str(self._pieces.decode([token - 1 for token in tokens]))
 
 
@@ -182,7 +182,7 @@ def write_bpe(record: Record, transcripts: Iterable[str], config: BpeConfig, whe
         logger.info("%s: finished already, with the same inputs", record.folder)
         return
     model = train_bpe(transcripts, config, where)
-    with whole_folder(record.folder) as folder:
+    with atomic_folder(record.folder) as folder:
         with naming(record.folder / "bpe.model"):
             (folder / "bpe.model").write_bytes(model)
         replace(record, folder=folder).finish(num_pieces=config.num_pieces)

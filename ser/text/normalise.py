@@ -17,7 +17,7 @@ def normalise_transcript(text: str) -> str:
     between words parts them.
 
     Returns:
-        Words joined by single blanks; empty where nothing was spoken.
+        Words joined by single spaces; empty where nothing was spoken.
     """
     text = "".join(c for c in text if unicodedata.category(c) != _INVISIBLE)
     # Upper case may part a letter into several, so it comes before the composed form.

@@ -121,6 +121,6 @@ def check_ctc_lengths(
     if len(short) / len(utterances) > config.max_too_short_prob:
         raise SerError(
             f"{said}, {short[0]} first (all in {listing}); expected a share of at most "
-            f"{config.max_too_short_prob} (ctc.max_too_short_prob); use larger BPE units"
+            f"{config.max_too_short_prob} (ctc.max_too_short_prob); raise num_pieces in bpe.yaml"
         )
     logger.warning("%s; they are left out of the CTC term alone (listed in %s)", said, listing)

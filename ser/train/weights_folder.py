@@ -62,7 +62,7 @@ def weight_files(folder: Path) -> list[Path]:
 
 
 def require_sizes(folder: Path, config: WhisperConfig) -> None:
-    """Holds the configuration of the encoder to the folder's ``config.json``.
+    """Checks the configuration of the encoder against the folder's ``config.json``.
 
     Raises:
         SerError: It is another kind of model, or of another size.
@@ -90,7 +90,7 @@ def require_sizes(folder: Path, config: WhisperConfig) -> None:
 
 
 def require_imported(config: ImportConfig, folder: Path) -> None:
-    """Holds an encoder to being there already, where nobody names weights.
+    """Checks that an encoder is there already, where nobody names weights.
 
     Raises:
         SerError: It is not there, or is another one.
@@ -109,7 +109,7 @@ def published_features(num_mel_bins: int) -> dict[str, Any]:
 
 
 def require_published_features(conf: Path, name: str, encoder: ImportConfig) -> None:
-    """Holds ``<conf>/fbank.yaml`` to the features that the published encoders were trained on.
+    """Checks ``<conf>/fbank.yaml`` against the features of the published encoders.
 
     Raises:
         SerError: Its features are others.

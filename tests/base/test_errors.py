@@ -10,7 +10,7 @@ from ser.base.errors import SerError, run_program
     [
         (SerError("a.yaml: wrong; expected right"), "error: a.yaml: wrong; expected right"),
         (OSError(28, "No space left on device", "dump/feats.ark"), "error: dump/feats.ark: No sp"),
-        (OSError("broken"), "error: a file, or what is printed: broken"),
+        (OSError("broken"), "error: standard output, or a file without a name: broken"),
     ],
 )
 def test_one_line(raised: Exception, line: str) -> None:

@@ -11,11 +11,11 @@ import pytest
 
 from ser.base.errors import SerError
 from ser.base.files import (
+    atomic_folder,
     digest_json,
     read_json,
     read_text,
     require_replaceable,
-    whole_folder,
     write_json,
     write_text,
 )
@@ -81,7 +81,7 @@ def test_whole_folder_replaces(tmp_path: Path, was_there: bool) -> None:
     if was_there:
         folder.mkdir(parents=True)
         (folder / "old").touch()
-    with whole_folder(folder, "old") as partial:
+    with atomic_folder(folder, "old") as partial:
         assert partial != folder
         (partial / "new").touch()
     assert [p.name for p in folder.iterdir()] == ["new"]
@@ -90,15 +90,15 @@ def test_whole_folder_replaces(tmp_path: Path, was_there: bool) -> None:
 
 def test_whole_folder_of_a_failed_block_stays_as_it_was(tmp_path: Path) -> None:
     folder = tmp_path / "out"
-    with whole_folder(folder) as partial:
+    with atomic_folder(folder) as partial:
         (partial / "first").touch()
 
-    with pytest.raises(RuntimeError), whole_folder(folder, "first") as partial:
+    with pytest.raises(RuntimeError), atomic_folder(folder, "first") as partial:
         (partial / "half").touch()
         raise RuntimeError
     assert [p.name for p in folder.iterdir()] == ["first"]
 
-    with whole_folder(folder, "first") as partial:  # what the failed block left is not taken over
+    with atomic_folder(folder, "first") as partial:  # what the failed block left is not taken over
         (partial / "second").touch()
     assert [p.name for p in folder.iterdir()] == ["second"]
 
@@ -108,7 +108,7 @@ def test_whole_folder_behind_a_link(tmp_path: Path) -> None:
     (tmp_path / "big").mkdir()
     (tmp_path / "ser").symlink_to(tmp_path / "big")
     for content in ("1", "2"):
-        with whole_folder(tmp_path / "ser") as partial:
+        with atomic_folder(tmp_path / "ser") as partial:
             (partial / "run.json").write_text(content)
         assert (tmp_path / "ser").is_symlink()
         assert (tmp_path / "big" / "run.json").read_text() == content
@@ -123,7 +123,7 @@ def die(*_):
     os.kill(os.getpid(), signal.SIGKILL)
 if sys.argv[2] != "in the block":
     files.sync = die
-with files.whole_folder(Path(sys.argv[1])) as partial:
+with files.atomic_folder(Path(sys.argv[1])) as partial:
     (partial / "run.json").write_text("{}")
     if sys.argv[2] == "in the block":
         die()
@@ -156,7 +156,7 @@ def test_what_somebody_else_wrote_is_not_replaced(tmp_path: Path, name: str) -> 
     wrote = False
     with (
         pytest.raises(SerError, match=f"{name}: is there and was not written by this program"),
-        whole_folder(tmp_path / name),
+        atomic_folder(tmp_path / name),
     ):
         wrote = True
     assert not wrote

@@ -11,7 +11,7 @@ import pytest
 from test_process import is_alive
 
 from ser.base.errors import SerError, StoppedError
-from ser.base.jobs import Ending, Report, SideBySide
+from ser.base.jobs import Ending, JobPool, Report
 
 pytestmark = pytest.mark.long
 
@@ -50,7 +50,7 @@ def work(task: str, place: int, report: Report) -> None:
 
 def run(tasks: list[str], num_jobs: int) -> dict[int, Ending]:
     endings = {}
-    with SideBySide(work, tasks, num_jobs, [__name__]) as jobs:
+    with JobPool(work, tasks, num_jobs, [__name__]) as jobs:
         for ended in jobs:
             assert jobs.num_running <= num_jobs
             endings |= ended
@@ -62,9 +62,9 @@ def run(tasks: list[str], num_jobs: int) -> dict[int, Ending]:
 LOOK = """
 import sys
 from test_jobs import work
-from ser.base.jobs import SideBySide
+from ser.base.jobs import JobPool
 if __name__ == "__main__":
-    with SideBySide(work, sys.argv[1:], 1, ["test_jobs", "sched"]) as jobs:
+    with JobPool(work, sys.argv[1:], 1, ["test_jobs", "sched"]) as jobs:
         print(list(jobs))
     assert "sched" not in sys.modules
 """
@@ -91,7 +91,7 @@ def test_whatever_befalls_one_the_others_go_on(num_jobs: int, tmp_path: Path) ->
         "stopped",
     ]
     assert str(endings[1].reason).startswith("its process was killed by SIGKILL")
-    assert str(endings[2].reason).startswith("its process left with 3")
+    assert str(endings[2].reason).startswith("its process ended with status 3")
     assert endings[6].reason == "KeyError: 'ours'"
     assert [i for i, ending in endings.items() if ending.stopped] == [5]
     assert {first.read_text(), last.read_text()} <= set("012"[:num_jobs])
@@ -109,9 +109,7 @@ def wait_for(path: Path) -> int:
 
 def test_leaving_the_block_ends_what_is_at_work(tmp_path: Path) -> None:
     path = tmp_path / "pid"
-    with SideBySide(
-        work, [f"sleep {path}", "write " + str(tmp_path / "no")], 1, [__name__]
-    ) as jobs:
+    with JobPool(work, [f"sleep {path}", "write " + str(tmp_path / "no")], 1, [__name__]) as jobs:
         for _ in jobs:
             if path.exists():
                 break
@@ -129,11 +127,11 @@ RARER_ENDS = [
 ]
 PARENT = """
 import sys
-from ser.base.jobs import SideBySide
+from ser.base.jobs import JobPool
 from ser.base.process import exit_on_sigterm
 from test_jobs import work
 if __name__ == "__main__":
-    with exit_on_sigterm(), SideBySide(work, sys.argv[1:], 2, ["test_jobs"]) as jobs:
+    with exit_on_sigterm(), JobPool(work, sys.argv[1:], 2, ["test_jobs"]) as jobs:
         list(jobs)
 """
 

@@ -10,7 +10,7 @@ def test_words() -> None:
     assert distinct_words("--folds", " 1 2  3") == ["1", "2", "3"]
 
 
-@pytest.mark.parametrize(("text", "said"), [("", "is empty"), ("a b a", "'a' stands twice")])
+@pytest.mark.parametrize(("text", "said"), [("", "is empty"), ("a b a", "'a' occurs twice")])
 def test_wrong_lists(text: str, said: str) -> None:
     with pytest.raises(SerError, match=f"--folds '{text}': {said}"):
         distinct_words("--folds", text)

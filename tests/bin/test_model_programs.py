@@ -29,7 +29,7 @@ def faults() -> list[tuple[str, list[object], str]]:
     conf = Path(__file__).parents[2] / "egs" / "cross" / "conf"
     return [
         ("pack", [none, "--out", here], "/none/seed1: no fold is trained"),
-        ("pack", [none, "--out", here, "--folds", "1 1"], "--folds '1 1': '1' stands twice"),
+        ("pack", [none, "--out", here, "--folds", "1 1"], "--folds '1 1': '1' occurs twice"),
         ("export", [none, "--out", "x.onnx"], "/none: no package.json"),
         ("export", [none, "--out", "x.bin"], "--out x.bin: expected a name that ends in"),
         ("export", [none, "--out", "no/x.onnx"], "no: no such folder"),

@@ -46,7 +46,7 @@ def test_a_system_that_is_neither_here_nor_there_is_named() -> None:
     ):
         load_system(conf, "none")
     with pytest.raises(
-        SerError, match="words_of_mtl: a control that stage 5 makes; expected a network"
+        SerError, match="words_of_mtl: a baseline, which stage 5 fits; name a system that"
     ):
         load_trained_system(conf, "words_of_mtl")
 
@@ -64,8 +64,8 @@ PROTOCOL = {"fold_unit": "session", "num_folds": 5, "validation": "none", "selec
         (FbankConfig, FBANK | {"low_freq_hz": 8000.0}, "low_freq_hz 8000.0 and high_freq_hz 8000"),
         (FbankConfig, FBANK | {"num_mel_bins": 0}, "num_mel_bins"),
         (CtcConfig, CTC | {"head": {"kernel_sizes": [4]}}, "a kernel of 4; expected an odd number"),
-        (LabelsConfig, LABELS | {"exclude": ["exc"]}, r"labels \['exc'\] stand twice"),
-        (LabelsConfig, LABELS | {"classes": {"a": ["x"], "b": ["x"]}}, r"\['x'\] stand twice"),
+        (LabelsConfig, LABELS | {"exclude": ["exc"]}, r"labels \['exc'\] occur twice"),
+        (LabelsConfig, LABELS | {"classes": {"a": ["x"], "b": ["x"]}}, r"\['x'\] occur twice"),
         (LabelsConfig, LABELS | {"classes": {"ang": ["ang"]}}, "1 classes; expected two or more"),
         (ProtocolConfig, PROTOCOL | {"selection": "best_valid_ua"}, "nothing is selected on a tes"),
         (ProtocolConfig, PROTOCOL | {"num_folds": 1}, "num_folds"),

@@ -1,4 +1,4 @@
-"""Audio out of pieces, pipes and films: commands are run without a shell, files have safe names."""
+"""Audio of pieces, pipes and videos: commands run without a shell, files have safe names."""
 
 import shutil
 import time

@@ -153,7 +153,7 @@ def test_what_lies_beside_the_evaluations_is_not_read(tmp_path: Path) -> None:
         (turn("Ses01F_improx_F000"), ":3: 'Ses01F_improx_F000' is no turn of IEMOCAP"),
         (turn("Ses06F_impro01_F000"), ":3: 'Ses06F_impro01_F000' is no turn of IEMOCAP"),
         (turn("Ses01F_impro01_X000"), ":3: 'Ses01F_impro01_X000' is no turn of IEMOCAP"),
-        (turn(FIRST) + "\n" + turn(FIRST), f":6: {FIRST} stands twice"),
+        (turn(FIRST) + "\n" + turn(FIRST), f":6: {FIRST} occurs twice"),
         (turn(FIRST).replace("\t", " "), ":3: '[6.2901 - 8.2357] Ses01F"),
         (turn(FIRST).replace("3.0000", "high"), ":3: '[6.2901 - 8.2357]\\tSes01F"),
         (turn(FIRST).replace(", 2.0000", ""), ":3: '[6.2901 - 8.2357]\\tSes01F"),

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from corpora import RAMP, plant_film, samples_of
+from corpora import RAMP, plant_video, samples_of
 
 from ser.base.errors import SerError
 from ser.base.record import require
@@ -113,12 +113,12 @@ def test_pieces_of_twelve_channels_are_averaged(tmp_path: Path) -> None:
     assert np.abs(np.array(samples_of(wav)) - RAMP[4000:8000] / 12).max() <= 1
 
 
-def test_a_pipe_and_a_film_in_one_directory(tmp_path: Path, recording: Path) -> None:
-    film = tmp_path / "film.mp4"
-    plant_film(film)
+def test_a_pipe_and_a_video_in_one_directory(tmp_path: Path, recording: Path) -> None:
+    video = tmp_path / "video.mp4"
+    plant_video(video)
     source = write_dir(
         tmp_path / "in",
-        wav_scp=f"a-1 cat '{recording}' |\nb-1 {film}\n",
+        wav_scp=f"a-1 cat '{recording}' |\nb-1 {video}\n",
         utt2spk="a-1 a\nb-1 b\n",
         utt2emo="a-1 joy\nb-1 sad\n",
     )
@@ -164,7 +164,7 @@ def test_a_fifo_is_no_audio(tmp_path: Path, recording: Path) -> None:
     [
         (
             {"segments": "a-1 rec 0.25 0.5\n"},
-            r"utt2spk: b-1 and 0 more are not in .*segments; .*; mend the tables",
+            r"utt2spk: b-1 and 0 more are not in .*segments; .*; correct the tables",
         ),
         ({"segments": "a-1 rec 0 inf\nb-1 rec 0 1\n"}, "segments: a-1 has 'rec 0 inf'"),
         ({"segments": "a-1 rec 0 -2\nb-1 rec 0 1\n"}, r"the piece from 0.0 to -2.0 s \(a-1\)"),
@@ -190,7 +190,7 @@ def test_a_fifo_is_no_audio(tmp_path: Path, recording: Path) -> None:
             "utt2spk: the speakers B and b; expected names that differ in more than case",
         ),
         ({"utt2spk": "a-1 a\nb-1 b-1/\n"}, "utt2spk: b-1: the speaker 'b-1/' is no name of a file"),
-        ({"spk2gender": "a x\nb m\n"}, "spk2gender: a has 'x'; expected f or m; mend the table"),
+        ({"spk2gender": "a x\nb m\n"}, "spk2gender: a has 'x'; expected f or m; correct the table"),
         ({"segments": "a-1 rec 0.9 1\nb-1 no 0 1\n"}, "segments: b-1 has 'no 0 1'"),
         ({"segments": "a-1 rec 0.9 x\nb-1 rec 0 1\n"}, "segments: a-1 has 'rec 0.9 x'"),
         ({"segments": "a-1 rec 0.9 0.1\nb-1 rec 0 1\n"}, r"the piece from 0.9 to 0.1 s \(a-1\)"),
@@ -283,7 +283,7 @@ def test_audio_of_all_kinds_becomes_features(tmp_path: Path) -> None:
     extract_features(out, tmp_path / "fbank", FBANK, 1)
     features = read_feature_dir(tmp_path / "fbank")
     assert len(features.num_frames) == len(kinds)
-    assert not out.with_name("ser_audio").exists()  # none of them is a film
+    assert not out.with_name("ser_audio").exists()  # none of them is a video
     frames = {utt.split("-", 1)[1]: n for utt, n in features.num_frames.items()}
     assert frames["short"] == 8
     assert frames["long"] == 59998

@@ -14,11 +14,11 @@ from corpora import (
     plant_audio,
     plant_crema_d,
     plant_emodb,
-    plant_film,
     plant_meld,
     plant_msp_podcast,
     plant_savee,
     plant_tess,
+    plant_video,
     write_csv,
 )
 
@@ -196,7 +196,7 @@ def plant_bytes(path: Path, content: bytes) -> None:
 
 @pytest.mark.long
 def test_films_become_audio_once(tmp_path: Path, log: Any) -> None:
-    plant_meld(tmp_path / "MELD.Raw", plant_film, ".mp4", speakers=["Joey"])
+    plant_meld(tmp_path / "MELD.Raw", plant_video, ".mp4", speakers=["Joey"])
     out = tmp_path / "data" / "ser"
     prepare_corpus("meld", tmp_path / "MELD.Raw", out, LABELS)
     data = read_data_dir(out)
@@ -208,22 +208,22 @@ def test_films_become_audio_once(tmp_path: Path, log: Any) -> None:
     assert made == {wav: Path(wav).stat().st_mtime_ns for wav in made}
 
 
-def test_a_film_without_sound_is_named(tmp_path: Path) -> None:
-    plant_meld(tmp_path, lambda path: plant_bytes(path, b"no film"), ".mp4")
+def test_a_video_without_sound_is_named(tmp_path: Path) -> None:
+    plant_meld(tmp_path, lambda path: plant_bytes(path, b"no video"), ".mp4")
     with pytest.raises(SerError, match=r"dia\d_utt\d.mp4: no sound to read"):
         prepare_corpus("meld", tmp_path, tmp_path / "data" / "ser", LABELS)
     assert not (tmp_path / "data" / "ser").exists()
 
 
-def test_a_film_without_pyav_is_one_true_line(
+def test_a_video_without_pyav_is_one_true_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plant_meld(tmp_path / "MELD.Raw", lambda path: plant_bytes(path, b"film"), ".mp4")
+    plant_meld(tmp_path / "MELD.Raw", lambda path: plant_bytes(path, b"video"), ".mp4")
     monkeypatch.setitem(sys.modules, "av", None)  # as if it were not installed
     with pytest.raises(SerError) as error:
         prepare_corpus("meld", tmp_path / "MELD.Raw", tmp_path / "data" / "ser", LABELS)
     assert str(error.value).endswith(
-        ".mp4: soundfile does not read it; PyAV reads the sound of films: pip install "
+        ".mp4: soundfile does not read it, but PyAV does: pip install "
         "av; or convert the file to WAV"
     )
     assert not (tmp_path / "data" / "ser").exists()

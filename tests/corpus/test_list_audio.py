@@ -25,7 +25,7 @@ def test_audio_of_a_folder_of_ones_own(tmp_path: Path, log: Any) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("notes.txt", "wavs: 0 audio files in it; mend the path"),
+        ("notes.txt", "wavs: 0 audio files in it; correct the path"),
         ("a\nb.wav", r"wavs/a\\nb\.wav': a line break in the name; expected none"),
         (None, "wavs: No such file or directory; expected a folder to read"),
     ],

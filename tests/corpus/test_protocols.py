@@ -205,7 +205,7 @@ def test_a_table_that_the_corpus_lacks_is_named(keys: dict[str, Any], table: str
     ("keys", "message"),
     [
         ({"fold_unit": "random"}, "without speaker_dependent: true"),
-        ({"groups": {"a": ["1"], "b": ["1"]}, "num_folds": 2}, "groups: 1 stands twice"),
+        ({"groups": {"a": ["1"], "b": ["1"]}, "num_folds": 2}, "groups: 1 occurs twice"),
         ({"groups": {"a": ["1"]}}, "1 groups with num_folds 5"),
         (
             {"fold_unit": "random", "speaker_dependent": True, "groups": {"a": ["1"], "b": ["2"]},
@@ -270,7 +270,7 @@ def test_a_speaker_in_two_parts() -> None:
         ({"validation": "parts"}, "validation parts with 0 values of the part valid"),
         ({"validation": "other_speaker"}, "validation other_speaker with fold_unit parts"),
         ({"validation": "next_fold"}, "num_folds 1 with validation next_fold leaves 0"),
-        ({"parts": {"train": ["1", "5"], "test": ["5"]}}, "parts: 5 stands twice"),
+        ({"parts": {"train": ["1", "5"], "test": ["5"]}}, "parts: 5 occurs twice"),
         ({"groups": {"1": ["1"]}}, "groups with fold_unit parts"),
     ],
 )

@@ -146,7 +146,7 @@ def test_a_value_of_two_lines_is_refused_at_once(tmp_path: Path) -> None:
         ("t.csv", "", "t.csv: no column 'path' among ; expected path, label, speaker"),
         ("t.csv", "path,speaker\n", "no column 'label' among path, speaker"),
         ("t.csv", "path,label,speaker,my note\n1.wav,joy,s,x\n", "the column 'my note' is no word"),
-        ("t.csv", "path,label,speaker,text,text\n", "the column 'text' stands twice"),
+        ("t.csv", "path,label,speaker,text,text\n", "the column 'text' occurs twice"),
         ("t.csv", "path,label,speaker\n1.wav,joy\n", "t.csv:2: 2 cells; expected 3"),
         ("t.csv", "path,label,speaker\n1.wav,,s\n", "t.csv:2: no label; expected a value"),
         ("t.csv", "path,label,speaker\n9.wav,joy,s\n", "9.wav: no such file; expected audio"),

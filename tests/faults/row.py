@@ -24,7 +24,7 @@ class Row:
         fault: Makes it.
         said: Regular expression of the line on standard error.
         words: Further words of the call.
-        mend: Calls that mend it, as the line says; without any the files are put back.
+        mend: Calls that correct it, as the line says; without any the files are put back.
         remove: What is removed first, as the line says.
         anew: Whether what the call writes is taken away before.
         left: Regular expression of what the refused call may have written.

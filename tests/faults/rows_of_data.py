@@ -135,7 +135,7 @@ FOLDS = [
     word(
         "folds", "--folds|7", "--folds 7: no such fold; expected some of: 1 2 3", left="exp/folds/"
     ),
-    word("folds", "--folds|1 1", "'1' stands twice", left="exp/folds/"),
+    word("folds", "--folds|1 1", "'1' occurs twice", left="exp/folds/"),
     Row(
         "folds", "disk full", failing("/.folds.partial", FULL), "No space left", left=r"\.partial/"
     ),

@@ -12,7 +12,7 @@ PRETRAIN = [
     Row("pretrain", "running twice", held("exp/pretrain/ctc"), "another run is writing here"),
     word("pretrain", "--max-minutes|0", "--max-minutes 0: expected more than 0"),
     word("pretrain", "--systems|none_such", "none_such"),
-    word("pretrain", f"--systems|{SYSTEM} {SYSTEM}", "stands twice"),
+    word("pretrain", f"--systems|{SYSTEM} {SYSTEM}", "occurs twice"),
     Row(
         "pretrain",
         "other configuration",

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.long
 
 
 def require_refusal(row: Row, said: Said) -> None:
-    """Holds the end of the call to the row."""
+    """Checks the end of the call against the row."""
     assert said.status == row.status, said
     assert "Traceback" not in said.err
     assert re.search(row.said, said.err, re.MULTILINE), said.err

@@ -47,8 +47,8 @@ def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
 def test_whatever_a_parser_stumbles_over_names_the_file() -> None:
     for error in (KeyError("a"), OverflowError(), MemoryError(), RecursionError("deep\nand so on")):
         with (
-            pytest.raises(SerError, match=r"^x\.json: not JSON \(.+\); mend it$"),
-            parsing("x.json", "not JSON", "mend it"),
+            pytest.raises(SerError, match=r"^x\.json: not JSON \(.+\); correct it$"),
+            parsing("x.json", "not JSON", "correct it"),
         ):
             raise error
 
@@ -79,7 +79,7 @@ def test_files_that_include_one_another_without_end(beside: int, tmp_path: Path)
         lines = [f"k{i}: !include {number + 1}.yaml\n" for i in range(beside)]
         (tmp_path / f"{number}.yaml").write_text("".join(lines))
     began = time.monotonic()
-    with pytest.raises(SerError, match="mend the !include lines"):
+    with pytest.raises(SerError, match="correct the !include lines"):
         read_yaml(tmp_path / "0.yaml")
     assert time.monotonic() - began < 5
 

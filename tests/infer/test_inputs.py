@@ -53,7 +53,7 @@ def test_a_line_without_a_path_does_not_stop_the_others(tmp_path: Path) -> None:
     path.write_text("u1 /a.wav\nu2\nu3 /c.wav\n")
     found, faults = audio_inputs([str(path)])
     assert [item.utt for item in found] == ["u1", "u3"]
-    assert list(map(str, faults)) == [f"{path}:2: 'u2' alone; expected 'id path'; mend the line"]
+    assert list(map(str, faults)) == [f"{path}:2: 'u2' alone; expected 'id path'; correct the line"]
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_files_are_whole_however_they_are_heard(
     for name, reason in (
         ("empty.wav", "0 samples; expected audio"),
         ("instant.wav", "0 samples at 16000 Hz; expected audio"),
-        ("cut.wav", "0.28 s decoded of 0.50 s that it announces (cut.wav; 9000 bytes"),
+        ("cut.wav", "0.28 s decoded of 0.50 s announced (cut.wav; 9000 bytes"),
         ("pipe.wav", "no regular file"),
     ):
         said = ser_predict_here(name, *options)

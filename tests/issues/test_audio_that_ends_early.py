@@ -15,7 +15,7 @@ from tiny_audio import untrained_model
 from ser.audio.containers import decode_container
 from ser.audio.mp3 import read_frames
 from ser.audio.reading import audio_seconds, read_audio
-from ser.audio.truncation import CutError
+from ser.audio.truncation import TruncatedError
 from ser.base.errors import SerError
 from ser.config.schema import LabelsConfig
 from ser.corpus.prepare import prepare_table
@@ -38,7 +38,7 @@ WRITTEN: dict[str, dict[str, Any]] = {
     "a.wav": {},
 }
 # As FFmpeg does: codec, rate, options of the container.
-FILMS: dict[str, tuple[str, int, dict[str, str]]] = {
+VIDEOS: dict[str, tuple[str, int, dict[str, str]]] = {
     "end.m4a": ("aac", 44100, {}),
     "begin.m4a": ("aac", 44100, {"movflags": "faststart"}),
     "telephone.m4a": ("aac", 8000, {"movflags": "faststart"}),
@@ -74,7 +74,7 @@ def write(name: str, folder: Path) -> Path:
     if name in WRITTEN:
         soundfile.write(path, SPEECH, RATE, **WRITTEN[name])
     else:
-        plant_sound(path, *{**FILMS, **RAW, **MP3S}[name], seconds=SECONDS)
+        plant_sound(path, *{**VIDEOS, **RAW, **MP3S}[name], seconds=SECONDS)
     return path
 
 
@@ -102,22 +102,22 @@ def upload(path: Path) -> None:
     untrained_model().predict(io.BytesIO(path.read_bytes()))
 
 
-@pytest.mark.parametrize("name", FILMS)
+@pytest.mark.parametrize("name", VIDEOS)
 def test_what_pyav_reads(name: str, tmp_path: Path) -> None:
     path = write(name, tmp_path)
-    samples, rate = decode_container(path, "film")
+    samples, rate = decode_container(path, "video")
     assert len(samples) / rate == pytest.approx(SECONDS, abs=0.1)
     for share in SHARES:
         # Where the index stands at the end, nothing can be read without it.
         said = r"decoded .*: the file was cut|no sound to read"
         with pytest.raises(SerError, match=said) as caught:
-            decode_container(shorten(path, share), "film")
-        assert isinstance(caught.value, CutError) or name == "end.m4a" or share == SHARES[-1]
+            decode_container(shorten(path, share), "video")
+        assert isinstance(caught.value, TruncatedError) or name == "end.m4a" or share == SHARES[-1]
 
 
 @pytest.mark.parametrize("name", RAW)
 def test_what_tells_no_length_is_no_false_alarm(name: str, tmp_path: Path) -> None:
-    samples, rate = decode_container(write(name, tmp_path), "film")
+    samples, rate = decode_container(write(name, tmp_path), "video")
     assert len(samples) / rate == pytest.approx(SECONDS, abs=0.15)
 
 
@@ -125,15 +125,17 @@ def test_a_cut_between_packets_of_a_film(tmp_path: Path) -> None:
     """The last packet is whole, so that the header alone tells."""
     path = write("a.mkv", tmp_path)
     for share in np.linspace(0.4, 0.6, 40):
-        with pytest.raises(CutError, match=r"of 3\.\d\d s that it announces"):
-            decode_container(shorten(path, float(share)), "film")
+        with pytest.raises(TruncatedError, match=r"of 3\.\d\d s announced"):
+            decode_container(shorten(path, float(share)), "video")
 
 
 def test_an_ogg_stream_that_ends_with_a_whole_page(tmp_path: Path) -> None:
     path = write("vorbis.ogg", tmp_path)
     content = path.read_bytes()
     path.write_bytes(content[: content.rfind(b"OggS")])
-    with pytest.raises(CutError, match=r"decoded and no end of it .*last page"):
+    with pytest.raises(
+        TruncatedError, match=r"decoded of more, for its end is missing .*last page"
+    ):
         audio_seconds(path, "u")
 
 

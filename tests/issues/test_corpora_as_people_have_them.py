@@ -86,7 +86,7 @@ def test_iemocap_and_librispeech_a_step_beside(generated: Path, tmp_path: Path, 
         assert read_data_dir(tmp_path / "valid").utts
 
 
-SONG, FILM = "03-02-05-01-01-01-01.wav", "{}-05-01-01-01-01.mp4"
+SONG, VIDEO = "03-02-05-01-01-01-01.wav", "{}-05-01-01-01-01.mp4"
 
 
 @pytest.mark.parametrize("beside", [True, False])
@@ -94,14 +94,14 @@ def test_ravdess_with_its_songs_and_films(tmp_path: Path, beside: bool, log: Any
     """In folders of their own, as unpacked, and in those of the speech."""
     plant_ravdess(tmp_path / "Audio_Speech_Actors_01-24" if beside else tmp_path)
     songs = tmp_path / "Audio_Song_Actors_01-24" if beside else tmp_path
-    films = tmp_path / "Video_Song_Actor_01" if beside else tmp_path
+    videos = tmp_path / "Video_Song_Actor_01" if beside else tmp_path
     for actor in ("Actor_01", "Actor_02"):
         plant_audio(songs / actor / SONG)
     for kind in ("01-01", "02-01", "01-02"):
-        (films / "Actor_01").mkdir(parents=True, exist_ok=True)
-        (films / "Actor_01" / FILM.format(kind)).write_bytes(b"film")
+        (videos / "Actor_01").mkdir(parents=True, exist_ok=True)
+        (videos / "Actor_01" / VIDEO.format(kind)).write_bytes(b"video")
     assert len(read_ravdess(tmp_path).utterances) == 160
-    assert log.find(f"{tmp_path}: passed over 3 films and 2 songs; the audio of speech is read")
+    assert log.find(f"{tmp_path}: passed over 3 videos and 2 songs; the audio of speech is read")
 
 
 def test_songs_alone_are_no_speech(tmp_path: Path) -> None:

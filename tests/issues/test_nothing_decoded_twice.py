@@ -1,11 +1,11 @@
-"""One bad film or a failing command throws no work away, and all faults are told at once."""
+"""One bad video or a failing command throws no work away, and all faults are told at once."""
 
 from pathlib import Path
 from typing import Any
 
 import pytest
 import soundfile
-from corpora import RAMP, plant_film, plant_meld
+from corpora import RAMP, plant_meld, plant_video
 
 from ser.base.errors import SerError
 from ser.config.schema import LabelsConfig
@@ -35,10 +35,10 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.mark.long
-def test_a_film_without_sound_is_left_out_with_its_reason(
+def test_a_video_without_sound_is_left_out_with_its_reason(
     tmp_path: Path, decoded: list[str], log: Any
 ) -> None:
-    plant_meld(tmp_path / "MELD.Raw", plant_film, ".mp4", speakers=["Joey"])
+    plant_meld(tmp_path / "MELD.Raw", plant_video, ".mp4", speakers=["Joey"])
     out = tmp_path / "data" / "ser"
     prepare_corpus("meld", tmp_path / "MELD.Raw", out, LABELS)
     whole = read_data_dir(out).utts
@@ -49,7 +49,7 @@ def test_a_film_without_sound_is_left_out_with_its_reason(
     prepare_corpus("meld", tmp_path / "MELD.Raw", out, LABELS)
     assert decoded == [str(bad)], "the others are there"
     assert len(whole) == len(read_data_dir(out).utts) + 1
-    assert log.find(r"warning: left out 1 films without sound, .*: .*\.mp4: no sound to read")
+    assert log.find(r"warning: left out 1 videos without sound, .*: .*\.mp4: no sound to read")
     assert "no sound to read" in (out / "excluded.tsv").read_text()
 
 

@@ -105,7 +105,7 @@ WRITTEN = {
         ],
         "",
     ),
-    "with rows twice": ([*PLAIN, PLAIN[2], PLAIN[1]], "warning: .*: 2 rows stand twice; each is"),
+    "with rows twice": ([*PLAIN, PLAIN[2], PLAIN[1]], "warning: .*: 2 rows occur twice; each is"),
 }
 
 

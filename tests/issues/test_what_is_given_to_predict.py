@@ -1,4 +1,4 @@
-"""A phone's .m4a, a film, the bytes of an upload, a list: predicted, or told what to do."""
+"""A phone's .m4a, a video, the bytes of an upload, a list: predicted, or told what to do."""
 
 import io
 import sys
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from corpora import plant_film
+from corpora import plant_video
 from tiny_audio import plant_files, untrained_model
 
 from ser.base.errors import SerError
@@ -16,22 +16,22 @@ from ser.infer.inputs import audio_inputs
 
 
 @pytest.fixture
-def film(tmp_path: Path) -> Path:
-    plant_film(tmp_path / "clip.mp4")
+def video(tmp_path: Path) -> Path:
+    plant_video(tmp_path / "clip.mp4")
     return tmp_path / "clip.mp4"
 
 
-def test_a_film_is_predicted_like_its_sound(film: Path) -> None:
+def test_a_video_is_predicted_like_its_sound(video: Path) -> None:
     model = untrained_model()
-    result = model.predict(film)
+    result = model.predict(video)
     assert result.label is not None and 0.9 < result.end < 1.1
-    (windowed,) = model.predict_windows(film, 2, 2)
+    (windowed,) = model.predict_windows(video, 2, 2)
     assert windowed.posteriors == pytest.approx(result.posteriors)
 
 
-def test_bytes_and_open_files_are_the_file(film: Path, tmp_path: Path) -> None:
+def test_bytes_and_open_files_are_the_file(video: Path, tmp_path: Path) -> None:
     model = untrained_model()
-    for path in (*plant_files(tmp_path)[:3], film):
+    for path in (*plant_files(tmp_path)[:3], video):
         expected = model.predict(path).posteriors
         with path.open("rb") as stream:
             for given in (path.read_bytes(), bytearray(path.read_bytes()), stream):
@@ -66,18 +66,20 @@ def test_what_is_no_audio_is_one_line(given: Any, rate: int | None, said: str) -
 
 
 def test_a_folder_names_what_it_passes_over(
-    film: Path, log: Any, monkeypatch: pytest.MonkeyPatch
+    video: Path, log: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    soundfile.write(film.with_name("a.wav"), np.zeros(100), 16000)
-    found, faults = audio_inputs([str(film.parent)])
+    soundfile.write(video.with_name("a.wav"), np.zeros(100), 16000)
+    found, faults = audio_inputs([str(video.parent)])
     assert [one.path.name for one in found] == ["a.wav", "clip.mp4"] and not faults
     monkeypatch.setattr("ser.infer.inputs.can_be_read", lambda: False)
-    found, faults = audio_inputs([str(film.parent)])
+    found, faults = audio_inputs([str(video.parent)])
     assert [one.path.name for one in found] == ["a.wav"] and not faults
     assert log.find(r"passed over 1 files \(.mp4\); PyAV reads them: pip install av")
 
 
-def test_without_pyav_a_film_names_the_remedy(film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_pyav_a_video_names_the_remedy(
+    video: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "av", None)
-    with pytest.raises(SerError, match=r"clip\.mp4: soundfile does not read it; PyAV reads"):
-        untrained_model().predict(film)
+    with pytest.raises(SerError, match=r"clip\.mp4: soundfile does not read it, but PyAV does"):
+        untrained_model().predict(video)

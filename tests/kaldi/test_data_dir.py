@@ -118,7 +118,7 @@ def test_a_word_is_a_word(tmp_path: Path) -> None:
     for name, table in broken.items():
         if name != "spk2gender":
             table["s1-a b"] = table.pop("s1-a")
-    with pytest.raises(SerError, match="the utterance 's1-a b' holds a blank"):
+    with pytest.raises(SerError, match="the utterance 's1-a b' holds a space"):
         write_data_dir(tmp_path, broken)
 
 
@@ -161,7 +161,7 @@ def test_a_duplicate_id_is_named_with_its_line(tmp_path: Path, name: str) -> Non
     lines = (tmp_path / name).read_text().splitlines(keepends=True)
     (tmp_path / name).write_text("".join([lines[0], *lines]))
     key = lines[0].split()[0]
-    with pytest.raises(SerError, match=rf"{tmp_path / name}:2: the id {key} stands twice"):
+    with pytest.raises(SerError, match=rf"{tmp_path / name}:2: the id {key} occurs twice"):
         read_data_dir(tmp_path)
 
 

@@ -53,8 +53,8 @@ def test_order_is_that_of_the_c_locale(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("a 1\nb 2\na 3\n", ":3: the id a stands twice"),
-        ("a 1\na 1\n", ":2: the id a stands twice"),
+        ("a 1\nb 2\na 3\n", ":3: the id a occurs twice"),
+        ("a 1\na 1\n", ":2: the id a occurs twice"),
         ("b 1\na 2\n", ":2: a is out of order"),
         ("a 1\nB 2\n", ":2: B is out of order"),  # not the order of a human's locale
         ("a 1\n\nb 2\n", ":2: no id in the line"),

@@ -74,7 +74,7 @@ def test_reads_ctc_text_even_empty(tmp_path: Path) -> None:
         (tsv(HEADER.replace("utt ", "id "), row("a")), "utt first"),
         (tsv(HEADER.replace("post_sad", "post_ang"), row("a")), "each column once"),
         (tsv(HEADER, row("a") + "|more"), "a (line 2) has 10 columns; expected 9"),
-        (tsv(HEADER, row("a"), row("b"), row("a")), "a stands twice (line 4)"),
+        (tsv(HEADER, row("a"), row("b"), row("a")), "a occurs twice (line 4)"),
         (tsv(HEADER, "a|s|1|f|joy|ang|1|0|"), "a: ref is 'joy'; expected one of ang sad"),
         (tsv(HEADER, "a|s|1|f|ang|joy|1|0|"), "a: hyp is 'joy'"),
         (tsv(HEADER, "a|s|1|f|ang|ang|one|0|"), "a: post_ang is 'one'; expected a number"),
@@ -111,7 +111,7 @@ def test_posteriors_may_be_rounded(tmp_path: Path) -> None:
         ("y/seed2_fold1.tsv", None, "y/seed2_fold1.tsv: no such file"),
         ("attributes.tsv", None, "attributes.tsv: no such file"),
         ("attributes.tsv", tsv("utt", "10", "11", "20"), "21 and 0 more are not in it"),
-        ("attributes.tsv", tsv("utt", "10", "10"), "10 stands twice"),
+        ("attributes.tsv", tsv("utt", "10", "10"), "10 occurs twice"),
         (
             "x/seed2_fold2.tsv",
             tsv(HEADER.replace("sad", "joy"), "20|s|1|f|ang|ang|1|0|", "21|s|1|f|ang|ang|1|0|"),

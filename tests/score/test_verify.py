@@ -103,7 +103,7 @@ TAMPERINGS: dict[str, tuple[Callable[[Path], None], str]] = {
         "expected 'ang', as in",
     ),
     "a row removed": (remove_row, "1-9 is not in "),
-    "a row doubled": (double_row, "1-9 stands twice"),
+    "a row doubled": (double_row, "1-9 occurs twice"),
     "an utterance in another fold": (move, "seed1_fold1.tsv: 1-9 is not in "),
     "a fold list": (edit("folds/fold1", "1-3 test", "1-3 train"), "was predicted under fold1@"),
     "two tables swapped": (swap, "seeds.1"),

@@ -124,7 +124,9 @@ def test_what_is_wrong_with_the_progress_is_named(folder: Path, key: str, value:
     stored = json.loads(path.read_text())
     stored["progress"][key] = value
     path.write_text(json.dumps(stored))
-    with pytest.raises(SerError, match=rf"progress\.json: not where a run can stand \('{key}': "):
+    with pytest.raises(
+        SerError, match=rf"progress\.json: not the progress of a training \('{key}': "
+    ):
         load_checkpoint(folder, *parts(2, steps=1))
 
 

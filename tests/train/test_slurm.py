@@ -142,7 +142,7 @@ def test_what_is_wrong_with_slurm_is_one_line(slurm: Path, monkeypatch: pytest.M
     with pytest.raises(SerError, match=r"^conf/slurm.conf:2: 'partition=gpu' is no option"):
         read_options(slurm)
     slurm.write_text("--refuse\n")
-    with pytest.raises(SerError, match=r"^sbatch: refused the job .*; mend conf/slurm.conf$"):
+    with pytest.raises(SerError, match=r"^sbatch: refused the job .*; correct conf/slurm.conf$"):
         run_on_slurm(job("true", slurm))
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(SerError, match=r"^sbatch: not found on the PATH; .* --cmd local"):

@@ -166,7 +166,7 @@ def mask(feats: torch.Tensor) -> None:
 
 @contextlib.contextmanager
 def one_thread_and_corpus() -> Iterator[tuple[Corpus, dict[str, Any]]]:
-    """Holds this process to one thread; yields an archive for so long, and what to say of it."""
+    """Limits this process to one thread and yields an archive, and what to say of it."""
     torch.set_num_threads(1)
     with threadpool_limits(1), tempfile.TemporaryDirectory() as folder:
         corpus = write_corpus(Path(folder))

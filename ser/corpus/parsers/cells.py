@@ -36,7 +36,7 @@ def seconds(column: str, text: str) -> float | None:
         total = math.nan
     if not math.isfinite(total) or total < 0 or clock.count(":") > 2:
         raise SerError(
-            f"the {column} '{text}'; expected seconds, as 1.5, or a time, as 0:00:01.5; mend it"
+            f"the {column} '{text}'; expected seconds, as 1.5, or a time, as 0:00:01.5; correct it"
         )
     return total
 
@@ -59,5 +59,5 @@ def audio_file(folder: Path, text: str) -> Path:
                 return wav.absolute()
     wrong = f"{text}, a path of Windows" if OF_WINDOWS.match(text) else folder / text
     raise SerError(
-        f"{wrong}: no such file; expected audio; paths are relative to the table; mend the path"
+        f"{wrong}: no such file; expected audio; paths are relative to the table; correct the path"
     )

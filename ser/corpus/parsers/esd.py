@@ -3,7 +3,7 @@
 Speakers 0001 to 0010 speak Mandarin, 0011 to 0020 English; each reads the same 350 sentences of
 the language in five emotions. Some copies part each emotion into ``train``, ``evaluation`` and
 ``test``, by sentence: their speakers are the same. The text files come in several encodings, some
-lines of the release have blanks where the others have tabs, and the label column is not to be
+lines of the release have spaces where the others have tabs, and the label column is not to be
 trusted: the folder tells the emotion.
 """
 
@@ -91,7 +91,7 @@ def read_esd(root: Path) -> EmotionCorpus:
 
 
 def _read_texts(path: Path) -> dict[str, str]:
-    """The sentence of each utterance: ``id<TAB>sentence<TAB>emotion``, or with blanks between."""
+    """The sentence of each utterance: ``id<TAB>sentence<TAB>emotion``, or with spaces between."""
     content = read_bytes(path)
     for encoding in ("utf-16",) if content.startswith(UTF_16) else ENCODINGS:
         try:

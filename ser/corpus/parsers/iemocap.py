@@ -14,7 +14,7 @@ from pathlib import Path
 from ser.base.errors import Faults, SerError
 from ser.base.files import read_bytes
 from ser.config.schema import CountsConfig, LabelsConfig
-from ser.corpus.parsers.roots import find_root, holds, is_of_the_system
+from ser.corpus.parsers.roots import find_root, holds, is_metadata_file
 from ser.corpus.utterance import EmotionUtterance
 from ser.text.normalise import normalise_transcript
 
@@ -69,7 +69,7 @@ class Iemocap:
         utterances: All labelled turns that have audio and a transcript.
         left_out: Why a turn is not among them, by our id or by the published one.
         incomplete: Labelled turns whose audio or transcript is missing, with what is missing.
-    unlabelled: Label files that are missing, by the dialogues that have audio.
+        unlabelled: Label files that are missing, by the dialogues that have audio.
     """
 
     utterances: list[EmotionUtterance]
@@ -115,7 +115,7 @@ def _look_at_audio(corpus: Iemocap, session: Path, turns: Mapping[str, Turn]) ->
         if not labels.is_file():
             corpus.unlabelled.append(labels)
         for wav in dialogue.glob("*.[Ww][Aa][Vv]"):
-            if wav.stem not in turns and not is_of_the_system(wav):
+            if wav.stem not in turns and not is_metadata_file(wav):
                 corpus.left_out[wav.stem] = "audio of a turn without label"
 
 
@@ -157,7 +157,7 @@ def _lines(folder: Path) -> Iterator[tuple[Path, int, str]]:
     if not folder.is_dir():
         raise SerError(f"{folder}: no such folder; expected a whole session; restore it")
     for path in sorted(folder.glob("*.txt")):
-        if is_of_the_system(path):
+        if is_metadata_file(path):
             continue
         content = read_bytes(path)
         try:
@@ -180,17 +180,17 @@ def _read_evaluations(folder: Path) -> dict[str, Turn]:
                 if not UTT.fullmatch(orig):
                     raise SerError(
                         f"{path}:{number}: '{orig}' is no turn of IEMOCAP; expected a name like "
-                        "Ses01F_impro01_M000; mend the line"
+                        "Ses01F_impro01_M000; correct the line"
                     )
                 if orig in turns:
-                    raise SerError(f"{path}:{number}: {orig} stands twice; expected it once")
+                    raise SerError(f"{path}:{number}: {orig} occurs twice; expected it once")
                 votes = {}
                 vad = " ".join(f"{float(x):g}" for x in turn["vad"].split(","))
                 turns[orig] = Turn(turn["label"], vad, votes)
             elif line.startswith("["):
                 raise SerError(
                     f"{path}:{number}: '{line}' is no turn; expected "
-                    "[start - end]<TAB>turn<TAB>emotion<TAB>[V, A, D]; mend the line"
+                    "[start - end]<TAB>turn<TAB>emotion<TAB>[V, A, D]; correct the line"
                 )
             elif turns and (vote := CATEGORICAL_VOTE.match(line)):
                 labels = [label.strip().replace(" ", "_") for label in vote["votes"].split(";")]

@@ -97,8 +97,8 @@ def _speakers(folder: Path) -> Table:
     for utt, spk in pairs:
         if inverse[utt] != spk:
             faults.add(
-                f"{path}: {utt} is of {spk} and of {inverse[utt]}; expected one speaker; mend the "
-                "table"
+                f"{path}: {utt} is of {spk} and of {inverse[utt]}; expected one speaker; correct "
+                "the table"
             )
     faults.raise_any()
     if pairs and not (folder / "utt2spk").exists():
@@ -133,7 +133,7 @@ def _ids(path: Path, spk_of: Table) -> Table:
 
 
 def _same_ids(folder: Path, name: str, ids: Iterable[str], utts: Table) -> None:
-    same_ids(folder / name, ids, folder / "utt2spk", utts, "mend the tables")
+    same_ids(folder / name, ids, folder / "utt2spk", utts, "correct the tables")
 
 
 def _check_names(path: Path, names: Table, kind: Name) -> None:
@@ -163,7 +163,7 @@ def _genders(path: Path) -> Table:
     faults = Faults()
     for spk, gender in table.items():
         if gender.lower() not in GENDERS:
-            faults.add(f"{path}: {spk} has '{gender}'; expected f or m; mend the table")
+            faults.add(f"{path}: {spk} has '{gender}'; expected f or m; correct the table")
     faults.raise_any()
     return {spk: GENDERS[gender.lower()] for spk, gender in table.items()}
 
@@ -180,12 +180,12 @@ def _check_sources(path: Path, recordings: Table) -> None:
             if not source:
                 raise SerError(
                     f"{path}: nothing behind {recording}; expected an audio file, <ark>:<offset>, "
-                    "or a command that ends in |; mend the line"
+                    "or a command that ends in |; correct the line"
                 )
             if not is_line(source):
                 raise SerError(
                     f"{path}: {recording} has '{source}'; expected the path of a file, without "
-                    "characters that are not shown; mend the line"
+                    "characters that are not shown; correct the line"
                 )
             place_in_ark(source)
     faults.raise_any()
@@ -206,8 +206,8 @@ def _clips(folder: Path, utts: Table) -> dict[str, Clip]:
         if clip is None:
             faults.add(
                 f"{folder / 'segments'}: {utt} has '{value}'; expected a recording of wav.scp, and "
-                "its beginning and end in seconds, the end -1 for that of the recording; mend the "
-                "line"
+                "its beginning and end in seconds, the end -1 for that of the recording; correct "
+                "the line"
             )
         else:
             clips[utt] = clip

@@ -13,7 +13,7 @@ from ser.base.files import read_text
 from ser.base.log import logger
 from ser.base.record import require
 from ser.config.schema import PretrainConfig
-from ser.corpus.parsers.roots import find_root, holds, is_of_the_system
+from ser.corpus.parsers.roots import find_root, holds, is_metadata_file
 from ser.corpus.recorded import write_recorded
 from ser.kaldi.data_dir import write_data_dir
 from ser.kaldi.table import Table
@@ -48,7 +48,7 @@ def missing_subsets(root: Path, subsets: Sequence[str]) -> list[str]:
 
 
 def require_subsets(data: Path, config: PretrainConfig, path: Path) -> None:
-    """Holds ``data/asr_train`` to the subsets that a pre-training expects.
+    """Checks ``data/asr_train`` against the subsets that a pre-training expects.
 
     Args:
         data: The data directory.
@@ -95,7 +95,7 @@ def read_librispeech(root: Path, subsets: Iterable[str]) -> list[ReadUtterance]:
 
 
 def _refuse_audio(path: Path) -> None:
-    if path.suffix.lower() in EXTENSIONS and not is_of_the_system(path):
+    if path.suffix.lower() in EXTENSIONS and not is_metadata_file(path):
         raise SerError(
             f"{path}: audio beside the chapters, without a transcript; expected "
             "<subset>/<speaker>/<chapter>/<utterance>; move or remove it"
@@ -113,13 +113,13 @@ def _read_chapter(chapter: Path) -> list[ReadUtterance]:
             if not utt.startswith(f"{spk}-{chapter.name}-") or utt in words:
                 raise SerError(
                     f"{transcripts_path}:{number}: '{utt}' is double or not of this chapter; "
-                    f"expected {spk}-{chapter.name}-<number> once; mend the line"
+                    f"expected {spk}-{chapter.name}-<number> once; correct the line"
                 )
             words[utt] = transcript
     faults.raise_any()
     audio: dict[str, Path] = {}
     for path in sorted(chapter.iterdir()):
-        if path.suffix.lower() not in EXTENSIONS or is_of_the_system(path):
+        if path.suffix.lower() not in EXTENSIONS or is_metadata_file(path):
             continue
         if path.stem in audio:
             raise SerError(f"{path}: {audio[path.stem].name} has the same id; remove one of them")
@@ -156,7 +156,7 @@ def split_speakers(
     if unknown:
         raise SerError(
             f"LibriSpeech: the validation speaker {unknown[0]} is not in the subsets read; "
-            "expected one of theirs; mend local/data.sh"
+            "expected one of theirs; correct local/data.sh"
         )
     train = [u for u in listed if u.spk not in valid_speakers]
     return train, [u for u in listed if u.spk in valid_speakers]

@@ -10,7 +10,7 @@ from ser.audio.reading import EXTENSIONS
 from ser.base.errors import Faults, SerError, first_few
 from ser.base.files import digest_file
 from ser.corpus.parsers.parsing import read_rows, speaker_word
-from ser.corpus.parsers.roots import find_root, holds, is_of_the_system
+from ser.corpus.parsers.roots import find_root, holds, is_metadata_file
 from ser.corpus.utterance import NO_AUDIO, EmotionCorpus, EmotionUtterance
 from ser.text.normalise import normalise_transcript
 
@@ -50,7 +50,7 @@ def read_meld(root: Path) -> EmotionCorpus:
         files = {
             path.stem: path
             for path in sorted(_find(root, folder).iterdir())
-            if path.suffix.lower() in {".mp4", *EXTENSIONS} and not is_of_the_system(path)
+            if path.suffix.lower() in {".mp4", *EXTENSIONS} and not is_metadata_file(path)
         }
         for line, row in list(read_rows(table, COLUMNS)):  # all of its faults at once
             with faults.noted():
@@ -90,7 +90,7 @@ def _has_all_tables(folder: Path) -> bool:
 
 def _find(root: Path, name: str) -> Path:
     """A file or folder by its name, wherever an unpacked archive put it."""
-    found = sorted(path for path in root.rglob(name) if not is_of_the_system(path))
+    found = sorted(path for path in root.rglob(name) if not is_metadata_file(path))
     if not found:
         raise SerError(
             f"{root}: no {name} in it; expected MELD.Raw with its three archives unpacked; unpack "

@@ -12,7 +12,7 @@ from ser.audio.reading import EXTENSIONS
 from ser.base.errors import Faults, SerError
 from ser.base.files import read_text
 from ser.base.log import logger
-from ser.corpus.parsers.roots import is_of_the_system, refuse_archives
+from ser.corpus.parsers.roots import is_metadata_file, refuse_archives
 
 GENDERS = {
     "f": "f",
@@ -42,7 +42,7 @@ def audio_files(root: Path, pattern: str, expected: str) -> list[Path]:
     found = [
         path
         for path in sorted(root.glob(pattern))
-        if path.suffix.lower() in EXTENSIONS and not is_of_the_system(path)
+        if path.suffix.lower() in EXTENSIONS and not is_metadata_file(path)
     ]
     if not found:
         raise SerError(
@@ -71,7 +71,7 @@ def list_audio(root: Path) -> list[Path]:
         raise SerError(f"{error.filename}: {error.strerror}; expected a folder to read") from error
     if not audio:
         refuse_archives(root, "audio files")
-        raise SerError(f"{root}: 0 audio files in it; mend the path, or local/data.sh")
+        raise SerError(f"{root}: 0 audio files in it; correct the path, or local/data.sh")
     broken = next((path for path in audio if len(str(path).splitlines()) > 1), None)
     if broken:
         raise SerError(f"{str(broken)!r}: a line break in the name; expected none; rename it")
@@ -134,7 +134,7 @@ def read_rows(
         rename: Gives the columns the names that they are known by here.
 
     Raises:
-        SerError: The file is missing or no table, a column is missing or stands twice, or rows
+        SerError: The file is missing or no table, a column is missing or occurs twice, or rows
             have another number of cells than the header; these are all told, behind the others.
     """
     text = read_text(path).removeprefix("\ufeff")
@@ -160,7 +160,7 @@ def read_rows(
         twice = [name for name in header if header.count(name) > 1]
         if twice:
             raise SerError(
-                f"{path}: the column '{twice[0]}' stands twice; expected each once; rename one"
+                f"{path}: the column '{twice[0]}' occurs twice; expected each once; rename one"
             )
         first = rows.line_num + 1
         for row in rows:
@@ -170,7 +170,7 @@ def read_rows(
                 lost = f" in lines {first} to {rows.line_num}" if first < rows.line_num else ""
                 faults.add(
                     f"{path}:{first}: {len(row)} cells{lost}; expected {len(header)}, as the "
-                    f"header has; mend the row{', or its quotes' if lost else ''}"
+                    f"header has; correct the row{', or its quotes' if lost else ''}"
                 )
             else:
                 yield first, dict(zip(header, map(str.strip, row), strict=True))
@@ -179,12 +179,12 @@ def read_rows(
     except csv.Error as error:
         raise SerError(
             f"{path}:{first}: not a table ({error}); expected quotes in pairs around a cell, and "
-            "doubled inside it; mend the quotes"
+            "doubled inside it; correct the quotes"
         ) from error
 
 
 def one_word(text: str) -> str:
-    """A value as one word, for an id: blanks and slashes become underscores.
+    """A value as one word, for an id: spaces and slashes become underscores.
 
     Letters with marks are composed (Unicode NFC): some systems write them so, others in parts.
     """

@@ -11,7 +11,7 @@ from pathlib import Path
 from ser.base.errors import Faults, SerError
 from ser.base.log import logger
 from ser.corpus.parsers.parsing import audio_files
-from ser.corpus.parsers.roots import find_root, holds, is_of_the_system
+from ser.corpus.parsers.roots import find_root, holds, is_metadata_file
 from ser.corpus.utterance import EmotionCorpus, EmotionUtterance
 from ser.text.normalise import normalise_transcript
 
@@ -32,7 +32,7 @@ STATEMENTS = {
     "02": "Dogs are sitting by the door",
 }
 AUDIO_ONLY, SPEECH = "03", "01"
-OTHERS = re.compile(r"(?!03-01)0[1-3]-0[12](-\d\d){5}")  # songs, and both as films
+OTHERS = re.compile(r"(?!03-01)0[1-3]-0[12](-\d\d){5}")  # songs, and both as videos
 REPETITIONS = ("01", "02")
 ACTORS = {f"{actor:02d}" for actor in range(1, 25)}
 PATTERN = "**/Actor_*/*"
@@ -42,7 +42,7 @@ EXPECTED = "Actor_01 to Actor_24"
 def read_ravdess(root: Path) -> EmotionCorpus:
     """All speech utterances. Every actor is a session of its own.
 
-    Songs and films, in the same folders or beside them, are passed over, which is told.
+    Songs and videos, in the same folders or beside them, are passed over, which is told.
 
     Raises:
         SerError: The path does not exist, holds no actor, or a file's name is not of the scheme.
@@ -50,9 +50,9 @@ def read_ravdess(root: Path) -> EmotionCorpus:
     found = find_root(root, EXPECTED, holds("Actor_*/03-01-*"), ["Actor_*"])
     root = root if found.is_relative_to(root) else found
     kinds = Counter(
-        "songs" if path.stem.startswith("03") else "films"
+        "songs" if path.stem.startswith("03") else "videos"
         for path in root.glob(PATTERN)
-        if OTHERS.fullmatch(path.stem) and not is_of_the_system(path)
+        if OTHERS.fullmatch(path.stem) and not is_metadata_file(path)
     )
     if kinds:
         said = " and ".join(f"{number} {kind}" for kind, number in sorted(kinds.items()))

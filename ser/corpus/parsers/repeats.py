@@ -39,7 +39,7 @@ class SeenRows:
             if here != there:
                 raise SerError(
                     f"the {what} '{here}' of the audio that has '{there}' in line {before}; "
-                    f"expected one {what} of each audio; mend or remove the wrong row"
+                    f"expected one {what} of each audio; correct or remove the wrong row"
                 )
         before, other = self._by_id.setdefault(utterance.utt, (line, utterance))
         if before == line:
@@ -58,6 +58,6 @@ class SeenRows:
         if first != name:
             raise SerError(
                 f"the {column}s '{first}' and '{name}'; expected names that differ in more than "
-                "case, blanks, marks and zeros in front: else one person stands on both sides of a "
+                "case, spaces, marks and zeros in front: else one person stands on both sides of a "
                 "fold; rename one"
             )

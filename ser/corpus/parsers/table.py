@@ -65,14 +65,14 @@ def read_table_corpus(path: Path) -> list[EmotionUtterance]:
     Raises:
         SerError: The file is no CSV or TSV, a column is missing or double, or rows are faulty: with
             another number of cells, without a value, without an audio file, with a time or a gender
-            that is none, with speakers or sessions that differ in case, blanks, marks and zeros in
+            that is none, with speakers or sessions that differ in case, spaces, marks and zeros in
             front alone, with another label or speaker of the same audio, or with utterances that
             are one as words. All such rows are told.
     """
     if not path.exists():
         raise SerError(
             f"{path}: no such file or folder; expected a .csv or .tsv file, or a Kaldi data "
-            "directory; mend the path"
+            "directory; correct the path"
         )
     if path.suffix.lower() not in DELIMITERS:
         raise SerError(f"{path}: expected a .csv or .tsv file; rename or convert it")
@@ -91,7 +91,7 @@ def read_table_corpus(path: Path) -> list[EmotionUtterance]:
                 utterances.append(utterance)
     faults.raise_any()
     if seen.num_copies:
-        logger.warning("warning: %s: %s rows stand twice; each is read once", path, seen.num_copies)
+        logger.warning("warning: %s: %s rows occur twice; each is read once", path, seen.num_copies)
     return utterances
 
 
@@ -159,7 +159,7 @@ def _utterance(path: Path, row: Mapping[str, str], shared: Path) -> EmotionUtter
     wav = audio_file(path.parent, row["path"])
     gender = row.get("gender", "").lower()
     if gender not in GENDERS:
-        raise SerError(f"the gender '{row['gender']}'; expected f or m, or nothing; mend it")
+        raise SerError(f"the gender '{row['gender']}'; expected f or m, or nothing; correct it")
     speaker = speaker_word(row["speaker"])
     session = one_word(row.get("session") or speaker)
     for kind, word in ((SPEAKER, speaker), (SESSION, session)):
@@ -227,6 +227,6 @@ def _piece(row: Mapping[str, str], wav: Path) -> Clip | None:
         end = None if duration is None else start + duration
     if end is not None and not 0 <= start < end:
         raise SerError(
-            f"from {start:g} to {end:g} s; expected an end behind the start; mend the row"
+            f"from {start:g} to {end:g} s; expected an end behind the start; correct the row"
         )
     return None if start == 0 and end is None else Clip(str(wav), start, end)

@@ -1,1 +1,1 @@
-"""What folds leak, and what is reached without listening."""
+"""What folds leak, and what baselines without audio reach."""

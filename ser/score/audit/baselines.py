@@ -1,4 +1,4 @@
-"""What is reached without listening: baselines that hear no audio, under the same folds."""
+"""Baselines that use no audio, under the same folds."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence

@@ -1,6 +1,6 @@
 """What the folds of a protocol leak from training into the test, and what that alone is worth.
 
-An utterance was heard before where training or validation has it: validation selects the weights.
+What training or validation has counts as seen: validation selects the weights.
 """
 
 from collections import Counter
@@ -34,12 +34,12 @@ class Fold:
 
     Attributes:
         name: Its name.
-        heard: Utterances of training and validation.
+        training: Utterances of training and validation.
         test: Utterances of the test.
     """
 
     name: str
-    heard: Sequence[str]
+    training: Sequence[str]
     test: Sequence[str]
 
 
@@ -66,7 +66,7 @@ def audit(data: DataDir, folds: Mapping[str, Table]) -> dict[str, Any]:
         ``folds``: by fold the overlaps (test utterances whose speaker, session, ... training or
         validation has) and the class shares of both sides; ``baselines``: WA and UA of no-audio
         baselines over all folds; ``missing``: what the corpus does not tell; ``seen``: by test
-        utterance whether its line and its scene were heard before.
+        utterance whether its line and its scene are in training.
     """
     known = {name: values for name, table in TABLES.items() if (values := _known(data, table))}
     known["audio"] = read_same_audio(data.path, data.utts)
@@ -89,8 +89,8 @@ def _fold(
 ) -> dict[str, Any]:
     overlaps = {}
     for name, values in known.items():
-        heard = {values[utt] for utt in fold.heard if utt in values}
-        again = [utt for utt in fold.test if utt in values and values[utt] in heard]
+        trained = {values[utt] for utt in fold.training if utt in values}
+        again = [utt for utt in fold.test if utt in values and values[utt] in trained]
         overlaps[name] = {"num_utts": len(again), "values": len({values[u] for u in again})}
     if "line" in known:
         near = [utt for utt in fold.test if seen[utt].get("line") == NEAR]
@@ -100,12 +100,12 @@ def _fold(
         }
     emotions = data["utt2emo"]
     return {
-        "num_heard": len(fold.heard),
+        "num_heard": len(fold.training),
         "num_test": len(fold.test),
         "overlaps": overlaps,
         "priors": {
             side: dict(sorted(Counter(emotions[utt] for utt in utts).items()))
-            for side, utts in (("heard", fold.heard), ("test", fold.test))
+            for side, utts in (("heard", fold.training), ("test", fold.test))
         },
     }
 
@@ -114,19 +114,19 @@ def _seen(fold: Fold, known: Mapping[str, Table]) -> dict[str, dict[str, str]]:
     """For each test utterance whether training has its line, or nearly, and its scene."""
     found: dict[str, dict[str, str]] = {utt: {} for utt in fold.test}
     if "scene" in known:
-        heard = {known["scene"][utt] for utt in fold.heard if utt in known["scene"]}
+        trained = {known["scene"][utt] for utt in fold.training if utt in known["scene"]}
         for utt in fold.test:
             if utt in known["scene"]:
-                found[utt]["scene"] = SEEN if known["scene"][utt] in heard else NEW
+                found[utt]["scene"] = SEEN if known["scene"][utt] in trained else NEW
     if "line" in known:
         lines = known["line"]
-        heard = {lines[utt] for utt in fold.heard if utt in lines}
-        new = sorted({lines[utt] for utt in fold.test if utt in lines} - heard)
-        near = near_lines(new, sorted(heard))
+        trained = {lines[utt] for utt in fold.training if utt in lines}
+        new = sorted({lines[utt] for utt in fold.test if utt in lines} - trained)
+        near = near_lines(new, sorted(trained))
         for utt in fold.test:
             if utt in lines:
                 line = lines[utt]
-                found[utt]["line"] = SEEN if line in heard else NEAR if line in near else NEW
+                found[utt]["line"] = SEEN if line in trained else NEAR if line in near else NEW
     return found
 
 
@@ -143,23 +143,23 @@ def near_lines(lines: Sequence[str], others: Sequence[str]) -> set[str]:
 def _baselines(
     folds: Sequence[Fold], data: DataDir, known: Mapping[str, Table]
 ) -> dict[str, dict[str, float]]:
-    """WA and UA, pooled over the folds, of what hears nothing."""
+    """WA and UA, pooled over the folds, of what has no audio."""
     emotions = data["utt2emo"]
     tested = [utt for fold in folds for utt in fold.test]
     constant = majority([emotions[utt] for utt in tested])
     hypotheses = {"constant": dict.fromkeys(tested, constant), "majority": {}}
     for fold in folds:
-        labels = [emotions[utt] for utt in fold.heard]
+        labels = [emotions[utt] for utt in fold.training]
         hypotheses["majority"] |= dict.fromkeys(fold.test, majority(labels))
         for name, table, predict in (
             ("scene", "scene", by_scene),
             ("words", "line", by_words),
         ):
             if table in known:
-                heard, test = (
-                    [known[table].get(u, "") for u in s] for s in (fold.heard, fold.test)
+                trained, test = (
+                    [known[table].get(u, "") for u in s] for s in (fold.training, fold.test)
                 )
-                predicted = predict(heard, labels, test)
+                predicted = predict(trained, labels, test)
                 hypotheses.setdefault(name, {}).update(zip(fold.test, predicted, strict=True))
     scores = {name: accuracies(emotions, labels) for name, labels in hypotheses.items()}
     return {name: {"wa": wa, "ua": ua} for name, (wa, ua) in scores.items()}

@@ -48,9 +48,9 @@ def audit_sections(audited: Mapping[str, Any]) -> list[ReportSection]:
             _overlap_table(audited),
         ),
         ReportSection(
-            "Audit: without listening",
+            "Audit: baselines without audio",
             2,
-            "No audio, the same folds, pooled. A system must be judged against these.",
+            "The same folds, pooled. A system must be judged against these.",
             baseline_table(audited),
         ),
         ReportSection(
@@ -90,8 +90,11 @@ def _priors(audited: Mapping[str, Any]) -> Table:
     labels = sorted({label for f in folds.values() for label in f["priors"]["heard"]})
     rows = [["fold", *labels]]
     for name, fold in folds.items():
-        heard, test = fold["priors"]["heard"], fold["priors"]["test"]
+        trained, test = fold["priors"]["heard"], fold["priors"]["test"]
         rows.append(
-            [f"fold {name}", *(f"{heard.get(label, 0)} / {test.get(label, 0)}" for label in labels)]
+            [
+                f"fold {name}",
+                *(f"{trained.get(label, 0)} / {test.get(label, 0)}" for label in labels),
+            ]
         )
     return upright(rows, "class")

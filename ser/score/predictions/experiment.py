@@ -35,7 +35,7 @@ class Predictions:
 
 
 def check_runs(record: Mapping[str, Any], runs: Iterable[Path]) -> None:
-    """Holds the record of stage 5 to the runs that are to be scored.
+    """Checks the record of stage 5 against the runs that are to be scored.
 
     Raises:
         SerError: A run's table is not of stage 5's making, or its run has changed since.
@@ -93,7 +93,7 @@ def read_predictions(
 def _same_utterances(
     path: Path, here: Sequence[PredictionRow], first_path: Path, first: Sequence[PredictionRow]
 ) -> None:
-    """Holds a fold to the same utterances, and what is known of them, in every system and seed."""
+    """Checks that all systems and seeds predict the same utterances of a fold."""
     mine, others = {p.utt: p for p in here}, {p.utt: p for p in first}
     for utt in sorted(mine.keys() | others.keys()):
         if utt not in mine or utt not in others:
@@ -122,7 +122,7 @@ def _all_or_none_with_ctc(
 
 
 def _disjoint(folds: Mapping[str, tuple[Path, Sequence[PredictionRow]]]) -> None:
-    """Holds every utterance to one fold."""
+    """Checks that every utterance is in one fold alone."""
     path_of: dict[str, Path] = {}
     for path, predictions in folds.values():
         for prediction in predictions:

@@ -10,7 +10,7 @@ from ser.score.predictions.table import PredictionRow, fault
 
 
 def check_held_out(predictions: Predictions, folder: Path, fold_lists: Path) -> None:
-    """Holds the predictions to the fold lists: each utterance of a test part once, no other.
+    """Checks the predictions against the fold lists: each utterance of a test part once, no other.
 
     Args:
         predictions: What was read.

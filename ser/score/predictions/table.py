@@ -30,7 +30,7 @@ class PredictionRow:
         hyp: The class that the model gives it.
         posteriors: Probability of each class, in the order of the labels; they sum to 1.
         ref_text: What was said, normalised; may be empty.
-        ctc_text: What the auxiliary recogniser heard; None for a system without one.
+        ctc_text: The transcript of the CTC head; None for a system without one.
     """
 
     utt: str
@@ -153,7 +153,7 @@ def _read_tsv(path: Path) -> tuple[tuple[str, ...], dict[str, dict[str, str]]]:
                 path, f"{fields[0]} (line {number}) has {len(fields)} columns", f"{len(header)}"
             )
         if fields[0] in rows:
-            raise fault(path, f"{fields[0]} stands twice (line {number})", "each utterance once")
+            raise fault(path, f"{fields[0]} occurs twice (line {number})", "each utterance once")
         rows[fields[0]] = dict(zip(header, fields, strict=True))
     return header, rows
 

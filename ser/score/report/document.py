@@ -95,7 +95,7 @@ def plain_table(table: Table, num_text_columns: int = 1) -> str:
 
 
 def _aligned(table: Table, num_text_columns: int) -> Table:
-    """CellCounts padded to their column's width: text to the left, numbers to the right."""
+    """Cells padded to their column's width: text to the left, numbers to the right."""
     widths = [max(3, *map(len, column)) for column in zip(*table, strict=True)]
     return [
         [

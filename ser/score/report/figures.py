@@ -8,7 +8,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure  # drawn by Agg: without pyplot there is no window
 
-from ser.base.files import whole_folder
+from ser.base.files import atomic_folder
 from ser.page.frame import NAMES_AS_TEXT
 from ser.score.report.cells import row_name
 from ser.score.report.details import summed_confusion
@@ -50,7 +50,7 @@ def write_figures(
     Returns:
         Their file names, in the order of the report.
     """
-    with rc_context(NAMES_AS_TEXT), whole_folder(folder, "*.png") as partial:
+    with rc_context(NAMES_AS_TEXT), atomic_folder(folder, "*.png") as partial:
         figures = _draw(results, finetune, pretrain)
         for name, figure in figures.items():
             figure.savefig(partial / name, dpi=120)

@@ -32,7 +32,7 @@ def page(
         results: ``results.json``.
         predictions: What was scored; of several seeds the first is shown.
         figures: Folder of the figures that ``results`` names.
-        audio: Where the utterances are heard; None where it is not known.
+        audio: The utterances' audio files; None where it is not known.
     """
     parts = sections(results)
     return render(
@@ -80,7 +80,7 @@ def utterance_rows(predictions: Predictions, results: Results) -> dict[str, Any]
 
     Returns:
         ``labels``, ``systems``, ``utts`` (id, speaker, fold, class, words) and ``rows`` (utterance
-        and system by number, class, posteriors in percent, words heard or None).
+        and system by number, class, posteriors in percent, transcript or None).
     """
     code = {label: i for i, label in enumerate(predictions.labels)}
     utts: list[Sequence[Any]] = []

@@ -80,7 +80,7 @@ def read_audit(exp_dir: Path) -> dict[str, Any] | None:
     audited: dict[str, Any] = read_json(path, f"run {rerun_hint(0)}")
     digest = audited.get("digest") if isinstance(audited, dict) else None
     if digest is not None and not digest_holds(audited):  # None: of 0.1.0
-        raise SerError(f"{path}: not as stage 0 wrote it; expected that; run {rerun_hint(0)}")
+        raise SerError(f"{path}: changed since stage 0 wrote it; run {rerun_hint(0)}")
     validate(path, Audited, audited)
     folder = exp_dir / "folds"
     folds = {name: read_fold(folder, name) for name in fold_names(folder)}

@@ -11,7 +11,7 @@ from ser.metrics.classification import Codes
 from ser.score.predictions.evaluation import Floats
 
 NUM_BINS = 15
-LEAST_POSTERIOR = 1e-6  # prediction tables have six digits
+MIN_POSTERIOR = 1e-6  # prediction tables have six digits
 LOG_TEMPERATURES = (-3.0, 3.0)
 
 
@@ -67,7 +67,7 @@ def fit_temperature(posteriors: Floats, ref: Codes) -> float:
     Returns:
         What the logits are to be divided by; above 1 where the models are too sure.
     """
-    logits = np.log(np.maximum(posteriors, LEAST_POSTERIOR))
+    logits = np.log(np.maximum(posteriors, MIN_POSTERIOR))
 
     def loss(log_temperature: float) -> float:
         scaled = logits / np.exp(log_temperature)

@@ -11,7 +11,7 @@ from ser.metrics.classification import Codes
 
 @dataclass(frozen=True)
 class Clusters:
-    """Groups of utterances that say something new, each of its own.
+    """Groups of utterances that are statistically independent.
 
     Attributes:
         code: (N,) cluster of each utterance, 0 to G - 1.

@@ -115,8 +115,8 @@ def _score_seed(evaluation: Evaluation, folds: Folds, hyp: Codes) -> dict[str, A
 
 
 def _word_error_rate(predictions: Sequence[PredictionRow]) -> float | None:
-    heard = [p.ctc_text for p in predictions if p.ctc_text is not None]
-    return word_error_rate([p.ref_text for p in predictions], heard) if heard else None
+    transcripts = [p.ctc_text for p in predictions if p.ctc_text is not None]
+    return word_error_rate([p.ref_text for p in predictions], transcripts) if transcripts else None
 
 
 def _score_groups(

@@ -14,10 +14,10 @@ from typing_extensions import TypedDict
 
 from ser.base.errors import SerError
 from ser.base.files import (
+    atomic_folder,
     digest_file,
     parsing,
     read_json_as,
-    whole_folder,
     write_json,
 )
 from ser.nn.weights import load_weights, not_written, save_weights
@@ -68,7 +68,7 @@ def save_checkpoint(
     Raises:
         SerError: The disk is full, or is not writable.
     """
-    with whole_folder(folder, "progress.json") as partial:
+    with atomic_folder(folder, "progress.json") as partial:
         save_weights(partial / "model.safetensors", model.state_dict())
         try:
             torch.save(optimizer.state_dict(), partial / "optimizer.pt")
@@ -120,9 +120,9 @@ def load_checkpoint(
             f"{_shape(own, wrong)}; {remedy}"
         )
     model.load_state_dict(weights)
-    with parsing(folder / "optimizer.pt", "no state of this optimiser", remedy):
+    with parsing(folder / "optimizer.pt", "does not fit this optimiser", remedy):
         _load_optimizer(optimizer, folder / "optimizer.pt")
-    with parsing(folder / "progress.json", "not where a run can stand", remedy):
+    with parsing(folder / "progress.json", "not the progress of a training", remedy):
         progress = stored["progress"]
         if "goodness" in progress:  # of version 0.1.0
             progress["selection_score"] = progress.pop("goodness")

@@ -44,7 +44,7 @@ class Distributed:
         """Calls a function in the first process alone; all get what it returns.
 
         Raises:
-            SerError: It failed there for a reason that a user can mend: all processes raise it.
+            SerError: It failed there for a reason that a user can correct: all processes raise it.
         """
         if self.size == 1:
             return function()
@@ -116,12 +116,12 @@ def check_gpus(num_gpus: int) -> None:
     if found < num_gpus:
         raise SerError(
             f"--ngpu {num_gpus}: PyTorch sees {found} GPUs; expected {num_gpus}; use fewer (0 "
-            "computes on the CPU), or mend CUDA"
+            "computes on the CPU), or correct CUDA"
         )
 
 
 def prepare_process(num_threads: int, seed: int) -> None:
-    """Sets threads and seed. Numbers too small to matter are taken as zero: they slow CPUs."""
+    """Sets threads and seed. Flushes denormal numbers to zero: they slow CPUs."""
     torch.set_num_threads(num_threads)
     torch.set_flush_denormal(True)
     torch.manual_seed(seed)

@@ -257,7 +257,7 @@ class Trainer:
         self.saved = time.monotonic()
 
     def _end_epoch(self, progress: Progress, journal: MetricsLogger) -> None:
-        """Validates, keeps the weights where they are wanted, reports, and turns the page."""
+        """Validates, keeps the weights where they are wanted, reports, begins the next epoch."""
         values = averages(progress.sums)
         if self.validate:
             self.model.eval()

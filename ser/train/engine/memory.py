@@ -29,7 +29,7 @@ def out_of_memory_named(training: TrainingConfig, what: str) -> Iterator[None]:
         reason = str(error).splitlines()[0]
         raise SerError(
             f"training.max_frames_in_memory {training.max_frames_in_memory}: {what} does not fit "
-            f"into memory ({reason}); expected it to fit; lower the key, the batch stays the same; "
+            f"into memory ({reason}); lower the key, the batch stays the same; "
             "a single utterance that does not fit must be cut or left out"
         ) from error
 

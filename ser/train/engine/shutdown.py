@@ -8,7 +8,7 @@ from ser.base.errors import SerError
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
-MOST_MINUTES = 1_000_000  # two years
+MAX_MINUTES = 1_000_000  # two years
 
 
 def deadline_after(minutes: float | None) -> float | None:
@@ -19,9 +19,9 @@ def deadline_after(minutes: float | None) -> float | None:
     """
     if minutes is None:
         return None
-    if not 0 < minutes <= MOST_MINUTES:
+    if not 0 < minutes <= MAX_MINUTES:
         raise SerError(
-            f"--max-minutes {minutes:g}: expected more than 0, at most {MOST_MINUTES}; "
+            f"--max-minutes {minutes:g}: expected more than 0, at most {MAX_MINUTES}; "
             "leave it out for no limit"
         )
     return time.monotonic() + 60 * minutes

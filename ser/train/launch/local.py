@@ -12,7 +12,7 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from ser.base.errors import SerError, StoppedError
-from ser.base.jobs import Report, SideBySide
+from ser.base.jobs import JobPool, Report
 from ser.base.log import logger
 from ser.base.process import exit_on_sigterm, num_cores
 from ser.train.frozen import Encoding, encoding_of, with_head_alone
@@ -46,7 +46,7 @@ def finetune_all(runs: Sequence[FinetuneRun], num_jobs: int) -> None:
     with (
         exit_on_sigterm(),
         Display(len(unfinished)) as display,
-        SideBySide(partial(_carry_out, devices), unfinished, num_jobs, PRELOAD) as jobs,
+        JobPool(partial(_carry_out, devices), unfinished, num_jobs, PRELOAD) as jobs,
     ):
         for ended in jobs:
             for index, ending in ended.items():

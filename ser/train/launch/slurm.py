@@ -100,10 +100,7 @@ def submit_and_wait(
         try:
             number = _job_number(sbatch.stdout)
             if not number:
-                raise SerError(
-                    f"sbatch: refused the job (its words stand above); expected a job's number; "
-                    f"mend {job.conf}"
-                )
+                raise SerError(f"sbatch: refused the job (its output is above); correct {job.conf}")
             logger.info("%s: submitted as job %s, log in %s", script, number, job.folder)
             while (status := _wait(sbatch)) is None:
                 while_waiting()
