@@ -250,7 +250,10 @@ def unreadable(path: Path, utt: str, error: Exception) -> SerError:
             )
         if seconds := decoded_seconds(stream):
             return truncated_error(str(path), utt, seconds, _announced(path))
-    return SerError(f"{path}: not readable as audio ({utt}; {reason_of(error)}); replace the file")
+    reason = soundfile_reason(error)
+    return SerError(f"{path}: not readable as audio ({utt}; {reason}); replace the file")
+        f"{path}: not readable as audio ({utt}; {soundfile_reason(error)}); replace the file"
+    )
 
 
 def _announced(path: Path) -> float:
@@ -258,6 +261,6 @@ def _announced(path: Path) -> float:
     return float(info.frames) / float(info.samplerate)
 
 
-def reason_of(error: Exception) -> str:
+def soundfile_reason(error: Exception) -> str:
     """What soundfile says of audio that it cannot read, without the name that it puts in front."""
     return str(error).splitlines()[0].rpartition(": ")[2]

@@ -15,7 +15,7 @@ import soundfile
 from tqdm import tqdm
 
 from ser.audio.containers import can_be_read, decode_container, without_pyav
-from ser.audio.reading import is_audio, read_samples, reason_of, require_file, require_finite
+from ser.audio.reading import is_audio, read_samples, require_file, require_finite, soundfile_reason
 from ser.audio.truncation import TruncatedError
 from ser.base.errors import Faults, SerError
 from ser.base.files import atomic_folder, digest_json, require_replaceable
@@ -240,7 +240,7 @@ def _decode(source: str, utt: str) -> tuple[Any, int]:
     except (soundfile.SoundFileError, OSError) as error:
         what = "not readable as audio" if output is None else f"wrote {len(output)} bytes, no audio"
         raise SerError(
-            f"{source}: {what} ({utt}; {reason_of(error)}); correct or remove it"
+            f"{source}: {what} ({utt}; {soundfile_reason(error)}); correct or remove it"
         ) from error
     require_finite(samples, source, utt)
     return samples.mean(axis=1), rate

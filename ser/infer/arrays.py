@@ -13,7 +13,7 @@ import numpy.typing as npt
 import soxr
 
 from ser.audio.containers import can_be_read, decode_container
-from ser.audio.reading import INT16_SCALE, RATES_HZ, UNREADABLE, read_samples, reason_of
+from ser.audio.reading import INT16_SCALE, RATES_HZ, UNREADABLE, read_samples, soundfile_reason
 from ser.audio.truncation import (
     NO_LAST_PAGE,
     PAGE,
@@ -115,7 +115,7 @@ def read_stream(stream: BinaryIO) -> Recording:
     except UNREADABLE as error:
         if not can_be_read() or not held.getbuffer().nbytes:
             raise SerError(
-                f"{name}: not readable ({reason_of(error)}); expected the bytes of "
+                f"{name}: not readable ({soundfile_reason(error)}); expected the bytes of "
                 "an audio file; raw samples are given as an array with sample_rate"
             ) from error
         if bytes(held.getbuffer()[: len(PAGE)]) == PAGE and lacks_last_page(held):

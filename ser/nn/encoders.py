@@ -1,7 +1,7 @@
 """The encoders by the ``type`` of their configuration."""
 
 from ser.config.network import EncoderConfig
-from ser.nn.encoder import Encoder
+from ser.nn.encoder_base import Encoder
 from ser.nn.transformer import TransformerEncoder
 from ser.nn.whisper import WhisperEncoder
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import torch
 
-from ser.base.errors import SerError
+from ser.base.errors import SerError, first_few
 from ser.base.log import logger
 from ser.config.schema import PretrainConfig, SystemConfig
 from ser.nn.cnn_blstm_sa import CnnBlstmSa
@@ -84,7 +84,7 @@ def load_pretrained(
         )
     if wrong := misfits(wanted, given):
         raise SerError(
-            f"{where}: {len(wrong)} weights do not fit the model: {'; '.join(sorted(wrong))}; "
+            f"{where}: {len(wrong)} weights do not fit the model: {first_few(sorted(wrong))}; "
             "expected the encoder of this system; rerun stage 3 with its configuration"
         )
     model.load_state_dict(own | given)

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from ser.config.network import TransformerConfig
-from ser.nn.encoder import Encoder
+from ser.nn.encoder_base import Encoder
 from ser.nn.mask import padded_to
 from ser.nn.subsampling import ConvSubsampling
 

@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn.functional import gelu
 
 from ser.config.network import WhisperConfig
-from ser.nn.encoder import Encoder
+from ser.nn.encoder_base import Encoder
 from ser.nn.mask import length_mask
 
 

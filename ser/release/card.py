@@ -97,7 +97,7 @@ def _model_index(values: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [{"name": values["name"], "results": [result]}]
 
 
-def recipe_of(system: Path) -> str:
+def recipe_name(system: Path) -> str:
     """The name of the recipe that a system's folder is in, wherever in it."""
     above = (Path.cwd() / system).parents  # by name, not where a link to another disk leads
     return next((path.resolve().name for path in above if (path / "conf").is_dir()), "not known")

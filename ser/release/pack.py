@@ -30,7 +30,7 @@ from ser.infer.loading import Run, read_run
 from ser.infer.package import BPE, CARD, FORMAT, MANIFEST, NOTICE, Manifest
 from ser.nn.weights import load_weights, save_weights
 from ser.predict.prediction import table_digest
-from ser.release.card import recipe_of, table_row, write_card
+from ser.release.card import recipe_name, table_row, write_card
 from ser.score.predictions.table import PredictionRow, read_prediction_file
 from ser.score.stats.calibration import fit_temperature
 from ser.train.engine.selection import average_weights
@@ -90,7 +90,7 @@ def pack(packing: Packing, out: Path) -> Path:
         logger.warning("warning: %s: no predictions; not calibrated", packing.system)
     temperature = _temperature(held_out, first.labels.names)
     trained_on = {
-        "recipe": recipe_of(packing.system),
+        "recipe": recipe_name(packing.system),
         "data": packing.data,
         "data_licence": packing.data_licence,
         "languages": list(packing.languages),

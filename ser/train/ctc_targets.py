@@ -13,7 +13,7 @@ from ser.base.log import logger
 from ser.config.schema import CtcConfig
 from ser.data.utterances import FeatureDir, Utterance
 from ser.feats.speed import original_utt
-from ser.nn.encoder import Encoder
+from ser.nn.encoder_base import Encoder
 from ser.nn.losses import too_short_for_ctc
 from ser.text.bpe import Tokenizer
 

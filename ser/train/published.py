@@ -7,7 +7,7 @@ from pathlib import Path
 import safetensors
 import torch
 
-from ser.base.errors import SerError
+from ser.base.errors import SerError, first_few
 from ser.base.files import digest_file, parsing, require_regular
 from ser.base.hub import Repository, fetch
 from ser.base.log import logger
@@ -67,10 +67,9 @@ def read_encoder(folder: Path, config: WhisperConfig) -> dict[str, torch.Tensor]
     wrong += [f"{name} is left over" for name in left_over]
     wrong += [f"{name} is not finite" for name, t in given.items() if not t.isfinite().all()]
     if wrong:
-        shown = "; ".join(sorted(wrong)[:5]) + ("; ..." if len(wrong) > 5 else "")
         raise SerError(
-            f"{folder}: {len(wrong)} tensors do not fit the encoder: {shown}; expected those of "
-            "Whisper; fetch the model again"
+            f"{folder}: {len(wrong)} tensors do not fit the encoder: {first_few(sorted(wrong))}; "
+            "expected those of Whisper; fetch the model again"
         )
     return {f"encoder.{name}": tensor for name, tensor in given.items()}
 

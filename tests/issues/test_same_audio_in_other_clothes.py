@@ -14,7 +14,7 @@ from ser.config.schema import LabelsConfig
 from ser.corpus.prepare import prepare_table
 from ser.corpus.same_audio import FILE
 from ser.kaldi.data_dir import read_data_dir
-from ser.score.audit.leaks import audit
+from ser.score.audit.overlaps import audit
 from ser.score.audit.tables import audit_sections
 
 RATE = 16000

@@ -14,7 +14,7 @@ from ser.config.load import load_config
 from ser.config.network import TransformerConfig
 from ser.config.schema import PretrainConfig
 from ser.nn.attention import SelfAttention
-from ser.nn.encoder import Encoder, EncoderBlock
+from ser.nn.encoder_base import Encoder, EncoderBlock
 from ser.nn.mask import length_mask
 from ser.nn.recogniser import Recogniser
 from ser.nn.transformer import TransformerEncoder, sinusoids

@@ -13,7 +13,7 @@ from ser.config.protocol import ProtocolConfig
 from ser.corpus.fold_files import write_folds
 from ser.corpus.same_audio import write_same_audio
 from ser.kaldi.data_dir import DataDir, write_data_dir
-from ser.score.audit.leaks import audit, near_lines
+from ser.score.audit.overlaps import audit, near_lines
 from ser.score.audit.tables import audit_sections
 from ser.score.report.document import markdown
 

@@ -23,7 +23,7 @@ from ser.corpus.synthetic import iemocap as synthetic_iemocap
 from ser.corpus.synthetic.corpus import write_corpora
 from ser.corpus.synthetic.iemocap import write_lines
 from ser.kaldi.data_dir import read_data_dir
-from ser.score.audit.leaks import audit
+from ser.score.audit.overlaps import audit
 from ser.text.normalise import normalise_transcript
 
 RECIPES = Path(ser.__file__).parents[1] / "egs"

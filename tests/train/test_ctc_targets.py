@@ -10,7 +10,7 @@ from ser.base.errors import SerError
 from ser.config.schema import BpeConfig
 from ser.data.utterances import FeatureDir, Utterance
 from ser.kaldi.data_dir import DataDir
-from ser.nn.encoder import Encoder
+from ser.nn.encoder_base import Encoder
 from ser.nn.transformer import TransformerEncoder
 from ser.text.bpe import Tokenizer, train_bpe
 from ser.train.ctc_targets import check_ctc_lengths, encode_transcripts

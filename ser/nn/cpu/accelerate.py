@@ -8,7 +8,7 @@ from ser.nn.cpu.dropout import CpuFeedForward, CpuResidualSum
 from ser.nn.cpu.linear import CpuCtcHead, CpuLinear
 from ser.nn.cpu.subsampling import CpuConvSubsampling
 from ser.nn.ctc_head import CtcHead
-from ser.nn.encoder import FeedForward, ResidualSum
+from ser.nn.encoder_base import FeedForward, ResidualSum
 from ser.nn.subsampling import ConvSubsampling
 
 CPU_MODULES: dict[type[nn.Module], type[nn.Module]] = {

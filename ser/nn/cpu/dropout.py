@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from ser.nn.cpu.linear import applies
-from ser.nn.encoder import FeedForward, ResidualSum
+from ser.nn.encoder_base import FeedForward, ResidualSum
 
 DRAW_VALUES = 1 << 16  # of a 16-bit draw
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import pickle
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,7 @@ from ser.base.files import (
     read_json_as,
     write_json,
 )
+from ser.config.schema import TrainingConfig
 from ser.nn.weights import load_weights, not_written, save_weights
 
 Whole = Annotated[int, Field(ge=0, le=1 << 53)]
@@ -58,6 +60,20 @@ class _Stored(TypedDict):
 
     progress: dict[str, Any]
     digests: dict[str, str]
+
+
+def is_due(training: TrainingConfig, step: int, saved: float) -> bool:
+    """Whether a checkpoint is written after a step.
+
+    Args:
+        training: How many steps or minutes may pass.
+        step: Optimiser steps done in all.
+        saved: ``time.monotonic()`` of the last one.
+    """
+    every = training.checkpoint_steps
+    if every and step % every == 0:
+        return True
+    return time.monotonic() - saved > 60 * training.checkpoint_minutes
 
 
 def save_checkpoint(

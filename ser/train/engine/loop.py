@@ -20,6 +20,7 @@ from ser.data.sampler import Step
 from ser.nn.weights import save_weights
 from ser.train.engine.checkpoint import (
     Progress,
+    is_due,
     load_checkpoint,
     recover_checkpoint,
     save_checkpoint,
@@ -190,7 +191,7 @@ class Trainer:
                         f"({reason or 'another process was asked to'}); its checkpoint is written; "
                         "rerun the command to go on"
                     )
-                if self._checkpoint_is_due(progress):
+                if self.world.is_first and is_due(self.training, progress.step, self.saved):
                     self._save(progress, journal)
             yield
 
@@ -242,14 +243,6 @@ class Trainer:
                 "expected finite numbers; lower the learning rate or lengthen the warm-up (the "
                 f"last checkpoint is kept); the utterances: {utts}"
             )
-
-    def _checkpoint_is_due(self, progress: Progress) -> bool:
-        if not self.world.is_first:
-            return False
-        every = self.training.checkpoint_steps
-        if every and progress.step % every == 0:
-            return True
-        return time.monotonic() - self.saved > 60 * self.training.checkpoint_minutes
 
     def _save(self, progress: Progress, journal: MetricsLogger) -> None:
         progress.log_bytes = journal.sync()

@@ -7,7 +7,7 @@ from torch import nn
 
 from ser.base.errors import SerError
 from ser.config.schema import OptimizerConfig
-from ser.nn.encoder import Encoder
+from ser.nn.encoder_base import Encoder
 
 
 def make_optimizer(model: nn.Module, config: OptimizerConfig) -> torch.optim.Adam:

@@ -12,7 +12,7 @@ from ser.config.schema import OptimizerConfig, TrainingConfig
 from ser.data.batch import Batch
 from ser.nn.cpu.accelerate import accelerate
 from ser.nn.emotion import EmotionOutput
-from ser.nn.encoder import EncoderBlock
+from ser.nn.encoder_base import EncoderBlock
 from ser.nn.losses import Loss
 from ser.train.engine.distributed import Distributed
 from ser.train.engine.memory import out_of_memory_named

@@ -1,8 +1,8 @@
 """What every encoder is: a front end that makes frames, and Transformer blocks over them.
 
 The emotion model puts its vector x_e between the two, so an encoder knows nothing of emotions. A
-new encoder is a subclass with its own front end, a section of the configuration, and a line in
-``ser/nn/encoders.py``.
+new encoder is a subclass with its own front end, a section in ``ser/config/network.py`` with the
+properties that ``WhisperConfig`` has, and a line in ``ser/nn/encoders.py``.
 """
 
 from abc import ABC, abstractmethod
