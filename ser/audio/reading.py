@@ -252,8 +252,6 @@ def unreadable(path: Path, utt: str, error: Exception) -> SerError:
             return truncated_error(str(path), utt, seconds, _announced(path))
     reason = soundfile_reason(error)
     return SerError(f"{path}: not readable as audio ({utt}; {reason}); replace the file")
-        f"{path}: not readable as audio ({utt}; {soundfile_reason(error)}); replace the file"
-    )
 
 
 def _announced(path: Path) -> float:
