@@ -95,7 +95,7 @@ class _Track:
     def __init__(self, container: Any, track: Any) -> None:
         self._container, self._track = container, track
         self.rate = int(track.rate)
-        self._of_all = track.duration is None  # then the video's own length is told
+        self._of_all = track.duration is None  # then the length is that of the whole file
         self.announced: float | None = None
         if container.format.name in TELL_THEIR_LENGTH:
             if track.duration is not None:

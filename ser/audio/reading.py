@@ -30,7 +30,7 @@ INT16_SCALE = 32768.0
 RATES_HZ = 1000, 1_000_000  # of audio
 FRAME_SECONDS = 0.025  # of features; less is no audio to speak of
 # soundfile's names of formats, and what else their files are called. A .raw file has no header that
-# would tell what it holds.
+# would say what it holds.
 EXTENSIONS = {f".{name.lower()}" for name in soundfile.available_formats()} - {".raw"} | {
     *(".aif", ".aifc", ".oga", ".opus", ".snd", ".sph")
 }
@@ -43,12 +43,12 @@ def require_file(path: Path, utt: str) -> None:
     """Checks that a path is a readable regular file: reading a pipe might never end.
 
     Raises:
-        SerError: It is none.
+        SerError: It is not.
     """
     try:
         regular = stat.S_ISREG(path.stat().st_mode)
         if regular:
-            path.open("rb").close()  # soundfile does not tell permission from damage
+            path.open("rb").close()  # soundfile does not distinguish permission from damage
     except PermissionError as error:
         raise SerError(
             f"{path}: no permission to read it ({utt}); expected a file that you may read; change "
@@ -126,7 +126,7 @@ def measure_durations(wavs: Mapping[str, Path]) -> Table:
     """Seconds of each utterance, by the headers of its audio.
 
     Raises:
-        SerError: Audio files are missing, unreadable, cut or empty; all are told.
+        SerError: Audio files are missing, unreadable, truncated or empty; all are listed.
     """
     faults = Faults()
     table: Table = {}
@@ -231,7 +231,7 @@ def read_samples(
 
 
 def unreadable(path: Path, utt: str, error: Exception) -> SerError:
-    """What to tell of an audio file that soundfile cannot read.
+    """The error for an audio file that soundfile cannot read.
 
     Raises:
         SerError: It is no regular file, or may not be read at all.
@@ -239,7 +239,7 @@ def unreadable(path: Path, utt: str, error: Exception) -> SerError:
     require_file(path, utt)
     if isinstance(error, TypeError):
         return SerError(
-            f"{path}: samples without a header ({utt}); expected a file that tells its rate; "
+            f"{path}: samples without a header ({utt}); expected a file with its sample rate; "
             "convert it to .wav"
         )
     with path.open("rb") as stream:

@@ -15,7 +15,7 @@ from ser.audio.mp3 import read_frames
 from ser.base.errors import SerError
 
 LOST_SECONDS = 0.1  # that an encoder's delay and padding may add to what is announced
-UNKNOWN_FRAMES = 2**62  # and more: libsndfile's length of what does not tell it
+UNKNOWN_FRAMES = 2**62  # and more: libsndfile's length where it is unknown
 LAST_PAGE_BYTES = 1 << 17  # more than two pages of Ogg
 NO_LAST_PAGE = "its last page is missing"
 PAGE, PAGE_HEADER_BYTES, END_OF_STREAM = b"OggS", 27, 4
@@ -26,7 +26,7 @@ class TruncatedError(SerError):
 
 
 class Header(Protocol):
-    """What ``soundfile.info`` and an open ``SoundFile`` tell."""
+    """What ``soundfile.info`` and an open ``SoundFile`` have in common."""
 
     @property
     def frames(self) -> int:
@@ -47,7 +47,7 @@ class Header(Protocol):
 def truncated_error(
     name: str, utt: str, decoded: float, announced: float | None, why: str = ""
 ) -> TruncatedError:
-    """What to tell of a file: the seconds that it has and should have, and how that is known."""
+    """The error for a truncated file: its seconds, those announced, and how that is known."""
     of = f"of {announced:.2f} s announced" if announced else "of more, for its end is missing"
     return TruncatedError(
         f"{name}: {decoded:.2f} s decoded {of} ({utt}{why and f'; {why}'}); the file is truncated "
@@ -56,7 +56,7 @@ def truncated_error(
 
 
 def without_length(name: str, utt: str) -> SerError:
-    """What to tell of a stream of FLAC, whose end libsndfile cannot tell from damage."""
+    """The error for a stream of FLAC, whose end libsndfile cannot distinguish from damage."""
     return SerError(
         f"{name}: no length in its header ({utt}); expected one; write it with ffmpeg -i OLD NEW"
     )
@@ -67,7 +67,7 @@ def seconds_to_end(stream: BinaryIO, header: Header, name: str, utt: str) -> flo
 
     Raises:
         TruncatedError: They are not.
-        SerError: It announces none, and what it is cannot be told by its samples.
+        SerError: It announces none, and it cannot be found from its samples.
     """
     if header.frames >= UNKNOWN_FRAMES:
         raise without_length(name, utt)

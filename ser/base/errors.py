@@ -11,7 +11,7 @@ from pathlib import Path
 from ser.base.names import printable
 from ser.base.process import end_with_run_script
 
-MAX_TOLD = 20  # faults, a screenful
+MAX_LISTED = 20  # faults, a screenful
 MAX_IN_LINE = 5  # names in one line
 MAX_CHARS = 300  # of a value in a line
 FULL = (errno.ENOSPC, errno.EDQUOT)  # a disk, or what one may take of it
@@ -44,15 +44,15 @@ class FaultsError(SerError):
 
     def __init__(self, lines: Sequence[str], report: Path | None = None) -> None:
         self.lines = lines
-        more = len(lines) - MAX_TOLD
-        told = list(lines[:MAX_TOLD])
+        more = len(lines) - MAX_LISTED
+        shown = list(lines[:MAX_LISTED])
         if more > 0:
-            told.append(f"and {more} more like them{f'; all are in {report}' if report else ''}")
-        super().__init__(f"{len(lines)} faults:", *(f"  {line}" for line in told))
+            shown.append(f"and {more} more like them{f'; all are in {report}' if report else ''}")
+        super().__init__(f"{len(lines)} faults:", *(f"  {line}" for line in shown))
 
 
 class Faults:
-    """Collects what is wrong with a corpus, to tell it all at once.
+    """Collects what is wrong with a corpus, to report it all at once.
 
     Args:
         lines: What is known to be wrong.
@@ -94,7 +94,7 @@ def faults_listed_beside(out: Path) -> Iterator[None]:
     try:
         yield
     except FaultsError as error:
-        if len(error.lines) <= MAX_TOLD:
+        if len(error.lines) <= MAX_LISTED:
             raise
         report.parent.mkdir(parents=True, exist_ok=True)
         report.write_text("".join(f"{line}\n" for line in error.lines), encoding="utf-8")
@@ -102,7 +102,7 @@ def faults_listed_beside(out: Path) -> Iterator[None]:
 
 
 class SharedError(SerError):
-    """An error that all processes of a distributed run raise alike; the first one tells it."""
+    """An error that all processes of a distributed run raise alike; the first one reports it."""
 
 
 class StoppedError(SerError):

@@ -26,7 +26,7 @@ logger.addFilter(_escape)
 
 
 class _LogFile(logging.FileHandler):
-    """A file whose disk may be full: this is told once, and is not why the program ends."""
+    """A file whose disk may be full: this is reported once, and is not why the program ends."""
 
     is_whole = True
 

@@ -28,7 +28,7 @@ def whole_numbers(option: str, text: str) -> list[int]:
     """The numbers of an option such as ``--seeds "1 2 3"``.
 
     Raises:
-        SerError: There is none, one occurs twice, or one is no whole number.
+        SerError: The list is empty, one occurs twice, or one is no whole number.
     """
     words = distinct_words(option, text)
     if not all(word.isdecimal() and len(word) < MAX_DIGITS for word in words):
@@ -42,7 +42,7 @@ def distinct_words(option: str, text: str) -> list[str]:
     """The words of an option such as ``--folds "1 2 3"``.
 
     Raises:
-        SerError: There is none, or one occurs twice.
+        SerError: The list is empty, or one occurs twice.
     """
     words = text.split()
     twice = doubled(words)

@@ -175,7 +175,7 @@ def read_record(folder: Path) -> StageRecord:
 def earlier_record(folder: Path) -> StageRecord | None:
     """The record of a folder for the stage that may write it again; None where there is none.
 
-    One that was cut or edited is told and is none: the stage writes another.
+    For one that was cut or edited it warns and returns None: the stage writes another.
     """
     if not (folder / "run.json").exists():
         return None

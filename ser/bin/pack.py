@@ -56,7 +56,7 @@ def _check_upload(args: argparse.Namespace) -> None:
     """Refuses, before anything is packed, what may not go to the hub.
 
     Raises:
-        SerError: The name is none, or the card would not say what it is about.
+        SerError: The name is not valid, or the card would be incomplete.
     """
     found = NAME.fullmatch(args.hub)
     if found is None or found["revision"]:

@@ -73,7 +73,7 @@ def check_options(args: argparse.Namespace) -> None:
     if args.html is not None and args.format is not None:
         raise SerError(f"--format {args.format} with --html; expected one of the two")
     if args.rate is not None and not listens:
-        raise SerError(f"--rate {args.rate} with files, which tell their own; expected it with -")
+        raise SerError(f"--rate {args.rate} with files, which have their own; expected it with -")
 
 
 def _check_segments(args: argparse.Namespace) -> None:

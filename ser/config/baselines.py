@@ -10,7 +10,7 @@ from ser.config.section import Positive, Section
 class WordsConfig(Section):
     """``conf/baselines/<name>.yaml`` of a classifier that reads another system's transcripts.
 
-    TF-IDF and logistic regression on the words of that system's CTC head: what its words tell.
+    TF-IDF and logistic regression on the words of that system's CTC head.
     """
 
     words_of: str

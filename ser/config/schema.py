@@ -85,7 +85,7 @@ class LabelsConfig(Section):
 
 
 class CountsConfig(Section):
-    """``conf/counts.yaml``: what a whole corpus holds, to tell a partial copy.
+    """``conf/counts.yaml``: what a whole corpus holds, to recognise a partial copy.
 
     ``sessions`` gives the turns a session of each label, and of women and men (``female``,
     ``male``) among the turns of these labels.

@@ -21,7 +21,7 @@ def load_system(conf: Path, name: str) -> AnySystem:
     """``conf/systems/<name>.yaml``, or else that of another of ``FOLDERS``.
 
     Raises:
-        SerError: There is none, it is wrong, or its name cannot be that of its folder in ``exp``.
+        SerError: It is missing or wrong, or its name cannot be that of its folder in ``exp``.
     """
     if fault := SYSTEM.fault(name):
         raise SerError(f"{conf / FOLDERS[0]}: {fault}")
@@ -53,7 +53,7 @@ def load_trained_system(conf: Path, name: str) -> SystemConfig:
     """A system that stage 4 trains.
 
     Raises:
-        SerError: There is none of this name, or it is no network.
+        SerError: It is missing, or it is a baseline.
     """
     system = load_system(conf, name)
     if not isinstance(system, SystemConfig):

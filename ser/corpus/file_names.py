@@ -10,14 +10,15 @@ from ser.corpus.parsers.parsing import list_audio
 from ser.corpus.parsers.table import MEANT
 
 SHOWN = 10  # names that do not match
-NEEDED = ("speaker", "label")  # the file itself is the third that a table must tell
+NEEDED = ("speaker", "label")  # the file itself is the third column that a table needs
 
 
 def read_pattern(text: str) -> re.Pattern[str]:
     """A regular expression with named parts, each the column of a table.
 
     Raises:
-        SerError: It is none, it names no speaker or no label, or a part that is the file's own.
+        SerError: It is no regular expression, or its parts lack the speaker or the label, or are
+            the file's own.
     """
     try:
         pattern = re.compile(text)
@@ -52,7 +53,7 @@ def table_of_names(root: Path, pattern: re.Pattern[str], leave_out: bool) -> Ite
     Args:
         root: The folder.
         pattern: As ``read_pattern`` gives it.
-        leave_out: Whether files of other names are left out, and told, instead of refused.
+        leave_out: Whether files of other names are left out with a warning instead of refused.
 
     Raises:
         SerError: There is no audio, names do not match, or one cannot stand in a table.

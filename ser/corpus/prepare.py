@@ -124,7 +124,7 @@ def _write_corpus(
 ) -> None:
     """Writes a corpus; pieces, pipes and videos become audio files in ``<out>_audio``.
 
-    That there are no words is told.
+    Missing words are logged.
     """
     require_replaceable(out)
     place = out.resolve()
@@ -224,7 +224,7 @@ def prepare_cross(folders: Mapping[str, Path], out: Path, labels: LabelsConfig) 
     """Data directories by the name of their corpus -> one ``data/ser``.
 
     Raises:
-        SerError: One of them is none of stage 0, or a label is not in the map.
+        SerError: One of them was not made by stage 0, or a label is not in the map.
     """
     inputs = {str(folder): require_data_dir(folder) for folder in folders.values()}
     _write_corpus(out, read_corpora(folders), labels, inputs=inputs)

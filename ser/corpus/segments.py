@@ -76,7 +76,7 @@ def write_clips(clips: Mapping[str, Clip], out: Path, allow_pipes: bool) -> Writ
     Raises:
         SerError: A command is not allowed, fails or needs a shell, a source is missing or no audio,
             a piece is not in its source, most videos have no sound, or the folder holds something
-            else. All that is wrong with sources is told at once.
+            else. All that is wrong with sources is listed at once.
     """
     require_replaceable(out)
     by_source: dict[str, list[str]] = defaultdict(list)
@@ -193,7 +193,7 @@ def _needs_pyav(source: str) -> bool:
 
 
 def _versions(utt_of: Mapping[str, str]) -> dict[str, str]:
-    """What tells each source from one that takes its place, given an utterance of each.
+    """The identity of each source, to notice another in its place, given an utterance of each.
 
     Raises:
         SerError: Files are missing, or entries mean no piece of an archive.
@@ -208,7 +208,7 @@ def _versions(utt_of: Mapping[str, str]) -> dict[str, str]:
 
 
 def _version(source: str, utt: str) -> str:
-    """What tells a file from one that takes its place; nothing does for what a command writes."""
+    """The identity of a file, to notice another in its place; empty for the output of a command."""
     if is_pipe(source):
         return "unknown"
     place = place_in_ark(source)

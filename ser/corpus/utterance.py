@@ -29,7 +29,7 @@ class EmotionUtterance:
         utt: Our id, the speaker in front.
         utt_orig: The published id.
         spk: Speaker.
-        gender: ``f`` or ``m``; empty where the corpus does not tell.
+        gender: ``f`` or ``m``; empty where it is not known.
         session: What the corpus keeps apart as one recording, or the group of a fold.
         label: The corpus's own label.
         wav: Audio file, or a video.
@@ -82,7 +82,7 @@ def unique(utterances: Iterable[EmotionUtterance]) -> dict[str, EmotionUtterance
 
 
 def without_copies(utterances: Iterable[EmotionUtterance]) -> list[EmotionUtterance]:
-    """Each utterance once: files that are the same to the byte, as of a nested copy, are told.
+    """Each utterance once: files that are the same to the byte, as of a nested copy, are logged.
 
     The one in the fewest folders is kept.
 

@@ -93,10 +93,10 @@ def read_feature_dir(path: Path) -> FeatureDir:
 
 def _require_room(path: Path, scp: Mapping[str, str], num_frames: Mapping[str, int]) -> None:
     """Checks that the archives can hold the frames announced, before memory is taken."""
-    told = Counter[str]()
+    announced = Counter[str]()
     for utt, place in scp.items():
-        told[place.rpartition(":")[0]] += num_frames[utt]
-    for ark, count in told.items():
+        announced[place.rpartition(":")[0]] += num_frames[utt]
+    for ark, count in announced.items():
         size = require_regular(Path(ark)) if Path(ark).exists() else count
         if count > size:
             raise SerError(
@@ -165,7 +165,7 @@ def select(
 def short_enough(
     features: FeatureDir, utts: Sequence[str], max_seconds: float | None, where: Path
 ) -> list[str]:
-    """Those of some utterances that are not longer than a training allows; the others are told.
+    """Those of some utterances that are not longer than a training allows; the others are logged.
 
     Args:
         features: Their folder.

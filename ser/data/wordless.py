@@ -17,7 +17,7 @@ STAGE = 1  # which makes the features
 def trainable_systems(conf: Path, names: Sequence[str], feats: Path) -> list[str]:
     """Those of some systems that a corpus can train: without words none that has a CTC head.
 
-    What is left out is told.
+    What is left out is logged.
 
     Args:
         conf: The recipe's configuration.

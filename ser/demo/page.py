@@ -1,4 +1,4 @@
-"""The page, by Gradio: it loads nothing from a network and tells nobody anything."""
+"""The page, by Gradio: it loads nothing from a network and sends nothing to it."""
 
 import os
 import re

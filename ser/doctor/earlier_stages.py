@@ -77,7 +77,7 @@ def earlier_stages(asked: RunOptions) -> Iterator[Check]:
 
 
 def _runs_of_another_configuration(asked: RunOptions) -> None:
-    """As ``claim_training_folder`` finds them in stage 4, as far as the system's YAML tells."""
+    """As ``claim_training_folder`` finds them in stage 4, as far as the system's YAML shows."""
     protocol = load_config(asked.protocol, ProtocolConfig)
     others = []
     for name, system in asked.networks.items():

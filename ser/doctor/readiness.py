@@ -81,7 +81,7 @@ def _options(asked: RunOptions) -> Iterator[Check]:
 
 
 def _gpus(asked: RunOptions) -> None:
-    """Counts NVIDIA's devices; where there are others, only PyTorch can tell."""
+    """Counts NVIDIA's devices; where there are others, only PyTorch knows."""
     if asked.cmd == "slurm" or not (asked.runs(3) or asked.runs(4)):
         return
     found = [path for path in Path("/dev").glob("nvidia*") if path.name[6:].isdecimal()]

@@ -182,7 +182,7 @@ def _extract(item: Item, config: FeaturesConfig, speed_factor: float) -> Encoded
             f"{wav}: {decoded:.2f} s decoded ({utt}); utt2dur says {seconds} s; expected the same "
             f"within {LOST_SECONDS} s: the file was changed or cut since; run {rerun_hint(0)}"
         )
-    with np.errstate(all="ignore"):  # what overflows is told by its name
+    with np.errstate(all="ignore"):  # an overflow is reported with its name
         feats = _extractor(config)(samples)
     if not np.isfinite(feats).all():
         raise SerError(

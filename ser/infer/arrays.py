@@ -141,7 +141,7 @@ def given_audio(audio: Any, sample_rate: int | None) -> Recording:
     if isinstance(audio, bytes | bytearray):
         audio = io.BytesIO(audio)
     if hasattr(audio, "read"):
-        refuse_rate(sample_rate, "the bytes of a file, which tell their own")
+        refuse_rate(sample_rate, "the bytes of a file, which have their own")
         return read_stream(audio)
     if isinstance(audio, list | tuple) and any(isinstance(one, str | Path) for one in audio):
         raise SerError(

@@ -63,7 +63,7 @@ def parse_device(name: str) -> tuple[str, int]:
     """``cpu``, ``cuda`` or ``cuda:1`` as its kind and number.
 
     Raises:
-        SerError: It is none of these.
+        SerError: It is another.
     """
     found = re.fullmatch(r"(cpu|cuda)(?::(\d+))?", name)
     if found is None or (found[1] == "cpu" and found[2]):

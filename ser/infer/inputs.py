@@ -61,7 +61,7 @@ def audio_inputs(inputs: Sequence[str]) -> tuple[list[AudioInput], list[SerError
 def _is_folder(path: Path) -> bool:
     try:
         return path.is_dir()
-    except PermissionError:  # which reading it will tell
+    except PermissionError:  # reading it will say so
         return False
 
 
@@ -100,7 +100,7 @@ def _search(folder: Path) -> tuple[list[Path], list[SerError]]:
 def _may_be_audio(path: Path) -> bool:
     try:
         return stat.S_ISREG(path.stat().st_mode)
-    except PermissionError:  # which reading it will tell
+    except PermissionError:  # reading it will say so
         return True
     except OSError:  # a link to nowhere
         return False

@@ -72,7 +72,7 @@ def find_model(path: str | Path) -> Path:
     wanted = repository(str(path))
     if wanted is None:
         return Path(path)
-    here = f"give the path of a model instead ({wanted} is none here)"
+    here = f"give the path of a model instead ({wanted} is not a file here)"
     return fetch(wanted, PACKED, str(wanted), here)
 
 

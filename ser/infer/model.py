@@ -77,10 +77,10 @@ class Model:
 
         Raises:
             SerError: The file is unreadable, the array is empty, not finite or not audio, or the
-                rate is none.
+                rate is not valid.
         """
         if isinstance(audio, str | Path):
-            refuse_rate(sample_rate, "a file, which tells its own")
+            refuse_rate(sample_rate, "a file, which has its own")
             ((_, result),) = self.predict_files([Path(audio)])
             return _or_raise(result)
         recording = given_audio(audio, sample_rate)
@@ -182,7 +182,7 @@ class Model:
     ) -> tuple[str, Callable[[], Iterator[Floats]]]:
         """The path of a recording, and what reads it from its beginning, piece by piece."""
         if isinstance(audio, str | Path):
-            refuse_rate(sample_rate, "a file, which tells its own")
+            refuse_rate(sample_rate, "a file, which has its own")
             path = Path(audio)
             return str(audio), lambda: stream_file(path, self.sample_rate_hz)
         recording = given_audio(audio, sample_rate)
@@ -222,7 +222,7 @@ class Model:
 
     def _results(self, segments: Sequence[Segment]) -> "list[Result | SerError]":
         """The result of each segment, or what is wrong with it."""
-        with np.errstate(all="ignore"):  # what overflows is told by its name
+        with np.errstate(all="ignore"):  # an overflow is reported with its name
             inputs = [self.engine_input(segment.samples) for segment in segments]
         lens = [len(x) for x in inputs]
         if self.features_inside:
@@ -273,8 +273,8 @@ class Model:
         shares = np.asarray(posteriors, np.float64)
         shares /= shares.sum()
         best = int(shares.argmax())
-        told = shares[best] >= self.threshold and (flag is None or self.any_audio)
-        label = self.labels[best] if told else None
+        is_given = shares[best] >= self.threshold and (flag is None or self.any_audio)
+        label = self.labels[best] if is_given else None
         named = Posteriors(self.labels, tuple(map(float, shares)))
         return Result(path, label, named, words, start, end, flag)
 

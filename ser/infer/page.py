@@ -55,7 +55,7 @@ def view(model: Model, path: Path, window: float, hop: float) -> View:
     """Draws a file: waveform, log-mel, posteriors over time, words, the attention of x_e.
 
     Args:
-        model: A package or a run; an ONNX file cannot tell its attention.
+        model: A package or a run; an ONNX file has no attention to show.
         path: The audio, of a minute at most.
         window: Seconds, of the posteriors over time.
         hop: Seconds from one to the next.

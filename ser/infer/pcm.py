@@ -1,4 +1,4 @@
-"""Audio on standard input: raw 16-bit PCM, or a WAV stream, which tells its rate and channels."""
+"""Audio on standard input: raw 16-bit PCM, or a WAV stream, whose header has rate and channels."""
 
 import struct
 from typing import NamedTuple

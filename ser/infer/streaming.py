@@ -1,4 +1,4 @@
-"""Listening live: windows of a stream as it comes in, and how late each of them is told."""
+"""Listening live: windows of a stream as it comes in, and the latency of each."""
 
 import math
 import time

@@ -26,7 +26,7 @@ from ser.base.errors import SerError
 
 Floats = npt.NDArray[np.float32]
 
-FILM_RATE_HZ = 16000  # at which its length is told
+VIDEO_RATE_HZ = 16000  # at which its length is counted
 READ_SECONDS = 1.0  # of a recording at a time
 
 
@@ -54,7 +54,7 @@ def file_seconds(path: Path) -> float:
         SerError: The file is missing, unreadable, empty or cut.
     """
     if needs_pyav(path):
-        return len(_video(path, FILM_RATE_HZ)) / FILM_RATE_HZ
+        return len(_video(path, VIDEO_RATE_HZ)) / VIDEO_RATE_HZ
     seconds = audio_seconds(path, path.name)
     if not seconds:
         raise SerError(f"{path}: 0 samples; expected audio; remove or replace the file")

@@ -18,7 +18,7 @@ PLACE = re.compile(r"(?P<ark>.+):(?P<offset>\d+)\s*(\[(?P<range>.*)\])?", re.DOT
 RANGE = re.compile(r"\s*(\d+)\s*:\s*(\d+)\s*")
 # kaldiio would also unpickle objects and read matrices: what stands there must be audio.
 AUDIO = (b"RIFF", b"AUDIO", b"fLaC")
-UNKNOWN_SIZE = 0x7FFFFFFF  # and above: of writers that could not tell
+UNKNOWN_SIZE = 0x7FFFFFFF  # and above: of writers that did not know it
 REMEDY = (
     "expected WAV, or what kaldiio writes, at this byte of the archive; write the archive again"
 )
@@ -83,7 +83,7 @@ def place_in_ark(source: str) -> ArkPlace | None:
     """The place that an entry of ``wav.scp`` means; None of one that means a file or a command.
 
     Raises:
-        SerError: It has a range that is none.
+        SerError: It has an invalid range.
     """
     match = PLACE.fullmatch(source)
     if match is None or Path(source).exists():

@@ -65,7 +65,7 @@ def read_given_table(path: Path) -> Table:
     CRLF, a byte-order mark and any order of the lines are taken too.
 
     Raises:
-        SerError: The file is missing, or ids occur twice; all of these are told.
+        SerError: The file is missing, or ids occur twice; all are listed.
     """
     found: dict[str, str] = {}
     lines_of: dict[str, list[int]] = defaultdict(list)

@@ -156,8 +156,8 @@ class MeanSd(Mean):
 class MomentsAndHalves(Mean):
     """Mean, standard deviation, skewness of each block's frames, and the means of both halves.
 
-    The frames before the first block are left out. The skewness tells a few strong frames from many
-    weak ones; the first and the second half of the pooled frames tell a beginning from an end.
+    The frames before the first block are left out. The skewness distinguishes a few strong frames
+    from many weak ones, and the halves of the pooled frames a beginning from an end.
     """
 
     def __init__(self, config: EncoderConfig) -> None:

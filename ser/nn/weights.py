@@ -53,7 +53,7 @@ def misfits(wanted: Mapping[str, torch.Size], given: Mapping[str, torch.Tensor])
 
 
 def not_written(path: Path, error: Exception) -> SerError:
-    """What to tell where a library's writer fails without an error of the system."""
+    """The error where a library's writer fails without an error of the system."""
     return SerError(
         f"{path}: not written ({reason_of(error)}); expected room on the disk; free some and rerun"
     )

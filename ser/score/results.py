@@ -161,7 +161,7 @@ def assemble_results(
 
 
 def _missing(groups: Mapping[str, list[str]], human: Mapping[str, Any]) -> list[str]:
-    """What the corpus does not tell, and the report therefore leaves out."""
+    """What is not known of the corpus, and the report therefore leaves out."""
     unknown = [TITLES[name] for name in TITLES if name not in groups and name not in OWN]
     return unknown if human else [*unknown, "human ceiling"]
 

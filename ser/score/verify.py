@@ -49,7 +49,7 @@ def verify(
         partial: Whether the report of some of the folds is meant, which lies beside that of all.
 
     Raises:
-        SerError: ``results.json`` is missing or is none.
+        SerError: ``results.json`` is missing or malformed.
     """
     files = ReportFiles(exp_dir, partial)
     path = files.results
@@ -76,7 +76,7 @@ def rebuild(
 ) -> tuple[Predictions, Results]:
     """The predictions, and ``results.json`` anew from them.
 
-    Of the old one is taken only what no file tells: the command, the number of rounds, and, where
+    Of the old one is taken only what no file has: the command, the number of rounds, and, where
     logs and configuration are not there, training times, recognisers and the paper's figures.
 
     Raises:

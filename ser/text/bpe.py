@@ -135,7 +135,7 @@ class Tokenizer:
         return [piece + 1 for piece in self._pieces.encode(transcript)]
 
     def encode_all(self, transcripts: Mapping[str, str], where: Path) -> dict[str, list[int]]:
-        """The tokens of every utterance; unknown ones are told.
+        """The tokens of every utterance; unknown ones are logged.
 
         Args:
             transcripts: By utterance.

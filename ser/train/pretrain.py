@@ -50,7 +50,7 @@ class PretrainRun:
 
     Attributes:
         config_path: ``conf/pretrain/<name>.yaml``.
-        train_data: ``data/asr_train``, whose record tells of missing subsets.
+        train_data: ``data/asr_train``, whose record has the missing subsets.
         train_feats: Features of the training utterances.
         valid_feats: Features of the validation utterances.
         bpe: Folder of the BPE model.

@@ -32,7 +32,7 @@ def weight_files(folder: Path) -> list[Path]:
     """The safetensors files of a folder, one or the shards of its index.
 
     Raises:
-        SerError: There are none, or not all.
+        SerError: They are missing, or not all there.
     """
     whole, index = folder / "model.safetensors", folder / "model.safetensors.index.json"
     if whole.exists():

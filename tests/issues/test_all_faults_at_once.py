@@ -9,7 +9,7 @@ import soundfile
 from corpora import MELD_COLUMNS, MSP_COLUMNS, PLANTERS, write_csv
 from programs import call
 
-from ser.base.errors import MAX_TOLD, Faults, FaultsError, SerError, faults_listed_beside
+from ser.base.errors import MAX_LISTED, Faults, FaultsError, SerError, faults_listed_beside
 from ser.config.schema import LabelsConfig
 from ser.corpus.parsers.iemocap import read_iemocap
 from ser.corpus.parsers.kaldi_dir import read_kaldi_dir
@@ -147,17 +147,17 @@ def test_iemocap(tmp_path: Path) -> None:
 
 
 def test_more_than_a_screenful_is_counted_and_listed(tmp_path: Path) -> None:
-    rows = [f"none{i}.wav,x,s,u{i}" for i in range(MAX_TOLD + 839)]
+    rows = [f"none{i}.wav,x,s,u{i}" for i in range(MAX_LISTED + 839)]
     table = plant_table(tmp_path, rows)
     conf = tmp_path / "conf"
     conf.mkdir()
     (conf / "labels.yaml").write_text("classes: {a: [x], b: [y]}\nexclude: []\n")
     ended = call("prepare_table", table, tmp_path / "ser", "--conf", conf)
     said = ended.err
-    assert ended.status and len(said.strip().splitlines()) == MAX_TOLD + 2
+    assert ended.status and len(said.strip().splitlines()) == MAX_LISTED + 2
     report = tmp_path / "ser_faults.txt"
     assert said.strip().endswith(f"and 839 more like them; all are in {report}")
-    assert len(report.read_text().splitlines()) == MAX_TOLD + 839
+    assert len(report.read_text().splitlines()) == MAX_LISTED + 839
 
 
 def test_the_list_of_an_earlier_run_goes(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a cell of a table means. Errors are to be told behind the row that the cell is in."""
+"""What a cell of a table means. Whoever reads the row puts it in front of the errors."""
 
 import math
 import re

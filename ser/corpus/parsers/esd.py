@@ -4,7 +4,7 @@ Speakers 0001 to 0010 speak Mandarin, 0011 to 0020 English; each reads the same 
 the language in five emotions. Some copies part each emotion into ``train``, ``evaluation`` and
 ``test``, by sentence: their speakers are the same. The text files come in several encodings, some
 lines of the release have spaces where the others have tabs, and the label column is not to be
-trusted: the folder tells the emotion.
+trusted: the emotion is the folder's.
 """
 
 import codecs

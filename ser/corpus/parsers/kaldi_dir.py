@@ -29,7 +29,7 @@ def read_kaldi_dir(folder: Path) -> EmotionCorpus:
     ``segments``, ``text``, ``utt2session``, ``spk2gender`` and further ``utt2...`` are read as far
     as they are there, ``spk2utt`` in place of ``utt2spk``. A speaker without a session is a session
     of its own. Where the ids do not begin with their speakers, in the order of these, ours are
-    ``<speaker>-<id>``, which is told.
+    ``<speaker>-<id>``, which is logged.
 
     Args:
         folder: The data directory; paths in it are absolute, or relative to the current folder.

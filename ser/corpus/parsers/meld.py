@@ -34,7 +34,7 @@ BROKEN = {"train_dia125_utt3"}
 
 
 def read_meld(root: Path) -> EmotionCorpus:
-    """The turns of all three parts, which share their speakers; ``utt2split`` tells the part.
+    """The turns of all three parts, which share their speakers; ``utt2split`` has the part.
 
     Raises:
         SerError: A table or a folder is missing, a column is, or an emotion is none of MELD's.

@@ -27,7 +27,7 @@ GENDERS = {
 
 
 def audio_files(root: Path, pattern: str, expected: str) -> list[Path]:
-    """The audio files of a corpus, sorted; those that macOS adds (``._name``) are none.
+    """The audio files of a corpus, sorted; without those that macOS adds (``._name``).
 
     Args:
         root: The corpus.
@@ -54,8 +54,8 @@ def audio_files(root: Path, pattern: str, expected: str) -> list[Path]:
 def list_audio(root: Path) -> list[Path]:
     """The audio files of a folder and those below it, sorted, as full paths.
 
-    Hidden files are none. What else lies there is told: other files, and links to folders, which
-    are not followed.
+    Hidden files are left out. What else is there is logged: other files, and links to
+    folders, which are not followed.
 
     Raises:
         SerError: There is no audio, a folder cannot be read, or a name holds a line break.
@@ -94,7 +94,7 @@ def named_files(
     """The audio files of a corpus, each with the parts of its name.
 
     Raises:
-        SerError: As for ``audio_files``, or names are not of the scheme, all of which are told.
+        SerError: As for ``audio_files``, or names are not of the scheme, all of which are listed.
     """
     faults = Faults()
     named = []
@@ -135,7 +135,7 @@ def read_rows(
 
     Raises:
         SerError: The file is missing or no table, a column is missing or occurs twice, or rows
-            have another number of cells than the header; these are all told, behind the others.
+            have another number of cells than the header; all are listed, after the others.
     """
     text = read_text(path).removeprefix("\ufeff")
     # Between tabs a quotation mark is a character like others.

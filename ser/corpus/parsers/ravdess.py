@@ -42,7 +42,7 @@ EXPECTED = "Actor_01 to Actor_24"
 def read_ravdess(root: Path) -> EmotionCorpus:
     """All speech utterances. Every actor is a session of its own.
 
-    Songs and videos, in the same folders or beside them, are passed over, which is told.
+    Songs and videos, in the same folders or beside them, are passed over and counted.
 
     Raises:
         SerError: The path does not exist, holds no actor, or a file's name is not of the scheme.

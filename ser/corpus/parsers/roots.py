@@ -26,7 +26,7 @@ def find_root(
 ) -> Path:
     """The folder of a corpus: the one that is named, one or two below it, or the one above.
 
-    Another one than that which is named is told. Where there is none, the named one is returned:
+    It is logged where it is not the named one. Where there is none, the named one is returned:
     its reader knows what to say of it.
 
     Args:

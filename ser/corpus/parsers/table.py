@@ -3,7 +3,7 @@
 Columns: ``path``, ``label`` and ``speaker``; as far as there are any ``text``, ``session``,
 ``gender``, ``id``, and ``start`` with ``end`` or ``duration`` where an utterance is a piece of its
 file. Usual other names of these are read too. Each further column becomes a table of the data
-directory (``scene`` -> ``utt2scene``), which is told.
+directory (``scene`` -> ``utt2scene``), which is logged.
 """
 
 import os
@@ -67,7 +67,7 @@ def read_table_corpus(path: Path) -> list[EmotionUtterance]:
             another number of cells, without a value, without an audio file, with a time or a gender
             that is none, with speakers or sessions that differ in case, spaces, marks and zeros in
             front alone, with another label or speaker of the same audio, or with utterances that
-            are one as words. All such rows are told.
+            are one as words. All such rows are listed.
     """
     if not path.exists():
         raise SerError(
@@ -106,7 +106,7 @@ def _delimiter(path: Path) -> str:
 
 
 def _cleaned(path: Path, rows: Sequence[tuple[int, Row]]) -> list[tuple[int, Row]]:
-    """The rows without pandas' index, NaN and ``.0``, home folders written out; all of it told.
+    """The rows without pandas' index, NaN and ``.0``, home folders written out; all of it logged.
 
     Raises:
         SerError: A column that is kept has a name that is no word.

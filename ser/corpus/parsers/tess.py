@@ -1,6 +1,6 @@
 """TESS (Pichora-Fuller & Dupuis, 2020): ``OAF_angry/OAF_back_angry.wav``, two women, 200 words.
 
-The folders are named in several ways and nested in some copies, so the file's name alone tells.
+The folders are named in several ways and nested in some copies, so only the file's name counts.
 Some names lack the ``F`` of the actor (``OA_bite_neutral``); ``ps`` is a pleasant surprise.
 """
 

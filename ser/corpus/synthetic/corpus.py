@@ -2,20 +2,20 @@
 
 `LibriSpeech` holds read sentences that are neutral: words of all classes stand in the same places.
 `IEMOCAP_full_release` holds short turns, a quarter each of ang, hap (with exc), neu and sad. In
-one half of each class ("prosody") the words are fillers and only the voice tells the class; in the
-other half ("words") the voice is neutral and two words of the class's lexicon tell it. Counted in
+one half of each class ("prosody") the words are fillers and only the voice shows the class; in the
+other half ("words") the voice is neutral and two words of the class's lexicon show it. Counted in
 eighths of all turns, what a listener can reach at best:
 
-- voice alone: the prosody turns of ang, hap and sad are told, 3/8. The other 5/8 all sound
+- voice alone: the prosody turns of ang, hap and sad are recognised, 3/8. The other 5/8 all sound
   neutral: neutral prosody turns, and the word turns of each class, 1/8 each. "Neutral" is right
   for 2 of these 5. WA = 5/8 = 62.5 %; recall is 1/2, 1/2, 1, 1/2, so UA = 62.5 %;
-- words alone: all word turns are told, 4/8, and a quarter of the others by chance, 1/8.
+- words alone: all word turns are recognised, 4/8, and a quarter of the others by chance, 1/8.
   WA = UA = 62.5 %;
-- both: every turn is told, 100 %.
+- both: every turn is recognised, 100 %.
 
 A fifth of the turns are script lines, the same texts in every session. A line with emotion words
 has the same class in every session. The classes of the prosody lines are dealt anew for each
-session, so knowing a line by heart tells no more than its emotion words do.
+session, so knowing a line by heart adds nothing to its emotion words.
 """
 
 import itertools

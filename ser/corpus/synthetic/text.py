@@ -96,7 +96,7 @@ class Turn:
     text: str  # the words, lower case
     label: str  # the corpus's own: hap and exc, excluded labels too
     cue: str | None  # prosody or words; None for an excluded label
-    voiced_as: str  # the class that the voice tells; neu unless the cue is prosody
+    voiced_as: str  # the class that the voice shows; neu unless the cue is prosody
     sex: str  # F or M, the speaker of the session
 
 
@@ -204,7 +204,7 @@ def _script_cells(num_lines: int, session: int, rng: random.Random) -> list[tupl
     """Cue and class of each script line: fixed for words, dealt anew to each session for prosody.
 
     Dealt, not rotated: with four classes in five sessions, the class that a line never had in
-    the training sessions would tell the one it has in the test session.
+    the training sessions would give away the one in the test session.
     """
     dealt = [CLASSES[(index + session) % len(CLASSES)] for index in range(num_lines // 2)]
     rng.shuffle(dealt)

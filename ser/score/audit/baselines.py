@@ -32,7 +32,7 @@ def by_scene(
 def by_words(
     train_texts: Sequence[str], train_labels: Sequence[str], test_texts: Sequence[str]
 ) -> list[str]:
-    """The class that the words tell; without words in training the majority."""
+    """The class that the words suggest; without words in training the majority."""
     classes, probabilities = word_posteriors(train_texts, train_labels, test_texts)
     return [classes[best] for best in probabilities.argmax(axis=1)]
 

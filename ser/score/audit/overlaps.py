@@ -66,7 +66,7 @@ def audit(data: DataDir, folds: Mapping[str, Table]) -> dict[str, Any]:
     Returns:
         ``folds``: by fold the overlaps (test utterances whose speaker, session, ... training or
         validation has) and the class shares of both sides; ``baselines``: WA and UA of no-audio
-        baselines over all folds; ``missing``: what the corpus does not tell; ``seen``: by test
+        baselines over all folds; ``missing``: what is not known of the corpus; ``seen``: by test
         utterance whether its line and its scene are in training.
     """
     known = {name: values for name, table in TABLES.items() if (values := _known(data, table))}

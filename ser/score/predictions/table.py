@@ -117,7 +117,7 @@ def read_attributes(path: Path, utts: Sequence[str]) -> dict[str, dict[str, str]
 
     Raises:
         SerError: The file is missing or malformed, lacks an utterance, or has a duration that is
-            none, or votes that are none.
+            none, or votes that are invalid.
     """
     header, rows = _read_tsv(path)
     absent = [utt for utt in utts if utt not in rows]

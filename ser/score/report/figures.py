@@ -1,4 +1,4 @@
-"""Figures: confusion matrices and learning curves, in colours that everyone tells apart."""
+"""Figures: confusion matrices and learning curves, in colours that everyone can distinguish."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

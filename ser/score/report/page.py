@@ -51,7 +51,7 @@ def page(
 
 
 def stated_audio(html: str) -> Audio | None:
-    """Where a page says that its audio lies: no other file tells."""
+    """Where a page says that its audio lies: no other file has it."""
     found = _AUDIO.search(html)
     with parsing("report.html", "no place of the audio in it", "run stage 6 again"):
         stated: Audio | None = json.loads(found[1]) if found else None

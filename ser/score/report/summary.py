@@ -19,7 +19,7 @@ def points(estimate: Estimate) -> str:
 def compare_in_words(
     comparison: Comparison, name_a: str, name_b: str, unseen: Estimate | None, unit: str
 ) -> str:
-    """``TL+MTL is above TL by 3.5 [0.8, 6.1] points of WA ...``, or that it cannot be told.
+    """``TL+MTL is above TL by 3.5 [0.8, 6.1] points of WA ...``, or that neither is.
 
     Args:
         comparison: The numbers.

@@ -8,7 +8,7 @@ import numpy as np
 from ser.score.audit.agreement import agreement, parse_votes
 from ser.score.predictions.evaluation import Evaluation
 
-OWN = ("cue",)  # of the generated corpus alone: no other is expected to tell it
+OWN = ("cue",)  # of the generated corpus alone: no other is expected to have it
 TITLES = {
     "gender": "sex",
     "type": "improvised or scripted",

@@ -55,14 +55,14 @@ class Distributed:
                 outcome[0] = function()
             except (SerError, OSError) as error:
                 failure[0] = describe(error)
-        told = [*outcome, *failure]
-        distributed.broadcast_object_list(told)
-        if told[1] is not None:
-            raise SharedError(*str(told[1]).split("\n"))
-        return told[0]  # type: ignore[return-value]  # what the first process returned
+        sent = [*outcome, *failure]
+        distributed.broadcast_object_list(sent)
+        if sent[1] is not None:
+            raise SharedError(*str(sent[1]).split("\n"))
+        return sent[0]  # type: ignore[return-value]  # what the first process returned
 
     def error(self, message: str) -> SerError:
-        """The error for what all processes see alike, so that it is told once."""
+        """The error for what all processes see alike, so that it is reported once."""
         return SharedError(message) if self.size > 1 else SerError(message)
 
 

@@ -1,4 +1,4 @@
-"""Out of memory: found before the first epoch, and told with what to change."""
+"""Out of memory: found before the first epoch, and reported with what to change."""
 
 import contextlib
 from collections.abc import Iterator, Sequence

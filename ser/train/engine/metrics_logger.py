@@ -1,4 +1,4 @@
-"""What a run tells: a log for people, ``train.jsonl`` for programs, TensorBoard for curves."""
+"""What a run reports: a log for people, ``train.jsonl`` for programs, TensorBoard for curves."""
 
 import json
 import os

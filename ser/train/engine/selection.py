@@ -13,7 +13,7 @@ from ser.nn.weights import load_weights, save_weights
 
 @dataclass(frozen=True)
 class Selection:
-    """What tells a good epoch from a bad one.
+    """What makes an epoch better than another.
 
     Attributes:
         metric: Its name among the validation values.

@@ -1,4 +1,4 @@
-"""Training on a cluster: commands handed to Slurm's ``sbatch``; the records tell what is done."""
+"""Training on a cluster: commands handed to Slurm's ``sbatch``; the records say what is done."""
 
 import shlex
 import shutil
@@ -107,7 +107,7 @@ def submit_and_wait(
             return number, status
         finally:
             if sbatch.poll() is None:
-                number = number or _job_number(sbatch.stdout)  # submitted, and not told yet
+                number = number or _job_number(sbatch.stdout)  # submitted, and not read yet
                 sbatch.kill()
                 if number:
                     logger.info("cancelling job %s", number)
@@ -130,10 +130,10 @@ def _wait(process: subprocess.Popen[str]) -> int | None:
 def task_states(number: str) -> dict[int, str]:
     """How the tasks of an array ended, in Slurm's words, as long as Slurm remembers."""
     call = ["squeue", "--noheader", "--array", "--states=all", "--format=%K %T"]
-    told = subprocess.run(
+    said = subprocess.run(
         [*call, f"--jobs={number}"], stdout=subprocess.PIPE, text=True, check=False
     )
-    words = (line.split() for line in told.stdout.splitlines())
+    words = (line.split() for line in said.stdout.splitlines())
     return {int(task): state for task, state in words}
 
 
@@ -141,7 +141,7 @@ def run_on_slurm(job: SlurmJob) -> None:
     """Runs one command as one job.
 
     Raises:
-        SerError: It did not end well; the end of its output is told.
+        SerError: It did not end well; the end of its output is logged.
         StoppedError: It was stopped and goes on when the command is rerun.
     """
     number, status = submit_and_wait(job, f"{job.name}_%j.out")
