@@ -106,7 +106,7 @@ class _Track:
         self.broken = False
 
     def frames(self) -> Iterator[Any]:
-        """What is decoded, and None behind it."""
+        """What is decoded, and None after it."""
         for packet in self._container.demux():
             own = packet.stream is self._track
             if packet.pts is not None and (own or self._of_all):

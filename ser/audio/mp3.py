@@ -37,7 +37,7 @@ class Frames:
 
 def read_frames(stream: BinaryIO) -> Frames | None:
     """Reads a Xing header, or without one all frames; None where no frame of layer III stands."""
-    start = _behind_id3(stream)
+    start = _after_id3(stream)
     stream.seek(start)
     first = stream.read(1500)
     if _frame(first) is None:
@@ -66,7 +66,7 @@ def _walk(content: bytes) -> Frames:
     return Frames(seconds, cut=False)
 
 
-def _behind_id3(stream: BinaryIO) -> int:
+def _after_id3(stream: BinaryIO) -> int:
     stream.seek(0)
     header = stream.read(ID3_HEADER_BYTES)
     if not header.startswith(ID3):

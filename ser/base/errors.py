@@ -63,7 +63,7 @@ class Faults:
 
     @contextlib.contextmanager
     def noted(self, where: str = "") -> Iterator[None]:
-        """Notes an error, behind the place where it is, and goes on behind the block."""
+        """Notes an error, after the place where it is, and goes on after the block."""
         try:
             yield
         except FaultsError as error:

@@ -42,7 +42,7 @@ def readable_by_umask(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
-    """Yields the path to write to; the file takes its name behind the block, never half-written."""
+    """Yields the path to write to; the file takes its name after the block, never half-written."""
     partial = path.with_name(f".{path.name}.partial")
     with naming(path):
         yield partial

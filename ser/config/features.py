@@ -54,8 +54,8 @@ class FbankConfig(Section):
 class WhisperMelConfig(Section):
     """``conf/fbank.yaml``: the log-mel spectrogram of Whisper.
 
-    ``pad_seconds`` puts silence behind an utterance up to so many seconds, as Whisper does with
-    30; null leaves it as long as it is.
+    ``pad_seconds`` pads an utterance with silence at its end to so many seconds, as Whisper does
+    with 30; null leaves it as long as it is.
     """
 
     type: Literal["whisper"]

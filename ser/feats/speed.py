@@ -10,7 +10,7 @@ from ser.kaldi.table import Table
 
 
 def speed_prefix(factor: float) -> str:
-    """What stands in front of the ids of utterances and speakers: ``sp0.9-``."""
+    """The prefix of the ids of utterances and speakers: ``sp0.9-``."""
     return f"sp{factor:g}-"
 
 

@@ -46,7 +46,7 @@ class Engine(Protocol):
 
 
 def pad(inputs: Sequence[Floats], least: int) -> tuple[Floats, npt.NDArray[np.int64]]:
-    """One array for all, zeros behind each, and their lengths (B,).
+    """One array for all, zeros after each, and their lengths (B,).
 
     Args:
         inputs: (T_i, ...) each.

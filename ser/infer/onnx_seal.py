@@ -13,7 +13,7 @@ from ser.base.log import logger
 
 SEAL = "ser.sha256"  # the key of our metadata
 UNSEALED = "0" * 64  # in place of the digest while it is taken
-# The key and its value as protobuf writes them: fields 1 and 2, each behind its length.
+# The key and its value as protobuf writes them: fields 1 and 2, each after its length.
 ENTRY = re.compile(rb"\x0a\x0a%b\x12\x40([0-9a-f]{64})" % re.escape(SEAL.encode()))
 
 
@@ -63,7 +63,7 @@ def tell_unsealed(path: Path, others: Collection[str]) -> None:
 
 
 def _entry(data: bytes) -> re.Match[bytes] | None:
-    """Where the digest stands: the last place, since metadata is written behind the graph."""
+    """Where the digest stands: the last place, since metadata is written after the graph."""
     place = data.rfind(SEAL.encode())
     return ENTRY.match(data, place - 2) if place >= 2 else None
 

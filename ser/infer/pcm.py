@@ -35,7 +35,7 @@ class Pcm(NamedTuple):
     """A stream of raw 16-bit little-endian mono PCM.
 
     Attributes:
-        source: The stream, behind any header.
+        source: The stream, after any header.
         rate_hz: Samples a second.
     """
 
@@ -57,7 +57,7 @@ class _Rest:
 
 
 class _Mono:
-    """The mean of the channels of a stream; what lies behind its samples is left out."""
+    """The mean of the channels of a stream; what follows its samples is left out."""
 
     def __init__(self, source: Readable, num_channels: int, num_bytes: int | None) -> None:
         self._source, self._num_channels, self._left = source, num_channels, num_bytes
@@ -123,7 +123,7 @@ def read_pcm(source: Readable, rate_hz: int | None) -> Pcm:
 def _exactly(source: Readable, size: int) -> bytes:
     data = source.read(size)
     if len(data) < size:
-        raise SerError("-: a WAV stream that ends within its header; expected samples behind it")
+        raise SerError("-: a WAV stream that ends within its header; expected samples after it")
     return data
 
 

@@ -33,7 +33,7 @@ MARGIN = round(0.1 / FRAME_SECONDS)  # less than half of a pause
 MOST = round(30 / FRAME_SECONDS)
 READ = round(1 / FRAME_SECONDS)  # at a time
 
-Stretch = tuple[int, int]  # the first of it, and the first behind it
+Stretch = tuple[int, int]  # the first of it, and the first after it
 
 
 def find_speech(pieces: Iterable[Floats], rate: int) -> list[Stretch]:

@@ -169,7 +169,7 @@ def windows(chunks: Iterable[Floats], window: int, hop: int) -> Iterator[tuple[i
     """
     pieces: list[Floats] = []  # joined once a window is whole
     held = 0  # samples in them
-    start, seen = 0, 0  # of the pieces, and behind the last window
+    start, seen = 0, 0  # of the pieces, and after the last window
     for chunk in chunks:
         pieces.append(chunk)
         held += len(chunk)
@@ -193,7 +193,7 @@ def cut(
 
     Args:
         chunks: Samples (n,) each, of any number.
-        stretches: The first sample of each and the first behind it, in their order; they do not
+        stretches: The first sample of each and the first after it, in their order; they do not
             overlap.
     """
     chunks = iter(chunks)

@@ -30,11 +30,11 @@ FORMS = {
     b"CM3 ": ("<8xii", 6, 1),
 }
 HEADER_BYTES = 32
-FLOAT32 = struct.Struct("<2s3sbibi")  # both, then frames and values, each behind its size in bytes
+FLOAT32 = struct.Struct("<2s3sbibi")  # both, then frames and values, each after its size in bytes
 
 
 def encode(feats: Matrix, storage: str) -> bytes:
-    """A matrix (T, F) as it stands in an archive, behind the utterance's id."""
+    """A matrix (T, F) as it stands in an archive, after the utterance's id."""
     stream = BytesIO()
     kaldiio.matio.write_array(stream, feats, compression_method=COMPRESSION[storage])
     return stream.getvalue()

@@ -43,7 +43,7 @@ def read_table(path: Path) -> Table:
             )
         if "\t" in identifier:
             raise SerError(
-                f"{path}:{number}: a tab behind the id; expected 'id value' with a space between "
+                f"{path}:{number}: a tab after the id; expected 'id value' with a space between "
                 "them; rewrite the file"
             )
         if identifier in table:

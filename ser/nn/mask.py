@@ -18,6 +18,6 @@ def length_mask(lens: torch.Tensor, size: int) -> torch.Tensor:
 
 
 def padded_to(feats: torch.Tensor, min_frames: int) -> torch.Tensor:
-    """Features (B, T, F) with zeros behind, where T is below ``min_frames``."""
+    """Features (B, T, F) with zeros at the end, where T is below ``min_frames``."""
     lacking = min_frames - feats.shape[1]
     return nn.functional.pad(feats, (0, 0, 0, lacking)) if lacking > 0 else feats

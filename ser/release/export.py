@@ -39,7 +39,7 @@ class Exported(nn.Module):
         self.fbank = fbank
 
     def forward(self, x: torch.Tensor, lens: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Utterances, padded behind, to probabilities.
+        """Utterances, padded at the end, to probabilities.
 
         Args:
             x: Features (B, T, F), normalised, or samples (B, N) in 16-bit scale.

@@ -251,7 +251,7 @@ def test_faults_of_a_kind_are_told_at_once(source: Path) -> None:
     assert f"here/a.wav: {where} (a-1)" in said and f"here/b.wav: {where} (b-1)" in said
     write(source, wav_scp="a-1\nb-1\n")
     said = refused(source)
-    assert "wav.scp: nothing behind a-1; expected an audio file" in said and "behind b-1;" in said
+    assert "wav.scp: nothing after a-1; expected an audio file" in said and "after b-1;" in said
     write(source, wav_scp="rec x.wav\n", segments="a-1 rec 0\nb-1 no 0 1\n")
     said = refused(source)
     assert "segments: a-1 has 'rec 0'; expected a recording" in said and "b-1 has 'no 0 1'" in said

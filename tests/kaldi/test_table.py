@@ -59,7 +59,7 @@ def test_order_is_that_of_the_c_locale(tmp_path: Path) -> None:
         ("a 1\nB 2\n", ":2: B is out of order"),  # not the order of a human's locale
         ("a 1\n\nb 2\n", ":2: no id in the line"),
         (" 1\n", ":1: no id in the line"),
-        ("a\t1\nb 2\n", ":1: a tab behind the id"),
+        ("a\t1\nb 2\n", ":1: a tab after the id"),
         ("a 1\r\nb 2\r\n", ":1: a carriage return in the line"),
         ("a 1\nb 2\rc 3\n", ":2: a carriage return in the line"),
         ("a 1\nb 2", ":2: the last line has no line end; the file was cut"),

@@ -114,7 +114,7 @@ def _speakers(folder: Path) -> Table:
 
 
 def _ids(path: Path, spk_of: Table) -> Table:
-    """Our id of each utterance: its own, or behind its speaker where Kaldi asks that of any.
+    """Our id of each utterance: its own, or after its speaker where Kaldi asks that of any.
 
     Raises:
         SerError: The speakers' names themselves hinder the order.
@@ -179,7 +179,7 @@ def _check_sources(path: Path, recordings: Table) -> None:
         with faults.noted():
             if not source:
                 raise SerError(
-                    f"{path}: nothing behind {recording}; expected an audio file, <ark>:<offset>, "
+                    f"{path}: nothing after {recording}; expected an audio file, <ark>:<offset>, "
                     "or a command that ends in |; correct the line"
                 )
             if not is_line(source):

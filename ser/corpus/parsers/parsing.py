@@ -197,9 +197,9 @@ def likeness(word: str) -> str:
 
 
 def speaker_word(text: str) -> str:
-    """A speaker as one word of characters that sort behind the ``-`` between it and an utterance.
+    """A speaker as one word of characters that sort after the ``-`` between it and an utterance.
 
-    Then the utterances of ``anna`` stand in front of those of ``anna_b`` whatever they are called:
+    Then the utterances of ``anna`` come before those of ``anna_b`` whatever they are called:
     Kaldi asks that the order of utterances is that of their speakers.
     """
     return re.sub(r"[\x00-\x2d]", "_", one_word(text))

@@ -227,6 +227,6 @@ def _piece(row: Mapping[str, str], wav: Path) -> Clip | None:
         end = None if duration is None else start + duration
     if end is not None and not 0 <= start < end:
         raise SerError(
-            f"from {start:g} to {end:g} s; expected an end behind the start; correct the row"
+            f"from {start:g} to {end:g} s; expected an end after the start; correct the row"
         )
     return None if start == 0 and end is None else Clip(str(wav), start, end)

@@ -1,4 +1,4 @@
-"""What stands behind the main table, as sections."""
+"""What follows the main table, as sections."""
 
 from collections.abc import Mapping
 from typing import Any

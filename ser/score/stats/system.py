@@ -41,7 +41,7 @@ def score_system(
     groups: Mapping[str, Sequence[str]],
     rounds: CellCounts,
 ) -> dict[str, Any]:
-    """One row of the table, and what stands behind it.
+    """One row of the table, and what follows it.
 
     Args:
         evaluation: All utterances.
