@@ -134,7 +134,7 @@ def test_a_value_of_two_lines_is_refused_at_once(tmp_path: Path) -> None:
         prepare_table(table, tmp_path / "data", LABELS)
     said = str(error.value)
     assert said.startswith(
-        f"{tmp_path}/1.wav: s-1: utt2scene has 'kitchen\\rdoor'; expected a value without tabs"
+        f"{tmp_path}/1.wav: s-1: utt2scene has 'kitchen\\rdoor'; expected one without tabs"
     )
     assert not (tmp_path / "data").exists()
 

@@ -145,7 +145,7 @@ def test_files_are_whole_however_they_are_heard(
     [
         (["-", "--html", "x.html"], "--html x.html with -; expected a file"),
         (["a.wav", "--html", "x.html", "--format", "tsv"], "--format tsv with --html; expected"),
-        (["a.wav", "--rate", "8000"], "--rate 8000 with files, which tell their own"),
+        (["a.wav", "--rate", "8000"], "--rate 8000 with files, which have their own"),
         (["a.wav", "--html", "x.html", "--hop", "0.1"], "--hop 0.1 without --window"),
         (["-"], "-: no audio, 0 samples; expected raw 16-bit mono PCM"),
         (["-", "--format", "json"], "-: no audio, 0 samples"),

@@ -119,7 +119,7 @@ def test_the_program_refuses_it_unless_the_protocol_says_so(
     assert ("in fold 1 the speaker 1F is both in" in said.err) == (not speaker_dependent)
 
 
-def test_what_the_corpus_does_not_tell_is_left_out_and_said(tmp_path: Path) -> None:
+def test_what_is_not_known_is_left_out_and_said(tmp_path: Path) -> None:
     data = corpus(tmp_path)
     bare = {n: t for n, t in data.tables.items() if n not in ("utt2scene", "utt2dialogue")}
     result = audited(DataDir(tmp_path, bare | {"text": dict.fromkeys(data.utts, "")}))
@@ -127,7 +127,7 @@ def test_what_the_corpus_does_not_tell_is_left_out_and_said(tmp_path: Path) -> N
     assert list(result["baselines"]) == ["constant", "majority"]
     assert result["seen"]["1"]["1F-1"] == {}
     text = markdown(audit_sections(result))
-    assert "does not tell: dialogue, scene, line" in text
+    assert "Not known of this corpus: dialogue, scene, line" in text
     assert "nearly" not in text
 
 
