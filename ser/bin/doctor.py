@@ -152,11 +152,10 @@ def environment(args: argparse.Namespace) -> list[Finding]:
 
 def asked_for(args: argparse.Namespace) -> "RunOptions":
     """The call with the defaults of run.sh, and the variables of db.sh as it has them."""
-    from ser.doctor.options import RunOptions
+    from ser.doctor.options import RunOptions, experiment_of
 
     names = sorted(path.stem for path in (args.conf / "systems").glob("*.yaml"))
     words = " ".join(names) if args.systems is None else args.systems
-    exp = Path("exp") if args.conf == Path("conf") else Path("exp") / args.conf.name
     return RunOptions(
         stage=args.stage,
         stop_stage=args.stop_stage,
@@ -165,7 +164,7 @@ def asked_for(args: argparse.Namespace) -> "RunOptions":
         systems_text=words,
         folds=args.folds,
         seeds=args.seeds,
-        exp_dir=args.exp_dir or exp,
+        exp_dir=args.exp_dir or experiment_of(args.conf),
         recogniser=args.recogniser,
         nj=args.nj,
         jobs=args.jobs,

@@ -16,6 +16,11 @@ SER, READ = Path("data/ser"), Path("data/asr_train")
 HERE, NONE = ".", "none"  # what --recogniser says beside a folder
 
 
+def experiment_of(conf: Path) -> Path:
+    """Where a recipe keeps what a configuration makes, from its folder."""
+    return Path("exp") if conf == Path("conf") else Path("exp") / conf.name
+
+
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
     """The options of a call, in the recipe's folder.
@@ -96,7 +101,7 @@ class RunOptions:
     @property
     def experiment(self) -> Path:
         """Where a recipe keeps what this configuration makes, from its folder."""
-        return Path("exp") if self.conf == Path("conf") else Path("exp") / self.conf.name
+        return experiment_of(self.conf)
 
     @property
     def bpe(self) -> Path:
