@@ -37,6 +37,7 @@ def test_run_script_holds_no_number_of_the_method() -> None:
         (["--nj", "-1"], "--nj is '-1', which is no whole number"),
         (["--cmd", "here"], "--cmd is 'here', which is none of local slurm"),
         (["--conf", "conf/whispr"], "--conf is 'conf/whispr', which is no folder"),
+        (["--conf", f"{RECIPES[0]}/conf/whispr/"], "--conf is 'conf/whispr', which is no folder"),
     ],
 )
 def test_wrong_calls_exit_2_with_one_line(options: list[str], message: str) -> None:

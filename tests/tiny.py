@@ -10,9 +10,9 @@ import torch
 import yaml
 from pydantic import BaseModel
 
-from ser.base.files import write_json
 from ser.base.outputs import outputs_in, seal
 from ser.base.record import Record, read_record
+from ser.base.writing import write_json
 from ser.config.features import FbankConfig, WhisperMelConfig
 from ser.config.network import CnnBlstmSaConfig, SubsamplingConfig, TransformerConfig, WhisperConfig
 from ser.config.schema import (

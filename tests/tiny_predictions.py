@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ser.base.files import write_json
+from ser.base.writing import write_json
 from ser.bin import score
 from ser.corpus.fold_files import digest_folds, fold_list_name, read_fold
 from ser.kaldi.table import write_table

@@ -20,7 +20,7 @@ from benchmarks.row import Row
 
 from ser.base.environment import versions
 from ser.base.errors import run_program
-from ser.base.files import write_json
+from ser.base.writing import write_json
 
 # Row -> the module of tools/benchmarks whose function of the row's name measures it.
 ROWS = {

@@ -17,7 +17,8 @@ from typing import Any
 import torch
 
 from ser.base.errors import SerError, run_program
-from ser.base.files import read_json, write_json
+from ser.base.files import read_json
+from ser.base.writing import write_json
 
 ROOT = Path(__file__).parents[1]
 # Seconds that each part may take: with what lies between them 8 minutes in all.

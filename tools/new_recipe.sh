@@ -16,6 +16,7 @@
 # EmoDB's 03a01Fa.wav: --pattern '(?P<speaker>\d\d)(?P<sentence>[ab]\d\d)(?P<label>[WLEAFTN])[a-z]?'
 # A folder for each emotion: --pattern '(?P<label>[^/]+)/(?P<speaker>[^/_]+)_.*'
 set -euo pipefail
+export LC_ALL=C # where i and I are the same letter, and a-z has 26
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 if [ "${1:-}" = --help ] || [ "${1:-}" = -h ]; then

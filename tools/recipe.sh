@@ -120,6 +120,7 @@ begin() {
   export SER_RUN_PID=$$ # its programs end when this shell is ended
   . ./cmd.sh
   parse_options "$@"
+  conf=${conf#"$PWD/"} conf=${conf#./} conf=${conf%/} # conf/ and its full path are conf
   if ! [ -d "$conf" ]; then usage_error "--conf is '$conf', which is no folder"; fi
   . ./path.sh
   . ./db.sh

@@ -43,17 +43,35 @@ def read_frames(stream: BinaryIO) -> Frames | None:
     if _frame(first) is None:
         return None
     size = stream.seek(0, 2) - start
+    counted = _counted_bytes(first)
+    if counted is not None:
+        return Frames(None, size + TAG_BYTES < counted)
+    stream.seek(start)
+    return _walk(stream.read())
+
+
+def goes_on(stream: BinaryIO) -> bool:
+    """Whether frames follow those that a Xing header counts, as where files were joined."""
+    start = _after_id3(stream)
+    stream.seek(start)
+    counted = _counted_bytes(stream.read(1500))
+    if not counted:
+        return False
+    stream.seek(start + counted)
+    after = stream.read(HEADER_BYTES)
+    return after.startswith(ID3) or _frame(after) is not None
+
+
+def _counted_bytes(first: bytes) -> int | None:
+    """Bytes that the Xing header of a first frame counts, or 0; None without one, or its frames."""
     for mark in XING:
         place = first.find(mark, XING_PLACES.start, XING_PLACES.stop)
         if place > 0:
             flags = int.from_bytes(first[place + 4 : place + 8])
             if not flags & HAS_FRAMES:
-                break
-            at = place + 12
-            told = int.from_bytes(first[at : at + 4]) if flags & HAS_BYTES else 0
-            return Frames(None, size + TAG_BYTES < told)
-    stream.seek(start)
-    return _walk(stream.read())
+                return None
+            return int.from_bytes(first[place + 12 : place + 16]) if flags & HAS_BYTES else 0
+    return None
 
 
 def _walk(content: bytes) -> Frames:

@@ -14,6 +14,7 @@ import soundfile
 import soxr
 from tqdm import tqdm
 
+from ser.audio.chained import require_single
 from ser.audio.truncation import (
     UNKNOWN_FRAMES,
     check_decoded,
@@ -23,6 +24,7 @@ from ser.audio.truncation import (
     without_length,
 )
 from ser.base.errors import Faults, SerError
+from ser.base.files import require_fetched
 from ser.base.log import logger
 from ser.kaldi.table import Table
 
@@ -34,7 +36,6 @@ FRAME_SECONDS = 0.025  # of features; less is no audio to speak of
 EXTENSIONS = {f".{name.lower()}" for name in soundfile.available_formats()} - {".raw"} | {
     *(".aif", ".aifc", ".oga", ".opus", ".snd", ".sph")
 }
-LFS_POINTER = b"version https://git-lfs"
 # TypeError: soundfile asks for the rate of a .raw file.
 UNREADABLE = (soundfile.SoundFileError, OSError, TypeError)
 
@@ -217,6 +218,7 @@ def read_samples(
 
     Raises:
         TruncatedError: It is truncated.
+        SerError: More audio follows than is decoded.
         soundfile.SoundFileError: It cannot be decoded.
     """
     place = os.fsencode(source) if isinstance(source, Path) else source
@@ -227,6 +229,7 @@ def read_samples(
         samples = file.read(dtype="float32", always_2d=True)
         with source.open("rb") if isinstance(source, Path) else nullcontext(source) as stream:
             check_decoded(stream, file, len(samples), name, utt)
+            require_single(stream, file, name, utt)
         return samples, int(file.samplerate)
 
 
@@ -242,12 +245,8 @@ def unreadable(path: Path, utt: str, error: Exception) -> SerError:
             f"{path}: samples without a header ({utt}); expected a file with its sample rate; "
             "convert it to .wav"
         )
+    require_fetched(path)
     with path.open("rb") as stream:
-        if stream.read(len(LFS_POINTER)) == LFS_POINTER:
-            return SerError(
-                f"{path}: a pointer of Git LFS ({utt}); expected the audio that it stands for; run "
-                "git lfs pull in the corpus"
-            )
         if seconds := decoded_seconds(stream):
             return truncated_error(str(path), utt, seconds, _announced(path))
     reason = soundfile_reason(error)

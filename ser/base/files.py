@@ -1,11 +1,9 @@
-"""Files and folders that are either whole or not there."""
+"""Reading files: bounded, regular ones only, and one error for whatever a parser raises."""
 
 import contextlib
 import functools
 import hashlib
 import json
-import os
-import shutil
 import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -13,52 +11,27 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from ser.base.errors import SerError, naming, reason_of, shortened
+from ser.base.errors import SerError, reason_of, shortened
 
 MAX_TEXT_BYTES = 1 << 30  # a table of some million utterances
 MAX_JSON_BYTES = 256 << 20  # the record of some hundred thousand clips
 DAMAGED = "the file was cut or edited; remove it and rerun the stage that writes it"
+LFS_POINTER = b"version https://git-lfs"
 Form = TypeVar("Form")
 
 
-def sync(path: Path) -> None:
-    """Waits until a file or folder is on the disk, so that a rename after it means what it says."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def require_fetched(path: Path) -> None:
+    """Checks that a file is itself and not what Git LFS leaves in its place.
 
-
-@contextlib.contextmanager
-def readable_by_umask(path: Path) -> Iterator[None]:
-    """Gives a file that a library writes for its owner alone the mode that the umask asks for."""
-    path.unlink(missing_ok=True)
-    path.touch()
-    mode = path.stat().st_mode
-    yield
-    path.chmod(mode)
-
-
-@contextlib.contextmanager
-def atomic_file(path: Path) -> Iterator[Path]:
-    """Yields the path to write to; the file takes its name after the block, never half-written."""
-    partial = path.with_name(f".{path.name}.partial")
-    with naming(path):
-        yield partial
-        sync(partial)
-    partial.replace(path)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Writes a text file that is never seen half-written."""
-    with atomic_file(path) as partial:
-        partial.write_text(text, encoding="utf-8", newline="\n")
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Writes a JSON file that is never seen half-written."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    Raises:
+        SerError: It is such a pointer.
+    """
+    with path.open("rb") as stream:
+        if stream.read(len(LFS_POINTER)) == LFS_POINTER:
+            raise SerError(
+                f"{path}: a pointer of Git LFS; expected the file that it stands for; run git lfs "
+                "pull in its folder"
+            )
 
 
 def regular_size(path: Path) -> int:
@@ -210,53 +183,6 @@ def read_json_as(path: Path, kind: type[Form], written_by: str, remedy: str | No
 @functools.cache  # to make one takes longer than to read the file
 def _adapter(kind: type) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
-
-
-def require_replaceable(folder: Path, mark: str = "run.json") -> None:
-    """Checks that a folder to be written is new, or one of ours, which is replaced.
-
-    Args:
-        folder: The folder.
-        mark: A glob of the files by which one of ours is known.
-
-    Raises:
-        SerError: Something else is there, and would be lost; or the path names no folder.
-    """
-    if not folder.name:
-        raise SerError(f"{folder}: no name of a folder; expected one to write, as data/ser")
-    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
-        return
-    if not folder.is_dir() or not any(folder.glob(mark)):
-        raise SerError(
-            f"{folder}: is there and was not written by this program (no {mark} in it); expected a "
-            "new folder, or one to replace; name another, or remove it"
-        )
-
-
-@contextlib.contextmanager
-def atomic_folder(folder: Path, mark: str = "run.json") -> Iterator[Path]:
-    """Yields an empty folder that takes the place of ``folder`` when the block ends well.
-
-    A block that raises, or a process that is killed, leaves ``folder`` as it was.
-
-    Raises:
-        SerError: As for ``require_replaceable``.
-    """
-    require_replaceable(folder, mark)
-    folder = folder.resolve()  # a link stays one: what it leads to is replaced
-    partial = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    with naming(folder):
-        yield partial
-        for path in partial.iterdir():
-            sync(path)
-    old = folder.with_name(f".{folder.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if folder.exists():
-        folder.replace(old)
-    partial.replace(folder)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def digest_json(value: Any) -> str:

@@ -7,26 +7,25 @@ identity is no longer the one it was made from; the git commit never makes it st
 which one of the *outputs*, the files that the stage wrote, is lost or changed is not finished.
 """
 
-import contextlib
 import datetime
 import os
 import shlex
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, NotRequired
 
-from filelock import FileLock, Timeout
 from pydantic import Field
 from typing_extensions import TypedDict
 
 from ser.base.environment import git_commit, versions
 from ser.base.errors import SerError
-from ser.base.files import digest_json, read_json_as, write_json
+from ser.base.files import digest_json, read_json_as
 from ser.base.log import logger
 from ser.base.outputs import faults, outputs_in, seal
+from ser.base.writing import write_json
 
 MAX_THREADS = 4096
 
@@ -246,15 +245,3 @@ def require_outputs(
             f"{folder}: {'; '.join(wrong)}; expected what stage {stage} wrote; run "
             f"{rerun_hint(stage, folder)}"
         )
-
-
-@contextlib.contextmanager
-def sole_run(folder: Path, wait: bool = False) -> Iterator[None]:
-    """Locks a folder for this process; a second run in the same folder is refused, or waits."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder.with_name(f".{folder.name}.lock"), mode=0o666)  # less the umask
-    try:
-        with lock.acquire(timeout=-1 if wait else 0):
-            yield
-    except Timeout as error:
-        raise SerError(f"{folder}: another run is writing here; wait for it, or end it") from error

@@ -4,7 +4,8 @@ import argparse
 from pathlib import Path
 
 from ser.base.errors import run_program
-from ser.base.files import with_digest, write_json, write_text
+from ser.base.files import with_digest
+from ser.base.writing import write_json, write_text
 from ser.config.load import load_config
 from ser.config.protocol import ProtocolConfig
 from ser.corpus.fold_files import fold_names, read_fold, require_folds

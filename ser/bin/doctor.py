@@ -44,7 +44,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--stage", type=int, default=0, help="the first stage to run (0)")
     parser.add_argument("--stop-stage", type=int, default=6, help="the last one (6)")
-    parser.add_argument("--conf", type=Path, default=Path("conf"), help="configuration (conf)")
+    parser.add_argument("--conf", type=from_here, default=Path("conf"), help="configuration (conf)")
     parser.add_argument("--systems", help="all of <conf>/systems by default")
     parser.add_argument("--protocol", type=Path, help="<conf>/protocol/paper.yaml by default")
     parser.add_argument("--folds", default="", help="all of the protocol's by default")
@@ -70,6 +70,11 @@ def parse_args() -> argparse.Namespace:
         help="print whether local/data.sh is to prepare transcribed speech, true or false",
     )
     return parser.parse_args()
+
+
+def from_here(text: str) -> Path:
+    """A path as run.sh has it: relative to the recipe's folder."""
+    return Path(os.path.relpath(text))
 
 
 def main() -> None:

@@ -8,10 +8,10 @@ import argparse
 from pathlib import Path
 
 from ser.base.errors import run_program
-from ser.base.files import write_json, write_text
 from ser.base.options import distinct_words
 from ser.base.paths import run_folders
 from ser.base.record import require
+from ser.base.writing import sole_run, write_json, write_text
 from ser.config.load import load_config
 from ser.config.made_with import require_features, require_labels
 from ser.config.schema import LabelsConfig
@@ -48,6 +48,12 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Reads, scores, draws, writes, prints."""
     args = parse_args()
+    with sole_run(args.exp_dir / "results.json"):
+        score(args)
+
+
+def score(args: argparse.Namespace) -> None:
+    """Stage 6 as it was asked for."""
     systems = distinct_words("--systems", args.systems)
     if args.feats:
         if (args.feats / "run.json").exists():  # else they were made room of

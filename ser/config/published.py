@@ -12,13 +12,16 @@ class PublishedConfig(Section):
     """Where published weights come from.
 
     ``name`` and ``revision`` are those of the Hugging Face hub; ``note`` is what their own model
-    card says that a user of the emotions must know.
+    card says that a user of the emotions must know. ``sha256`` is the digest of their
+    ``model.safetensors``: whatever else is given is not called by their name.
     """
 
     name: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")]
     revision: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
     licence: Annotated[str, Field(min_length=1)]
     note: str
+    # No part of a record: what was given is recorded with its own digest.
+    sha256: Annotated[str | None, Field(pattern=r"^[0-9a-f]{64}$", exclude=True)] = None
 
 
 class ImportConfig(Section):

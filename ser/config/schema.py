@@ -178,9 +178,11 @@ class TrainingConfig(Section):
     @model_validator(mode="after")
     def _speeds_are_new(self) -> "TrainingConfig":
         factors = self.speed_factors
-        if 1.0 in factors or len(set(factors)) < len(factors):
+        named = {f"{factor:g}" for factor in (1.0, *factors)}  # as their folders are
+        if len(named) <= len(factors):
             raise ValueError(
-                f"speed_factors {factors}: expected each once and none 1.0, which is there anyway"
+                f"speed_factors {factors}: expected each once, to six digits, and none 1, which is "
+                "there anyway"
             )
         return self
 

@@ -6,14 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from ser.base.errors import Faults, SerError
-from ser.base.files import (
-    atomic_folder,
-    read_text,
-    require_replaceable,
-    write_text,
-)
+from ser.base.files import read_text
 from ser.base.log import logger
 from ser.base.record import Record
+from ser.base.writing import atomic_folder, require_replaceable, write_text
 from ser.config.protocol import ProtocolConfig
 from ser.config.schema import CountsConfig, LabelsConfig
 from ser.corpus.audio_files import with_audio_files

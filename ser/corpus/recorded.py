@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from ser.base.errors import FaultsError, SerError
-from ser.base.files import atomic_folder, digest_json
+from ser.base.files import digest_json
 from ser.base.record import Record
+from ser.base.writing import atomic_folder
 from ser.corpus.same_audio import (
     FILE,
     read_envelopes,

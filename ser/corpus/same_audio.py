@@ -24,8 +24,9 @@ from tqdm import tqdm
 
 from ser.audio.reading import read_audio, read_channels
 from ser.base.errors import Faults, SerError
-from ser.base.files import parsing, read_text, write_text
+from ser.base.files import parsing, read_text
 from ser.base.log import logger
+from ser.base.writing import write_text
 from ser.kaldi.table import Table
 
 Floats = npt.NDArray[np.float32]

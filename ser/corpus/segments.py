@@ -18,9 +18,10 @@ from ser.audio.containers import can_be_read, decode_container, without_pyav
 from ser.audio.reading import is_audio, read_samples, require_file, require_finite, soundfile_reason
 from ser.audio.truncation import TruncatedError
 from ser.base.errors import Faults, SerError
-from ser.base.files import atomic_folder, digest_json, require_replaceable
+from ser.base.files import digest_json
 from ser.base.log import logger
 from ser.base.record import Record, earlier_record
+from ser.base.writing import atomic_folder, require_replaceable
 from ser.corpus.pipes import is_pipe, output_of
 from ser.kaldi.audio_ark import place_in_ark
 

@@ -11,9 +11,10 @@ from tqdm import tqdm
 
 from ser.audio.reading import measure_durations
 from ser.base.errors import Faults, SerError
-from ser.base.files import digest_file, write_text
+from ser.base.files import digest_file
 from ser.base.log import logger
 from ser.base.names import LABEL, SESSION, SPEAKER, UTTERANCE, is_line, printable
+from ser.base.writing import write_text
 from ser.config.schema import LabelsConfig
 from ser.corpus.segments import Clip
 from ser.kaldi.data_dir import write_data_dir

@@ -17,10 +17,11 @@ from ser.audio.quality import why_no_speech
 from ser.audio.reading import INT16_SCALE, read_audio
 from ser.audio.truncation import LOST_SECONDS
 from ser.base.errors import SerError
-from ser.base.files import parsing, read_json_as, read_text, write_json, write_text
+from ser.base.files import parsing, read_json_as, read_text
 from ser.base.log import logger
 from ser.base.process import end_with_parent
-from ser.base.record import Record, Started, rerun_hint, sole_run
+from ser.base.record import Record, Started, rerun_hint
+from ser.base.writing import sole_run, write_json, write_text
 from ser.config.features import FeaturesConfig
 from ser.feats.definitions import Extractor, make_extractor
 from ser.feats.speed import speed_tables
@@ -104,6 +105,11 @@ def _tell_no_speech(flagged: Path, listed: Path, num_utts: int) -> None:
     listed.unlink(missing_ok=True)
     if reasons:
         counts = ", ".join(f"{n} {why}" for why, n in sorted(Counter(reasons.values()).items()))
+        if len(reasons) == num_utts:
+            raise SerError(
+                f"{listed.parent}: none of {num_utts} utterances can be speech ({counts}); "
+                "expected audio within +-1; correct it, and rerun stage 0"
+            )
         write_text(listed, "".join(f"{utt}\t{why}\n" for utt, why in reasons.items()))
         logger.warning(
             "warning: %s: %s of %s utterances cannot be speech (%s), %s the first; look at them: "

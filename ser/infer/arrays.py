@@ -21,7 +21,7 @@ from ser.audio.truncation import (
     lacks_last_page,
     truncated_error,
 )
-from ser.base.errors import SerError
+from ser.base.errors import SerError, reason_of
 from ser.infer.windows import READ_SECONDS, Floats, resampled
 
 MAX_CHANNELS = 64  # more are samples of an array that lies the other way round
@@ -89,7 +89,13 @@ def recording(audio: npt.NDArray[Any], sample_rate: float | None) -> Recording:
             f"sample_rate {sample_rate}: expected Hz, a whole number, {RATES_HZ[0]} to "
             f"{RATES_HZ[1]}; pass it with an array"
         )
-    array = np.asarray(audio)
+    try:
+        array = np.asarray(audio)
+    except (RuntimeError, TypeError, ValueError) as error:  # a tensor with a gradient, on a GPU
+        raise SerError(
+            f"audio: no array of samples ({reason_of(error)}); pass one, of a tensor as "
+            "tensor.detach().cpu().numpy()"
+        ) from error
     if array.dtype != np.int16 and array.dtype.kind != "f":
         raise SerError(f"audio of {array.dtype}: expected floats within +-1 or int16; convert it")
     if array.ndim not in (1, 2) or not array.size:

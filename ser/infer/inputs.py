@@ -41,6 +41,8 @@ def audio_inputs(inputs: Sequence[str]) -> tuple[list[AudioInput], list[SerError
     faults: list[SerError] = []
     for text in inputs:
         path = Path(text)
+        if not text:
+            raise SerError("'': an empty INPUT; expected a file or a folder; is a variable unset?")
         if text == "-":
             raise SerError("-: standard input stands alone; expected no other INPUT beside it")
         if _is_folder(path):
@@ -110,7 +112,8 @@ def _listed(path: Path) -> tuple[list[AudioInput], list[SerError]]:
     """The lines ``id path`` of a ``wav.scp``, in whatever order; spaces or a tab in between."""
     text = read_bytes(path).decode(errors="surrogateescape")  # of file names
     found, faults = [], []
-    for number, line in enumerate(text.split("\n"), start=1):
+    line_of: dict[str, int] = {}
+    for number, line in enumerate(text.removeprefix("\ufeff").split("\n"), start=1):
         if not line.strip():
             continue
         utt, *rest = line.strip().split(maxsplit=1)
@@ -125,6 +128,10 @@ def _listed(path: Path) -> tuple[list[AudioInput], list[SerError]]:
             )
         if "\0" in rest[0]:
             fault = f"{path}:{number}: '{rest[0]}'; expected a path, which holds no NUL"
+            faults.append(SerError(f"{fault}; correct the line"))
+            continue
+        if (first := line_of.setdefault(utt, number)) != number:
+            fault = f"{path}:{number}: the id {utt} is also that of line {first}; expected it once"
             faults.append(SerError(f"{fault}; correct the line"))
             continue
         found.append(AudioInput(Path(rest[0]), utt))

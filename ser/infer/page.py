@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 
 from ser.audio.reading import INT16_SCALE
 from ser.base.errors import SerError
-from ser.base.files import write_text
 from ser.base.names import printable
+from ser.base.writing import require_own_file, write_text
 from ser.infer.alignment import Word, align
 from ser.infer.engine import Floats
 from ser.infer.model import LONG_SECONDS, Model
@@ -25,6 +25,7 @@ from ser.infer.windows import Segment, file_seconds, read_file
 from ser.page.frame import NAMES_AS_TEXT, audio_link, render
 
 # Okabe & Ito's colours and four kinds of line: readable without colour.
+PAGE_BEGINS = b"<!doctype html>"
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999999")
 DASHES = ("-", "--", "-.", ":")
 ENVELOPE_POINTS = 2000  # of the waveform
@@ -97,8 +98,9 @@ def write_page(model: Model, path: Path, out: Path, window: float, hop: float) -
         hop: As of ``view``.
 
     Raises:
-        SerError: As of ``view``, or the page's folder is not there.
+        SerError: As of ``view``, the page's folder is not there, or something else is in its place.
     """
+    require_own_file(out, _is_page)
     if not out.parent.is_dir():
         raise SerError(f"{out.parent}: no such folder; expected one for the page; make it")
     page = render(
@@ -112,6 +114,11 @@ def write_page(model: Model, path: Path, out: Path, window: float, hop: float) -
         **vars(view(model, path, window, hop)),
     )
     write_text(out, page)
+
+
+def _is_page(path: Path) -> bool:
+    with path.open("rb") as stream:
+        return stream.read(len(PAGE_BEGINS)) == PAGE_BEGINS
 
 
 def _draw(

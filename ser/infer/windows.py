@@ -11,6 +11,7 @@ import numpy.typing as npt
 import soundfile
 import soxr
 
+from ser.audio.chained import require_single
 from ser.audio.containers import decode_container, needs_pyav
 from ser.audio.reading import (
     INT16_SCALE,
@@ -96,6 +97,8 @@ def stream_file(path: Path, sample_rate_hz: int) -> Iterator[Floats]:
             decoded = file.tell() / file.samplerate
             if decoded + LOST_SECONDS < seconds:
                 raise truncated_error(str(path), path.name, decoded, seconds)
+            with path.open("rb") as stream:
+                require_single(stream, file, str(path), path.name)
     except UNREADABLE as error:
         raise unreadable(path, path.name, error) from error
     if empty:

@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ser.base.errors import SerError, naming
-from ser.base.files import parsing, read_bytes, read_text, regular_size, require_regular, sync
+from ser.base.files import parsing, read_bytes, read_text, regular_size, require_regular
+from ser.base.writing import sync
 
 Matrix = npt.NDArray[np.float32]
 

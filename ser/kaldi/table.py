@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from ser.base.errors import Faults, SerError
-from ser.base.files import read_text, write_text
+from ser.base.files import read_text
 from ser.base.log import logger
+from ser.base.writing import write_text
 
 Table = dict[str, str]
 SPACES = " \t\r\f\v"  # Kaldi's; others, as the ideographic one, may stand in a value

@@ -7,7 +7,8 @@ import safetensors.torch
 import torch
 
 from ser.base.errors import SerError, reason_of
-from ser.base.files import atomic_file, parsing, readable_by_umask, regular_size
+from ser.base.files import parsing, regular_size
+from ser.base.writing import atomic_file, readable_by_umask
 
 
 def load_weights(path: Path, remedy: str = "rerun the training") -> dict[str, torch.Tensor]:

@@ -9,11 +9,12 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ser.base.errors import SerError
-from ser.base.files import read_text, write_text
+from ser.base.files import read_text
 from ser.base.log import logger
 from ser.base.outputs import faults
 from ser.base.paths import prediction_table_of
 from ser.base.record import Record, earlier_record, read_record, require, rerun_hint
+from ser.base.writing import write_text
 from ser.config.baselines import FunctionalsConfig, ProbeConfig, WordsConfig
 from ser.config.load import load_config
 from ser.config.made_with import require_features, require_labels

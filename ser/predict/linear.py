@@ -9,8 +9,9 @@ import numpy.typing as npt
 from safetensors.numpy import load_file, save_file
 from threadpoolctl import threadpool_limits
 
-from ser.base.files import atomic_folder, parsing, readable_by_umask, regular_size
+from ser.base.files import parsing, regular_size
 from ser.base.record import Record
+from ser.base.writing import atomic_folder, readable_by_umask
 from ser.config.baselines import FunctionalsConfig, ProbeConfig
 from ser.corpus.fold_files import TEST, TRAIN, read_fold
 from ser.data.utterances import FeatureDir

@@ -59,6 +59,7 @@ def write_card(**values: Any) -> str:
 def _metadata(values: Mapping[str, Any]) -> dict[str, Any]:
     """What the hub knows a model by."""
     licence = values["licence"].lower()
+    published = values["published"] or {"name": ""}
     known = licence in HUB_LICENCES
     datasets = [name.strip() for name in values["data"].split(",")]
     datasets = [name for name in datasets if re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name)]
@@ -67,7 +68,7 @@ def _metadata(values: Mapping[str, Any]) -> dict[str, Any]:
         "license_name": "" if known else re.sub(r"[^a-z0-9.]+", "-", licence).strip("-"),
         "language": list(values["languages"]),
         "datasets": datasets,
-        "base_model": (values["published"] or {}).get("name", ""),
+        "base_model": published["name"] if published.get("is_published", True) else "",
         "pipeline_tag": TASK["type"],
         "library_name": "ser",
         "tags": ["speech-emotion-recognition"],

@@ -5,6 +5,7 @@ import io
 import json
 import logging
 import warnings
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ import torch
 from torch import nn
 
 from ser.base.errors import SerError
-from ser.base.files import atomic_file, with_digest
+from ser.base.files import with_digest
+from ser.base.writing import atomic_file, require_own_file
 from ser.infer.model import Model
 from ser.infer.onnx_engine import HEADER
 from ser.infer.onnx_seal import SEAL, UNSEALED, seal_onnx
@@ -79,8 +81,9 @@ def export_torch(model: Model, out: Path, features_inside: bool) -> None:
 
     Raises:
         SerError: The model is an exported one, or holds an LSTM, of which the program would have
-            as many steps as the example.
+            as many steps as the example; or something else is in the place of the file.
     """
+    require_own_file(out, zipfile.is_zipfile)
     module, example, dynamic = _prepare(model, features_inside)
     if any(isinstance(part, nn.LSTM) for part in module.modules()):
         raise SerError(
@@ -102,7 +105,7 @@ def export_onnx(model: Model, out: Path, features_inside: bool, int8: bool) -> N
 
     Args:
         model: A package or a run of stage 4.
-        out: The file.
+        out: The file; one that is no export is not replaced.
         features_inside: Whether it takes samples instead of features.
         int8: Whether weights of products are 8-bit integers, activations quantised as they come:
             relative to their own largest values, so that the graph takes one utterance at a time.
@@ -121,6 +124,7 @@ def export_onnx(model: Model, out: Path, features_inside: bool, int8: bool) -> N
             f"{out}: {error.name} is not installed; expected onnx and onnxscript for an export, "
             "and onnxruntime for --int8; pip install onnx onnxruntime onnxscript"
         ) from error
+    require_own_file(out, _is_own_onnx)
     module, example, dynamic = _prepare(model, features_inside)
     networks = module.networks
     with_ctc = model.tokenizer is not None
@@ -159,6 +163,11 @@ def export_onnx(model: Model, out: Path, features_inside: bool, int8: bool) -> N
                 given.type.tensor_type.shape.dim[0].dim_value = 1
         onnx.helper.set_model_props(graph, properties)
         partial.write_bytes(seal_onnx(graph.SerializeToString()))
+
+
+def _is_own_onnx(path: Path) -> bool:
+    """By a key of its header; a whole look at it is for who reads it."""
+    return b'"features_inside"' in path.read_bytes()
 
 
 def _forget_sources(graph: Any) -> None:

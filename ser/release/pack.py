@@ -11,19 +11,18 @@ import numpy as np
 
 import ser
 from ser.base.errors import SerError, first_few
-from ser.base.files import (
-    atomic_file,
-    atomic_folder,
-    digest_file,
-    read_text,
-    require_replaceable,
-    with_digest,
-    write_json,
-    write_text,
-)
+from ser.base.files import digest_file, read_text, with_digest
 from ser.base.log import logger
 from ser.base.paths import prediction_table_of
 from ser.base.record import rerun_hint
+from ser.base.writing import (
+    atomic_file,
+    atomic_folder,
+    require_own_file,
+    require_replaceable,
+    write_json,
+    write_text,
+)
 from ser.config.made_with import require_labels_of_recipe, require_labels_of_run
 from ser.corpus.fold_files import natural_order
 from ser.infer.loading import Run, read_run
@@ -73,9 +72,11 @@ def pack(packing: Packing, out: Path) -> Path:
     Raises:
         SerError: A run is missing, the runs are not of one configuration, their classes are not
             those of their data, predictions or results are not of these runs, or something else is
-            in the place of the folder.
+            in the place of the folder or of the archive.
     """
     require_replaceable(out, MANIFEST)
+    archive = out.with_name(f"{out.name}.tar.gz")
+    require_own_file(archive, lambda path: (out / MANIFEST).exists())
     runs = _runs(packing)
     first = next(iter(runs.values()))
     if any(run.made_by != first.made_by for run in runs.values()):
@@ -133,7 +134,6 @@ def pack(packing: Packing, out: Path) -> Path:
             digest="",
         )
         write_json(folder / MANIFEST, with_digest(manifest.model_dump()))
-    archive = out.with_name(f"{out.name}.tar.gz")
     megabytes = sum(path.stat().st_size for path in out.iterdir()) / 1e6
     logger.info("%s: %.1f MB, %s sets of weights; -> %s", out, megabytes, len(members), archive)
     with atomic_file(archive) as partial, tarfile.open(partial, "w:gz") as tar:

@@ -10,9 +10,10 @@ from pathlib import Path
 import sentencepiece
 
 from ser.base.errors import SerError, naming
-from ser.base.files import atomic_folder, parsing, read_bytes
+from ser.base.files import parsing, read_bytes
 from ser.base.log import logger
 from ser.base.record import Record
+from ser.base.writing import atomic_folder
 from ser.config.schema import BpeConfig
 
 MAX_MODEL_BYTES = 64 << 20  # of a hundred thousand pieces, with room

@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 
 from ser.base.errors import SerError
-from ser.base.files import write_text
 from ser.base.log import logger
+from ser.base.writing import write_text
 from ser.config.schema import CtcConfig
 from ser.data.utterances import FeatureDir, Utterance
 from ser.feats.speed import original_utt

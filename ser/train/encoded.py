@@ -6,7 +6,8 @@ import torch
 from tqdm import tqdm
 
 from ser.base.log import logger
-from ser.base.record import Record, require, sole_run
+from ser.base.record import Record, require
+from ser.base.writing import sole_run
 from ser.data.loader import load_batches
 from ser.data.sampler import split_by_frames
 from ser.data.utterances import read_feature_dir, select

@@ -3,15 +3,17 @@
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import safetensors
 import torch
 
 from ser.base.errors import SerError, first_few
-from ser.base.files import digest_file, parsing, require_regular
+from ser.base.files import digest_file, parsing, require_fetched, require_regular
 from ser.base.hub import Repository, fetch
 from ser.base.log import logger
-from ser.base.record import Record, sole_run
+from ser.base.record import Record
+from ser.base.writing import sole_run
 from ser.config.network import WhisperConfig
 from ser.config.published import ImportConfig, PublishedConfig
 from ser.nn.weights import misfits, save_weights
@@ -47,24 +49,29 @@ def read_encoder(folder: Path, config: WhisperConfig) -> dict[str, torch.Tensor]
     """
     require_sizes(folder, config)
     theirs: dict[str, torch.Tensor] = {}
-    left_over = []
+    wrong: list[str] = []
     for path in weight_files(folder):
         require_regular(path)
+        require_fetched(path)
         with (
             parsing(path, "no readable weights", "expected safetensors; fetch it again"),
             safetensors.safe_open(path, framework="pt") as file,
         ):
             for name in file.keys():  # noqa: SIM118  # it is no mapping
                 if found := ENCODER.match(name):
-                    theirs[name[found.end() :]] = file.get_tensor(name).float()
+                    ours, tensor = name[found.end() :], file.get_tensor(name)
+                    if ours in theirs:
+                        wrong.append(f"{name} is there twice")
+                    if not tensor.is_floating_point():
+                        wrong.append(f"{name} is {tensor.dtype}, no floating point")
+                    theirs[ours] = tensor.float()
                 elif not LEFT_OUT.match(name):
-                    left_over.append(name)
-    _check_positions(folder, theirs.pop(POSITIONS, None))
+                    wrong.append(f"{name} is left over")
+    _check_positions(folder, theirs.pop(POSITIONS, None), config.d_model)
     with torch.device("meta"):
         wanted = {name: t.shape for name, t in WhisperEncoder(config).state_dict().items()}
     given = dict(_renamed(theirs))
-    wrong = misfits(wanted, given)
-    wrong += [f"{name} is left over" for name in left_over]
+    wrong += misfits(wanted, given)
     wrong += [f"{name} is not finite" for name, t in given.items() if not t.isfinite().all()]
     if wrong:
         raise SerError(
@@ -74,10 +81,15 @@ def read_encoder(folder: Path, config: WhisperConfig) -> dict[str, torch.Tensor]
     return {f"encoder.{name}": tensor for name, tensor in given.items()}
 
 
-def _check_positions(folder: Path, table: torch.Tensor | None) -> None:
+def _check_positions(folder: Path, table: torch.Tensor | None, d_model: int) -> None:
     """The published positions are the formula's, which goes on where the table ends."""
-    if table is None or table.dim() != 2 or table.shape[1] % 2:
+    if table is None:
         return
+    if table.dim() != 2 or table.shape[1] != d_model or not len(table):
+        raise SerError(
+            f"{folder}: {POSITIONS} is {tuple(table.shape)}; expected (positions, {d_model}); "
+            "fetch the model again"
+        )
     off = (table - positions(*table.shape)).abs().max().item()
     if not off <= POSITIONS_TOLERANCE:
         raise SerError(
@@ -87,23 +99,31 @@ def _check_positions(folder: Path, table: torch.Tensor | None) -> None:
 
 
 def _renamed(theirs: Mapping[str, torch.Tensor]) -> Iterator[tuple[str, torch.Tensor]]:
-    """Our names. Query, key and value become one layer; the key's bias, which it lacks, is zero."""
-    for name, tensor in theirs.items():
-        found = re.fullmatch(r"layers\.(\d+)\.(.+)\.(weight|bias)", name)
+    """Our names. Query, key and value become one layer; the key's bias, which it lacks, is zero.
+
+    What is none of Whisper's keeps its name.
+    """
+    left = dict(theirs)
+    for name, query in theirs.items():
+        found = re.fullmatch(r"layers\.(\d+)\.self_attn\.q_proj\.(weight|bias)", name)
         if found is None:
-            yield name.replace("layer_norm.", "final_norm."), tensor
             continue
-        block, part, kind = found.groups()
-        if part in NAMES:
-            yield f"blocks.{block}.{NAMES[part]}.{kind}", tensor
-        elif part == "self_attn.q_proj":
-            beside = [theirs.get(f"layers.{block}.self_attn.{x}_proj.{kind}") for x in "kv"]
-            if kind == "bias" and beside[0] is None:
-                beside[0] = torch.zeros_like(tensor)
-            parts = [tensor, *(x for x in beside if x is not None)]
+        block, kind = found.groups()
+        key, value = (f"layers.{block}.self_attn.{x}_proj.{kind}" for x in "kv")
+        beside = [theirs.get(key), theirs.get(value)]
+        if kind == "bias" and key not in theirs:
+            beside[0] = torch.zeros_like(query)
+        parts = [query, *(x for x in beside if x is not None and x.shape == query.shape)]
+        if query.dim() and len(parts) == 3:
             yield f"blocks.{block}.attention.qkv.{kind}", torch.cat(parts)
-        elif part not in ("self_attn.k_proj", "self_attn.v_proj"):
-            yield name, tensor
+            for used in (name, key, value):
+                left.pop(used, None)
+    for name, tensor in left.items():
+        found = re.fullmatch(r"layers\.(\d+)\.(.+)\.(weight|bias)", name)
+        if found and found[2] in NAMES:
+            yield f"blocks.{found[1]}.{NAMES[found[2]]}.{found[3]}", tensor
+        else:
+            yield re.sub(r"^layer_norm\.", "final_norm.", name), tensor
 
 
 def import_encoder(config: ImportConfig, given: str, folder: Path) -> None:
@@ -135,11 +155,25 @@ def import_encoder(config: ImportConfig, given: str, folder: Path) -> None:
         weights = read_encoder(source, config.encoder)
         save_weights(folder / "model.safetensors", weights)
         record.finish(
-            published={**config.published.model_dump(), "sha256": digests},
+            published=_described(config.published, source, digests),
             fbank=published_features(config.encoder.num_mel_bins),
             num_parameters=sum(tensor.numel() for tensor in weights.values()),
         )
-    logger.info("%s: %s, %s", folder, config.published.name, config.published.licence)
+    logger.info("%s: from %s", folder, source)
+
+
+def _described(
+    published: PublishedConfig, source: Path, digests: Mapping[str, str]
+) -> dict[str, Any]:
+    """What tables and cards say of the weights, which may be others than those named."""
+    is_published = published.sha256 is None or published.sha256 in digests.values()
+    if not is_published:
+        logger.warning(
+            "warning: %s: not the weights of %s, by their SHA-256; tables and cards say so; write "
+            "what they are into pretrain/published.yaml",
+            *(source, published.name),
+        )
+    return {**published.model_dump(), "sha256": dict(digests), "is_published": is_published}
 
 
 def _fetch(published: PublishedConfig) -> Path:

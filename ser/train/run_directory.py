@@ -6,7 +6,8 @@ from typing import Any
 
 from ser.base.errors import SerError
 from ser.base.log import log_to_file, logger
-from ser.base.record import Record, sole_run
+from ser.base.record import Record
+from ser.base.writing import sole_run
 from ser.train.engine.distributed import Distributed
 from ser.train.training_folder import claim_training_folder, tidy_training_folder
 

@@ -5,9 +5,9 @@ import time
 from pathlib import Path
 
 from ser.base.errors import SerError
-from ser.base.files import write_json
 from ser.base.log import logger
 from ser.base.record import Record, first_difference, read_started
+from ser.base.writing import write_json
 
 
 def _has_begun(folder: Path) -> bool:

@@ -20,6 +20,7 @@ SIZES = {  # of Whisper's config.json
     "num_heads": "encoder_attention_heads",
     "ffn_dim": "encoder_ffn_dim",
 }
+FORM = {"activation_function": "gelu", "scale_embedding": False, "quantization_config": None}
 
 
 class _Index(TypedDict):
@@ -69,11 +70,13 @@ def require_sizes(folder: Path, config: WhisperConfig) -> None:
     """
     path = folder / "config.json"
     if not folder.is_dir() or not path.exists():
+        missing = path if folder.is_dir() else folder
+        what = "a file" if folder.is_file() else "not there"
         raise SerError(
-            f"{path if folder.is_dir() else folder}: not there; expected a folder of published "
-            "weights with config.json and model.safetensors; name it in WHISPER (db.sh)"
+            f"{missing}: {what} (seen from {Path.cwd()}); expected a folder of published weights "
+            "with config.json and model.safetensors; name it in WHISPER (db.sh)"
         )
-    published: Mapping[str, Any] = read_json(path)
+    published: Mapping[str, Any] = read_json(path, "fetch the model again")
     kind = published.get("model_type") if isinstance(published, dict) else None
     if kind != "whisper":
         raise SerError(f"{path}: model_type is {kind}; expected whisper; name another folder")
@@ -82,6 +85,12 @@ def require_sizes(folder: Path, config: WhisperConfig) -> None:
         for ours, theirs in SIZES.items()
         if getattr(config, ours) != published.get(theirs)
     ]
+    for key, value in FORM.items():
+        if published.get(key, value) != value:
+            raise SerError(
+                f"{path}: {key} is {shortened(published[key])}; expected {value}, as in OpenAI's; "
+                "name another folder in WHISPER (db.sh)"
+            )
     if wrong:
         raise SerError(
             f"{path}: another size than encoder.yaml has ({'; '.join(wrong)}); expected the same; "

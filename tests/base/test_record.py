@@ -10,13 +10,8 @@ import pytest
 
 from ser.base import record as record_module
 from ser.base.errors import SerError
-from ser.base.record import (
-    Record,
-    first_difference,
-    flatten,
-    require,
-    sole_run,
-)
+from ser.base.record import Record, first_difference, flatten, require
+from ser.base.writing import sole_run
 
 CONFIG = {"num_mel_bins": 80, "window": {"type": "povey", "size": 400}}
 
@@ -190,7 +185,7 @@ def test_flatten() -> None:
 HOLDER = """
 import sys
 from pathlib import Path
-from ser.base.record import sole_run
+from ser.base.writing import sole_run
 with sole_run(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from pydantic import BaseModel, ValidationError
-from tiny import ctc_config, system_config
+from tiny import ctc_config, system_config, training_config
 
 import ser
 from ser.base.errors import SerError
@@ -20,6 +20,7 @@ from ser.config.schema import (
     LabelsConfig,
     PretrainConfig,
     SystemConfig,
+    TrainingConfig,
 )
 from ser.config.systems import load_system, load_trained_system
 from ser.config.yaml_file import NAMED, read_yaml
@@ -63,6 +64,11 @@ PROTOCOL = {"fold_unit": "session", "num_folds": 5, "validation": "none", "selec
         (FbankConfig, FBANK | {"high_freq_hz": 8000.1}, "expected low < high <= 8000.0, half"),
         (FbankConfig, FBANK | {"low_freq_hz": 8000.0}, "low_freq_hz 8000.0 and high_freq_hz 8000"),
         (FbankConfig, FBANK | {"num_mel_bins": 0}, "num_mel_bins"),
+        (
+            TrainingConfig,
+            training_config().model_dump() | {"speed_factors": [1.1, 1.1000001]},
+            "expected each once, to ",
+        ),
         (CtcConfig, CTC | {"head": {"kernel_sizes": [4]}}, "a kernel of 4; expected an odd number"),
         (LabelsConfig, LABELS | {"exclude": ["exc"]}, r"labels \['exc'\] occur twice"),
         (LabelsConfig, LABELS | {"classes": {"a": ["x"], "b": ["x"]}}, r"\['x'\] occur twice"),

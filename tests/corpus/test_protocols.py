@@ -245,9 +245,7 @@ def test_the_parts_of_a_corpus_are_one_fold() -> None:
 
 
 def test_a_part_that_is_not_there() -> None:
-    with pytest.raises(
-        SerError, match="utt2session: no utterance has '7', which fold_unit"
-    ):
+    with pytest.raises(SerError, match="utt2session: no utterance has '7', which fold_unit"):
         make_folds(CORPUS, parts(parts={"train": ["1"], "test": ["7"]}))
     with pytest.raises(SerError, match="utt2split: no such table; fold_unit parts"):
         make_folds(CORPUS, parts(parts_table="utt2split"))

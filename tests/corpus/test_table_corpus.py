@@ -190,6 +190,16 @@ def test_a_value_of_two_lines_is_refused_at_once(tmp_path: Path) -> None:
         ),
         (
             "t.csv",
+            "path,label,speaker\n1.wav,joy,anna\nx/1.wav,joy,anna\u200b\n",
+            "t.csv:3: the speakers 'anna' and 'anna\\u200b'; expected names that differ in more",
+        ),
+        (
+            "t.csv",  # the second is Cyrillic
+            "path,label,speaker\n1.wav,joy,anna\nx/1.wav,joy,\u0430nna\n",
+            "t.csv:3: the speakers 'anna' and '\u0430nna'; expected names that differ in more",
+        ),
+        (
+            "t.csv",
             "path|label|speaker\n1.wav|joy|s\n",
             "no column 'path' among path|label|speaker; expected path, label, speaker; put ',' "
             "between the cells, not '|'",

@@ -13,9 +13,9 @@ from disk import Disk
 from experiment import RATE, change_yaml, do
 
 from ser.base.errors import SerError
-from ser.base.files import write_json
 from ser.base.outputs import seal
-from ser.base.record import read_record, sole_run
+from ser.base.record import read_record
+from ser.base.writing import sole_run, write_json
 
 Fault = Callable[[], AbstractContextManager[object] | None]
 

@@ -25,7 +25,7 @@ from tiny import FBANK, encoder_config, optimizer_config, system_config, trainin
 from tiny import write_config as write
 from tiny_recipe import LABELS, PROTOCOL, WORDS
 
-from ser.base.files import write_json
+from ser.base.writing import write_json
 from ser.config.schema import BpeConfig, PretrainConfig
 
 LENGTHS = [13000 + 500 * i for i in range(24)]  # samples

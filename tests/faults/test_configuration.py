@@ -13,8 +13,9 @@ from tiny_recipe import BPE, CONF, EXP, FEATS, LABELS, PRETRAIN_PATH, change_con
 from tiny_recipe import pretrain_run as pretraining
 
 from ser.base.errors import SerError
-from ser.base.files import read_json, write_json
+from ser.base.files import read_json
 from ser.base.record import Record, read_record
+from ser.base.writing import write_json
 from ser.config.features import FbankConfig
 from ser.config.made_with import require_bpe, require_features, require_labels
 from ser.config.schema import BpeConfig, LabelsConfig, PretrainConfig

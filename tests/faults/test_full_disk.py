@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from ser.base.errors import describe, run_program
-from ser.base.files import write_json, write_text
 from ser.base.log import log_to_file, logger
+from ser.base.writing import write_json, write_text
 from ser.kaldi.ark import ArkWriter
 
 

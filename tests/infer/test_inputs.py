@@ -56,6 +56,21 @@ def test_a_line_without_a_path_does_not_stop_the_others(tmp_path: Path) -> None:
     assert list(map(str, faults)) == [f"{path}:2: 'u2' alone; expected 'id path'; correct the line"]
 
 
+def test_an_id_is_given_once_and_without_a_byte_order_mark(tmp_path: Path) -> None:
+    path = tmp_path / "wav.scp"
+    path.write_text("\ufeffu1 /a.wav\nu1 /b.wav\n")
+    found, faults = audio_inputs([str(path)])
+    assert found == [AudioInput(Path("/a.wav"), "u1")]
+    assert list(map(str, faults)) == [
+        f"{path}:2: the id u1 is also that of line 1; expected it once; correct the line"
+    ]
+
+
+def test_an_empty_name_is_not_this_folder() -> None:
+    with pytest.raises(SerError, match="'': an empty INPUT; expected a file or a folder"):
+        audio_inputs([""])
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

@@ -19,7 +19,8 @@ from tiny_recipe import FEATS, LABELS, change_system, finetune_run
 import ser
 from ser.audio.reading import INT16_SCALE, read_audio
 from ser.base.errors import SerError
-from ser.base.files import read_json, write_json
+from ser.base.files import read_json
+from ser.base.writing import write_json
 from ser.infer import model as model_module
 from ser.infer.loading import load
 from ser.infer.model import Model

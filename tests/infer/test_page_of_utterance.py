@@ -112,6 +112,14 @@ def test_the_page_is_self_contained_and_safe(model: Model, tmp_path: Path) -> No
     assert again.read_text() == text
 
 
+def test_a_recording_is_not_drawn_over(model: Model, tmp_path: Path) -> None:
+    path = audio(tmp_path)
+    before = path.read_bytes()
+    with pytest.raises(SerError, match=f"{path}: is there and was not written by this program"):
+        write_page(model, path, path, 1.0, 0.5)
+    assert path.read_bytes() == before
+
+
 def test_a_model_without_attention_is_drawn_without(baseline: Model, tmp_path: Path) -> None:
     write_page(baseline, audio(tmp_path), tmp_path / "page.html", 1.0, 0.5)
     text = re.sub('src="[^"]*"', "", (tmp_path / "page.html").read_text())

@@ -10,6 +10,7 @@ import soundfile
 from tiny import FBANK
 from tiny_audio import untrained_model
 
+from ser.base.errors import SerError
 from ser.config.schema import LabelsConfig
 from ser.corpus.prepare import prepare_table
 from ser.feats.extract import extract_features
@@ -76,3 +77,16 @@ def test_stage_1_lists_them(audio: Path, num_processes: int, log: Any) -> None:
     prepare_table(table, audio / "data", labels)
     extract_features(audio / "data", out, FBANK, num_processes)
     assert not (out / "no_speech.tsv").exists() and not log.find("cannot be speech")
+
+
+def test_a_corpus_of_another_scale_is_no_speech(tmp_path: Path) -> None:
+    for name in ("a", "b"):  # floating point, as if it were 16-bit integers
+        soundfile.write(tmp_path / f"{name}.wav", 20000 * NOISE, RATE, "FLOAT")
+    table = tmp_path / "t.csv"
+    table.write_text("path,label,speaker\na.wav,0,s\nb.wav,1,s\n")
+    labels = LabelsConfig(classes={"a": ["0"], "b": ["1"]}, exclude=[])
+    prepare_table(table, tmp_path / "data", labels)
+    for _ in range(2):  # the second call goes on from the first
+        with pytest.raises(SerError, match=r"none of 2 utterances can be speech \(2 clipped\)"):
+            extract_features(tmp_path / "data", tmp_path / "dump", FBANK, 1)
+    assert not (tmp_path / "dump" / "run.json").exists()

@@ -53,6 +53,15 @@ WRITTEN = {
         ],
         SEMICOLONS,
     ),
+    "by Excel, with the line that says so": (
+        [
+            "\ufeffsep=;",
+            "path;label;speaker;text",
+            "wavs/a.wav;angry;anna;Go, now!",
+            "wavs/b.wav;sad;ben;It is gone",
+        ],
+        SEMICOLONS,
+    ),
     "with empty columns and rows to the end": (
         [
             "path;label;speaker;text;;",
@@ -171,7 +180,10 @@ def test_a_zero_in_front_makes_no_other_person(folder: Path, column: str) -> Non
     said = refused(folder, header, *rows)
     assert f"t.csv:3: the {column}s '1' and '01'; expected" in said
     assert f"t.csv:4: the {column}s '1' and '001'; expected" in said
-    assert "zeros in front: else one person stands on both sides of a fold" in said
+    assert (
+        "zeros in front and letters that look alike: else one person on both sides of a fold"
+        in said
+    )
     alone = read(folder, header, rows[1])
     assert getattr(alone[0], {"speaker": "spk"}.get(column, column)) == "01"
 

@@ -9,7 +9,8 @@ from tiny_audio import packing, train
 from tiny_recipe import EXP, PROTOCOL, write_folds_of
 
 from ser.base.errors import SerError
-from ser.base.files import digest_file, read_json, write_json
+from ser.base.files import digest_file, read_json
+from ser.base.writing import write_json
 from ser.release.pack import pack
 
 

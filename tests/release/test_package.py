@@ -151,6 +151,11 @@ def test_no_other_folder_is_replaced(trained: Path, tmp_path: Path) -> None:
     with pytest.raises(SerError, match="home: is there and was not written by this program"):
         pack(packing(), tmp_path / "home")
     assert (tmp_path / "home" / "thesis.tex").read_text() == "years of work"
+    (tmp_path / "model.tar.gz").write_bytes(b"a corpus")
+    with pytest.raises(SerError, match=r"model\.tar\.gz: is there and was not written by"):
+        pack(packing(), tmp_path / "model")
+    assert not (tmp_path / "model").exists()
+    (tmp_path / "model.tar.gz").unlink()
     pack(packing(), tmp_path / "model")
     pack(packing(), tmp_path / "model")  # an older package is
 

@@ -9,8 +9,8 @@ import pytest
 from scipy import stats
 
 from ser.base.errors import SerError
-from ser.base.files import write_json
 from ser.base.record import Record
+from ser.base.writing import write_json
 from ser.bin import choose
 from ser.kaldi.table import write_table
 from ser.score.model_selection import compare_settings

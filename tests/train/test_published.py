@@ -14,6 +14,7 @@ from tiny import whisper_config
 from tiny_whisper import write_published
 
 from ser.base.errors import SerError
+from ser.base.files import digest_file
 from ser.base.record import read_record
 from ser.config.network import WhisperConfig
 from ser.config.published import ImportConfig
@@ -111,9 +112,12 @@ def test_any_of_the_classes_is_read(folder: Path, prefix: str) -> None:
 WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
     "no folder": (
         lambda f: f.rename(f.with_name("elsewhere")),
-        r"whisper-mini: not there; expected a folder of published weights.*WHISPER \(db\.sh\)",
+        r"whisper-mini: not there \(seen from .*\); expected a folder of published weights",
     ),
-    "no config": (lambda f: (f / "config.json").unlink(), r"config\.json: not there; expected"),
+    "no config": (
+        lambda f: (f / "config.json").unlink(),
+        r"config\.json: not there \(seen from .*\); expected",
+    ),
     "no JSON": (lambda f: (f / "config.json").write_text("{"), r"config\.json:1: not JSON"),
     "another model": (
         lambda f: edit_config(f, model_type="wav2vec2"),
@@ -147,7 +151,59 @@ WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "a missing value": (
         lambda f: edit_tensors(f, lambda t: t.pop("model.encoder.layers.0.self_attn.v_proj.bias")),
-        r"blocks\.0\.attention\.qkv\.bias is \(64,\), expected \(96,\)",
+        r"blocks\.0\.attention\.qkv\.bias is missing; layers\.0\.self_attn\.k?q?_?proj",
+    ),
+    "a value of another block": (
+        lambda f: edit_tensors(
+            f, lambda t: t.update({"encoder.layers.7.self_attn.v_proj.weight": torch.zeros(1)})
+        ),
+        r"layers\.7\.self_attn\.v_proj\.weight is left over",
+    ),
+    "a tensor twice": (
+        lambda f: edit_tensors(
+            f, lambda t: t.update({"encoder.conv1.bias": t["model.encoder.conv1.bias"] + 1})
+        ),
+        r"encoder\.conv1\.bias is there twice",
+    ),
+    "a query that is a number": (
+        lambda f: edit_tensors(
+            f, lambda t: t.update({"model.encoder.layers.0.self_attn.q_proj.bias": torch.ones(())})
+        ),
+        r"layers\.0\.self_attn\.q_proj\.bias is left over",
+    ),
+    "integers": (
+        lambda f: edit_tensors(
+            f, lambda t: t.update({"model.encoder.conv1.bias": torch.ones(32, dtype=torch.int64)})
+        ),
+        r"conv1\.bias is torch\.int64, no floating point",
+    ),
+    "positions of another form": (
+        lambda f: edit_tensors(
+            f, lambda t: t.update({"model.encoder.embed_positions.weight": torch.zeros(9, 2)})
+        ),
+        r"embed_positions\.weight is \(9, 2\); expected \(positions, 32\)",
+    ),
+    "no positions": (
+        lambda f: edit_tensors(
+            f, lambda t: t.update({"model.encoder.embed_positions.weight": torch.zeros(0, 32)})
+        ),
+        r"embed_positions\.weight is \(0, 32\); expected",
+    ),
+    "another activation": (
+        lambda f: edit_config(f, activation_function="relu"),
+        r"config\.json: activation_function is relu; expected gelu",
+    ),
+    "quantised": (
+        lambda f: edit_config(f, quantization_config={"bits": 8}),
+        r"config\.json: quantization_config is .*; expected None",
+    ),
+    "a pointer": (
+        lambda f: (f / "model.safetensors").write_text("version https://git-lfs.github.com/spec"),
+        r"model\.safetensors: a pointer of Git LFS; .* run git lfs pull",
+    ),
+    "a file in place of the folder": (
+        lambda f: (f.rename(f.with_name("elsewhere")), f.write_bytes(b"")),
+        r"whisper-mini: a file \(seen from .*\); expected a folder",
     ),
     "a spare tensor": (
         lambda f: edit_tensors(f, lambda t: t.update({"model.adapter.weight": torch.zeros(1)})),
@@ -198,6 +254,21 @@ def test_the_import_is_recorded_and_kept(folder: Path, tmp_path: Path) -> None:
     import_encoder(import_config(), str(folder), out)
     import_encoder(import_config(), "", out)  # the folder is not needed any more
     assert (out / "run.json").read_bytes() == before
+
+
+def test_weights_are_not_called_by_another_name(
+    folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    digest = digest_file(folder / "model.safetensors")
+    for number, (sha256, is_published) in enumerate(((digest, True), ("0" * 64, False))):
+        config = ImportConfig.model_validate(
+            {"encoder": CONFIG.model_dump(), "published": {**PUBLISHED, "sha256": sha256}}
+        )
+        out = tmp_path / str(number)
+        import_encoder(config, str(folder), out)
+        assert read_record(out)["notes"]["published"]["is_published"] == is_published
+        warned = f"{folder}: not the weights of somebody/whisper-mini" in caplog.text
+        assert warned != is_published
 
 
 def test_other_weights_move_the_earlier_ones_aside(folder: Path, tmp_path: Path) -> None:

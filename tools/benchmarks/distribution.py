@@ -11,7 +11,8 @@ import torch
 from torch import distributed, nn
 
 from benchmarks.row import Row
-from ser.base.files import read_json, write_json
+from ser.base.files import read_json
+from ser.base.writing import write_json
 from ser.config.network import SubsamplingConfig, TransformerConfig
 from ser.config.schema import CtcConfig, OptimizerConfig, TrainingConfig
 from ser.data.batch import Batch

@@ -31,7 +31,7 @@ from benchmarks.gpu_training import (
     timed,
     wait,
 )
-from ser.base.files import write_json
+from ser.base.writing import write_json
 from ser.config.load import load_config
 from ser.config.schema import PretrainConfig
 from ser.data.batch import Batch

@@ -119,6 +119,9 @@ def match_name(scheme: re.Pattern[str], path: Path, expected: str) -> dict[str, 
     return {name: value or "" for name, value in match.groupdict().items()}
 
 
+EXCEL_SEP = "sep="  # begins a line that Excel takes the delimiter from
+
+
 def read_rows(
     path: Path,
     columns: Sequence[str],
@@ -148,6 +151,8 @@ def read_rows(
     faults = Faults()
     first = 1  # line of a row, which may go over several
     try:
+        if text.startswith(EXCEL_SEP):
+            next(rows)
         header = rename([name.strip() for name in next(rows, [])])
         missing = [name for name in columns if name not in header]
         if missing:
@@ -183,6 +188,10 @@ def read_rows(
         ) from error
 
 
+# Cyrillic and Greek letters, small as after casefold, and the Latin ones that they look like.
+LIKE_LATIN = str.maketrans("авекмнорстухіјѕԁһԛԝαβεζηικμνορτυχ", "abekmhopctyxijsdhqwabezhikmvoptyx")
+
+
 def one_word(text: str) -> str:
     """A value as one word, for an id: spaces and slashes become underscores.
 
@@ -192,8 +201,15 @@ def one_word(text: str) -> str:
 
 
 def likeness(word: str) -> str:
-    """What the names of one person have in common: ``anna`` and ``Anna``, ``1`` and ``01``."""
-    return str(int(word)) if word.isdecimal() else word.casefold()
+    """What the names of one person have in common: ``anna`` and ``Anna``, ``1`` and ``01``.
+
+    So have those that look the same: other forms of a letter (Unicode NFKC), characters that are
+    not shown, Cyrillic and Greek letters like Latin ones.
+    """
+    if word.isdecimal():
+        return str(int(word))
+    shown = (c for c in unicodedata.normalize("NFKC", word) if unicodedata.category(c) != "Cf")
+    return "".join(shown).casefold().translate(LIKE_LATIN)
 
 
 def speaker_word(text: str) -> str:

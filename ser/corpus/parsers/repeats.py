@@ -57,7 +57,7 @@ class SeenRows:
         first = self._names.setdefault((column, likeness(word)), name)
         if first != name:
             raise SerError(
-                f"the {column}s '{first}' and '{name}'; expected names that differ in more than "
-                "case, spaces, marks and zeros in front: else one person stands on both sides of a "
-                "fold; rename one"
+                f"the {column}s {first!r} and {name!r}; expected names that differ in more than "
+                "case, spaces, marks, zeros in front and letters that look alike: else one person "
+                "stands on both sides of a fold; rename one"
             )

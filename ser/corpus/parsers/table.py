@@ -23,7 +23,7 @@ from ser.corpus.parsers.cells import (
     slashed,
     without_point,
 )
-from ser.corpus.parsers.parsing import GENDERS, one_word, read_rows, speaker_word
+from ser.corpus.parsers.parsing import EXCEL_SEP, GENDERS, one_word, read_rows, speaker_word
 from ser.corpus.parsers.repeats import SeenRows
 from ser.corpus.segments import Clip
 from ser.corpus.utterance import EmotionUtterance
@@ -98,7 +98,8 @@ def read_table_corpus(path: Path) -> list[EmotionUtterance]:
 def _delimiter(path: Path) -> str:
     """What stands between the cells: by the file's name, or by the header where that has none."""
     expected = DELIMITERS[path.suffix.lower()]
-    header = read_text(path).partition("\n")[0]
+    first, _, rest = read_text(path).removeprefix("\ufeff").partition("\n")
+    header = rest.partition("\n")[0] if first.startswith(EXCEL_SEP) else first
     found = next((mark for mark in (expected, *BETWEEN_CELLS) if mark in header), expected)
     if found != expected:
         logger.info("%s: '%s' stands between the cells, not '%s'", path, found, expected)

@@ -199,8 +199,7 @@ def training(results: Results) -> list[ReportSection]:
         rows = [
             [
                 row_name(name, results["systems"][name]),
-                f"{source['name']} at {source['revision'][:12]}",
-                source["licence"],
+                *_named(source),
                 " ".join(digest[:12] for digest in source["sha256"].values()),
             ]
             for name, source in published.items()
@@ -235,3 +234,10 @@ def environment(results: Results) -> ReportSection:
     versions = results["run"]["versions"]
     rows = [[name, version] for name, version in versions.items()]
     return ReportSection("Environment", 2, "", [["package", "version"], *rows], num_text_columns=2)
+
+
+def _named(published: Mapping[str, Any]) -> list[str]:
+    """Which encoder, and its licence; records of earlier versions lack ``is_published``."""
+    if published.get("is_published", True):
+        return [f"{published['name']} at {published['revision'][:12]}", published["licence"]]
+    return [f"other weights of the size of {published['name']}", NONE]

@@ -8,7 +8,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure  # drawn by Agg: without pyplot there is no window
 
-from ser.base.files import atomic_folder
+from ser.base.writing import atomic_folder
 from ser.page.frame import NAMES_AS_TEXT
 from ser.score.report.cells import row_name
 from ser.score.report.details import summed_confusion

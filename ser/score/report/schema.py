@@ -45,6 +45,7 @@ class Published(_Schema):
     licence: str
     note: str
     sha256: dict[str, str]
+    is_published: bool = True
 
 
 class RunSchema(_Schema):

@@ -14,13 +14,8 @@ from torch import nn
 from typing_extensions import TypedDict
 
 from ser.base.errors import SerError
-from ser.base.files import (
-    atomic_folder,
-    digest_file,
-    parsing,
-    read_json_as,
-    write_json,
-)
+from ser.base.files import digest_file, parsing, read_json_as
+from ser.base.writing import atomic_folder, write_json
 from ser.config.schema import TrainingConfig
 from ser.nn.weights import load_weights, not_written, save_weights
 

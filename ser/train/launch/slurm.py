@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import IO
 
 from ser.base.errors import STOPPED_STATUS, SerError, StoppedError
-from ser.base.files import read_text, write_text
+from ser.base.files import read_text
 from ser.base.log import logger
 from ser.base.process import exit_on_sigterm
+from ser.base.writing import write_text
 from ser.train.launch.local import (
     Display,
     describe_failure,

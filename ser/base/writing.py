@@ -1,0 +1,134 @@
+"""Writing files and folders: they are either whole or not there, and nothing of others is lost."""
+
+import contextlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from ser.base.errors import SerError, naming
+
+
+def sync(path: Path) -> None:
+    """Waits until a file or folder is on the disk, so that a rename after it means what it says."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def readable_by_umask(path: Path) -> Iterator[None]:
+    """Gives a file that a library writes for its owner alone the mode that the umask asks for."""
+    path.unlink(missing_ok=True)
+    path.touch()
+    mode = path.stat().st_mode
+    yield
+    path.chmod(mode)
+
+
+@contextlib.contextmanager
+def atomic_file(path: Path) -> Iterator[Path]:
+    """Yields the path to write to; the file takes its name after the block, never half-written."""
+    partial = path.with_name(f".{path.name}.partial")
+    with naming(path):
+        yield partial
+        sync(partial)
+    partial.replace(path)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a text file that is never seen half-written."""
+    with atomic_file(path) as partial:
+        partial.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes a JSON file that is never seen half-written."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def require_replaceable(folder: Path, mark: str = "run.json") -> None:
+    """Checks that a folder to be written is new, or one of ours, which is replaced.
+
+    Args:
+        folder: The folder.
+        mark: A glob of the files by which one of ours is known.
+
+    Raises:
+        SerError: Something else is there, and would be lost; or the path names no folder.
+    """
+    if not folder.name:
+        raise SerError(f"{folder}: no name of a folder; expected one to write, as data/ser")
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return
+    if not folder.is_dir() or not any(folder.glob(mark)):
+        raise SerError(
+            f"{folder}: is there and was not written by this program (no {mark} in it); expected a "
+            "new folder, or one to replace; name another, or remove it"
+        )
+
+
+@contextlib.contextmanager
+def sole_run(path: Path, wait: bool = False) -> Iterator[None]:
+    """Locks a folder or a file for this process; a second run that writes it is refused, or waits.
+
+    Raises:
+        SerError: Another run holds it, and is not waited for.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path.with_name(f".{path.name}.lock"), mode=0o666)  # less the umask
+    try:
+        with lock.acquire(timeout=-1 if wait else 0):
+            yield
+    except Timeout as error:
+        raise SerError(f"{path}: another run is writing here; wait for it, or end it") from error
+
+
+def require_own_file(path: Path, is_own: Callable[[Path], bool]) -> None:
+    """Checks that a file to be written is new, or one of ours, which is replaced.
+
+    Args:
+        path: The file.
+        is_own: Whether one that is there was written by us.
+
+    Raises:
+        SerError: Something else is there, and would be lost.
+    """
+    if path.exists() and not (path.is_file() and is_own(path)):
+        raise SerError(
+            f"{path}: is there and was not written by this program; expected a new file, or one to "
+            "replace; name another, or remove it"
+        )
+
+
+@contextlib.contextmanager
+def atomic_folder(folder: Path, mark: str = "run.json") -> Iterator[Path]:
+    """Yields an empty folder that takes the place of ``folder`` when the block ends well.
+
+    A block that raises, or a process that is killed, leaves ``folder`` as it was.
+
+    Raises:
+        SerError: As for ``require_replaceable``, or another run is writing the folder.
+    """
+    require_replaceable(folder, mark)
+    folder = folder.resolve()  # a link stays one: what it leads to is replaced
+    partial = folder.with_name(f".{folder.name}.partial")
+    with sole_run(folder):
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        with naming(folder):
+            yield partial
+            for path in partial.iterdir():
+                sync(path)
+        old = folder.with_name(f".{folder.name}.old")
+        shutil.rmtree(old, ignore_errors=True)
+        if folder.exists():
+            folder.replace(old)
+        partial.replace(folder)
+        shutil.rmtree(old, ignore_errors=True)

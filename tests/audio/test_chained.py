@@ -1,0 +1,62 @@
+"""Files of which a decoder reads the beginning alone are refused; what only looks so is read."""
+
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from ser.audio.reading import read_audio
+from ser.base.errors import SerError
+from ser.infer.windows import stream_file
+
+RATE_HZ = 16000
+NOISE = 0.1 * np.random.default_rng(0).normal(size=20000)
+
+
+def written(path: Path, edit: Callable[[bytes], bytes]) -> Path:
+    soundfile.write(path, NOISE, RATE_HZ)
+    path.write_bytes(edit(path.read_bytes()))
+    return path
+
+
+def with_header_of(data: bytes, num_samples: int) -> bytes:
+    """A WAV file whose header counts so many samples of 16 bits."""
+    size = struct.pack("<I", 2 * num_samples)
+    return data[:4] + struct.pack("<I", 36 + 2 * num_samples) + data[8:40] + size + data[44:]
+
+
+GO_ON: dict[str, Callable[[bytes], bytes]] = {
+    "joined.flac": lambda data: data + data,
+    "joined.mp3": lambda data: data + data,
+    "joined.ogg": lambda data: data + data,
+    "stale.wav": lambda data: with_header_of(data, 8000),
+}
+
+
+@pytest.mark.parametrize("name", GO_ON)
+def test_more_audio_than_is_decoded_is_an_error(tmp_path: Path, name: str) -> None:
+    path = written(tmp_path / name, GO_ON[name])
+    for read in (
+        lambda: read_audio(path, "u", RATE_HZ),
+        lambda: list(stream_file(path, RATE_HZ)),
+    ):
+        with pytest.raises(SerError, match=rf"{name}: more audio after the \d\.\d\d s that are"):
+            read()
+
+
+@pytest.mark.parametrize(
+    ("name", "after"),
+    [
+        ("tagged.mp3", b"TAG" + b"title".ljust(125, b"\0")),
+        ("padded.wav", bytes(60000)),
+        ("noted.wav", b"LIST\x04\0\0\0note"),
+        ("whole.flac", b""),
+        ("whole.ogg", b""),
+    ],
+)
+def test_what_is_whole_is_read(tmp_path: Path, name: str, after: bytes) -> None:
+    path = written(tmp_path / name, lambda data: data + after)
+    assert len(read_audio(path, "u", RATE_HZ)) == len(NOISE)

@@ -1,0 +1,45 @@
+"""What another run writes, or somebody else wrote, is not written over."""
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from ser.base.errors import SerError
+from ser.base.writing import atomic_folder, require_own_file
+
+
+def test_two_that_write_one_folder_do_not_mix(tmp_path: Path) -> None:
+    folder = tmp_path / "ser"
+    said: list[str] = []
+
+    def second() -> None:
+        try:
+            with atomic_folder(folder) as partial:
+                (partial / "run.json").write_text("second")
+        except SerError as error:
+            said.append(str(error))
+
+    with atomic_folder(folder) as partial:
+        (partial / "run.json").write_text("first")
+        other = threading.Thread(target=second)
+        other.start()
+        other.join()
+        (partial / "utt2emo").write_text("first")
+    assert said == [f"{folder}: another run is writing here; wait for it, or end it"]
+    assert {p.read_text() for p in folder.iterdir()} == {"first"}
+    second()  # it is free again
+    assert [p.read_text() for p in folder.iterdir()] == ["second"]
+
+
+@pytest.mark.parametrize("taken", ["file", "folder"])
+def test_files_of_others_are_kept(tmp_path: Path, taken: str) -> None:
+    path = tmp_path / "mine.wav"
+    require_own_file(path, lambda path: False)  # nothing is there
+    if taken == "file":
+        path.write_bytes(b"RIFF")
+        require_own_file(path, lambda path: path.read_bytes() == b"RIFF")
+    else:
+        path.mkdir()
+    with pytest.raises(SerError, match=r"mine\.wav: is there and was not written by this program"):
+        require_own_file(path, lambda path: False)
