@@ -13,6 +13,7 @@ from tiny import whisper_config
 from tiny_whisper import write_published
 
 import ser
+from ser.base.files import digest_file
 from ser.config.load import load_config
 from ser.config.schema import LabelsConfig
 from ser.corpus.fold_files import read_fold
@@ -92,6 +93,9 @@ def test_from_a_published_encoder(tree: Path) -> None:
             text = re.sub(rf"(?m)^( *{key}:) \S+", rf"\1 {value}", text)
         path.write_text(text)
     weights = write_published(tree / "whisper-mini", WHISPER)
+    named = recipe / "conf" / "whisper" / "pretrain" / "published.yaml"
+    digest = digest_file(weights / "model.safetensors")
+    named.write_text(re.sub(r"(?m)^( *sha256:) \S+", rf"\1 {digest}", named.read_text()))
     conf = ["--conf", "conf/whisper"]
     given = {"DEMO": str(tree / "wavs"), "WHISPER": str(weights), "SLURM_CPUS_PER_TASK": "1"}
     names = "whisper_probe transformer_tl"

@@ -11,6 +11,7 @@ from tiny_recipe import EXP, PROTOCOL, write_folds_of
 from ser.base.errors import SerError
 from ser.base.files import digest_file, read_json
 from ser.base.writing import write_json
+from ser.release.card import write_card
 from ser.release.pack import pack
 
 
@@ -28,6 +29,33 @@ def test_what_the_card_says(package: Path) -> None:
         "Unsuitable",
     ):
         assert said in card, said
+
+
+@pytest.mark.parametrize("is_published", [True, False])
+def test_an_encoder_is_called_by_its_own_name(is_published: bool) -> None:
+    source = {"name": "openai/whisper-tiny.en", "revision": "0" * 40, "licence": "MIT", "note": ""}
+    card = write_card(
+        name="model",
+        system="transformer_tl",
+        version="1",
+        labels=["ang", "sad"],
+        temperature=1.0,
+        row=None,
+        licence="CC-BY-4.0",
+        recipe="tiny",
+        data="tiny",
+        data_licence="CC-BY-4.0",
+        languages=["en"],
+        seed=1,
+        folds=["1"],
+        protocol=PROTOCOL.model_dump(),
+        weights="ensemble",
+        num_calibrated_on=0,
+        published=source | {"sha256": {"model.safetensors": "ab"}, "is_published": is_published},
+    )
+    assert ("base_model: openai/whisper-tiny.en" in card) == is_published
+    assert ("revision\n" + "0" * 40 + ", licence MIT" in card) == is_published
+    assert ("of the size of openai/whisper-tiny.en with other weights" in card) != is_published
 
 
 ROW = {"wa": 0.71234, "ua": 0.7, "wa_interval": [0.6, 0.8], "ua_interval": None}
