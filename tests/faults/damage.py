@@ -103,7 +103,7 @@ def sealed(folder: str, make: Fault) -> Fault:
 
 
 def both(*faults: Fault) -> Fault:
-    """One behind the other."""
+    """One after the other."""
 
     def make() -> None:
         for fault in faults:

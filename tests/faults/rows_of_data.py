@@ -18,6 +18,7 @@ OF_STAGES = [
     *damaged("score", "exp/predictions", f"{SYSTEM}/seed1_fold2.tsv attributes.tsv", "predict", 5),
 ]
 READ = [
+    Row("read", "running twice", held("data/asr_train"), "another run is writing here"),
     Row("read", "no LibriSpeech", gone("corpus/LibriSpeech"), "LibriSpeech: no such folder"),
     Row(
         "read", "no subset", gone("corpus/LibriSpeech/train-clean-5"), "holds none of train-clean-5"
@@ -60,6 +61,7 @@ READ = [
     ),
 ]
 TABLE = [
+    Row("table", "running twice", held("data/ser"), "another run is writing here"),
     Row("table", "no table", gone(CSV), "corpus.csv: no such file"),
     Row("table", "header alone", cut(CSV, 39), "corpus.csv: 0 rows below the header|expected"),
     Row("table", "empty", holds(CSV, b""), "corpus.csv"),
@@ -115,6 +117,7 @@ TABLE = [
     ),
 ]
 FOLDS = [
+    Row("folds", "running twice", held("exp/folds"), "another run is writing here"),
     Row("folds", "no protocol", gone(PAPER), "paper.yaml: no such file"),
     Row(
         "folds",
@@ -163,6 +166,7 @@ FEATS = [
     Row("feats", "disk full", failing("feats.ark", FULL), "No space left", left="dump/"),
 ]
 BPES = [
+    Row("bpe", "running twice", held("exp/bpe"), "another run is writing here"),
     Row("bpe", "no bpe.yaml", gone(BPE), "bpe.yaml: no such file"),
     Row("bpe", "too many pieces", key(BPE, num_pieces=5000), "num_pieces 5000 is more than"),
     Row(

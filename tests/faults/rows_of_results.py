@@ -1,6 +1,6 @@
 """Faults in scores, packages and verification."""
 
-from damage import both, cut, failing, flipped, gone, holds, replaced, sealed
+from damage import both, cut, failing, flipped, gone, held, holds, replaced, sealed
 from experiment import FOLD
 from row import FULL, TSV, WAV, Row, word
 
@@ -29,6 +29,7 @@ SCORE = [
     word("score", "--folds|9", "--folds 9: no such fold"),
     word("score", "--seeds|2", "not among the runs that stage 5 predicted.*--stage 5"),
     word("score", "--systems|none_such", "none_such"),
+    Row("score", "running twice", held("exp/results.json"), "another run is writing here"),
     Row("score", "audit cut", cut("exp/audit.json"), r"audit.json:\d+: not JSON"),
     Row(
         "score",
