@@ -67,6 +67,7 @@ setup(
     extras_require={
         "demo": ["gradio>=6"],  # ser-demo
         "videos": ["av>=12"],  # the sound of .mp4 and the like
+        "films": ["av>=12"],  # as version 0.1.0 calls it
         "functionals": ["opensmile>=2.5"],  # a comparison; its licence allows research only
         "hub": ["huggingface_hub>=0.30"],  # models by name, encoders (WHISPER=hub)
         "onnx": ["onnx>=1.17", "onnxruntime>=1.20", "onnxscript>=0.5"],

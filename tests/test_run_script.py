@@ -37,7 +37,6 @@ def test_run_script_holds_no_number_of_the_method() -> None:
         (["--nj", "-1"], "--nj is '-1', which is no whole number"),
         (["--cmd", "here"], "--cmd is 'here', which is none of local slurm"),
         (["--conf", "conf/whispr"], "--conf is 'conf/whispr', which is no folder"),
-        (["--conf", f"{RECIPES[0]}/conf/whispr/"], "--conf is 'conf/whispr', which is no folder"),
     ],
 )
 def test_wrong_calls_exit_2_with_one_line(options: list[str], message: str) -> None:
@@ -45,6 +44,13 @@ def test_wrong_calls_exit_2_with_one_line(options: list[str], message: str) -> N
     assert result.returncode == 2
     assert message in result.stderr
     assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("conf", ["conf/", "./conf", "conf/../conf//", "{recipe}/conf"])
+def test_the_configuration_by_any_path(conf: str) -> None:
+    conf = conf.format(recipe=RECIPES[0])
+    said = run(RECIPES[0], "--conf", conf, "--stage", "6", "--recogniser", "none").stderr
+    assert "exp/predictions" in said and "exp/conf" not in said
 
 
 def test_help_prints_the_header() -> None:

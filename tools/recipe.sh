@@ -120,8 +120,9 @@ begin() {
   export SER_RUN_PID=$$ # its programs end when this shell is ended
   . ./cmd.sh
   parse_options "$@"
-  conf=${conf#"$PWD/"} conf=${conf#./} conf=${conf%/} # conf/ and its full path are conf
   if ! [ -d "$conf" ]; then usage_error "--conf is '$conf', which is no folder"; fi
+  conf=$(CDPATH='' cd -- "$conf" && pwd) conf=${conf#"$PWD/"} # conf/ and its full path are conf
+  if [ "$conf" -ef conf ]; then conf=conf; fi
   . ./path.sh
   . ./db.sh
   protocol=${protocol:-$conf/protocol/paper.yaml}

@@ -1,14 +1,17 @@
 """Audio that goes on where decoders stop: files joined end to end, stale headers."""
 
-from typing import BinaryIO
+import re
+from typing import BinaryIO, Literal
 
-from ser.audio.mp3 import goes_on
-from ser.audio.truncation import LOST_SECONDS, Header, bytes_of
+from ser.audio.mp3 import ID3, goes_on
+from ser.audio.truncation import LOST_SECONDS, Header
 from ser.base.errors import SerError
 
 FIRST_BLOCK = b"fLaC\x00\x00\x00\x22"  # of FLAC, with the length of what follows
 LAST_PAGE, FIRST_PAGE = b"OggS\x00\x04", b"OggS\x00\x02"
 BLOCK_BYTES = 1 << 20
+CHUNKED: dict[str, Literal["little", "big"]] = {"WAV": "little", "WAVEX": "little", "AIFF": "big"}
+CHUNK_ID = re.compile(rb"[\x20-\x7e]{4}")
 
 
 def require_single(stream: BinaryIO, header: Header, name: str, utt: str) -> None:
@@ -18,14 +21,15 @@ def require_single(stream: BinaryIO, header: Header, name: str, utt: str) -> Non
         SerError: More audio follows, which would be lost.
     """
     if header.format == "FLAC":
-        more = _find(stream, FIRST_BLOCK, len(FIRST_BLOCK)) is not None
+        first = _find(stream, FIRST_BLOCK, 0)
+        more = first is not None and _find(stream, FIRST_BLOCK, first + 1) is not None
     elif header.format == "OGG":
         end = _find(stream, LAST_PAGE, 0)
         more = end is not None and _find(stream, FIRST_PAGE, end) is not None
     elif header.format == "MP3":
         more = goes_on(stream)
     else:
-        more = _exceeds(stream, header)
+        more = header.format in CHUNKED and _follows_the_chunks(stream, header)
     if more:
         raise SerError(
             f"{name}: more audio after the {header.frames / header.samplerate:.2f} s that are "
@@ -47,11 +51,22 @@ def _find(stream: BinaryIO, mark: bytes, start: int) -> int | None:
     return None
 
 
-def _exceeds(stream: BinaryIO, header: Header) -> bool:
-    """Whether more than a moment of audio, not all zero, follows the bytes that a header counts."""
-    size, expected = bytes_of(stream)
+def _follows_the_chunks(stream: BinaryIO, header: Header) -> bool:
+    """Whether more than a moment of audio, not all zero, follows the last chunk that is whole."""
+    size = stream.seek(0, 2)
+    order = CHUNKED[header.format]
+    at, data_bytes = 12, 0
+    while at < size:
+        stream.seek(at)
+        head = stream.read(8)
+        length = int.from_bytes(head[4:], order)
+        if not CHUNK_ID.fullmatch(head[:4]) or at + 8 + length > size:
+            break
+        data_bytes = length if head[:4] in (b"data", b"SSND") else data_bytes
+        at += 8 + length + length % 2
     seconds = header.frames / header.samplerate
-    if not expected or not seconds or (size - expected) * seconds <= LOST_SECONDS * expected:
+    if not data_bytes or (size - at) * seconds <= LOST_SECONDS * data_bytes:
         return False
-    stream.seek(expected)
-    return any(stream.read(BLOCK_BYTES))
+    stream.seek(at)
+    after = stream.read(BLOCK_BYTES)
+    return any(after) and not after.startswith(ID3)

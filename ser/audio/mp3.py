@@ -57,9 +57,9 @@ def goes_on(stream: BinaryIO) -> bool:
     counted = _counted_bytes(stream.read(1500))
     if not counted:
         return False
-    stream.seek(start + counted)
-    after = stream.read(HEADER_BYTES)
-    return after.startswith(ID3) or _frame(after) is not None
+    after = _after_id3(stream, start + counted)
+    stream.seek(after)
+    return _frame(stream.read(HEADER_BYTES)) is not None
 
 
 def _counted_bytes(first: bytes) -> int | None:
@@ -84,15 +84,15 @@ def _walk(content: bytes) -> Frames:
     return Frames(seconds, cut=False)
 
 
-def _after_id3(stream: BinaryIO) -> int:
-    stream.seek(0)
+def _after_id3(stream: BinaryIO, start: int = 0) -> int:
+    stream.seek(start)
     header = stream.read(ID3_HEADER_BYTES)
     if not header.startswith(ID3):
-        return 0
+        return start
     size = 0
     for byte in header[6:]:  # of seven bits each
         size = size << 7 | byte & 0x7F
-    return ID3_HEADER_BYTES + size
+    return start + ID3_HEADER_BYTES + size
 
 
 def _frame(header: bytes) -> tuple[int, float] | None:

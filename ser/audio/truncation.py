@@ -48,7 +48,7 @@ def truncated_error(
     name: str, utt: str, decoded: float, announced: float | None, why: str = ""
 ) -> TruncatedError:
     """The error for a truncated file: its seconds, those announced, and how that is known."""
-    of = f"of {announced:.2f} s announced" if announced else "of more, for its end is missing"
+    of = f"of {announced:.2f} s announced" if announced else "and its end is missing"
     return TruncatedError(
         f"{name}: {decoded:.2f} s decoded {of} ({utt}{why and f'; {why}'}); the file is truncated "
         "or damaged; copy it again, or remove it"

@@ -91,7 +91,7 @@ def sole_run(path: Path, wait: bool = False) -> Iterator[None]:
 
 
 def require_own_file(path: Path, is_own: Callable[[Path], bool]) -> None:
-    """Checks that a file to be written is new, or one of ours, which is replaced.
+    """Checks that a file to be written is new, empty, or one of ours, which is replaced.
 
     Args:
         path: The file.
@@ -100,7 +100,7 @@ def require_own_file(path: Path, is_own: Callable[[Path], bool]) -> None:
     Raises:
         SerError: Something else is there, and would be lost.
     """
-    if path.exists() and not (path.is_file() and is_own(path)):
+    if path.exists() and not (path.is_file() and (not path.stat().st_size or is_own(path))):
         raise SerError(
             f"{path}: is there and was not written by this program; expected a new file, or one to "
             "replace; name another, or remove it"

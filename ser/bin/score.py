@@ -48,12 +48,6 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Reads, scores, draws, writes, prints."""
     args = parse_args()
-    with sole_run(args.exp_dir / "results.json"):
-        score(args)
-
-
-def score(args: argparse.Namespace) -> None:
-    """Stage 6 as it was asked for."""
     systems = distinct_words("--systems", args.systems)
     if args.feats:
         if (args.feats / "run.json").exists():  # else they were made room of
@@ -69,16 +63,17 @@ def score(args: argparse.Namespace) -> None:
     runs = {s: run_folders(args.exp_dir, s, seeds, folds) for s in systems}
     check_runs(record, [folder for folders in runs.values() for folder in folders])
     paper = read_paper_results(args.conf)
-    predictions, results = score_experiment(
-        files, systems, seeds, folds, args.command, args.pretrain, paper
-    )
-    finetune = {system: read_curves(folders) for system, folders in runs.items()}
-    drawn = write_figures(files.figures, results, finetune, read_pretraining(args.pretrain))
-    results["figures"] = figure_digests(files.figures, drawn)
-    write_json(files.results, results)
-    write_text(files.report, report(results, files.figures.name))
-    audio = _audio(args.feats, files.page)
-    write_text(files.page, page(results, predictions, files.figures, audio))
+    with sole_run(files.results):
+        predictions, results = score_experiment(
+            files, systems, seeds, folds, args.command, args.pretrain, paper
+        )
+        finetune = {system: read_curves(folders) for system, folders in runs.items()}
+        drawn = write_figures(files.figures, results, finetune, read_pretraining(args.pretrain))
+        results["figures"] = figure_digests(files.figures, drawn)
+        write_json(files.results, results)
+        write_text(files.report, report(results, files.figures.name))
+        audio = _audio(args.feats, files.page)
+        write_text(files.page, page(results, predictions, files.figures, audio))
     if args.publish:
         write_text(args.publish / files.report.name, report(results))
     print(terminal_table(results))

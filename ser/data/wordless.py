@@ -36,7 +36,7 @@ def trainable_systems(conf: Path, names: Sequence[str], feats: Path) -> list[str
     out = [name for name in names if name not in left]
     if not left:
         raise SerError(
-            f"{text}: no words, which {' '.join(out)} need; expected transcripts; pass other "
+            f"{text}: no words; needed for {' '.join(out)}; expected transcripts; pass other "
             "systems (--systems)"
         )
     if out:

@@ -107,8 +107,8 @@ def _tell_no_speech(flagged: Path, listed: Path, num_utts: int) -> None:
         counts = ", ".join(f"{n} {why}" for why, n in sorted(Counter(reasons.values()).items()))
         if len(reasons) == num_utts:
             raise SerError(
-                f"{listed.parent}: none of {num_utts} utterances can be speech ({counts}); "
-                "expected audio within +-1; correct it, and rerun stage 0"
+                f"{listed.parent}: none of {num_utts} utterances can be speech ({counts}); look at "
+                "them (floating point is within +-1), correct them, and rerun stage 0"
             )
         write_text(listed, "".join(f"{utt}\t{why}\n" for utt, why in reasons.items()))
         logger.warning(

@@ -82,7 +82,7 @@ class ArkWriter:
                 if end <= size:
                     break
             if not 0 <= end <= size or any(count < 0 for _, count, _ in kept):
-                raise ValueError(f"numbers that an archive cannot have, of {size} bytes")
+                raise ValueError(f"numbers that cannot be those of an archive of {size} bytes")
             self.num_frames = {utt: count for utt, count, _ in kept}
         text = "".join(f"{utt} {count} {start}\n" for utt, count, start in kept)
         self._partial_scp.write_text(text, encoding="utf-8")

@@ -1,6 +1,8 @@
 """Finished runs of stage 4 -> one folder that is all a user needs, and the same as a .tar.gz."""
 
+import contextlib
 import glob
+import itertools
 import shutil
 import tarfile
 from collections.abc import Mapping, Sequence
@@ -26,7 +28,7 @@ from ser.base.writing import (
 from ser.config.made_with import require_labels_of_recipe, require_labels_of_run
 from ser.corpus.fold_files import natural_order
 from ser.infer.loading import Run, read_run
-from ser.infer.package import BPE, CARD, FORMAT, MANIFEST, NOTICE, Manifest
+from ser.infer.package import BPE, CARD, FORMAT, MANIFEST, MAX_MEMBERS, NOTICE, Manifest
 from ser.nn.weights import load_weights, save_weights
 from ser.predict.prediction import table_digest
 from ser.release.card import recipe_name, table_row, write_card
@@ -76,7 +78,7 @@ def pack(packing: Packing, out: Path) -> Path:
     """
     require_replaceable(out, MANIFEST)
     archive = out.with_name(f"{out.name}.tar.gz")
-    require_own_file(archive, lambda path: (out / MANIFEST).exists())
+    require_own_file(archive, lambda path: _is_package(path, out.name))
     runs = _runs(packing)
     first = next(iter(runs.values()))
     if any(run.made_by != first.made_by for run in runs.values()):
@@ -106,7 +108,7 @@ def pack(packing: Packing, out: Path) -> Path:
         members = _write_members(packing, runs, folder)
         if first.system.ctc_alpha:
             shutil.copyfile(first.folder / BPE, folder / BPE)
-        if first.published:
+        if first.published and first.published.get("is_published", True):
             shutil.copyfile(Path(ser.__file__).with_name(NOTICE), folder / NOTICE)
         card = write_card(
             name=out.name,
@@ -170,6 +172,13 @@ def _runs(packing: Packing) -> dict[str, Run]:
             "another system, --seed or --folds"
         )
     return {fold: finished[fold] for fold in wanted}
+
+
+def _is_package(archive: Path, name: str) -> bool:
+    """Whether an archive has the manifest of a package among its few files."""
+    with contextlib.suppress(tarfile.TarError, OSError, EOFError), tarfile.open(archive) as tar:
+        return any(m.name == f"{name}/{MANIFEST}" for m in itertools.islice(tar, MAX_MEMBERS))
+    return False
 
 
 def _write_members(packing: Packing, runs: Mapping[str, Run], folder: Path) -> list[str]:

@@ -12,8 +12,8 @@ from ser.base.errors import SerError, first_few
 from ser.base.files import digest_file, parsing, require_fetched, require_regular
 from ser.base.hub import Repository, fetch
 from ser.base.log import logger
-from ser.base.record import Record
-from ser.base.writing import sole_run
+from ser.base.record import Record, read_record
+from ser.base.writing import sole_run, write_json
 from ser.config.network import WhisperConfig
 from ser.config.published import ImportConfig, PublishedConfig
 from ser.nn.weights import misfits, save_weights
@@ -150,12 +150,14 @@ def import_encoder(config: ImportConfig, given: str, folder: Path) -> None:
         folder, 3, config.model_dump(), {f"published {k}": v for k, v in digests.items()}
     )
     with sole_run(folder, wait=True):  # of several processes one imports, the others find it done
+        published = _described(config.published, source, digests)
         if claim_training_folder(record, 1, force=True) is None:
+            _describe_anew(folder, published)
             return
         weights = read_encoder(source, config.encoder)
         save_weights(folder / "model.safetensors", weights)
         record.finish(
-            published=_described(config.published, source, digests),
+            published=published,
             fbank=published_features(config.encoder.num_mel_bins),
             num_parameters=sum(tensor.numel() for tensor in weights.values()),
         )
@@ -174,6 +176,14 @@ def _described(
             *(source, published.name),
         )
     return {**published.model_dump(), "sha256": dict(digests), "is_published": is_published}
+
+
+def _describe_anew(folder: Path, published: Mapping[str, Any]) -> None:
+    """Their SHA-256 may have been written into the configuration since."""
+    record = read_record(folder)
+    if record["notes"].get("published") != published:
+        notes = {**record["notes"], "published": published}
+        write_json(folder / "run.json", {**record, "notes": notes})
 
 
 def _fetch(published: PublishedConfig) -> Path:

@@ -9,9 +9,10 @@ from ser.base.paths import run_folder
 from ser.base.record import Record, require
 from ser.config.load import load_config
 from ser.config.made_with import require_bpe, require_features, require_labels, require_start
+from ser.config.network import CtcHeadConfig
 from ser.config.pretraining import require_same_head
 from ser.config.protocol import ProtocolConfig, under_protocol
-from ser.config.schema import SCRATCH, CtcConfig, LabelsConfig, SystemConfig
+from ser.config.schema import SCRATCH, LabelsConfig, SystemConfig
 from ser.config.systems import load_trained_system
 from ser.corpus.fold_files import read_fold, require_folds
 from ser.data.utterances import check_num_mel_bins, copy_identities
@@ -123,7 +124,7 @@ def resolve(run: FinetuneRun) -> ResolvedRun:
         start = require_start(source, run.conf, run.feats)
         inputs[str(source)] = start["identity"]
         recogniser = start["config"].get("ctc")  # none of a published encoder
-        head = recogniser and CtcConfig.model_validate(recogniser).head
+        head = recogniser and CtcHeadConfig.model_validate(recogniser.get("head", {}))
         require_same_head(run.system, system, head)
         published = start["notes"].get("published")
     config = {

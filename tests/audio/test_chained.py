@@ -13,6 +13,7 @@ from ser.base.errors import SerError
 from ser.infer.windows import stream_file
 
 RATE_HZ = 16000
+ID3 = b"ID3\x03\0\0" + bytes([0, 0, 70, 40])  # of 9000 bytes
 NOISE = 0.1 * np.random.default_rng(0).normal(size=20000)
 
 
@@ -53,10 +54,24 @@ def test_more_audio_than_is_decoded_is_an_error(tmp_path: Path, name: str) -> No
         ("tagged.mp3", b"TAG" + b"title".ljust(125, b"\0")),
         ("padded.wav", bytes(60000)),
         ("noted.wav", b"LIST\x04\0\0\0note"),
+        ("pictured.wav", b"id3 " + struct.pack("<I", 9000) + bytes(range(1, 101)) * 90),
+        ("pictured.aiff", b"ID3 " + struct.pack(">I", 9000) + bytes(range(1, 101)) * 90),
+        ("tagged.wav", ID3 + bytes(range(1, 101)) * 90),
+        ("pictured.mp3", ID3 + bytes(range(1, 101)) * 90),
         ("whole.flac", b""),
         ("whole.ogg", b""),
     ],
 )
 def test_what_is_whole_is_read(tmp_path: Path, name: str, after: bytes) -> None:
     path = written(tmp_path / name, lambda data: data + after)
+    assert len(read_audio(path, "u", RATE_HZ)) == len(NOISE)
+
+
+def test_a_tag_in_front_is_no_other_file(tmp_path: Path) -> None:
+    path = written(tmp_path / "tagged.flac", lambda data: ID3 + bytes(9000) + data)
+    assert len(read_audio(path, "u", RATE_HZ)) == len(NOISE)
+
+
+def test_a_header_without_the_whole_size_but_with_that_of_the_samples(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.wav", lambda data: data[:4] + struct.pack("<I", 36) + data[8:])
     assert len(read_audio(path, "u", RATE_HZ)) == len(NOISE)

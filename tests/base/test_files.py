@@ -78,7 +78,7 @@ def test_whole_folder_replaces(tmp_path: Path, was_there: bool) -> None:
         assert partial != folder
         (partial / "new").touch()
     assert [p.name for p in folder.iterdir()] == ["new"]
-    assert visible(folder.parent) == ["out"]
+    assert [p.name for p in folder.parent.glob("[!.]*")] == ["out"]
 
 
 def test_whole_folder_of_a_failed_block_stays_as_it_was(tmp_path: Path) -> None:
@@ -105,12 +105,7 @@ def test_whole_folder_behind_a_link(tmp_path: Path) -> None:
             (partial / "run.json").write_text(content)
         assert (tmp_path / "ser").is_symlink()
         assert (tmp_path / "big" / "run.json").read_text() == content
-    assert visible(tmp_path) == ["big", "ser"]
-
-
-def visible(folder: Path) -> list[str]:
-    """Without the locks."""
-    return sorted(path.name for path in folder.iterdir() if path.suffix != ".lock")
+    assert sorted(p.name for p in tmp_path.glob("[!.]*")) == ["big", "ser"]
 
 
 KILLED = """

@@ -196,7 +196,7 @@ def test_a_value_of_two_lines_is_refused_at_once(tmp_path: Path) -> None:
         (
             "t.csv",  # the second is Cyrillic
             "path,label,speaker\n1.wav,joy,anna\nx/1.wav,joy,\u0430nna\n",
-            "t.csv:3: the speakers 'anna' and '\u0430nna'; expected names that differ in more",
+            "t.csv:3: the speakers 'anna' and '\\u0430nna'; expected names that differ in more",
         ),
         (
             "t.csv",

@@ -41,7 +41,7 @@ def test_without_words(conf: Path, tmp_path: Path, monkeypatch: Any) -> None:
     assert "no words; left out: transformer_tl_mtl words_of_mtl" in line
     assert trainable_systems(conf, ["transformer"], silent) == ["transformer"]
     assert len(said) == 1
-    with pytest.raises(SerError, match="no words, which transformer_tl_mtl need"):
+    with pytest.raises(SerError, match="no words; needed for transformer_tl_mtl"):
         trainable_systems(conf, ["transformer_tl_mtl"], silent)
 
 

@@ -60,11 +60,11 @@ def test_a_system_is_not_written_over_what_is_ours() -> None:
         words = ["--systems", name, "--stage", 4, "--stop-stage", 4]
         said = call("doctor", *words)
         assert said.status == 1 and "rename it" in said.err
-    with pytest.raises(SerError, match=r"^conf/pretrain: the encoder 'encoded' would be written"):
+    with pytest.raises(SerError, match=r"^conf/pretrain: the encoder 'encoded' is reserved"):
         load_pretraining(CONF, "encoded")
     shutil.copytree(CONF, CONF / "bpe")
     said = call("doctor", "--conf", CONF / "bpe", "--systems", "transformer")
-    assert "--conf conf/bpe: the configuration 'bpe' would be written over" in said.err
+    assert "--conf conf/bpe: the configuration 'bpe' is reserved" in said.err
 
 
 @pytest.mark.parametrize(

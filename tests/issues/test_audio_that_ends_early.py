@@ -133,9 +133,7 @@ def test_an_ogg_stream_that_ends_with_a_whole_page(tmp_path: Path) -> None:
     path = write("vorbis.ogg", tmp_path)
     content = path.read_bytes()
     path.write_bytes(content[: content.rfind(b"OggS")])
-    with pytest.raises(
-        TruncatedError, match=r"decoded of more, for its end is missing .*last page"
-    ):
+    with pytest.raises(TruncatedError, match=r"decoded and its end is missing .*last page"):
         audio_seconds(path, "u")
 
 

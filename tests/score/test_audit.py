@@ -127,7 +127,7 @@ def test_what_is_not_known_is_left_out_and_said(tmp_path: Path) -> None:
     assert list(result["baselines"]) == ["constant", "majority"]
     assert result["seen"]["1"]["1F-1"] == {}
     text = markdown(audit_sections(result))
-    assert "Not known of this corpus: dialogue, scene, line" in text
+    assert "does not tell: dialogue, scene, line" in text
     assert "nearly" not in text
 
 

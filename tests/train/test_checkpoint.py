@@ -149,7 +149,7 @@ def test_killed_while_writing_the_previous_stays(
     assert load_checkpoint(folder, *parts(2, steps=1)) == PROGRESS
     save_checkpoint(folder, *parts(2, steps=2), Progress(epoch=9))
     assert load_checkpoint(folder, *parts(3, steps=1)) == Progress(epoch=9)
-    assert [p.name for p in folder.parent.iterdir()] == ["checkpoint"]
+    assert [p.name for p in folder.parent.glob("[!.]*")] == ["checkpoint"]
 
 
 def test_progress_is_plain_json(folder: Path) -> None:

@@ -31,8 +31,9 @@ from tiny_recipe import EXP, finetune_run  # noqa: E402
 
 import ser  # noqa: E402
 from ser.base.errors import SerError  # noqa: E402
-from ser.base.files import read_json, write_json  # noqa: E402
+from ser.base.files import read_json  # noqa: E402
 from ser.base.log import logger  # noqa: E402
+from ser.base.writing import write_json  # noqa: E402
 from ser.config.baselines import FunctionalsConfig, ProbeConfig, WordsConfig  # noqa: E402
 from ser.config.load import load_config, read_yaml  # noqa: E402
 from ser.config.protocol import ProtocolConfig  # noqa: E402
@@ -47,7 +48,7 @@ from ser.predict.folds import predict_all  # noqa: E402
 from ser.release.export import export_onnx  # noqa: E402
 from ser.release.pack import pack  # noqa: E402
 from ser.train.engine.checkpoint import load_checkpoint  # noqa: E402
-from ser.train.engine.optimizer import make_optimizer  # noqa: E402
+from ser.train.engine.optimizer import make_optimizer, set_learning_rate  # noqa: E402
 from ser.train.training_data import TrainingData  # noqa: E402
 
 SYSTEM = "transformer_tl_mtl"
@@ -96,6 +97,7 @@ def resumed(folder: Path) -> dict[str, Any]:
     progress = load_checkpoint(folder / "checkpoint", model, optimizer)
     if progress is None:
         raise SerError(f"{folder}/checkpoint: not there; expected one; run tests/versions/make.py")
+    set_learning_rate(optimizer, 1.0)  # as every step begins
     moments = [state["exp_avg"] for state in optimizer.state.values()]
     return {
         "progress": asdict(progress),

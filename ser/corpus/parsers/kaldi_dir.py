@@ -8,7 +8,7 @@ from pathlib import Path
 from ser.base.errors import Faults, SerError, first_few
 from ser.base.log import logger
 from ser.base.names import SESSION, SPEAKER, Name, is_line
-from ser.corpus.parsers.parsing import GENDERS, likeness
+from ser.corpus.parsers.parsing import GENDERS, likeness, one_person
 from ser.corpus.pipes import is_pipe
 from ser.corpus.segments import Clip
 from ser.corpus.utterance import EmotionCorpus, EmotionUtterance
@@ -150,11 +150,7 @@ def _check_case(path: Path, spk_of: Table) -> None:
     for spk in spk_of.values():
         first = written.setdefault(likeness(spk), spk)
         if first != spk:
-            faults.add(
-                f"{path}: the speakers {first} and {spk}; expected names that differ in more than "
-                "case and zeros in front: else one person stands on both sides of a fold; rename "
-                "one"
-            )
+            faults.add(f"{path}: {one_person('speakers', first, spk)}")
     faults.raise_any()
 
 

@@ -212,6 +212,21 @@ def likeness(word: str) -> str:
     return "".join(shown).casefold().translate(LIKE_LATIN)
 
 
+def one_person(what: str, first: str, second: str) -> str:
+    """The fault of two names with the same ``likeness``."""
+
+    def shown(name: str) -> str:
+        plain = unicodedata.normalize("NFC", name)
+        seen = "".join(c for c in plain if unicodedata.category(c) != "Cf")
+        return repr(name) if seen.translate(LIKE_LATIN) == plain else ascii(name)
+
+    return (
+        f"the {what} {shown(first)} and {shown(second)}; expected names that differ in more than "
+        "case, spaces, marks, zeros in front and letters that look alike: else one person stands "
+        "on both sides of a fold; rename one"
+    )
+
+
 def speaker_word(text: str) -> str:
     """A speaker as one word of characters that sort after the ``-`` between it and an utterance.
 

@@ -4,7 +4,7 @@ import unicodedata
 from collections.abc import Mapping
 
 from ser.base.errors import SerError
-from ser.corpus.parsers.parsing import likeness
+from ser.corpus.parsers.parsing import likeness, one_person
 from ser.corpus.utterance import EmotionUtterance
 
 
@@ -56,8 +56,4 @@ class SeenRows:
         name = unicodedata.normalize("NFC", text)
         first = self._names.setdefault((column, likeness(word)), name)
         if first != name:
-            raise SerError(
-                f"the {column}s {first!r} and {name!r}; expected names that differ in more than "
-                "case, spaces, marks, zeros in front and letters that look alike: else one person "
-                "stands on both sides of a fold; rename one"
-            )
+            raise SerError(one_person(f"{column}s", first, name))

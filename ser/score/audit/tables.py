@@ -31,7 +31,7 @@ SAME_AUDIO = (
 def audit_sections(audited: Mapping[str, Any]) -> list[ReportSection]:
     """What leaks and what it is worth."""
     missing = ", ".join(audited["missing"])
-    left_out = f" Not known of this corpus: {missing}; these rows are left out." if missing else ""
+    left_out = f" The corpus does not tell: {missing}; these rows are left out." if missing else ""
     leaks = any(fold["overlaps"]["speaker"]["num_utts"] for fold in audited["folds"].values())
     verdict = (
         "**Speaker-dependent**: test speakers are heard in training, so these folds say nothing of "
@@ -48,9 +48,9 @@ def audit_sections(audited: Mapping[str, Any]) -> list[ReportSection]:
             _overlap_table(audited),
         ),
         ReportSection(
-            "Audit: baselines without audio",
+            "Audit: without listening",
             2,
-            "The same folds, pooled. A system must be judged against these.",
+            "No audio, the same folds, pooled. A system must be judged against these.",
             baseline_table(audited),
         ),
         ReportSection(

@@ -113,7 +113,7 @@ def people(results: Results) -> list[ReportSection]:
         text = (
             f"Each annotator against the majority of the others: WA {percent(human['wa'])} %, UA "
             f"{percent(human['ua'])} % over {human['num_votes']} votes. The utterances are those "
-            "whose annotators agreed on one of the classes, so this is an upper bound."
+            "whose annotators agreed on one of the classes, so this is an upper end."
         )
         found.append(ReportSection("Human ceiling", 2, text))
     return found

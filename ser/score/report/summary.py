@@ -19,7 +19,7 @@ def points(estimate: Estimate) -> str:
 def compare_in_words(
     comparison: Comparison, name_a: str, name_b: str, unseen: Estimate | None, unit: str
 ) -> str:
-    """``TL+MTL is above TL by 3.5 [0.8, 6.1] points of WA ...``, or that neither is.
+    """``TL+MTL is above TL by 3.5 [0.8, 6.1] points of WA ...``, or that their order is open.
 
     Args:
         comparison: The numbers.

@@ -116,7 +116,7 @@ def check_gpus(num_gpus: int) -> None:
     if found < num_gpus:
         raise SerError(
             f"--ngpu {num_gpus}: PyTorch sees {found} GPUs; expected {num_gpus}; use fewer (0 "
-            "computes on the CPU), or correct CUDA"
+            "computes on the CPU), or repair CUDA"
         )
 
 

@@ -13,7 +13,7 @@ from ser.nn.encoder_base import Encoder
 def make_optimizer(model: nn.Module, config: OptimizerConfig) -> torch.optim.Adam:
     """Adam with weight decay as L2 in the gradient, as the paper's PyTorch had it.
 
-    Each parameter group holds its share of the rate as ``lr_scale``. Frozen parameters are in
+    Each parameter group holds its share of the rate as ``rate_share``. Frozen parameters are in
     none of them and get no gradient.
 
     Raises:
@@ -26,7 +26,7 @@ def make_optimizer(model: nn.Module, config: OptimizerConfig) -> torch.optim.Ada
             depth = depth_below_heads(model, name)
             shares.setdefault(config.layer_lr_decay**depth, []).append(parameter)
     return torch.optim.Adam(
-        [{"params": parameters, "lr_scale": share} for share, parameters in shares.items()],
+        [{"params": parameters, "rate_share": share} for share, parameters in shares.items()],
         lr=config.learning_rate,
         betas=(config.betas[0], config.betas[1]),
         weight_decay=config.weight_decay,
@@ -75,7 +75,7 @@ def depth_below_heads(model: nn.Module, name: str) -> int:
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
     """Gives each parameter group its share of the rate."""
     for group in optimizer.param_groups:
-        group["lr"] = rate * group["lr_scale"]
+        group["lr"] = rate * group["rate_share"]
 
 
 def learning_rate(config: OptimizerConfig, step: int, num_steps: int) -> float:
