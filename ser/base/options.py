@@ -1,12 +1,14 @@
 """Lists and numbers, on the command line and in configurations."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 
 from ser.base.errors import SerError, shortened
 from ser.base.process import num_cores
 
-MAX_DIGITS = 11
+MAX_SEED = 2**32 - 1  # and of other whole numbers of a list
+WHOLE = re.compile("0|[1-9][0-9]{0,9}")
 
 
 def max_processes() -> int:
@@ -31,9 +33,10 @@ def whole_numbers(option: str, text: str) -> list[int]:
         SerError: The list is empty, one occurs twice, or one is no whole number.
     """
     words = distinct_words(option, text)
-    if not all(word.isdecimal() and len(word) < MAX_DIGITS for word in words):
+    if not all(WHOLE.fullmatch(word) and int(word) <= MAX_SEED for word in words):
         raise SerError(
-            f"{option} '{shortened(text)}': expected whole numbers below 1e{MAX_DIGITS - 1}"
+            f"{option} '{shortened(text)}': expected whole numbers up to {MAX_SEED}, without zeros "
+            "in front"
         )
     return [int(word) for word in words]
 

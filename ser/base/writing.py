@@ -11,6 +11,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from ser.base.errors import SerError, naming
+from ser.base.files import read_json
 
 
 def sync(path: Path) -> None:
@@ -53,12 +54,13 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
-def require_replaceable(folder: Path, mark: str = "run.json") -> None:
+def require_replaceable(folder: Path, mark: str = "run.json", stage: int | None = None) -> None:
     """Checks that a folder to be written is new, or one of ours, which is replaced.
 
     Args:
         folder: The folder.
         mark: A glob of the files by which one of ours is known.
+        stage: Of those with a record, the one that wrote it; what others wrote is kept.
 
     Raises:
         SerError: Something else is there, and would be lost; or the path names no folder.
@@ -71,6 +73,24 @@ def require_replaceable(folder: Path, mark: str = "run.json") -> None:
         raise SerError(
             f"{folder}: is there and was not written by this program (no {mark} in it); expected a "
             "new folder, or one to replace; name another, or remove it"
+        )
+    if stage is not None:
+        require_written_by(folder, stage)
+
+
+def require_written_by(folder: Path, stage: int) -> None:
+    """Checks that a folder with a record was written by a stage; a damaged record is any stage's.
+
+    Raises:
+        SerError: It has no record, or another stage wrote it.
+    """
+    made: object = None
+    with contextlib.suppress(SerError, KeyError, TypeError):
+        made = read_json(folder / "run.json")["stage"]
+    if not (folder / "run.json").exists() or made not in (None, stage):
+        raise SerError(
+            f"{folder}: is there and was not written by stage {stage}; expected a new folder, or "
+            "one to replace; name another"
         )
 
 
@@ -108,7 +128,7 @@ def require_own_file(path: Path, is_own: Callable[[Path], bool]) -> None:
 
 
 @contextlib.contextmanager
-def atomic_folder(folder: Path, mark: str = "run.json") -> Iterator[Path]:
+def atomic_folder(folder: Path, mark: str = "run.json", stage: int | None = None) -> Iterator[Path]:
     """Yields an empty folder that takes the place of ``folder`` when the block ends well.
 
     A block that raises, or a process that is killed, leaves ``folder`` as it was.
@@ -116,7 +136,7 @@ def atomic_folder(folder: Path, mark: str = "run.json") -> Iterator[Path]:
     Raises:
         SerError: As for ``require_replaceable``, or another run is writing the folder.
     """
-    require_replaceable(folder, mark)
+    require_replaceable(folder, mark, stage)
     folder = folder.resolve()  # a link stays one: what it leads to is replaced
     partial = folder.with_name(f".{folder.name}.partial")
     with sole_run(folder):

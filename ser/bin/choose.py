@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from ser.base.errors import run_program
-from ser.base.options import distinct_words
+from ser.base.options import distinct_words, whole_numbers
 from ser.corpus.fold_files import choose_folds
 from ser.score.model_selection import compare_settings
 from ser.score.report.document import markdown
@@ -24,7 +24,7 @@ def main() -> None:
     """Prints a table in Markdown."""
     args = parse_args()
     systems = distinct_words("--systems", args.systems)
-    seeds = distinct_words("--seeds", args.seeds)
+    seeds = list(map(str, whole_numbers("--seeds", args.seeds)))
     folds = choose_folds(args.exp_dir / "folds", args.folds)
     print(markdown(compare_settings(args.exp_dir, systems, seeds, folds)), end="")
 

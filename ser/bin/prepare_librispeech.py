@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from ser.base.errors import faults_listed_beside, run_program
+from ser.base.errors import SerError, faults_listed_beside, run_program
 from ser.base.log import log_to_console
 from ser.corpus.parsers.librispeech import prepare_librispeech
 
@@ -26,6 +26,8 @@ def main() -> None:
     """Prepares both data directories."""
     args = parse_args()
     log_to_console()
+    if args.train_out.resolve() == args.valid_out.resolve():
+        raise SerError(f"{args.valid_out}: named twice; expected two folders; name another")
     with faults_listed_beside(args.train_out):
         prepare_librispeech(
             args.root,

@@ -7,8 +7,8 @@ the report of all folds: RESULTS.partial.md, ...
 import argparse
 from pathlib import Path
 
-from ser.base.errors import run_program
-from ser.base.options import distinct_words
+from ser.base.errors import SerError, run_program
+from ser.base.options import distinct_words, whole_numbers
 from ser.base.paths import run_folders
 from ser.base.record import require
 from ser.base.writing import sole_run, write_json, write_text
@@ -55,7 +55,9 @@ def main() -> None:
             require_features(args.feats, args.conf)
             require_labels(args.feats, load_config(path, LabelsConfig), path)
         systems = trainable_systems(args.conf, systems, args.feats)
-    seeds = distinct_words("--seeds", args.seeds)
+    if args.publish and not args.publish.is_dir():
+        raise SerError(f"--publish {args.publish}: no such folder; expected one; make it")
+    seeds = list(map(str, whole_numbers("--seeds", args.seeds)))
     folds = choose_folds(args.exp_dir / "folds", args.folds)
     partial = set(folds) != set(fold_names(args.exp_dir / "folds"))
     files = ReportFiles(args.exp_dir, partial)

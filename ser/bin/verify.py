@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from ser.base.errors import run_program
+from ser.base.errors import SerError, run_program
 from ser.score.report.files import ReportFiles
 from ser.score.verify import verify
 
@@ -26,6 +26,8 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Prints what is wrong, a line each, changed files first; status 1 where anything is."""
     args = parse_args()
+    if args.conf is not None and not args.conf.is_dir():
+        raise SerError(f"--conf {args.conf}: no such folder; expected the recipe's configuration")
     verdict = verify(args.exp_dir, args.results, args.conf, args.partial)
     for finding in verdict.wrong[:SHOWN]:
         print(finding, file=sys.stderr)

@@ -5,6 +5,7 @@ include one another: what they come to is counted before it is made.
 """
 
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Set
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from ser.base.files import parsing, read_text
 MERGE_TAG = "tag:yaml.org,2002:merge"  # of the key ``<<``
 # Sections whose keys are names of the user's: an own one stands for itself.
 NAMED = {"classes", "sessions", "groups", "parts", "corpora"}
+OCTAL = re.compile(r"[-+]?0[0-9_]+")
 MAX_BYTES = 1 << 17  # of a file: what is larger is no configuration
 MAX_VALUES = 30_000  # of a file with all that it includes, aliases written out
 MAX_DEPTH = 20  # of sections in sections
@@ -106,7 +108,17 @@ def _include(loader: _StrictLoader, node: yaml.ScalarNode) -> Any:
     return _read(included, (*loader.within, loader.path.resolve()), loader.reading)
 
 
+def _whole_number(loader: _StrictLoader, node: yaml.ScalarNode) -> Any:
+    if OCTAL.fullmatch(node.value):
+        raise SerError(
+            f"{loader.path}:{node.start_mark.line + 1}: {node.value} is octal in YAML; expected no "
+            "zeros in front; correct the line"
+        )
+    return loader.construct_yaml_int(node)
+
+
 _StrictLoader.add_constructor("!include", _include)
+_StrictLoader.add_constructor("tag:yaml.org,2002:int", _whole_number)
 
 
 def read_yaml(path: Path) -> Any:

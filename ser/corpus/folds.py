@@ -109,7 +109,14 @@ def _table(data: DataDir, name: str, why: str) -> Table:
             f"{data.path / name}: no such table; {why} in the protocol needs it; use another "
             "protocol, or let local/data.sh write the table"
         )
-    return data[name]
+    table = data[name]
+    lacking = [utt for utt in data.utts if utt not in table]
+    if lacking:
+        raise SerError(
+            f"{data.path / name}: nothing for {lacking[0]}; {why} in the protocol needs a value of "
+            "each utterance; use another table"
+        )
+    return table
 
 
 def _test_folds(data: DataDir, protocol: ProtocolConfig, utts: Sequence[str]) -> Table:

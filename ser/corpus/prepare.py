@@ -234,7 +234,7 @@ def prepare_folds(data_path: Path, out: Path, protocol: ProtocolConfig) -> None:
     """
     inputs = {str(data_path): require_data_dir(data_path)}
     folds = make_folds(read_data_dir(data_path), protocol)
-    with atomic_folder(out) as folder:
+    with atomic_folder(out, "fold*", stage=0) as folder:
         write_folds(folder, folds)
         Record(folder, 0, protocol.model_dump(), inputs).finish(digest=digest_folds(folds))
     for name, parts in folds.items():

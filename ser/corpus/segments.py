@@ -115,7 +115,7 @@ def write_clips(clips: Mapping[str, Clip], out: Path, allow_pipes: bool) -> Writ
     if len(unreadable) > len(clips) / 2:
         Faults(map(str, faults.values())).raise_any()
     kept = {utt: entry for utt, entry in wanted.items() if utt in found}
-    with atomic_folder(out) as folder:
+    with atomic_folder(out, stage=0) as folder:
         for utt, path in found.items():
             _link(path, folder / f"{_stem(utt)}{path.suffix}")
         # Every later stage asks for this record: it would read all audio each time, where the data

@@ -88,14 +88,20 @@ def without_copies(utterances: Iterable[EmotionUtterance]) -> list[EmotionUttera
     The one in the fewest folders is kept.
 
     Raises:
-        SerError: An id has files that differ.
+        SerError: An id has files that differ, or rows.
     """
     found: dict[str, EmotionUtterance] = {}
     faults = Faults()
     copies = []
     for u in sorted(utterances, key=lambda u: len(u.wav.parts)):
-        first = found.setdefault(u.utt, u).wav
+        other = found.setdefault(u.utt, u)
+        first = other.wav
         if first == u.wav:
+            if other != u:
+                faults.add(
+                    f"{u.wav}: {u.utt} has two rows that differ ({other.label}, {u.label}); "
+                    "expected one; remove the wrong one"
+                )
             continue
         copies.append(u.wav)
         if first.stat().st_size != u.wav.stat().st_size or digest_file(first) != digest_file(u.wav):

@@ -21,7 +21,7 @@ from ser.base.files import parsing, read_json_as, read_text
 from ser.base.log import logger
 from ser.base.process import end_with_parent
 from ser.base.record import Record, Started, rerun_hint
-from ser.base.writing import sole_run, write_json, write_text
+from ser.base.writing import require_written_by, sole_run, write_json, write_text
 from ser.config.features import FeaturesConfig
 from ser.feats.definitions import Extractor, make_extractor
 from ser.feats.speed import speed_tables
@@ -124,7 +124,13 @@ def _tell_no_speech(flagged: Path, listed: Path, num_utts: int) -> None:
 
 
 def start_or_resume(record: Record) -> None:
-    """Clears what another run left: only a partial archive of the same inputs goes on."""
+    """Clears what another run left: only a partial archive of the same inputs goes on.
+
+    Raises:
+        SerError: Another stage wrote the folder.
+    """
+    if (record.folder / "run.json").exists():
+        require_written_by(record.folder, record.stage)
     (record.folder / "run.json").unlink(missing_ok=True)
     started = record.folder / "started.json"
     same = started.exists() and (

@@ -88,14 +88,16 @@ class Model:
             return self._long("", recording.stream(self.sample_rate_hz))
         return self.predict_segments([Segment("", recording.whole(self.sample_rate_hz))])[0]
 
-    def predict_files(self, paths: Iterable[Path]) -> Iterator[tuple[Path, "Result | SerError"]]:
+    def predict_files(
+        self, paths: Iterable[str | Path]
+    ) -> Iterator[tuple[Path, "Result | SerError"]]:
         """Predicts files in batches.
 
         Yields:
             Each path in its order, with its result or with what is wrong with the file.
         """
         waiting: list[tuple[Path, Segment | Result | SerError]] = []
-        for path in paths:
+        for path in map(Path, paths):
             try:
                 if file_seconds(path) > LONG_SECONDS:
                     pieces = stream_file(path, self.sample_rate_hz)

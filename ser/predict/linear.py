@@ -31,7 +31,7 @@ def write_vectors(
     record: Record, values: Mapping[str, npt.NDArray[np.float32]], **notes: Any
 ) -> None:
     """Writes a vector for each utterance, whole or not at all, with notes for the record."""
-    with atomic_folder(record.folder) as folder:
+    with atomic_folder(record.folder, stage=record.stage) as folder:
         with readable_by_umask(folder / FILE):
             save_file(dict(values), folder / FILE)
         Record(folder, record.stage, record.config, record.inputs).finish(**notes)

@@ -26,7 +26,7 @@ from ser.base.writing import (
     write_text,
 )
 from ser.config.made_with import require_labels_of_recipe, require_labels_of_run
-from ser.corpus.fold_files import natural_order
+from ser.corpus.fold_files import fold_names, natural_order
 from ser.infer.loading import Run, read_run
 from ser.infer.package import BPE, CARD, FORMAT, MANIFEST, MAX_MEMBERS, NOTICE, Manifest
 from ser.nn.weights import load_weights, save_weights
@@ -149,7 +149,7 @@ def _runs(packing: Packing) -> dict[str, Run]:
     read = [read_run(path.parent) for path in seed.glob("fold*/run.json")]
     own = [run for run in read if run.folder.name == f"fold{run.fold}"]
     finished = {run.fold: run for run in sorted(own, key=lambda run: natural_order(run.fold))}
-    wanted = list(packing.folds) or list(finished)
+    wanted = list(packing.folds) or _folds_of_protocol(packing.system.parent, finished)
     lacking = [fold for fold in wanted if fold not in finished]
     predictions = packing.system.parent / "predictions" / packing.system.name
     if not finished and predictions.is_dir() and not any(packing.system.glob("seed*")):
@@ -169,9 +169,18 @@ def _runs(packing: Packing) -> dict[str, Run]:
         others = f" (there are {first_few(sorted(found))})" if found else ""
         raise SerError(
             f"{seed}: {what} trained; expected finished runs of stage 4{others}; run it, or choose "
-            "another system, --seed or --folds"
+            "another system, --seed or some of the --folds"
         )
     return {fold: finished[fold] for fold in wanted}
+
+
+def _folds_of_protocol(exp_dir: Path, finished: Mapping[str, Run]) -> list[str]:
+    """The folds that are there, else those that the runs' protocol has: all are packed."""
+    if not finished:
+        return []
+    num_folds = next(iter(finished.values())).protocol.num_folds
+    names = fold_names(exp_dir / "folds") or [str(k + 1) for k in range(num_folds)]
+    return list(finished) if set(finished) >= set(names) else names
 
 
 def _is_package(archive: Path, name: str) -> bool:

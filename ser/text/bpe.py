@@ -183,7 +183,7 @@ def write_bpe(record: Record, transcripts: Iterable[str], config: BpeConfig, whe
         logger.info("%s: finished already, with the same inputs", record.folder)
         return
     model = train_bpe(transcripts, config, where)
-    with atomic_folder(record.folder) as folder:
+    with atomic_folder(record.folder, stage=record.stage) as folder:
         with naming(record.folder / "bpe.model"):
             (folder / "bpe.model").write_bytes(model)
         replace(record, folder=folder).finish(num_pieces=config.num_pieces)

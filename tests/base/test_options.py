@@ -3,7 +3,7 @@
 import pytest
 
 from ser.base.errors import SerError
-from ser.base.options import distinct_words
+from ser.base.options import distinct_words, whole_numbers
 
 
 def test_words() -> None:
@@ -14,3 +14,12 @@ def test_words() -> None:
 def test_wrong_lists(text: str, said: str) -> None:
     with pytest.raises(SerError, match=f"--folds '{text}': {said}"):
         distinct_words("--folds", text)
+
+
+@pytest.mark.parametrize("text", ["01", "1 01", "\u0661", "4294967296", "-1", "1.0"])
+def test_numbers_are_written_in_one_way(text: str) -> None:
+    assert whole_numbers("--seeds", "0 7 4294967295") == [0, 7, 4294967295]
+    with pytest.raises(
+        SerError, match=f"--seeds '{text}': expected whole numbers up to 4294967295"
+    ):
+        whole_numbers("--seeds", text)

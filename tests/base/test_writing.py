@@ -32,6 +32,23 @@ def test_two_that_write_one_folder_do_not_mix(tmp_path: Path) -> None:
     assert [p.read_text() for p in folder.iterdir()] == ["second"]
 
 
+def test_what_another_stage_wrote_is_kept(tmp_path: Path) -> None:
+    folder = tmp_path / "fold1"
+    with atomic_folder(folder, "model*", stage=4) as partial:
+        (partial / "run.json").write_text('{"stage": 4}')
+        (partial / "model.safetensors").write_text("weights")
+    with (
+        pytest.raises(SerError, match="fold1: is there and was not written by stage 0; expected"),
+        atomic_folder(folder, "model*", stage=0),
+    ):
+        raise AssertionError
+    assert (folder / "model.safetensors").read_text() == "weights"
+    (folder / "run.json").write_text("{")  # damaged: it is written anew
+    with atomic_folder(folder, "model*", stage=4) as partial:
+        (partial / "run.json").write_text('{"stage": 4}')
+    assert not (folder / "model.safetensors").exists()
+
+
 @pytest.mark.parametrize("taken", ["file", "folder"])
 def test_files_of_others_are_kept(tmp_path: Path, taken: str) -> None:
     path = tmp_path / "mine.wav"

@@ -48,8 +48,13 @@ def faults() -> Sequence[tuple[str, list[object], str]]:
         ),
         (
             "prepare_librispeech",
-            [none, out, out, "--train-subsets", "train-clean-5"],
+            [none, out, "valid", "--train-subsets", "train-clean-5"],
             "/none: no such folder",
+        ),
+        (
+            "prepare_librispeech",
+            [none, out, out, "--train-subsets", "train-clean-5"],
+            "out: named twice; expected two folders",
         ),
         (
             "make_folds",

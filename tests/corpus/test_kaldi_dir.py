@@ -113,6 +113,16 @@ def test_pieces_of_twelve_channels_are_averaged(tmp_path: Path) -> None:
     assert np.abs(np.array(samples_of(wav)) - RAMP[4000:8000] / 12).max() <= 1
 
 
+def test_channels_of_one_file_are_not_two_speakers(tmp_path: Path, recording: Path) -> None:
+    tables = {"utt2spk": "a-1 a\nb-1 b\n", "utt2emo": "a-1 joy\nb-1 sad\n"}
+    tables["reco2file_and_channel"] = "a-1 rec A\nb-1 rec B\n"
+    source = write_dir(tmp_path / "in", **tables, wav_scp=f"a-1 {recording}\nb-1 {recording}\n")
+    with pytest.raises(
+        SerError, match=r"wav\.scp: a-1 and b-1 are one file; expected one for each"
+    ):
+        prepare_table(source, tmp_path / "data", LABELS)
+
+
 def test_a_pipe_and_a_video_in_one_directory(tmp_path: Path, recording: Path) -> None:
     video = tmp_path / "video.mp4"
     plant_video(video)
@@ -187,7 +197,7 @@ def test_a_fifo_is_no_audio(tmp_path: Path, recording: Path) -> None:
                 "segments": "B-1 rec 0 1\nb-1 rec 0 1\n",
                 "utt2emo": "B-1 joy\nb-1 sad\n",
             },
-            "utt2spk: the speakers B and b; expected names that differ in more than case",
+            "utt2spk: the speakers 'B' and 'b'; expected names that differ in more than case",
         ),
         ({"utt2spk": "a-1 a\nb-1 b-1/\n"}, "utt2spk: b-1: the speaker 'b-1/' is no name of a file"),
         ({"spk2gender": "a x\nb m\n"}, "spk2gender: a has 'x'; expected f or m; correct the table"),

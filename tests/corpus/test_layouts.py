@@ -134,6 +134,28 @@ def test_msp_podcast_faults(tmp_path: Path, old: str, new: str, message: str) ->
         read_msp_podcast(tmp_path)
 
 
+def test_msp_podcast_by_pandas(tmp_path: Path) -> None:
+    plant_msp_podcast(tmp_path)
+    expected = read_msp_podcast(tmp_path)
+    table = tmp_path / "Labels" / "labels_consensus.csv"
+    table.write_text(re.sub(r",(\d+),(Fe)?[mM]ale", r",\1.0,\2Male", table.read_text()))
+    found = read_msp_podcast(tmp_path)
+    assert [u.spk for u in found.utterances] == [u.spk for u in expected.utterances]
+
+
+@pytest.mark.parametrize("name", ["msp_podcast", "meld"])
+def test_rows_that_contradict_each_other(tmp_path: Path, name: str) -> None:
+    PLANTERS[name](tmp_path / "corpus")
+    for table in (tmp_path / "corpus").rglob("*.csv"):
+        text = table.read_text()
+        row = "99,Other words.,Joey,joy,neutral,1,0"
+        if name == "msp_podcast":
+            row = next(line for line in text.splitlines() if ",A," in line).replace(",A,", ",H,")
+        table.write_text(f"{text}{row}\n")
+    with pytest.raises(SerError, match=r"has two rows that differ \(.*\); expected one"):
+        prepare_corpus(name, tmp_path / "corpus", tmp_path / "data", LABELS)
+
+
 def test_meld(tmp_path: Path) -> None:
     plant_meld(tmp_path)
     corpus = read_meld(tmp_path)

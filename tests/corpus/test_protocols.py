@@ -1,5 +1,6 @@
 """Protocols: what each of them holds out, and those that the recipes ship."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -247,6 +248,9 @@ def test_the_parts_of_a_corpus_are_one_fold() -> None:
 def test_a_part_that_is_not_there() -> None:
     with pytest.raises(SerError, match="utt2session: no utterance has '7', which fold_unit"):
         make_folds(CORPUS, parts(parts={"train": ["1"], "test": ["7"]}))
+    data = replace(CORPUS, tables={**CORPUS.tables, "spk2utt": {"1F": "1"}})
+    with pytest.raises(SerError, match=r"spk2utt: nothing for .*; fold_unit parts in the protocol"):
+        make_folds(data, parts(parts_table="spk2utt"))
     with pytest.raises(SerError, match="utt2split: no such table; fold_unit parts"):
         make_folds(CORPUS, parts(parts_table="utt2split"))
 

@@ -132,7 +132,9 @@ def test_runs_that_are_not_there(recipe: Path, tmp_path: Path) -> None:
         pack(packing(folds=("1", "2")), tmp_path / "model")
     with pytest.raises(SerError, match=r"is trained; .*\(there are exp/transformer_tl_mtl\)"):
         pack(replace(packing(), system=EXP / "mistyped"), tmp_path / "model")
-    pack(packing(), tmp_path / "model")  # without predictions
+    with pytest.raises(SerError, match=r"seed1: fold 2 is not trained; .* some of the --folds"):
+        pack(packing(), tmp_path / "model")  # all are meant
+    pack(packing(folds=("1",)), tmp_path / "model")  # without predictions
     assert json.loads((tmp_path / "model" / MANIFEST).read_text())["temperature"] == 1
     assert "Not calibrated: there were no" in (tmp_path / "model" / "README.md").read_text()
 

@@ -60,6 +60,7 @@ def read_kaldi_dir(folder: Path) -> EmotionCorpus:
     _check_case(folder / "utt2spk", spk_of)
     name_of = _ids(folder / "utt2spk", spk_of)
     gender_of = _genders(folder / "spk2gender")
+    _refuse_channels(folder)
     clips = _clips(folder, spk_of)
     return EmotionCorpus(
         [
@@ -152,6 +153,19 @@ def _check_case(path: Path, spk_of: Table) -> None:
         if first != spk:
             faults.add(f"{path}: {one_person('speakers', first, spk)}")
     faults.raise_any()
+
+
+def _refuse_channels(folder: Path) -> None:
+    """Speakers on the channels of one file would all get the mean of its channels."""
+    if _optional(folder / "reco2file_and_channel") is None:
+        return
+    first: dict[str, str] = {}
+    for recording, source in (_optional(folder / "wav.scp") or {}).items():
+        if first.setdefault(source, recording) != recording:
+            raise SerError(
+                f"{folder / 'wav.scp'}: {first[source]} and {recording} are one file; expected one "
+                "for each of its channels, which are averaged here; write each into a file"
+            )
 
 
 def _genders(path: Path) -> Table:

@@ -9,6 +9,7 @@ from pathlib import Path
 from ser.audio.reading import EXTENSIONS
 from ser.base.errors import Faults, SerError, first_few
 from ser.base.files import digest_file
+from ser.corpus.parsers.cells import without_point
 from ser.corpus.parsers.parsing import read_rows, speaker_word
 from ser.corpus.parsers.roots import find_root, holds, is_metadata_file
 from ser.corpus.utterance import NO_AUDIO, EmotionCorpus, EmotionUtterance
@@ -59,7 +60,8 @@ def read_meld(root: Path) -> EmotionCorpus:
                         f"{table}:{line}: the emotion '{row['Emotion']}'; expected one of "
                         f"{' '.join(EMOTIONS)}; fetch the table again"
                     )
-                turn = f"dia{row['Dialogue_ID']}_utt{row['Utterance_ID']}"
+                dialogue, number = map(without_point, (row["Dialogue_ID"], row["Utterance_ID"]))
+                turn = f"dia{dialogue}_utt{number}"
                 name = f"{part}_{turn}"
                 speaker = speaker_word(row["Speaker"])
                 utt = f"{speaker}-{name}"
@@ -72,7 +74,7 @@ def read_meld(root: Path) -> EmotionCorpus:
                         utt_orig=name,
                         spk=speaker,
                         gender="",
-                        session=f"{part}_dia{row['Dialogue_ID']}",
+                        session=f"{part}_dia{dialogue}",
                         label=EMOTIONS[row["Emotion"]],
                         wav=files[turn],
                         transcript=normalise_transcript(row["Utterance"]),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ser.base.errors import Faults, SerError
 from ser.base.files import read_text
+from ser.corpus.parsers.cells import without_point
 from ser.corpus.parsers.parsing import read_rows
 from ser.corpus.parsers.roots import find_root, holds
 from ser.corpus.utterance import NO_AUDIO, EmotionCorpus, EmotionUtterance
@@ -92,8 +93,9 @@ def read_msp_podcast(root: Path) -> EmotionCorpus:
 
 
 def _speaker(spk: str, name: str) -> str:
-    if spk.strip().isdecimal():
-        return f"spk{int(spk):05d}"
+    number = without_point(spk.strip())
+    if number.isdecimal():
+        return f"spk{int(number):05d}"
     return f"unknown_{name.removeprefix('MSP-PODCAST_')}"
 
 
