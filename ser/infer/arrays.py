@@ -2,7 +2,7 @@
 
 import io
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from numbers import Real
 from pathlib import Path
@@ -21,7 +21,7 @@ from ser.audio.truncation import (
     lacks_last_page,
     truncated_error,
 )
-from ser.base.errors import SerError, reason_of
+from ser.base.errors import SerError, reason_of, shortened
 from ser.infer.windows import READ_SECONDS, Floats, resampled
 
 MAX_CHANNELS = 64  # more are samples of an array that lies the other way round
@@ -140,6 +140,29 @@ def _block(array: npt.NDArray[Any]) -> Floats:
     if not np.isfinite(block).all():
         raise SerError("audio: samples that are not finite; expected numbers")
     return np.asarray(block, np.float32)
+
+
+def given_pieces(pieces: Any) -> Iterator[Floats]:
+    """Pieces of mono samples, (N,) or (N, 1), in 16-bit scale, each as it is asked for.
+
+    Raises:
+        SerError: They are none.
+    """
+    if isinstance(pieces, str | Mapping) or not isinstance(pieces, Iterable):
+        raise SerError(
+            f"audio: {shortened(ascii(pieces))}; expected a path, bytes, an open file, an array or "
+            "pieces of samples"
+        )
+    for piece in pieces:
+        array = np.asarray(piece) if not isinstance(piece, bytes | str) else np.array(None)
+        if array.ndim == 2 and array.shape[1] == 1:
+            array = array[:, 0]
+        if array.ndim != 1 or array.dtype.kind not in "fi":
+            raise SerError(
+                f"audio: a piece of {array.dtype} and shape {array.shape}; expected mono samples "
+                "(N,) in 16-bit scale"
+            )
+        yield np.asarray(array, np.float32)
 
 
 def given_audio(audio: Any, sample_rate: int | None) -> Recording:

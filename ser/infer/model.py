@@ -9,6 +9,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from numbers import Real
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -20,7 +21,7 @@ from ser.audio.reading import INT16_SCALE
 from ser.base.errors import SerError
 from ser.data.sampler import split_by_frames
 from ser.feats.definitions import Extractor, normalise
-from ser.infer.arrays import given_audio, refuse_rate
+from ser.infer.arrays import given_audio, given_pieces, refuse_rate
 from ser.infer.engine import Engine, Floats, Output
 from ser.infer.result import Posteriors, Result
 from ser.infer.windows import Segment, cut, file_seconds, read_file, stream_file, windows
@@ -140,6 +141,8 @@ class Model:
         Raises:
             SerError: The file is unreadable, the array is no audio, or a length makes no sense.
         """
+        if not (isinstance(window, Real) and isinstance(hop, Real)):
+            raise SerError(f"--window {window} --hop {hop}: expected seconds, as numbers")
         frame = self.fbank.config.frame_length_ms / 1000
         if not (frame <= window <= LONG_SECONDS and MIN_HOP_SECONDS <= hop <= window):
             raise SerError(
@@ -152,7 +155,7 @@ class Model:
         else:
             refuse_rate(sample_rate, f"pieces of samples, whose rate is {self.sample_rate_hz}")
             at_once = 1 if isinstance(audio, Iterator) else self.batch_size  # live
-            yield from self._windows("", audio, window, hop, at_once)
+            yield from self._windows("", given_pieces(audio), window, hop, at_once)
 
     def predict_speech(
         self,

@@ -91,3 +91,36 @@ def test_what_a_result_holds_cannot_be_changed() -> None:
         result.posteriors["angry"]
     again = model.predict(np.ones(9000), 16000)
     assert {result, again} == {result} == {copy.deepcopy(result)}
+
+
+@pytest.mark.parametrize(
+    ("pieces", "said"),
+    [
+        (None, "None; expected a path"),
+        (5, "5; expected a path"),
+        ({}, "{}; expected a path"),
+        ([np.zeros((9, 2))], "a piece of float64 and shape .9, 2.; expected mono"),
+        ([b"samples"], "a piece of object and shape"),
+        ([0.5], "a piece of float64 and shape"),
+        ([np.zeros(9, complex)], "a piece of complex128"),
+    ],
+)
+def test_pieces_that_are_none(pieces: Any, said: str) -> None:
+    with pytest.raises(SerError, match=f"audio: {said}"):
+        list(untrained_model().predict_windows(pieces, 1.0, 0.5))
+
+
+def test_pieces_of_one_column_are_mono() -> None:
+    noise = 3000 * np.random.default_rng(0).normal(size=32000).astype(np.float32)
+    model = untrained_model()
+    flat, column = (
+        [window.posteriors for window in model.predict_windows([pieces], 1.0, 0.5)]
+        for pieces in (noise, noise[:, None])
+    )
+    assert flat == column and len(flat) > 1
+
+
+@pytest.mark.parametrize("window", ["1", None])
+def test_windows_are_numbers(window: Any) -> None:
+    with pytest.raises(SerError, match=f"--window {window} --hop 0.5: expected seconds"):
+        list(untrained_model().predict_windows([np.zeros(9)], window, 0.5))
