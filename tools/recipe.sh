@@ -122,7 +122,7 @@ begin() {
   parse_options "$@"
   if ! [ -d "$conf" ]; then usage_error "--conf is '$conf', which is no folder"; fi
   conf=$(CDPATH='' cd -- "$conf" && pwd) conf=${conf#"$PWD/"} # conf/ and its full path are conf
-  if [ "$conf" -ef conf ]; then conf=conf; fi
+  if [[ $conf == /* ]] && [ "$conf" -ef conf ]; then conf=conf; fi
   . ./path.sh
   . ./db.sh
   protocol=${protocol:-$conf/protocol/paper.yaml}

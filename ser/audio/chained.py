@@ -52,9 +52,11 @@ def _find(stream: BinaryIO, mark: bytes, start: int) -> int | None:
 
 
 def _follows_the_chunks(stream: BinaryIO, header: Header) -> bool:
-    """Whether more than a moment of audio, not all zero, follows the last chunk that is whole."""
+    """Whether more than a moment of audio, not all zero, follows the chunks of a file."""
     size = stream.seek(0, 2)
     order = CHUNKED[header.format]
+    stream.seek(4)
+    counted = 8 + int.from_bytes(stream.read(4), order)
     at, data_bytes = 12, 0
     while at < size:
         stream.seek(at)
@@ -64,6 +66,7 @@ def _follows_the_chunks(stream: BinaryIO, header: Header) -> bool:
             break
         data_bytes = length if head[:4] in (b"data", b"SSND") else data_bytes
         at += 8 + length + length % 2
+    at = max(at, min(size, counted))  # chunks of another form are still no audio
     seconds = header.frames / header.samplerate
     if not data_bytes or (size - at) * seconds <= LOST_SECONDS * data_bytes:
         return False

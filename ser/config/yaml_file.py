@@ -116,8 +116,8 @@ def _include(loader: _StrictLoader, node: yaml.ScalarNode) -> Any:
 def _whole_number(loader: _StrictLoader, node: yaml.ScalarNode) -> Any:
     if OCTAL.fullmatch(node.value):
         raise SerError(
-            f"{loader.path}:{node.start_mark.line + 1}: {node.value} is octal in YAML; expected no "
-            "zeros in front; correct the line"
+            f"{loader.path}:{node.start_mark.line + 1}: {node.value} is octal in YAML; write a "
+            "number without zeros in front, a word in quotes"
         )
     return loader.construct_yaml_int(node)
 

@@ -4,7 +4,7 @@ import difflib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from tqdm import tqdm
@@ -98,9 +98,10 @@ def without_copies(utterances: Iterable[EmotionUtterance]) -> list[EmotionUttera
         first = other.wav
         if first == u.wav:
             if other != u:
+                names = [f.name for f in fields(u) if getattr(u, f.name) != getattr(other, f.name)]
                 faults.add(
-                    f"{u.wav}: {u.utt} has two rows that differ ({other.label}, {u.label}); "
-                    "expected one; remove the wrong one"
+                    f"{u.wav}: {u.utt} has two rows that differ ({', '.join(names)}); expected "
+                    "one; remove the wrong one"
                 )
             continue
         copies.append(u.wav)

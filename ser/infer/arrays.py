@@ -154,7 +154,10 @@ def given_pieces(pieces: Any) -> Iterator[Floats]:
             "pieces of samples"
         )
     for piece in pieces:
-        array = np.asarray(piece) if not isinstance(piece, bytes | str) else np.array(None)
+        try:
+            array = np.asarray(piece)
+        except (RuntimeError, TypeError, ValueError) as error:  # ragged, a tensor with a gradient
+            raise SerError(f"audio: a piece that is no array ({reason_of(error)})") from error
         if array.ndim == 2 and array.shape[1] == 1:
             array = array[:, 0]
         if array.ndim != 1 or array.dtype.kind not in "fi":

@@ -78,7 +78,7 @@ def pack(packing: Packing, out: Path) -> Path:
     """
     require_replaceable(out, MANIFEST)
     archive = out.with_name(f"{out.name}.tar.gz")
-    require_own_file(archive, lambda path: _is_package(path, out.name))
+    require_own_file(archive, lambda path: (out / MANIFEST).exists() or _is_package(path))
     runs = _runs(packing)
     first = next(iter(runs.values()))
     if any(run.made_by != first.made_by for run in runs.values()):
@@ -175,18 +175,15 @@ def _runs(packing: Packing) -> dict[str, Run]:
 
 
 def _folds_of_protocol(exp_dir: Path, finished: Mapping[str, Run]) -> list[str]:
-    """The folds that are there, else those that the runs' protocol has: all are packed."""
-    if not finished:
-        return []
-    num_folds = next(iter(finished.values())).protocol.num_folds
-    names = fold_names(exp_dir / "folds") or [str(k + 1) for k in range(num_folds)]
+    """All folds, in the order of the runs where there are no others."""
+    names = fold_names(exp_dir / "folds") if finished else []
     return list(finished) if set(finished) >= set(names) else names
 
 
-def _is_package(archive: Path, name: str) -> bool:
+def _is_package(archive: Path) -> bool:
     """Whether an archive has the manifest of a package among its few files."""
     with contextlib.suppress(tarfile.TarError, OSError, EOFError), tarfile.open(archive) as tar:
-        return any(m.name == f"{name}/{MANIFEST}" for m in itertools.islice(tar, MAX_MEMBERS))
+        return any(m.name.endswith(f"/{MANIFEST}") for m in itertools.islice(tar, MAX_MEMBERS))
     return False
 
 

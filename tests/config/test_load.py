@@ -104,8 +104,8 @@ def test_good(tmp_path: Path) -> None:
         ("1.0e-3", "0", ": 'walk.speed' is 0; input should be greater than 0"),
         ("1.0e-3", ".inf", ": 'walk.speed' is inf; input should be a finite number"),
         ("1.0e-3", ".nan", ": 'walk.speed' is nan; input should be "),
-        ("max_steps: 10", "max_steps: 010", ":4: 010 is octal in YAML; expected no zeros in "
-            "front"),
+        ("max_steps: 10", "max_steps: 010", ":4: 010 is octal in YAML; write a number without "
+            "zeros in front, a word in quotes"),
         ("max_steps: 10", "max_steps: 10.5", ": 'walk.max_steps' is 10.5; input should be a valid "
             "integer"),
         ("max_steps: 10", "max_steps: 10.0", ": 'walk.max_steps' is 10.0; input should be a valid "
