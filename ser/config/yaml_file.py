@@ -105,7 +105,7 @@ def _include(loader: _StrictLoader, node: yaml.ScalarNode) -> Any:
             f"{loader.path}:{node.start_mark.line + 1}: !include {node.value} includes itself; "
             "expected another file; correct the line"
         )
-    if not included.is_file():
+    if not included.exists():
         raise SerError(
             f"{included}: no such file; {loader.path}:{node.start_mark.line + 1} includes it; "
             "correct the line"

@@ -35,7 +35,7 @@ def write_recorded(
     Raises:
         SerError: As ``write`` does, or audio is broken or cut.
     """
-    with atomic_folder(out, "wav.scp", stage=0) as folder:
+    with atomic_folder(out, "utt2*", stage=0) as folder:
         try:
             write(folder)
         except FaultsError:  # of the corpus

@@ -106,7 +106,7 @@ def test_a_card_of_a_speaker_dependent_protocol_of_an_experiment(
     Path("exp").rename("moved")
     Path("exp").mkdir()
     Path("moved").rename("exp/mine")
-    pack(replace(packing(), system=Path("exp/mine/transformer")), tmp_path / "model")
+    pack(replace(packing(folds=("1",)), system=Path("exp/mine/transformer")), tmp_path / "model")
     card = (tmp_path / "model" / "README.md").read_text()
     assert "recipe `recipe`" in card
     assert (
