@@ -82,7 +82,7 @@ def _lacks_bytes(source: Path | BinaryIO) -> bool:
 
 
 class _Track:
-    """A audio stream as it is read, and where it should end.
+    """An audio stream as it is read, and where it should end.
 
     Attributes:
         rate: Hz.

@@ -1,6 +1,5 @@
 """Protocols: what each of them holds out, and those that the recipes ship."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -248,16 +247,14 @@ def test_the_parts_of_a_corpus_are_one_fold() -> None:
 def test_a_part_that_is_not_there() -> None:
     with pytest.raises(SerError, match="utt2session: no utterance has '7', which fold_unit"):
         make_folds(CORPUS, parts(parts={"train": ["1"], "test": ["7"]}))
-    data = replace(CORPUS, tables={**CORPUS.tables, "spk2utt": {"1F": "1"}})
-    with pytest.raises(SerError, match=r"spk2utt: nothing for .*; fold_unit parts in the protocol"):
-        make_folds(data, parts(parts_table="spk2utt"))
-    with pytest.raises(SerError, match="utt2split: no such table; fold_unit parts"):
-        make_folds(CORPUS, parts(parts_table="utt2split"))
+    data = DataDir(CORPUS.path, {**CORPUS.tables, "spk2utt": {"1F": "1"}})
+    for table, said in (("spk2utt", "nothing for"), ("utt2split", "no such table")):
+        with pytest.raises(SerError, match=f"{table}: {said}"):
+            make_folds(data, parts(parts_table=table))
 
 
 def test_a_speaker_in_two_parts() -> None:
-    spk_of = dict.fromkeys(CORPUS.utts, "Ses01F")
-    data = DataDir(CORPUS.path, {**CORPUS.tables, "utt2spk": spk_of})
+    data = DataDir(CORPUS.path, CORPUS.tables | {"utt2spk": dict.fromkeys(CORPUS.utts, "Ses01F")})
     with pytest.raises(SerError, match="in fold 1 the speaker Ses01F is both in train and in test"):
         make_folds(data, parts())
     assert make_folds(data, parts(speaker_dependent=True))

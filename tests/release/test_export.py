@@ -189,18 +189,6 @@ def test_int8_leaves_the_features_as_exact_as_they_are(
         assert within.posteriors == pytest.approx(outside.posteriors, abs=0.01)
 
 
-@pytest.mark.parametrize("export", [export_onnx, export_torch])
-def test_no_other_file_is_replaced(
-    models: dict[str, Model], tmp_path: Path, export: Callable[..., None]
-) -> None:
-    out = tmp_path / "theirs.onnx"
-    out.write_bytes(b"somebody's model")
-    options = [False, False] if export is export_onnx else [False]
-    with pytest.raises(SerError, match=r"theirs\.onnx: is there and was not written by this"):
-        export(models["one_layer"], out, *options)
-    assert out.read_bytes() == b"somebody's model"
-
-
 def test_without_onnxruntime_is_one_line(
     models: dict[str, Model], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,23 @@
+"""An export does not take the place of what somebody else wrote."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tiny_audio import untrained_model
+
+from ser.base.errors import SerError
+from ser.release.export import export_onnx, export_torch
+
+
+@pytest.mark.parametrize(
+    ("export", "options"), [(export_onnx, (False, False)), (export_torch, (False,))]
+)
+def test_no_other_file_is_replaced(
+    tmp_path: Path, export: Callable[..., None], options: tuple[bool, ...]
+) -> None:
+    out = tmp_path / "theirs.onnx"
+    out.write_bytes(b"somebody's model")
+    with pytest.raises(SerError, match=r"theirs\.onnx: is there and was not written by this"):
+        export(untrained_model(), out, *options)
+    assert out.read_bytes() == b"somebody's model"
