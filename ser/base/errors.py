@@ -185,4 +185,6 @@ def run_program(main: Callable[[], None]) -> None:
     """Runs the ``main`` of a program of ``ser.bin``, errors shown as one line."""
     end_with_run_script()
     with one_line_errors():
+        if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # of ser/bin/__init__.py
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         main()

@@ -1,7 +1,14 @@
 """What a user can cause ends a program with one line and a non-zero status."""
 
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
+import ser
 from ser.base.errors import SerError, run_program
 
 
@@ -38,3 +45,20 @@ def test_our_own_mistakes_are_not_hidden() -> None:
 
     with pytest.raises(AssertionError, match="ours"):
         run_program(main)
+
+
+@pytest.mark.parametrize("program", ["verify", "finetune"])
+def test_interrupted_while_it_imports(program: str, tmp_path: Path) -> None:
+    (tmp_path / "pydantic.py").write_text("import os; os.kill(os.getpid(), 2)\n")
+    path = os.pathsep.join([str(tmp_path), str(Path(ser.__file__).parents[1])])
+    command = [sys.executable, "-m", f"ser.bin.{program}"]
+    ended = subprocess.run(command, env={**os.environ, "PYTHONPATH": path}, capture_output=True)
+    assert (ended.returncode, ended.stderr) == (-signal.SIGINT, b"")
+
+
+def test_interrupted_once_it_runs() -> None:
+    code = (
+        "import sys; sys.argv = ['-m']; import os, ser.bin; from ser.base.errors import run_program"
+        "; run_program(lambda: os.kill(os.getpid(), 2))"
+    )
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 130
