@@ -3,7 +3,8 @@
 # own folder, and calls begin "$@".
 # The options are those of run.sh's header: "--name N" takes a number, "--name WORD" a value,
 # "--name this|that" one of these words, "--name" alone is a switch. Each is a variable of run.sh;
-# nothing else can be set.
+# nothing else can be set. A new option is a line of that header (one text in mini, ravdess and
+# iemocap, whose run.sh are alike), a default here, and its use in run.sh or below.
 
 if [ "${BASH_VERSINFO[0]}" -lt 4 ] || ! command -v nproc >/dev/null || ! command -v flock >/dev/null; then
   echo "error: bash $BASH_VERSION: expected bash 4 or later, nproc and flock, as Linux has them" \

@@ -17,7 +17,7 @@ def _require_bounded(num_weights: int) -> None:
         )
 
 
-def _block_weights(config: "TransformerConfig | WhisperConfig") -> int:
+def _block_weights(config: "EncoderConfig") -> int:
     attention = 4 * config.d_model * config.num_heads * config.head_dim
     return config.num_blocks * (attention + 2 * config.d_model * config.ffn_dim)
 

@@ -1,4 +1,4 @@
-"""Published encoders: which, and where their weights come from."""
+"""Published encoders of Whisper: which, and where their weights come from."""
 
 from typing import Annotated
 

@@ -8,7 +8,7 @@ import torch
 from torchaudio.functional import forced_align
 
 from ser.infer.engine import Floats
-from ser.text.bpe import BLANK_ID
+from ser.text.ctc import BLANK_ID
 
 
 @dataclass(frozen=True)

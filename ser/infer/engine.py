@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ser.base.errors import SerError
-from ser.text.bpe import greedy_ctc
+from ser.text.ctc import greedy_ctc
 
 Floats = npt.NDArray[np.float32]
 

@@ -12,7 +12,7 @@ from ser.base.names import CLASS, SPEAKER, UTTERANCE, is_line
 from ser.base.record import require, rerun_hint
 from ser.kaldi.table import Table, c_order, invert, read_table, same_ids, write_table
 
-VOTES = re.compile(r"([^\s=]+=[^\s=]+( |$))*")  # ser.score.audit.agreement.parse_votes reads them
+VOTES = re.compile(r"([^\s=]+=[^\s=]+( |$))*")  # ser.score.stats.agreement.parse_votes reads them
 REQUIRED = ("wav.scp", "text", "utt2spk", "spk2utt", "utt2dur")
 MAX_FRAMES = 10**8  # of an utterance: eleven days of 10 ms
 NO_WORDS = frozenset(("<s>", "</s>", "#0"))  # Kaldi's own symbols

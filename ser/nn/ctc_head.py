@@ -1,4 +1,7 @@
-"""The CTC head: from the frames of the encoder to the tokens."""
+"""The CTC head: from the frames of the encoder to scores of the tokens.
+
+``ser.text.ctc`` decodes them.
+"""
 
 import torch
 from torch import nn

@@ -2,7 +2,8 @@
 
 The emotion model puts its vector x_e between the two, so an encoder knows nothing of emotions. A
 new encoder is a subclass with its own front end, a section in ``ser/config/network.py`` with the
-properties that ``WhisperConfig`` has, and a line in ``ser/nn/encoders.py``.
+properties that ``WhisperConfig`` has, and a line in ``ser/nn/encoders.py``. Published weights are
+read in ``ser/train/published.py``; other features are a definition in ``ser/feats/definitions.py``.
 """
 
 from abc import ABC, abstractmethod

@@ -1,4 +1,4 @@
-"""The encoders by the ``type`` of their configuration."""
+"""The encoders by the ``type`` of their configuration; how to add one: ``encoder_base.py``."""
 
 from ser.config.network import EncoderConfig
 from ser.nn.encoder_base import Encoder

@@ -8,7 +8,7 @@ import torch
 from torch.nn.functional import cross_entropy, ctc_loss
 
 from ser.config.schema import CtcConfig
-from ser.text.bpe import BLANK_ID
+from ser.text.ctc import BLANK_ID
 
 
 class Loss(NamedTuple):

@@ -7,7 +7,7 @@ from ser.config.network import PAPER_CTC_HEAD, CtcHeadConfig, EncoderConfig
 from ser.nn.ctc_head import CtcHead
 from ser.nn.encoders import build_encoder
 from ser.nn.mask import length_mask
-from ser.text.bpe import greedy_ctc
+from ser.text.ctc import greedy_ctc
 
 
 class Recogniser(nn.Module):

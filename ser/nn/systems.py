@@ -13,6 +13,7 @@ from ser.nn.recogniser import Recogniser
 from ser.nn.weights import misfits
 
 CTC_HEAD = "ctc_head."
+# What a pre-trained recogniser lacks; another head's weights would be listed here.
 NEW_IN_FINETUNING = ("emotion_embedding", "emotion_head.", "readout.")
 
 

@@ -14,7 +14,7 @@ from ser.score.predictions.evaluation import Floats
 from ser.score.report.cells import percent, with_interval
 from ser.score.report.document import NONE, ReportSection, code
 from ser.score.report.training import read_curve, read_protocol
-from ser.score.stats.intervals import CellCounts, jackknife_interval
+from ser.score.stats.intervals import PERCENT, CellCounts, jackknife_interval
 
 STAGE = 4
 LAST = "last"
@@ -63,7 +63,14 @@ def compare_settings(
         .mean(axis=0)
         for name, runs in wanted.items()
     }
-    header = ["system", "UA % [95 %]", "difference [95 %]", "WA %", "epochs", "minutes a run"]
+    header = [
+        "system",
+        f"UA % [{PERCENT}]",
+        f"difference [{PERCENT}]",
+        "WA %",
+        "epochs",
+        "minutes a run",
+    ]
     header += [f"fold {fold}: UA %" for fold in folds]
     rows = [
         [

@@ -1,7 +1,8 @@
 """Every number that the report shows, as one JSON value (``results.json``).
 
-Accuracies and error rates are fractions. Figures of a system are means over its seeds of the
-value pooled over the folds, unless their name says ``fold``.
+``stats/system.py`` computes a system's figures; ``report/report.py`` lays out RESULTS.md.
+Accuracies and error rates are fractions. Figures of a system are means over its seeds of the value
+pooled over the folds, unless their name says ``fold``.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +17,6 @@ from ser.base.files import digest_file
 from ser.base.paths import prediction_table, run_folders
 from ser.base.record import read_record
 from ser.corpus.fold_files import fold_names
-from ser.score.audit.agreement import human_ceiling, parse_votes
 from ser.score.predictions.evaluation import Evaluation, encode
 from ser.score.predictions.experiment import Predictions, read_predictions
 from ser.score.predictions.held_out import check_held_out
@@ -31,6 +31,7 @@ from ser.score.report.training import (
     read_published,
     wall_time,
 )
+from ser.score.stats.agreement import human_ceiling, parse_votes
 from ser.score.stats.groups import OWN, TITLES, classes_of_labels, groups_of
 from ser.score.stats.intervals import CellCounts, bootstrap
 from ser.score.stats.paired import compare_all, difference

@@ -4,7 +4,6 @@ import io
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from itertools import groupby
 from pathlib import Path
 
 import sentencepiece
@@ -17,15 +16,9 @@ from ser.base.writing import atomic_folder
 from ser.config.schema import BpeConfig
 
 MAX_MODEL_BYTES = 64 << 20  # of a hundred thousand pieces, with room
-BLANK_ID = 0
 UNKNOWN_ID = 1  # the unknown piece, SentencePiece's own id 0
 MAX_UNKNOWN_PROB = 0.2  # of the tokens: some foreign letters are borne, another script is not
 MAX_PIECE_CHARS = 16  # SentencePiece's; the mark of a word's beginning is one of them
-
-
-def greedy_ctc(best: Sequence[int]) -> list[int]:
-    """Tokens from the best one of each frame: repetitions merged, blanks removed."""
-    return [token for token, _ in groupby(best) if token != BLANK_ID]
 
 
 def train_bpe(transcripts: Iterable[str], config: BpeConfig, where: Path) -> bytes:

@@ -1,4 +1,4 @@
-"""The encoder of a published recogniser, from a folder in Hugging Face's layout."""
+"""The encoder of a published Whisper, from a folder in Hugging Face's layout."""
 
 import re
 from collections.abc import Iterator, Mapping

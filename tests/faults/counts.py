@@ -2,7 +2,7 @@
 
     python tests/faults/counts.py [--kills 200] [--writes N] [--seed S]
 
-All faults of the table, every write of every program and 200 kills take about half an hour on two
+All faults of the table, every write of every program and 200 kills take 15 to 30 minutes on two
 cores; --writes N draws N writes of each call. Status 1 where anything was not made good.
 """
 

@@ -23,7 +23,7 @@ from ser.infer.engine import Floats, Output
 from ser.infer.model import Model
 from ser.infer.page import write_page
 from ser.infer.torch_engine import TorchEngine, emotion_attention
-from ser.text.bpe import BLANK_ID
+from ser.text.ctc import BLANK_ID
 
 
 def test_words_are_where_they_were_said() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ser.score.audit.agreement import agreement, human_ceiling, parse_votes
+from ser.score.stats.agreement import agreement, human_ceiling, parse_votes
 
 CLASSES = {"ang": "ang", "hap": "hap", "exc": "hap", "neu": "neu"}
 

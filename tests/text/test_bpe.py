@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from ser.base.errors import SerError
 from ser.base.record import Record
 from ser.config.schema import BpeConfig
-from ser.text.bpe import BLANK_ID, Tokenizer, train_bpe, write_bpe
+from ser.text.bpe import Tokenizer, train_bpe, write_bpe
+from ser.text.ctc import BLANK_ID
 
 WHERE = Path("data/asr_train/text")
 WORDS = "THE QUICK BROWN FOX JUMPS OVER A LAZY DOG DON'T SAY IT'S NEVER EVER QUITE SO".split()

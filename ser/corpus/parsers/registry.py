@@ -1,4 +1,7 @@
-"""The corpora whose published layout has a parser, by the name that ``prepare_corpus`` takes."""
+"""The corpora whose published layout has a parser, by the name that ``prepare_corpus`` takes.
+
+How to add one: ``egs/README.md``.
+"""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,1 +1,4 @@
-"""The same networks on a CPU, in another order of arithmetic. Nothing in them knows of it."""
+"""Faster CPU kernels of the layers of ``ser.nn``; ``accelerate`` puts them into a network.
+
+Nothing in the network knows of it.
+"""

@@ -1,1 +1,1 @@
-"""What folds leak, and what baselines without audio reach."""
+"""What folds leak (``overlaps``), what baselines without audio reach, and the tables of both."""

@@ -72,7 +72,8 @@ def baseline_table(audited: Mapping[str, Any]) -> Table:
 
 def _overlap_table(audited: Mapping[str, Any]) -> Table:
     folds: Mapping[str, Any] = audited["folds"]
-    names = [name for name in OVERLAPS if name in next(iter(folds.values()))["overlaps"]]
+    counted = next(iter(folds.values()))["overlaps"]
+    names = sorted(counted, key=[*OVERLAPS].index)
     rows = [["fold", "test", *(OVERLAPS[name] for name in names)]]
     for fold, values in folds.items():
         cells = [str(values["overlaps"][name]["num_utts"]) for name in names]

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from ser.score.audit.agreement import agreement, parse_votes
 from ser.score.predictions.evaluation import Evaluation
+from ser.score.stats.agreement import agreement, parse_votes
 
 OWN = ("cue",)  # of the generated corpus alone: no other is expected to have it
 TITLES = {

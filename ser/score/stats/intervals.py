@@ -14,6 +14,7 @@ from ser.metrics.classification import Codes, Metric, accuracy
 from ser.score.predictions.evaluation import Floats
 
 LEVEL = 0.95
+PERCENT = f"{100 * LEVEL:g} %"  # in headings
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Estimate:
 
     Attributes:
         value: The figure.
-        low: Lower end of the 95 % interval; None where there is a single cluster.
+        low: Lower end of the interval; None where there is a single cluster.
         high: Its upper end.
     """
 

@@ -60,6 +60,8 @@ class _Stored(TypedDict):
 def is_due(training: TrainingConfig, step: int, saved: float) -> bool:
     """Whether a checkpoint is written after a step.
 
+    Asked where ``Trainer`` reads the loss: on a GPU every tenth step, and at ``checkpoint_steps``.
+
     Args:
         training: How many steps or minutes may pass.
         step: Optimiser steps done in all.
