@@ -10,8 +10,11 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from ser.audio.reading import require_rate
 from ser.audio.truncation import LOST_SECONDS, bytes_of, truncated_error
 from ser.base.errors import SerError
+
+Floats = npt.NDArray[np.float32]
 
 EXTENSIONS = frozenset(
     ".3gp .aac .ac3 .amr .avi .flv .m4a .m4b .m4v .mka .mkv .mov .mp4 .mpeg .mpg .ts .webm .wma "
@@ -40,8 +43,18 @@ def without_pyav(name: str) -> SerError:
     )
 
 
-def decode_container(source: Path | BinaryIO, name: str) -> tuple[npt.NDArray[np.float32], int]:
+def decode_container(source: Path | BinaryIO, name: str) -> tuple[Floats, int]:
     """The first audio stream of a video, its channels averaged: samples (N,) +-1, and their rate.
+
+    Raises:
+        SerError: As for ``container_blocks``.
+    """
+    blocks, rates = zip(*container_blocks(source, name), strict=True)
+    return np.concatenate(blocks), rates[0]
+
+
+def container_blocks(source: Path | BinaryIO, name: str) -> Iterator[tuple[Floats, int]]:
+    """The same piece by piece, each with the rate; at least one, which may be empty.
 
     Args:
         source: The file, or one that is open.
@@ -49,29 +62,30 @@ def decode_container(source: Path | BinaryIO, name: str) -> tuple[npt.NDArray[np
 
     Raises:
         TruncatedError: It is truncated.
-        SerError: PyAV is not installed, or there is no sound to read.
+        SerError: PyAV is not installed, there is no sound to read, or its rate is none of audio.
     """
     try:
         import av  # of the extra "videos"; nothing else needs it
     except ImportError as error:
         raise without_pyav(name) from error
-    pieces = [np.zeros(0, np.float32)]
     track = None
     try:
         with av.open(os.fspath(source) if isinstance(source, Path) else source, "r") as container:
             if not container.streams.audio:
                 raise SerError(f"{name}: no audio stream; expected one; replace or remove it")
             track = _Track(container, container.streams.audio[0])
+            require_rate(track.rate, name, "its sound")
+            yield np.zeros(0, np.float32), track.rate
             resampler = av.AudioResampler(format="flt", layout="mono", rate=track.rate)
             for decoded in track.frames():
-                pieces += [frame.to_ndarray()[0] for frame in resampler.resample(decoded)]
+                for frame in resampler.resample(decoded):
+                    yield frame.to_ndarray()[0], track.rate
     except (av.FFmpegError, OSError) as error:
         if track is None or not track.seconds:
             raise SerError(f"{name}: no sound to read ({error}); replace or remove it") from error
         track.broken = True
     if track.lacks_its_end() or _lacks_bytes(source):
         raise truncated_error(name, "its sound", track.seconds, track.announced)
-    return np.concatenate(pieces), track.rate
 
 
 def _lacks_bytes(source: Path | BinaryIO) -> bool:

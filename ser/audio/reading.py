@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from ser.audio.chained import require_single
 from ser.audio.truncation import (
+    FORMATS,
     UNKNOWN_FRAMES,
     check_decoded,
     decoded_seconds,
@@ -31,9 +32,8 @@ from ser.kaldi.table import Table
 INT16_SCALE = 32768.0
 RATES_HZ = 1000, 1_000_000  # of audio
 FRAME_SECONDS = 0.025  # of features; less is no audio to speak of
-# soundfile's names of formats, and what else their files are called. A .raw file has no header that
-# would say what it holds.
-EXTENSIONS = {f".{name.lower()}" for name in soundfile.available_formats()} - {".raw"} | {
+# soundfile's names of formats, and what else their files are called.
+EXTENSIONS = {f".{name.lower()}" for name in FORMATS} | {
     *(".aif", ".aifc", ".oga", ".opus", ".snd", ".sph")
 }
 # TypeError: soundfile asks for the rate of a .raw file.
@@ -226,7 +226,8 @@ def read_samples(
         if file.frames >= UNKNOWN_FRAMES:
             raise without_length(name, utt)
         require_rate(file.samplerate, name, utt)
-        samples = file.read(dtype="float32", always_2d=True)
+        # The length is given, since GSM and G.721 cannot be searched for theirs.
+        samples = file.read(file.frames, dtype="float32", always_2d=True)
         with source.open("rb") if isinstance(source, Path) else nullcontext(source) as stream:
             check_decoded(stream, file, len(samples), name, utt)
             require_single(stream, file, name, utt)

@@ -1,12 +1,15 @@
 """Whether audio goes on to the end that its file announces, or was cut on its way here.
 
-Compared are bytes with the header's number of them (WAV, AIFF, AU, W64, MP3 with a Xing header),
-the last page or frame with a whole one (Ogg, MP3), and the samples that are decoded with the
-header's. Not seen is a cut between two frames of an MP3 file without a Xing header: nothing in it
-says how long it is.
+Compared are bytes with the header's number of them (WAV, AIFF, AU, W64, RF64, NIST SPHERE, MP3 with
+a Xing header), the last page or frame with a whole one (Ogg, MP3), and the samples that are decoded
+with the header's. Other formats are not read: libsndfile shortens their length to what is there.
+Not seen is a cut between two frames of an MP3 file without a Xing header: nothing in it says how
+long it is.
 """
 
 import contextlib
+import math
+import re
 from typing import BinaryIO, Protocol
 
 import soundfile
@@ -17,6 +20,9 @@ from ser.base.errors import SerError
 LOST_SECONDS = 0.1  # that an encoder's delay and padding may add to what is announced
 UNKNOWN_FRAMES = 2**62  # and more: libsndfile's length where it is unknown
 LAST_PAGE_BYTES = 1 << 17  # more than two pages of Ogg
+# libsndfile's formats of which a cut is seen.
+FORMATS = frozenset("AIFF AU CAF FLAC HTK MP3 NIST OGG RF64 SDS SVX W64 WAV WAVEX".split())
+SPHERE_FACTORS = {b"sample_count", b"channel_count", b"sample_n_bytes"}
 NO_LAST_PAGE = "its last page is missing"
 PAGE, PAGE_HEADER_BYTES, END_OF_STREAM = b"OggS", 27, 4
 
@@ -69,6 +75,11 @@ def seconds_to_end(stream: BinaryIO, header: Header, name: str, utt: str) -> flo
         TruncatedError: They are not.
         SerError: It announces none, and it cannot be found from its samples.
     """
+    if header.format not in FORMATS:
+        raise SerError(
+            f"{name}: {header.format} ({utt}), of which it cannot be seen whether the file is "
+            "whole; expected WAV, FLAC or another usual format; convert it to WAV"
+        )
     if header.frames >= UNKNOWN_FRAMES:
         raise without_length(name, utt)
     told = header.frames / header.samplerate
@@ -125,7 +136,7 @@ def bytes_of(stream: BinaryIO) -> tuple[int, int]:
     """The bytes of a file, and how many its header counts; 0 where it counts none."""
     size = stream.seek(0, 2)
     stream.seek(0)
-    head = stream.read(24)
+    head = stream.read(28)
     expected = 0
     if head.startswith(b"RIFF"):
         expected = int.from_bytes(head[4:8], "little") + 8
@@ -135,8 +146,23 @@ def bytes_of(stream: BinaryIO) -> tuple[int, int]:
         expected = int.from_bytes(head[4:8], "big") + int.from_bytes(head[8:12], "big")
     elif head.startswith(b"riff"):
         return size, int.from_bytes(head[16:24], "little")
+    elif head.startswith(b"RF64") and head[12:16] == b"ds64":
+        return size, int.from_bytes(head[20:28], "little") + 8
+    elif head.startswith(b"NIST_1A"):
+        return size, _bytes_of_sphere(stream)
     # Streaming writers leave the length at 0 or at its maximum.
     return size, expected if 8 < expected < 0x7FFFFFFF else 0
+
+
+def _bytes_of_sphere(stream: BinaryIO) -> int:
+    """What the header of a NIST SPHERE file counts, its own bytes included; 0 where it does not."""
+    stream.seek(0)
+    text = stream.read(4096)
+    size = re.match(rb"NIST_1A\n *(\d{1,6})\n", text)
+    numbers = dict(re.findall(rb"^(\w+) -i (\d{1,12})$", text, re.M))
+    if size is None or not numbers.keys() >= SPHERE_FACTORS:
+        return 0
+    return int(size[1]) + math.prod(int(numbers[name]) for name in SPHERE_FACTORS)
 
 
 def lacks_last_page(stream: BinaryIO) -> bool:

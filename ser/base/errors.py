@@ -14,6 +14,7 @@ from ser.base.process import end_with_run_script
 MAX_LISTED = 20  # faults, a screenful
 MAX_IN_LINE = 5  # names in one line
 MAX_CHARS = 300  # of a value in a line
+NUM_STREAMS = 3  # standard input, output and error
 FULL = (errno.ENOSPC, errno.EDQUOT)  # a disk, or what one may take of it
 
 
@@ -181,10 +182,28 @@ def one_line_errors() -> Iterator[None]:
         sys.exit(130)
 
 
+def _open_streams() -> None:
+    """Gives a program that was started with closed streams (``2>&-``) others in their place.
+
+    Else the next file that is opened would be standard error, and hold what libraries print.
+
+    Raises:
+        SerError: Standard output is closed: results would be lost.
+    """
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) < NUM_STREAMS:
+        pass
+    os.close(descriptor)
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(2, "w")
+    if sys.stdout is None:
+        raise SerError("standard output is closed; expected it open; write > /dev/null")
+
+
 def run_program(main: Callable[[], None]) -> None:
     """Runs the ``main`` of a program of ``ser.bin``, errors shown as one line."""
     end_with_run_script()
     with one_line_errors():
+        _open_streams()
         if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # of ser/bin/__init__.py
             signal.signal(signal.SIGINT, signal.default_int_handler)
         main()

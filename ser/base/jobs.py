@@ -3,7 +3,9 @@
 import contextlib
 import ctypes
 import multiprocessing
+import os
 import signal
+import tempfile
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +19,7 @@ from ser.base.log import log_to_console, logger
 from ser.base.process import end_with_parent, sigterm_held
 
 POLL_SECONDS = 0.5
+MAX_TMPDIR_BYTES = 70  # the path of a socket has 107, of which multiprocessing takes 33
 LEAVE_SECONDS = 60.0  # what a job has, after SIGTERM, to write its checkpoint
 
 Task = TypeVar("Task")
@@ -63,6 +66,12 @@ class JobPool(Generic[Task]):
     def __init__(
         self, work: Work[Task], tasks: Sequence[Task], num_jobs: int, preload: Sequence[str]
     ) -> None:
+        place = tempfile.gettempdir()
+        if len(os.fsencode(place)) > MAX_TMPDIR_BYTES:
+            raise SerError(
+                f"TMPDIR {place}: {len(os.fsencode(place))} bytes; expected at most "
+                f"{MAX_TMPDIR_BYTES}, since sockets of the jobs lie there; set TMPDIR=/tmp"
+            )
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(list(preload))
         self._work = work

@@ -19,17 +19,24 @@ class Name:
         is_word: Whether it holds no space.
         is_file: Whether files and folders are called by it.
         taken: Files and folders that are ours where it names one.
+        most_chars: Its length.
     """
 
     what: str
     is_word: bool = False
     is_file: bool = False
     taken: frozenset[str] = frozenset()
+    most_chars: int = 4096
 
     def fault(self, name: str) -> str:
         """What is wrong with a name, and what is expected; empty where nothing is."""
         if not name:
             return f"the {self.what} is empty; expected a name; give it one"
+        if len(name) > self.most_chars:
+            return (
+                f"the {self.what} '{name[:20]}...' has {len(name)} characters; expected at most "
+                f"{self.most_chars}; rename it"
+            )
         said = f"the {self.what} '{name}'"
         if found := UNSEEN.search(name):
             kind = "a tab" if found[0] == "\t" else "a character that is not shown"
@@ -88,7 +95,7 @@ FOLD = Name("fold", is_word=True, is_file=True)
 UTTERANCE = Name("utterance", is_word=True)
 SPEAKER = Name("speaker", is_word=True, is_file=True)  # it may name a fold, and so may a session
 SESSION = Name("session", is_word=True, is_file=True)
-CLASS = Name("class")
+CLASS = Name("class", most_chars=200)
 LABEL = Name("label")
 
 

@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterable
+from numbers import Real
 
 from ser.base.errors import SerError, shortened
 from ser.base.process import num_cores
@@ -16,14 +17,22 @@ def max_processes() -> int:
     return max(64, 4 * num_cores())
 
 
+def shown(value: object) -> str:
+    """A number as messages have it, however long it is."""
+    try:
+        return f"{value:g}" if isinstance(value, Real) else shortened(ascii(value))
+    except OverflowError:
+        return "a number of more than 300 digits"
+
+
 def require_within(option: str, value: float | None, least: float, most: float) -> None:
     """Checks an option, where it is given, against its range.
 
     Raises:
         SerError: It lies outside, or is no number.
     """
-    if value is not None and not least <= value <= most:
-        raise SerError(f"{option} {value:g}: expected {least:g} to {most:g}")
+    if value is not None and not (isinstance(value, Real) and least <= value <= most):
+        raise SerError(f"{option} {shown(value)}: expected {least:g} to {most:g}")
 
 
 def whole_numbers(option: str, text: str) -> list[int]:

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+CURVE = "train.jsonl"  # in the folder of a training run
+
 
 def run_folder(exp_dir: Path, system: str, seed: int | str, fold: str) -> Path:
     """The folder of one fine-tuning run."""
@@ -15,6 +17,11 @@ def run_folders(
     """The folders of a system's runs."""
     folds = list(folds)
     return [run_folder(exp_dir, system, seed, fold) for seed in seeds for fold in folds]
+
+
+def is_run_folder(name: str) -> bool:
+    """Whether a path of a record can be that of a run."""
+    return "\0" not in name and len(Path(name).parts) >= len(("system", "seed", "fold"))
 
 
 def prediction_table(folder: Path, system: str, seed: int | str, fold: str) -> Path:

@@ -104,10 +104,14 @@ def sole_run(path: Path, wait: bool = False) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path.with_name(f".{path.name}.lock"), mode=0o666)  # less the umask
     try:
-        with lock.acquire(timeout=-1 if wait else 0):
-            yield
+        with naming(path):  # which may lie on a file system without locks
+            lock.acquire(timeout=-1 if wait else 0)
     except Timeout as error:
         raise SerError(f"{path}: another run is writing here; wait for it, or end it") from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def require_own_file(path: Path, is_own: Callable[[Path], bool]) -> None:

@@ -13,7 +13,7 @@ from ser.base.paths import run_folders
 from ser.base.record import require
 from ser.base.writing import sole_run, write_json, write_text
 from ser.config.load import load_config
-from ser.config.made_with import require_features, require_labels
+from ser.config.made_with import require_features, require_labels, require_system_of_run
 from ser.config.schema import LabelsConfig
 from ser.corpus.fold_files import choose_folds, fold_names
 from ser.data.wordless import trainable_systems
@@ -64,6 +64,10 @@ def main() -> None:
     record = require(args.exp_dir / "predictions", STAGE)
     runs = {s: run_folders(args.exp_dir, s, seeds, folds) for s in systems}
     check_runs(record, [folder for folders in runs.values() for folder in folders])
+    for system, folders in runs.items():
+        for folder in (args.exp_dir / system, *folders):
+            if (folder / "run.json").exists():
+                require_system_of_run(folder, args.conf, system)
     paper = read_paper_results(args.conf)
     with sole_run(files.results):
         predictions, results = score_experiment(

@@ -16,10 +16,12 @@ from ser.base.record import (
     rerun_hint,
 )
 from ser.config.features import load_features, require_same_features
-from ser.config.load import load_config
-from ser.config.pretraining import load_pretraining
-from ser.config.schema import BpeConfig, LabelsConfig
+from ser.config.load import load_config, validate
+from ser.config.pretraining import load_pretraining, require_same_network
+from ser.config.protocol import ProtocolConfig, under_protocol
+from ser.config.schema import BpeConfig, LabelsConfig, SystemConfig
 from ser.config.section import Section
+from ser.config.systems import load_system, system_path
 
 
 def require_labels(feats: Path, labels: LabelsConfig, path: Path) -> None:
@@ -74,6 +76,28 @@ def require_labels_of_recipe(run: Path, labels: LabelsConfig) -> None:
         _require(run, 0, _plain(labels), path, load_config(path, LabelsConfig))
 
 
+def require_system_of_run(run: Path, conf: Path, name: str) -> None:
+    """Checks ``<conf>/systems/<name>.yaml`` against a finished run of it.
+
+    Args:
+        run: Its folder; of a system without a network the folder of its vectors.
+        conf: The recipe's configuration.
+        name: The system.
+
+    Raises:
+        SerError: It is another system.
+    """
+    made = read_record(run)["config"]
+    if not made:  # nothing was recorded
+        return
+    path, system = system_path(conf, name), load_system(conf, name)
+    if isinstance(system, SystemConfig):
+        protocol = validate(run / "run.json", ProtocolConfig, made.get("protocol"))
+        _require(run, 4, made.get("system", {}), path, under_protocol(name, system, protocol, path))
+    else:
+        _require(run, 5, made, path, system)
+
+
 def require_features(feats: Path, conf: Path) -> None:
     """Checks ``<conf>/fbank.yaml`` against the features of stage 1.
 
@@ -106,15 +130,25 @@ def require_encoder(encoder: Path, conf: Path) -> None:
         _require(encoder, 3, read_record(encoder)["config"], path, now)
 
 
-def require_start(encoder: Path, conf: Path, feats: Path) -> StageRecord:
+def require_start(
+    encoder: Path, conf: Path, feats: Path, network: Section, name: str
+) -> StageRecord:
     """The record of an encoder of stage 3 that a training starts from.
 
+    Args:
+        encoder: Its folder.
+        conf: The recipe's configuration.
+        feats: The features that are trained on.
+        network: What is trained.
+        name: What configures it, for messages.
+
     Raises:
-        SerError: It is missing or stale, or was trained by another configuration or on other
-            features.
+        SerError: It is missing or stale, was trained by another configuration or on other
+            features, or is another network: of other heads, whose weights may have the same shapes.
     """
     start = require(encoder, 3)
     require_encoder(encoder, conf)
+    require_same_network(name, network, start["config"].get("encoder", {}), str(encoder))
     trained_on = start["notes"].get("fbank", {})  # earlier versions did not note them
     require_same_features(read_record(feats)["config"], trained_on, feats, str(encoder))
     return start

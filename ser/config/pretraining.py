@@ -1,17 +1,22 @@
 """``conf/pretrain``: the encoders that systems start from, trained here or published."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from ser.base.errors import SerError
 from ser.base.names import ENCODER
+from ser.base.record import first_difference
 from ser.config.baselines import ProbeConfig
 from ser.config.load import load_config
 from ser.config.network import CtcHeadConfig
 from ser.config.published import ImportConfig
 from ser.config.schema import SCRATCH, PretrainConfig, SystemConfig
+from ser.config.section import Section
 from ser.config.systems import AnySystem, load_system, trained_systems
 from ser.config.yaml_file import read_yaml
+
+OF_TRAINING = ("dropout_prob", "attention_dropout_prob", "initialisation")  # not of the network
 
 
 def load_pretraining(conf: Path, name: str) -> PretrainConfig | ImportConfig:
@@ -76,6 +81,32 @@ def require_same_head(name: str, system: SystemConfig, recogniser: CtcHeadConfig
         raise SerError(
             f"{name}: ctc.head {own.model_dump()}, but {recogniser.model_dump()} in "
             f"pretrain/{system.init}.yaml; write the same into both"
+        )
+
+
+def require_same_network(
+    name: str, network: Section, encoder: Mapping[str, Any], start: str
+) -> None:
+    """Checks a network against that of the encoder that it starts from, by value.
+
+    Other heads have weights of the same shapes, and another function.
+
+    Args:
+        name: What configures the network.
+        network: The network.
+        encoder: The values of the encoder's; keys that it lacks, as of an earlier version, pass.
+        start: The encoder.
+
+    Raises:
+        SerError: They differ.
+    """
+    own = {k: v for k, v in network.model_dump().items() if k in encoder and k not in OF_TRAINING}
+    other = {key: encoder[key] for key in own}
+    if own != other:
+        raise SerError(
+            f"{name}: its network is not that of {start}, from which it starts "
+            f"({first_difference(other, own)}); expected the same; write the encoder's value, or "
+            "start from another encoder (init)"
         )
 
 

@@ -23,14 +23,7 @@ def load_system(conf: Path, name: str) -> AnySystem:
     Raises:
         SerError: It is missing or wrong, or its name cannot be that of its folder in ``exp``.
     """
-    if fault := SYSTEM.fault(name):
-        raise SerError(f"{conf / FOLDERS[0]}: {fault}")
-    folders = [*FOLDERS, *RENAMED]
-    paths = [conf / folder / f"{name}.yaml" for folder in folders]
-    path = next((path for path in paths if path.exists()), None)
-    if path is None:
-        known = sorted(p.stem for folder in folders for p in (conf / folder).glob("*.yaml"))
-        raise SerError(f"{paths[0]}: no such system; expected one of {' '.join(known)}")
+    path = system_path(conf, name)
     if path.parent.name in RENAMED:
         _tell_renamed(path)
     values = read_yaml(path)
@@ -41,6 +34,23 @@ def load_system(conf: Path, name: str) -> AnySystem:
     if isinstance(values, dict) and "probe_of" in values:
         return load_config(path, ProbeConfig)
     return load_config(path, SystemConfig)
+
+
+def system_path(conf: Path, name: str) -> Path:
+    """Where ``load_system`` finds a system.
+
+    Raises:
+        SerError: Nowhere, or its name cannot be that of its folder in ``exp``.
+    """
+    if fault := SYSTEM.fault(name):
+        raise SerError(f"{conf / FOLDERS[0]}: {fault}")
+    folders = [*FOLDERS, *RENAMED]
+    paths = [conf / folder / f"{name}.yaml" for folder in folders]
+    path = next((path for path in paths if path.exists()), None)
+    if path is None:
+        known = sorted(p.stem for folder in folders for p in (conf / folder).glob("*.yaml"))
+        raise SerError(f"{paths[0]}: no such system; expected one of {' '.join(known)}")
+    return path
 
 
 @cache

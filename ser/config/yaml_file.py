@@ -17,10 +17,12 @@ import yaml
 from ser.base.errors import SerError, shortened
 from ser.base.files import parsing, read_text
 
+INT_TAG, FLOAT_TAG = "tag:yaml.org,2002:int", "tag:yaml.org,2002:float"
 MERGE_TAG = "tag:yaml.org,2002:merge"  # of the key ``<<``
 # Sections whose keys are names of the user's: an own one stands for itself.
 NAMED = {"classes", "sessions", "groups", "parts", "corpora"}
 OCTAL = re.compile(r"[-+]?0[0-9_]+")
+SEXAGESIMAL = re.compile(r"[-+]?[0-9_]+(:[0-9_.]+)+")  # 1:30 is 90
 MAX_BYTES = 1 << 17  # of a file: what is larger is no configuration
 MAX_VALUES = 30_000  # of a file with all that it includes, aliases written out
 MAX_DEPTH = 20  # of sections in sections
@@ -113,17 +115,22 @@ def _include(loader: _StrictLoader, node: yaml.ScalarNode) -> Any:
     return _read(included, (*loader.within, loader.path.resolve()), loader.reading)
 
 
-def _whole_number(loader: _StrictLoader, node: yaml.ScalarNode) -> Any:
+def _number(loader: _StrictLoader, node: yaml.ScalarNode) -> Any:
+    where = f"{loader.path}:{node.start_mark.line + 1}: {node.value}"
+    if SEXAGESIMAL.fullmatch(node.value):
+        raise SerError(f"{where} is in base 60 in YAML; write a number, a word in quotes")
+    if node.tag == FLOAT_TAG:
+        return loader.construct_yaml_float(node)
     if OCTAL.fullmatch(node.value):
         raise SerError(
-            f"{loader.path}:{node.start_mark.line + 1}: {node.value} is octal in YAML; write a "
-            "number without zeros in front, a word in quotes"
+            f"{where} is octal in YAML; write a number without zeros in front, a word in quotes"
         )
     return loader.construct_yaml_int(node)
 
 
 _StrictLoader.add_constructor("!include", _include)
-_StrictLoader.add_constructor("tag:yaml.org,2002:int", _whole_number)
+_StrictLoader.add_constructor(INT_TAG, _number)
+_StrictLoader.add_constructor(FLOAT_TAG, _number)
 
 
 def read_yaml(path: Path) -> Any:

@@ -8,7 +8,7 @@ from ser.base.errors import SerError
 from ser.base.files import digest_file, digest_json
 from ser.base.names import FOLD
 from ser.base.options import distinct_words
-from ser.base.record import StageRecord, first_difference, require, rerun_hint
+from ser.base.record import StageRecord, first_difference, read_record, require, rerun_hint
 from ser.kaldi.table import Table, read_table, write_table
 
 TRAIN, VALID, TEST = "train", "valid", "test"
@@ -41,10 +41,10 @@ def read_fold(folder: Path, name: str) -> Table:
 
 
 def fold_names(folder: Path) -> list[str]:
-    """The folds that a folder holds."""
-    return sorted(
-        (path.name.removeprefix("fold") for path in folder.glob("fold*")), key=natural_order
-    )
+    """The folds that stage 0 wrote into a folder; a copy of a list beside them is none."""
+    sealed = read_record(folder).get("outputs") if (folder / "run.json").exists() else None
+    listed = list(sealed or (path.name for path in folder.glob("fold*")))
+    return sorted((name.removeprefix("fold") for name in listed), key=natural_order)
 
 
 def choose_folds(folder: Path, asked: str) -> list[str]:

@@ -24,6 +24,7 @@ from ser.config.pretraining import start_of
 from ser.config.protocol import ProtocolConfig, under_protocol
 from ser.config.schema import SCRATCH, LabelsConfig, PretrainConfig
 from ser.config.systems import load_system
+from ser.corpus.fold_files import require_folds
 from ser.corpus.parsers.librispeech import require_subsets
 from ser.doctor.options import HERE, READ, SER, Check, RunOptions
 from ser.feats.speed import speed_dir, speed_factors
@@ -66,6 +67,8 @@ def earlier_stages(asked: RunOptions) -> Iterator[Check]:
                 yield partial(require, folder, 3)
                 if (folder / "run.json").exists():
                     yield partial(require_encoder, folder, asked.conf)
+    if reads(0, 4, 5, 6) and (asked.exp_dir / "folds" / "run.json").exists():
+        yield partial(_folds, asked)
     if asked.runs(4) and not asked.force:
         yield partial(_runs_of_another_configuration, asked)
     if reads(5, 6):
@@ -113,6 +116,11 @@ def _begun(asked: RunOptions, system: str) -> Iterator[Path]:
 def _labels(asked: RunOptions) -> None:
     path = asked.conf / "labels.yaml"
     require_labels_of(SER, load_config(path, LabelsConfig), path)
+
+
+def _folds(asked: RunOptions) -> None:
+    protocol = load_config(asked.protocol, ProtocolConfig)
+    require_folds(asked.exp_dir / "folds", protocol.model_dump(), asked.protocol)
 
 
 def _subsets(asked: RunOptions) -> None:

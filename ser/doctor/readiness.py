@@ -15,7 +15,11 @@ from ser.base.record import earlier_record, require
 from ser.config.baselines import FunctionalsConfig
 from ser.config.features import load_features, require_same_features
 from ser.config.load import load_config
-from ser.config.pretraining import refuse_without_recogniser, require_same_head
+from ser.config.pretraining import (
+    refuse_without_recogniser,
+    require_same_head,
+    require_same_network,
+)
 from ser.config.protocol import ProtocolConfig, under_protocol
 from ser.config.schema import BpeConfig, LabelsConfig, PretrainConfig, SystemConfig
 from ser.config.systems import load_system
@@ -121,9 +125,12 @@ def _fits_features(asked: RunOptions, name: str) -> None:
 def _fits_recogniser(asked: RunOptions, name: str) -> None:
     system = load_system(asked.conf, name)
     if isinstance(system, SystemConfig):
-        recogniser = asked.encoders.get(system.init)
-        if isinstance(recogniser, PretrainConfig):
-            require_same_head(name, system, recogniser.ctc.head)
+        start = asked.encoders.get(system.init)
+        if start is not None:
+            values = start.encoder.model_dump()
+            require_same_network(name, system.model, values, f"pretrain/{system.init}.yaml")
+        if isinstance(start, PretrainConfig):
+            require_same_head(name, system, start.ctc.head)
 
 
 def _fits_protocol(asked: RunOptions, name: str) -> None:

@@ -1,7 +1,6 @@
 """Audio that comes as an array, or as the bytes of a file."""
 
 import io
-import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from numbers import Real
@@ -22,6 +21,7 @@ from ser.audio.truncation import (
     truncated_error,
 )
 from ser.base.errors import SerError, reason_of, shortened
+from ser.base.options import shown
 from ser.infer.windows import READ_SECONDS, Floats, resampled
 
 MAX_CHANNELS = 64  # more are samples of an array that lies the other way round
@@ -81,22 +81,21 @@ def recording(audio: npt.NDArray[Any], sample_rate: float | None) -> Recording:
     """
     if (
         not isinstance(sample_rate, Real)
-        or not math.isfinite(sample_rate)
         or not RATES_HZ[0] <= sample_rate <= RATES_HZ[1]
         or sample_rate != int(sample_rate)
     ):
         raise SerError(
-            f"sample_rate {sample_rate}: expected Hz, a whole number, {RATES_HZ[0]} to "
+            f"sample_rate {shown(sample_rate)}: expected Hz, a whole number, {RATES_HZ[0]} to "
             f"{RATES_HZ[1]}; pass it with an array"
         )
     try:
-        array = np.asarray(audio)
+        array = _unmasked(audio)
     except (RuntimeError, TypeError, ValueError) as error:  # a tensor with a gradient, on a GPU
         raise SerError(
             f"audio: no array of samples ({reason_of(error)}); pass one, of a tensor as "
             "tensor.detach().cpu().numpy()"
         ) from error
-    if array.dtype != np.int16 and array.dtype.kind != "f":
+    if not _is_of_samples(array):
         raise SerError(f"audio of {array.dtype}: expected floats within +-1 or int16; convert it")
     if array.ndim not in (1, 2) or not array.size:
         raise SerError(f"audio of shape {array.shape}: expected (N,) or (N, channels)")
@@ -114,7 +113,13 @@ def read_stream(stream: BinaryIO) -> Recording:
     Raises:
         SerError: It holds none that can be read, or was cut.
     """
-    held = io.BytesIO(stream.read())
+    try:
+        held = io.BytesIO(stream.read())
+    except (OSError, TypeError, ValueError) as error:  # closed, or of text
+        raise SerError(
+            f"audio: {shortened(ascii(stream))} cannot be read ({reason_of(error)}); expected a "
+            "file that is open for bytes (rb)"
+        ) from error
     name = f"audio of {held.getbuffer().nbytes} bytes"
     try:
         samples, rate = read_samples(held, name, "upload")
@@ -131,6 +136,17 @@ def read_stream(stream: BinaryIO) -> Recording:
         held.seek(0)
         samples, rate = decode_container(held, name)
     return recording(samples, rate)
+
+
+def _unmasked(audio: Any) -> npt.NDArray[Any]:
+    """An array of what may be one.
+
+    Raises:
+        ValueError: Some of its samples are masked.
+    """
+    if np.ma.is_masked(audio):
+        raise ValueError("some samples are masked")
+    return np.asarray(audio)
 
 
 def _block(array: npt.NDArray[Any]) -> Floats:
@@ -155,17 +171,22 @@ def given_pieces(pieces: Any) -> Iterator[Floats]:
         )
     for piece in pieces:
         try:
-            array = np.asarray(piece)
+            array = _unmasked(piece)
         except (RuntimeError, TypeError, ValueError) as error:  # ragged, a tensor with a gradient
             raise SerError(f"audio: a piece that is no array ({reason_of(error)})") from error
         if array.ndim == 2 and array.shape[1] == 1:
             array = array[:, 0]
-        if array.ndim != 1 or array.dtype.kind not in "fi":
+        if array.ndim != 1 or not _is_of_samples(array):
             raise SerError(
                 f"audio: a piece of {array.dtype} and shape {array.shape}; expected mono samples "
                 "(N,) in 16-bit scale"
             )
-        yield np.asarray(array, np.float32)
+        yield np.array(array, np.float32)  # a copy: who gives pieces may fill one array again
+
+
+def _is_of_samples(array: npt.NDArray[Any]) -> bool:
+    """Whether samples have a scale: of 32 bits it might be either."""
+    return array.dtype == np.int16 or array.dtype.kind == "f"
 
 
 def given_audio(audio: Any, sample_rate: int | None) -> Recording:

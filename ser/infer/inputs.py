@@ -1,6 +1,7 @@
 """What ``ser-predict`` is given: files, folders, ``wav.scp``."""
 
 import os
+import re
 import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from ser.audio.reading import EXTENSIONS
 from ser.base.errors import SerError
 from ser.base.files import read_bytes
 from ser.base.log import logger
+
+BLANKS = re.compile("[ \t]+")  # between id and path; a no-break space is part of a name
 
 
 @dataclass(frozen=True)
@@ -63,19 +66,23 @@ def audio_inputs(inputs: Sequence[str]) -> tuple[list[AudioInput], list[SerError
 def _is_folder(path: Path) -> bool:
     try:
         return path.is_dir()
-    except PermissionError:  # reading it will say so
+    except OSError:  # reading it will say so: no permission, a name that is too long
         return False
 
 
 def _search(folder: Path) -> tuple[list[Path], list[SerError]]:
     """The audio files below a folder, and the folders that may not be looked into."""
     errors: list[OSError] = []
-    files = [
-        path
-        for place, _, names in os.walk(folder, onerror=errors.append)
-        for path in (Path(place, name) for name in names)
-        if not path.name.startswith("._")
-    ]
+    files: list[Path] = []
+    links: list[Path] = []
+    for place, folders, names in os.walk(folder, onerror=errors.append):
+        files += [Path(place, name) for name in names if not name.startswith("._")]
+        links += [path for name in folders if (path := Path(place, name)).is_symlink()]
+    if links:
+        logger.warning(
+            "warning: %s: %s links to folders are not followed, %s the first; give them too",
+            *(folder, len(links), min(links)),
+        )
     videos = [path for path in files if needs_pyav(path)]
     paths = [path for path in files if path.suffix.lower() in EXTENSIONS]
     if can_be_read():
@@ -116,7 +123,7 @@ def _listed(path: Path) -> tuple[list[AudioInput], list[SerError]]:
     for number, line in enumerate(text.removeprefix("\ufeff").split("\n"), start=1):
         if not line.strip():
             continue
-        utt, *rest = line.strip().split(maxsplit=1)
+        utt, *rest = BLANKS.split(line.strip(" \t\r"), maxsplit=1)
         if not rest:
             fault = f"{path}:{number}: '{utt}' alone; expected 'id path'; correct the line"
             faults.append(SerError(fault))

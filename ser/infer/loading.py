@@ -4,9 +4,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ser.base.errors import SerError
 from ser.base.files import parsing, read_bytes
 from ser.base.hub import fetch, repository
-from ser.base.options import require_within
+from ser.base.options import require_within, shown
 from ser.base.record import MAX_THREADS, read_record, require_outputs
 from ser.config.features import FeaturesConfig, recorded_features
 from ser.config.protocol import ProtocolConfig
@@ -50,6 +51,9 @@ def load(
     require_within("--threshold", threshold, 0, 1)
     require_within("--batch", batch_size, 1, 4096)
     require_within("--threads", num_threads, 1, MAX_THREADS)
+    for option, number in (("--batch", batch_size), ("--threads", num_threads)):
+        if number is not None and number != int(number):
+            raise SerError(f"{option} {shown(number)}: expected a whole number")
     path = find_model(path)
     if path.suffix == ".onnx":
         model = _load_onnx(path, device, num_threads)

@@ -6,6 +6,7 @@
 >>> result.label, result.posteriors, result.words
 """
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -18,7 +19,8 @@ import numpy.typing as npt
 
 from ser.audio.quality import why_no_speech
 from ser.audio.reading import INT16_SCALE
-from ser.base.errors import SerError
+from ser.base.errors import SerError, shortened
+from ser.base.options import shown
 from ser.data.sampler import split_by_frames
 from ser.feats.definitions import Extractor, normalise
 from ser.infer.arrays import given_audio, given_pieces, refuse_rate
@@ -30,6 +32,7 @@ from ser.text.bpe import Tokenizer
 AHEAD = 64  # files that are read before they are predicted, or a batch where it is larger
 MAX_FRAMES = 30_000  # padded frames of a batch
 MIN_HOP_SECONDS = 0.001
+WHOLE = str, os.PathLike, bytes, bytearray, np.ndarray  # a recording, no pieces of one
 LONG_SECONDS = 60.0  # a longer recording is predicted in windows of half as much
 
 
@@ -80,7 +83,7 @@ class Model:
             SerError: The file is unreadable, the array is empty, not finite or not audio, or the
                 rate is not valid.
         """
-        if isinstance(audio, str | Path):
+        if isinstance(audio, str | os.PathLike):
             refuse_rate(sample_rate, "a file, which has its own")
             ((_, result),) = self.predict_files([Path(audio)])
             return _or_raise(result)
@@ -97,6 +100,10 @@ class Model:
         Yields:
             Each path in its order, with its result or with what is wrong with the file.
         """
+        if isinstance(paths, str | os.PathLike):
+            raise SerError(
+                f"{shortened(ascii(paths))}: one path; expected several; predict takes one"
+            )
         waiting: list[tuple[Path, Segment | Result | SerError]] = []
         for path in map(Path, paths):
             try:
@@ -146,10 +153,10 @@ class Model:
         frame = self.fbank.config.frame_length_ms / 1000
         if not (frame <= window <= LONG_SECONDS and MIN_HOP_SECONDS <= hop <= window):
             raise SerError(
-                f"--window {window:g} --hop {hop:g}: expected seconds, a window of {frame:g} to "
-                f"{LONG_SECONDS:g}, and {MIN_HOP_SECONDS:g} <= hop <= window"
+                f"--window {shown(window)} --hop {shown(hop)}: expected seconds, a window of "
+                f"{frame:g} to {LONG_SECONDS:g}, and {MIN_HOP_SECONDS:g} <= hop <= window"
             )
-        if isinstance(audio, str | Path | np.ndarray | bytes | bytearray) or hasattr(audio, "read"):
+        if isinstance(audio, WHOLE) or hasattr(audio, "read"):
             path, read = self._source(audio, sample_rate)
             yield from self._windows(path, read(), window, hop, self.batch_size)
         else:
@@ -186,7 +193,7 @@ class Model:
         self, audio: Any, sample_rate: int | None
     ) -> tuple[str, Callable[[], Iterator[Floats]]]:
         """The path of a recording, and what reads it from its beginning, piece by piece."""
-        if isinstance(audio, str | Path):
+        if isinstance(audio, str | os.PathLike):
             refuse_rate(sample_rate, "a file, which has its own")
             path = Path(audio)
             return str(audio), lambda: stream_file(path, self.sample_rate_hz)

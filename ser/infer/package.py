@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from ser.base.errors import SerError, shortened
 from ser.base.files import digest_file, digest_holds, first_fault, parse_json, read_text
+from ser.base.names import CLASS, is_line
 from ser.base.options import doubled
 from ser.config.features import RecordedFeatures
 from ser.config.schema import SystemConfig
@@ -35,18 +36,12 @@ def _each_once(names: list[str]) -> list[str]:
     return names
 
 
-def _readable(name: str) -> str:
-    if not name.isprintable() or not name.strip():
-        raise ValueError(f"{shortened(ascii(name))}; expected a name that can be read")
-    return name
-
-
 def _base64(text: str) -> str:
     base64.b64decode(text, validate=True)  # whose error is a ValueError
     return text
 
 
-Label = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_readable)]
+Label = Annotated[str, AfterValidator(CLASS.checked)]
 Labels = Annotated[list[Label], Field(min_length=2, max_length=1000), AfterValidator(_each_once)]
 Members = Annotated[
     list[str], Field(min_length=1, max_length=MAX_MEMBERS), AfterValidator(_each_once)
@@ -139,7 +134,7 @@ def _check_files(folder: Path, manifest: Manifest) -> None:
     needed = [*manifest.members, *([BPE] if manifest.config.ctc_alpha else [])]
     for name in dict.fromkeys([*needed, *manifest.digests]):
         path = folder / name
-        if Path(name).name != name or not name.isprintable() or len(name) > MAX_NAME_CHARS:
+        if Path(name).name != name or not is_line(name) or len(name) > MAX_NAME_CHARS:
             raise SerError(
                 f"{folder / MANIFEST}: {shortened(ascii(name))} is no file of the folder; fetch "
                 "the package again"

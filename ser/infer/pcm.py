@@ -1,11 +1,14 @@
 """Audio on standard input: raw 16-bit PCM, or a WAV stream, whose header has rate and channels."""
 
+import re
 import struct
 from typing import NamedTuple
 
 import numpy as np
 
+from ser.audio.reading import RATES_HZ
 from ser.base.errors import SerError
+from ser.infer.arrays import MAX_CHANNELS
 from ser.infer.windows import Readable
 
 DEFAULT_RATE_HZ = 16000
@@ -22,12 +25,19 @@ SIGNATURES = {
     "AU": (0, b".snd"),
     "CAF": (0, b"caff"),
     "WAV of 64 bits": (0, b"RF64"),
+    "W64": (0, b"riff"),
+    "VOC": (0, b"Creative Voi"),
     "big-endian WAV": (0, b"RIFX"),
     "NIST SPHERE": (0, b"NIST_1A"),
     "WebM or Matroska": (0, b"\x1a\x45\xdf\xa3"),
     "MP4 or M4A": (4, b"ftyp"),
 }
-MP3_FRAMES = (b"\xff\xfb", b"\xff\xf3", b"\xff\xf2")  # without a tag in front
+FRAMES = {  # without a tag in front
+    "MP3": (b"\xff\xfb", b"\xff\xf3", b"\xff\xf2"),
+    "AAC": (b"\xff\xf1", b"\xff\xf9"),
+}
+RIFF = re.compile(rb"RIFF....([A-Za-z0-9 ]{4})", re.DOTALL)  # of another form than WAVE: AVI
+TEXT = re.compile(rb"[\t\n\r\x20-\x7e]{12}")  # as samples it would be a loud tone
 REMEDY = "expected 16-bit PCM, raw or as WAV; convert it: ffmpeg -i FILE -ac 1 -ar 16000 -f wav -"
 
 
@@ -69,6 +79,11 @@ class _Mono:
             wanted = min(wanted, self._left)
         data = self._source.read(wanted) if wanted else b""
         if self._left is not None:
+            if wanted and not data:
+                raise SerError(
+                    f"-: a WAV stream that ends {self._left} bytes before the end that its header "
+                    "announces; expected all of it; see what ended the program that writes it"
+                )
             self._left -= len(data)
         if self._num_channels == 1:
             return data
@@ -108,10 +123,11 @@ def read_pcm(source: Readable, rate_hz: int | None) -> Pcm:
     if layout is None:
         raise SerError(f"-: a WAV stream without a format before its samples; {REMEDY}")
     kind, num_channels, rate, _, _, bits = layout
-    if kind != PCM or bits != 8 * SAMPLE_BYTES or not num_channels or not rate:
+    is_known = kind == PCM and bits == 8 * SAMPLE_BYTES
+    if not (is_known and 1 <= num_channels <= MAX_CHANNELS and RATES_HZ[0] <= rate <= RATES_HZ[1]):
         raise SerError(
-            f"-: a WAV stream of format {kind}, {bits} bits, {num_channels} channels, {rate} Hz; "
-            f"{REMEDY}"
+            f"-: a WAV stream of format {kind}, {bits} bits, {num_channels} channels, {rate} Hz "
+            f"(1 to {MAX_CHANNELS} channels, {RATES_HZ[0]} to {RATES_HZ[1]} Hz are read); {REMEDY}"
         )
     if rate_hz is not None and rate_hz != rate:
         raise SerError(f"--rate {rate_hz}: the WAV stream says {rate} Hz; leave --rate out")
@@ -129,8 +145,12 @@ def _exactly(source: Readable, size: int) -> bytes:
 
 def _refuse_others(head: bytes, guess: bool) -> None:
     """Refuses a stream by its first bytes; with ``guess`` also by those that PCM may begin with."""
-    found = [name for name, (at, mark) in SIGNATURES.items() if head[at : at + len(mark)] == mark]
-    if guess and head[:2] in MP3_FRAMES:
-        found.append("MP3 (or raw PCM, if --rate says so)")
+    form = RIFF.fullmatch(head)
+    found = [f"RIFF {form[1].decode().strip()}"] if form else []
+    found += [name for name, (at, mark) in SIGNATURES.items() if head[at : at + len(mark)] == mark]
+    if guess:
+        kinds = [kind for kind, marks in FRAMES.items() if head[:2] in marks]
+        kinds += ["text"] if TEXT.fullmatch(head) else []
+        found += [f"{kind} (or raw PCM, if --rate says so)" for kind in kinds]
     if found:
         raise SerError(f"-: {found[0]} on standard input; {REMEDY}")

@@ -1,7 +1,9 @@
 """PyTorch runs the network: one set of weights, or an ensemble of them."""
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,10 @@ from ser.nn.systems import build_system
 from ser.nn.weights import load_weights
 
 Network = EmotionModel | CnnBlstmSa
+
+# OpenMP's threads do not live on in a forked process: one that computes with several would hang.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=partial(torch.set_num_threads, 1))
 
 
 @dataclass(frozen=True)

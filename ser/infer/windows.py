@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Protocol
 
@@ -12,7 +13,7 @@ import soundfile
 import soxr
 
 from ser.audio.chained import require_single
-from ser.audio.containers import decode_container, needs_pyav
+from ser.audio.containers import container_blocks, decode_container, needs_pyav
 from ser.audio.reading import (
     INT16_SCALE,
     UNREADABLE,
@@ -27,7 +28,6 @@ from ser.base.errors import SerError
 
 Floats = npt.NDArray[np.float32]
 
-VIDEO_RATE_HZ = 16000  # at which its length is counted
 READ_SECONDS = 1.0  # of a recording at a time
 
 
@@ -55,7 +55,7 @@ def file_seconds(path: Path) -> float:
         SerError: The file is missing, unreadable, empty or cut.
     """
     if needs_pyav(path):
-        return len(_video(path, VIDEO_RATE_HZ)) / VIDEO_RATE_HZ
+        return sum(len(block) / rate for block, rate in container_blocks(path, str(path)))
     seconds = audio_seconds(path, path.name)
     if not seconds:
         raise SerError(f"{path}: 0 samples; expected audio; remove or replace the file")
@@ -70,8 +70,12 @@ def read_file(path: Path, sample_rate_hz: int) -> Floats:
             than a sample at this rate.
     """
     if needs_pyav(path):
-        return _video(path, sample_rate_hz)
-    samples = read_audio(path, path.name, sample_rate_hz)
+        require_file(path, path.name)
+        samples, rate = decode_container(path, str(path))
+        require_finite(samples, str(path), path.name)
+        samples = soxr.resample(samples, rate, sample_rate_hz) * np.float32(INT16_SCALE)
+    else:
+        samples = read_audio(path, path.name, sample_rate_hz)
     if not len(samples):
         raise _too_short(path, sample_rate_hz)
     return samples
@@ -84,17 +88,25 @@ def stream_file(path: Path, sample_rate_hz: int) -> Iterator[Floats]:
         SerError: As for ``file_seconds`` and ``read_file``.
     """
     if needs_pyav(path):
-        yield _video(path, sample_rate_hz)
+        yield from _video(path, sample_rate_hz)
         return
     seconds = file_seconds(path)
-    empty = True
+    empty, num_samples = True, 0
+
+    def counted(blocks: Iterable[Floats]) -> Iterator[Floats]:
+        nonlocal num_samples
+        for block in _finite(blocks, path):
+            num_samples += len(block)
+            yield block
+
     try:
         with soundfile.SoundFile(os.fsencode(path)) as file:
-            blocks = file.blocks(int(file.samplerate * READ_SECONDS) or 1, dtype="float32")
-            for block in resampled(_finite(blocks, path), file.samplerate, sample_rate_hz):
+            size = int(file.samplerate * READ_SECONDS) or 1
+            blocks = counted(file.blocks(size, frames=file.frames, dtype="float32"))
+            for block in resampled(blocks, file.samplerate, sample_rate_hz):
                 empty = empty and not len(block)
                 yield block
-            decoded = file.tell() / file.samplerate
+            decoded = num_samples / file.samplerate
             if decoded + LOST_SECONDS < seconds:
                 raise truncated_error(str(path), path.name, decoded, seconds)
             with path.open("rb") as stream:
@@ -105,15 +117,17 @@ def stream_file(path: Path, sample_rate_hz: int) -> Iterator[Floats]:
         raise _too_short(path, sample_rate_hz)
 
 
-def _video(path: Path, sample_rate_hz: int) -> Floats:
+def _video(path: Path, sample_rate_hz: int) -> Iterator[Floats]:
     require_file(path, path.name)
-    samples, rate = decode_container(path, str(path))
-    require_finite(samples, str(path), path.name)
-    if rate != sample_rate_hz:
-        samples = soxr.resample(samples, rate, sample_rate_hz)
-    if not len(samples):
+    pieces = container_blocks(path, str(path))
+    first, rate = next(pieces)
+    blocks = chain([first], (block for block, _ in pieces))
+    num_samples = 0
+    for block in resampled(_finite(blocks, path), rate, sample_rate_hz):
+        num_samples += len(block)
+        yield block
+    if not num_samples:
         raise _too_short(path, sample_rate_hz)
-    return np.asarray(samples * INT16_SCALE, np.float32)
 
 
 def _finite(blocks: Iterable[Floats], path: Path) -> Iterator[Floats]:

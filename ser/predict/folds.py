@@ -9,12 +9,11 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ser.base.errors import SerError
-from ser.base.files import read_text
 from ser.base.log import logger
 from ser.base.outputs import faults
-from ser.base.paths import prediction_table_of
+from ser.base.paths import is_run_folder, prediction_table_of
 from ser.base.record import Record, earlier_record, read_record, require, rerun_hint
-from ser.base.writing import write_text
+from ser.base.writing import sole_run, write_text
 from ser.config.baselines import FunctionalsConfig, ProbeConfig, WordsConfig
 from ser.config.load import load_config
 from ser.config.made_with import require_features, require_labels
@@ -54,6 +53,11 @@ def predict_all(runs: Sequence[FinetuneRun]) -> None:
     """
     started = time.time()
     out = runs[0].exp_dir / "predictions"
+    with sole_run(out, wait=True):  # another call adds its tables to the same record
+        _predict_all(runs, out, started)
+
+
+def _predict_all(runs: Sequence[FinetuneRun], out: Path, started: float) -> None:
     prepare_process(runs[0].num_threads, seed=0)
     require(runs[0].feats, 1)  # of controls too, which are not resolved
     features = read_feature_dir(runs[0].feats)
@@ -123,9 +127,9 @@ def _source(run: FinetuneRun, labels: LabelsConfig, features: FeatureDir) -> _So
 def _is_table_of(path: Path, record: Record) -> bool:
     """Whether a table is there, whole, and belongs to the run and its weights."""
     made_from = path.with_suffix(".sha256")
-    if not (path.exists() and made_from.exists()):
+    if not (path.is_file() and made_from.is_file()):
         return False
-    return read_text(made_from) == table_digest(path, record.folder, record.identity)
+    return made_from.read_bytes() == table_digest(path, record.folder, record.identity).encode()
 
 
 def _still_valid(out: Path) -> dict[str, str]:
@@ -134,7 +138,7 @@ def _still_valid(out: Path) -> dict[str, str]:
     (out / "run.json").unlink(missing_ok=True)
     if record is None:
         return {}
-    earlier = record["inputs"]
+    earlier = {n: identity for n, identity in record["inputs"].items() if is_run_folder(n)}
     sealed = record.get("outputs", {})
     records = {name: Path(name) / "run.json" for name in earlier}
     tables = {name: prediction_table_of(out, Path(name)) for name in earlier}

@@ -16,13 +16,12 @@ from ser.config.baselines import FunctionalsConfig, ProbeConfig
 from ser.corpus.fold_files import TEST, TRAIN, read_fold
 from ser.data.utterances import FeatureDir
 from ser.metrics.classification import confusion_matrix, unweighted_accuracy
-from ser.predict.prediction import Prediction
+from ser.predict.prediction import VECTORS, Prediction
 from ser.train.resolve import FinetuneRun
 
 if TYPE_CHECKING:  # scikit-learn takes seconds to import: not before it is needed
     from sklearn.pipeline import Pipeline
 
-FILE = "vectors.safetensors"
 Floats = npt.NDArray[np.float64]
 MakeModel = Callable[[float], "Pipeline"]
 
@@ -32,8 +31,8 @@ def write_vectors(
 ) -> None:
     """Writes a vector for each utterance, whole or not at all, with notes for the record."""
     with atomic_folder(record.folder, stage=record.stage) as folder:
-        with readable_by_umask(folder / FILE):
-            save_file(dict(values), folder / FILE)
+        with readable_by_umask(folder / VECTORS):
+            save_file(dict(values), folder / VECTORS)
         Record(folder, record.stage, record.config, record.inputs).finish(**notes)
 
 
@@ -56,9 +55,9 @@ def predict_from_vectors(
         features: Gives emotions and speakers.
         folder: Of ``write_vectors``.
     """
-    with parsing(folder / FILE, "no readable vectors", f"remove {folder} and rerun stage 5"):
-        regular_size(folder / FILE)
-        values = load_file(folder / FILE)
+    with parsing(folder / VECTORS, "no readable vectors", f"remove {folder} and rerun stage 5"):
+        regular_size(folder / VECTORS)
+        values = load_file(folder / VECTORS)
     make_model = svm if isinstance(config, FunctionalsConfig) else logistic
     fold = read_fold(run.exp_dir / "folds", run.fold)
     train, test = ([u for u, p in fold.items() if p == part] for part in (TRAIN, TEST))

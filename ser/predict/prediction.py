@@ -12,6 +12,8 @@ from ser.nn.emotion import EmotionOutput
 from ser.nn.recogniser import transcribe
 from ser.text.bpe import Tokenizer
 
+NETWORK, VECTORS = "model.safetensors", "vectors.safetensors"  # what is predicted from
+
 
 @dataclass(frozen=True)
 class Prediction:
@@ -67,5 +69,6 @@ def table_digest(table: Path, source: Path, identity: str) -> str:
         source: Folder of the weights.
         identity: Of its record; the table shows transcripts, which not every system is trained on.
     """
-    (weights,) = source.glob("*.safetensors")
-    return digest_json([identity, digest_file(weights), digest_file(table)])
+    weights = (source / name for name in (NETWORK, VECTORS))
+    there = next(path for path in weights if path.exists())
+    return digest_json([identity, digest_file(there), digest_file(table)])

@@ -1,6 +1,7 @@
 """The model card of a package: what it says, from what the stages recorded."""
 
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, NotRequired
@@ -13,6 +14,7 @@ from typing_extensions import TypedDict
 from ser.base.errors import SerError
 from ser.base.files import digest_file, read_json_as
 from ser.base.record import rerun_hint
+from ser.score.report.document import code, escape
 from ser.score.stats.intervals import PERCENT
 
 # Licences by the hub's names, as far as models have them; any other is "other" there.
@@ -53,6 +55,7 @@ def write_card(**values: Any) -> str:
         keep_trailing_newline=True,
         autoescape=False,  # noqa: S701  # Markdown, not HTML
     )
+    environment.filters |= {"text": escape, "code": code, "quoted": shlex.quote}
     metadata = yaml.safe_dump(_metadata(values), sort_keys=False, allow_unicode=True)
     return environment.get_template("card.md").render(metadata=metadata, **values)
 
@@ -155,7 +158,7 @@ def _groups(row: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 def _group(name: str, group: Mapping[str, Any]) -> dict[str, Any]:
     figures = {key: f"{100 * group[key]:.1f}" for key in ("wa", "ua")}
-    return {"name": name.replace("|", "/"), "num_utts": group["num_utts"], **figures}
+    return {"name": name, "num_utts": group["num_utts"], **figures}
 
 
 def _figure(accuracy: float, interval: Interval | None) -> str:

@@ -7,6 +7,7 @@ import shutil
 import tarfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ import ser
 from ser.base.errors import SerError, first_few
 from ser.base.files import digest_file, read_text, with_digest
 from ser.base.log import logger
+from ser.base.names import is_line
 from ser.base.paths import prediction_table_of
 from ser.base.record import rerun_hint
 from ser.base.writing import (
@@ -28,7 +30,7 @@ from ser.base.writing import (
 from ser.config.made_with import require_labels_of_recipe, require_labels_of_run
 from ser.corpus.fold_files import fold_names, natural_order
 from ser.infer.loading import Run, read_run
-from ser.infer.package import BPE, CARD, FORMAT, MANIFEST, MAX_MEMBERS, NOTICE, Manifest
+from ser.infer.package import BPE, CARD, FORMAT, MANIFEST, MAX_MEMBERS, NOTICE, PACKED, Manifest
 from ser.nn.weights import load_weights, save_weights
 from ser.predict.prediction import table_digest
 from ser.release.card import recipe_name, table_row, write_card
@@ -76,7 +78,11 @@ def pack(packing: Packing, out: Path) -> Path:
             those of their data, predictions or results are not of these runs, or something else is
             in the place of the folder or of the archive.
     """
+    for text in (out.name, packing.licence, packing.data, packing.data_licence):
+        if not is_line(text):
+            raise SerError(f"{text!a}: not one line; expected one, for the model card")
     require_replaceable(out, MANIFEST)
+    _require_nothing_else(out)
     archive = out.with_name(f"{out.name}.tar.gz")
     require_own_file(archive, lambda path: (out / MANIFEST).exists() or _is_package(path))
     runs = _runs(packing)
@@ -178,6 +184,16 @@ def _folds_of_protocol(exp_dir: Path, finished: Mapping[str, Run]) -> list[str]:
     """All folds, in the order of the runs where there are no others."""
     names = fold_names(exp_dir / "folds") if finished else []
     return list(finished) if set(finished) >= set(names) else names
+
+
+def _require_nothing_else(out: Path) -> None:
+    """Checks that a folder to be replaced holds a package alone: a clone's .git would be lost."""
+    inside = sorted(path.name for path in out.iterdir()) if out.is_dir() else []
+    if others := [n for n in inside if not any(fnmatch(n, pattern) for pattern in PACKED)]:
+        raise SerError(
+            f"{out}: holds {first_few(others)}, no part of a package, which would be lost; name "
+            "another folder, or move these away"
+        )
 
 
 def _is_package(archive: Path) -> bool:

@@ -5,6 +5,7 @@ Accuracies and error rates are fractions. Figures of a system are means over its
 pooled over the folds, unless their name says ``fold``.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from itertools import pairwise
@@ -22,6 +23,7 @@ from ser.score.predictions.experiment import Predictions, read_predictions
 from ser.score.predictions.held_out import check_held_out
 from ser.score.report.files import ReportFiles
 from ser.score.report.paper import PAPER_NAMES, PaperResult
+from ser.score.report.schema import PRETRAIN
 from ser.score.report.summary import compare_in_words
 from ser.score.report.training import (
     describe_run,
@@ -86,6 +88,8 @@ def score_experiment(
         read_published(exp_dir, systems, seeds, folds) or earlier.get("published", {}),
     )
     run["pretrain"] = run["pretrain"] or earlier.get("pretrain", {})
+    if (place := os.path.relpath(pretrain, exp_dir)) != PRETRAIN:  # of another recipe
+        run["pretrain_folder"] = place
     if files.partial:
         run["all_folds"] = fold_names(exp_dir / "folds")
     results = assemble_results(predictions, paper, run, read_audit(exp_dir), num_rounds)

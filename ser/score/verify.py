@@ -88,7 +88,7 @@ def rebuild(
         stated.run.seeds,
         stated.run.folds,
         stated.run.command,
-        files.exp_dir / "pretrain",
+        files.exp_dir / stated.run.pretrain_folder,
         read_paper_results(conf) if conf else _stated_paper(stated),
         stated_run,
         stated.num_rounds,
@@ -117,7 +117,7 @@ def _unchecked(files: ReportFiles, stated: ResultsSchema, conf: Path | None) -> 
     exp_dir = files.exp_dir
     for folder, what in (
         (files.figures, f"figures and {files.page.name}"),
-        (exp_dir / "pretrain", "pre-training"),
+        (exp_dir / stated.run.pretrain_folder, "pre-training"),
     ):
         if not folder.is_dir():
             yield f"{what}: {folder} is not there"

@@ -138,6 +138,7 @@ def _fit(
         selection=selection,
         deadline=run.deadline,
         on_step=on_step,
+        identity=f"{resolved.record.identity} {folder.name}",  # the head's own is another
     ).run()
 
 

@@ -97,7 +97,7 @@ def pretrain(run: PretrainRun) -> None:
     published = None
     if config.init != SCRATCH:
         source = run.folder.with_name(config.init)
-        start = require_start(source, conf, run.train_feats)
+        start = require_start(source, conf, run.train_feats, config.encoder, str(run.config_path))
         inputs[str(source)] = start["identity"]
         published = start["notes"].get("published")
     require_subsets(run.train_data, config, run.config_path)
@@ -106,13 +106,15 @@ def pretrain(run: PretrainRun) -> None:
 
     def train(num_threads: int) -> dict[str, Any]:
         prepare_process(num_threads, run.seed)
-        notes = _train(run, config, world)
+        notes = _train(run, config, world, record.identity)
         return {**notes, "fbank": feats["config"], "published": published}
 
     train_in_folder(record, world, run.num_threads, run.force, train)
 
 
-def _train(run: PretrainRun, config: PretrainConfig, world: Distributed) -> dict[str, float]:
+def _train(
+    run: PretrainRun, config: PretrainConfig, world: Distributed, identity: str
+) -> dict[str, float]:
     tokenizer = Tokenizer.load(run.bpe / "bpe.model")
     encoded = can_be_encoded(config)
     train_feats, valid_feats = run.train_feats, run.valid_feats
@@ -158,6 +160,7 @@ def _train(run: PretrainRun, config: PretrainConfig, world: Distributed) -> dict
             "valid_wer", higher_is_better=False, keep_best=config.selection != "last"
         ),
         deadline=run.deadline,
+        identity=identity,
     ).run()
 
 

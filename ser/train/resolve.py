@@ -121,7 +121,7 @@ def resolve(run: FinetuneRun) -> ResolvedRun:
     published = None
     if system.init != SCRATCH:
         source = run.pretrain / system.init
-        start = require_start(source, run.conf, run.feats)
+        start = require_start(source, run.conf, run.feats, system.model, run.system)
         inputs[str(source)] = start["identity"]
         recogniser = start["config"].get("ctc")  # none of a published encoder
         head = recogniser and CtcHeadConfig.model_validate(recogniser.get("head", {}))

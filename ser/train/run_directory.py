@@ -5,7 +5,9 @@ from contextlib import nullcontext
 from typing import Any
 
 from ser.base.errors import SerError
+from ser.base.files import digest_file
 from ser.base.log import log_to_file, logger
+from ser.base.paths import CURVE
 from ser.base.record import Record
 from ser.base.writing import sole_run
 from ser.train.engine.distributed import Distributed
@@ -49,7 +51,8 @@ def train_in_folder(
             except RuntimeError as error:
                 raise _lost_process(record, world, error) from error
         if world.is_first:
-            record.finish(**notes, num_threads=begun, num_processes=world.size)
+            curve = digest_file(record.folder / CURVE)  # what the report shows of it
+            record.finish(**notes, num_threads=begun, num_processes=world.size, curve=curve)
             tidy_training_folder(record.folder)
 
 

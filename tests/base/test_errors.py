@@ -47,6 +47,30 @@ def test_our_own_mistakes_are_not_hidden() -> None:
         run_program(main)
 
 
+CLOSING = """
+import os, sys; [os.close(int(n)) for n in sys.argv[1:]]
+sys.argv[1:] = ["-c"]; os.execv(sys.executable, [sys.executable, "-c", {code!r}])
+"""
+WORKING = """
+import os
+from ser.base.errors import run_program
+run_program(lambda: [print("out", flush=True), open("file", "w"), os.write(2, b"err")])
+"""
+
+
+@pytest.mark.parametrize(
+    ("closed", "status", "out"), [("0", 0, b"out\n"), ("2", 0, b"out\n"), ("0 1", 1, b"")]
+)
+def test_streams_that_are_closed(closed: str, status: int, out: bytes, tmp_path: Path) -> None:
+    path = str(Path(ser.__file__).parents[1])
+    command = [sys.executable, "-c", CLOSING.format(code=WORKING), *closed.split()]
+    env = {**os.environ, "PYTHONPATH": path}
+    ended = subprocess.run(command, env=env, cwd=tmp_path, stdout=subprocess.PIPE, check=False)
+    assert (ended.returncode, ended.stdout) == (status, out)
+    file = tmp_path / "file"
+    assert not file.exists() or file.read_bytes() == b"", "no file is opened as standard error"
+
+
 @pytest.mark.parametrize("program", ["verify", "finetune"])
 def test_interrupted_while_it_imports(program: str, tmp_path: Path) -> None:
     (tmp_path / "pydantic.py").write_text("import os; os.kill(os.getpid(), 2)\n")

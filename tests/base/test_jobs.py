@@ -16,6 +16,14 @@ from ser.base.jobs import Ending, JobPool, Report
 pytestmark = pytest.mark.long
 
 
+def test_a_folder_whose_name_is_too_long_for_sockets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / ("x" * 70)))
+    with pytest.raises(SerError, match=r"TMPDIR /.*: \d+ bytes; expected at most 70"):
+        JobPool(work, [], 1, [])
+
+
 def work(task: str, place: int, report: Report) -> None:
     """What the tests' jobs do; a task is what to do and, after a blank, with which file."""
     what, _, path = task.partition(" ")

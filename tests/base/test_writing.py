@@ -1,12 +1,13 @@
 """What another run writes, or somebody else wrote, is not written over."""
 
+import errno
 import threading
 from pathlib import Path
 
 import pytest
 
 from ser.base.errors import SerError
-from ser.base.writing import atomic_folder, require_own_file
+from ser.base.writing import atomic_folder, require_own_file, sole_run
 
 
 def test_two_that_write_one_folder_do_not_mix(tmp_path: Path) -> None:
@@ -30,6 +31,18 @@ def test_two_that_write_one_folder_do_not_mix(tmp_path: Path) -> None:
     assert {p.read_text() for p in folder.iterdir()} == {"first"}
     second()  # it is free again
     assert [p.read_text() for p in folder.iterdir()] == ["second"]
+
+
+def test_a_file_system_without_locks_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with pytest.raises(OSError, match="No locks") as caught, sole_run(tmp_path / "ser"):
+        raise AssertionError
+    assert caught.value.filename == str(tmp_path / "ser")
 
 
 def test_what_another_stage_wrote_is_kept(tmp_path: Path) -> None:

@@ -106,6 +106,9 @@ def test_good(tmp_path: Path) -> None:
         ("1.0e-3", ".nan", ": 'walk.speed' is nan; input should be "),
         ("max_steps: 10", "max_steps: 010", ":4: 010 is octal in YAML; write a number without "
             "zeros in front, a word in quotes"),
+        ("max_steps: 10", "max_steps: 1:30", ":4: 1:30 is in base 60 in YAML; write a number, a "
+            "word in quotes"),
+        ("1.0e-3", "1:30.5", ":3: 1:30.5 is in base 60 in YAML"),
         ("max_steps: 10", "max_steps: 10.5", ": 'walk.max_steps' is 10.5; input should be a valid "
             "integer"),
         ("max_steps: 10", "max_steps: 10.0", ": 'walk.max_steps' is 10.0; input should be a valid "

@@ -1,8 +1,8 @@
 """Faults in scores, packages and verification."""
 
-from damage import both, cut, failing, flipped, gone, held, holds, replaced, sealed
+from damage import both, cut, failing, flipped, gone, held, holds, key, replaced, sealed
 from experiment import FOLD
-from row import FULL, TSV, WAV, Row, word
+from row import FULL, SYSTEM_YAML, TSV, WAV, Row, word
 
 
 def edited(what: str, old: str, new: str, said: str) -> Row:
@@ -30,6 +30,13 @@ SCORE = [
     word("score", "--seeds|2", "not among the runs that stage 5 predicted.*--stage 5"),
     word("score", "--systems|none_such", "none_such"),
     Row("score", "running twice", held("exp/results.json"), "another run is writing here"),
+    Row(
+        "score",
+        "losses cut",
+        cut("exp/pretrain/ctc/train.jsonl"),
+        r"ctc/train\.jsonl: changed since the run ended.*put it back, or remove it",
+    ),
+    Row("score", "system edited", key(SYSTEM_YAML, ctc_alpha=0.5), "ctc_alpha was .*--stage 4"),
     Row("score", "audit cut", cut("exp/audit.json"), r"audit.json:\d+: not JSON"),
     Row(
         "score",
@@ -63,6 +70,13 @@ PACK = [
         "foreign folder",
         both(gone("model"), holds("model/mine", b"")),
         "model: is there and was not",
+        anew=False,
+    ),
+    Row(
+        "pack",
+        "a file of others in it",
+        holds("model/notes.txt", b""),
+        r"model: holds notes\.txt, no part of a package, which would be lost",
         anew=False,
     ),
     Row(

@@ -55,6 +55,14 @@ FINETUNE = [
     Row("fold1", "running twice", held(FOLD), "another run is writing here"),
     Row(
         "fold1",
+        "checkpoint of another run",
+        interrupted("fold1", replaced(f"{FOLD}/checkpoint/progress.json", "fold1", "fold2")),
+        "checkpoint: the checkpoint of another run.*or remove",
+        remove=f"{FOLD}/checkpoint",
+        mend=("fold1",),
+    ),
+    Row(
+        "fold1",
         "class of nobody",
         sealed("dump/fbank/ser", replaced("dump/fbank/ser/utt2emo", " ang", " joy")),
         "has the class 'joy'",

@@ -9,17 +9,23 @@ import numpy as np
 import pytest
 import soundfile
 from programs import call
+from pydantic import ValidationError
 from tiny import write_config
 from tiny_recipe import CONF, EXP
 
 from ser.base.errors import Faults, SerError
+from ser.base.files import read_json, with_digest
 from ser.base.log import log_to_console, logger
 from ser.base.names import CLASS, CONFIGURATION, ENCODER, EXPERIMENT, FOLD, SYSTEM, UTTERANCE, Name
+from ser.base.writing import write_json
 from ser.config.load import load_config
 from ser.config.pretraining import load_pretraining
 from ser.config.schema import LabelsConfig
 from ser.config.systems import load_system
 from ser.corpus.prepare import prepare_table
+from ser.infer.loading import load
+from ser.infer.package import MANIFEST
+from ser.release.export import export_onnx
 
 HOSTILE = ("nl\nerror: forged.wav", "cr\rx.wav", "esc\x1b[2J.wav", "tab\tx.wav", "\u2028ls.wav")
 TURNED = "\u202egnp.wav"
@@ -160,3 +166,28 @@ def test_a_nul_in_a_wav_scp_is_one_line(package: Path, tmp_path: Path) -> None:
         f"error: {listed}:1: '/none/a\\x00b.wav'; expected a path, which holds no NUL" in said.err
     )
     assert len(said.out.splitlines()) == 2, "the other one goes on"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["\u0645\u06cc\u200c\u062e\u0646\u062f\u062f", "so\u00a0so", "\U0001f468\u200d\U0001f469"],
+)
+def test_a_package_takes_the_classes_and_folds_that_training_took(
+    name: str, package: Path, tmp_path: Path
+) -> None:
+    manifest = read_json(package / MANIFEST)
+    member = f"fold{name}.safetensors"
+    (package / "fold1.safetensors").rename(package / member)
+    manifest["digests"][member] = manifest["digests"].pop("fold1.safetensors")
+    manifest |= {"labels": [name, *manifest["labels"][1:]], "members": [member]}
+    write_json(package / MANIFEST, with_digest(manifest))
+    model = load(package)
+    assert model.labels[0] == name
+    export_onnx(model, tmp_path / "model.onnx", False, False)
+    assert load(tmp_path / "model.onnx").labels == model.labels
+
+
+def test_a_class_has_an_end() -> None:
+    values = {"classes": {"a" * 201: ["x"], "b": ["y"]}, "exclude": []}
+    with pytest.raises(ValidationError, match="has 201 characters; expected at most 200"):
+        LabelsConfig.model_validate(values)

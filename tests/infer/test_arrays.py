@@ -2,6 +2,7 @@
 
 import copy
 import tracemalloc
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,9 @@ from ser.infer import model as model_module
         (np.zeros(100), np.nan, "sample_rate nan: expected Hz"),
         (np.zeros(100), np.inf, "sample_rate inf: expected Hz"),
         (np.zeros(100), 16000.5, "sample_rate 16000.5: expected Hz, a whole number"),
-        (np.zeros(100), "16000", "sample_rate 16000: expected Hz"),
+        (np.zeros(100), 10**400, "a number of more than 300 digits"),
+        (np.ma.masked_equal(np.zeros(100), 0), 16000, "some samples are masked"),
+        (np.zeros(100), "16000", "sample_rate '16000': expected Hz"),
         (np.zeros((2, 16000)), 16000, r"shape \(2, 16000\): 16000 channels of 2 .* transpose"),
         (np.zeros((100, 80)), 16000, r"shape \(100, 80\): 80 channels of 100 .* 64 .* transpose"),
         (np.zeros(1), 192000, r"audio of shape \(1,\): 0 samples at 16000 Hz"),
@@ -104,11 +107,27 @@ def test_what_a_result_holds_cannot_be_changed() -> None:
         ([[[1.0], [1.0, 2.0]]], "a piece that is no array"),
         ([0.5], "a piece of float64 and shape"),
         ([np.zeros(9, complex)], "a piece of complex128"),
+        ([np.zeros(9, np.int32)], "a piece of int32"),
+        ([np.ma.masked_equal(np.zeros(9), 0)], "a piece that is no array .some samples are masked"),
     ],
 )
 def test_pieces_that_are_none(pieces: Any, said: str) -> None:
     with pytest.raises(SerError, match=f"audio: {said}"):
         list(untrained_model().predict_windows(pieces, 1.0, 0.5))
+
+
+def test_pieces_may_come_in_one_array_that_is_filled_again() -> None:
+    noise = 3000 * np.random.default_rng(0).normal(size=(20, 1600)).astype(np.float32)
+    held = np.empty(1600, np.float32)
+
+    def refilled() -> Iterator[np.ndarray]:
+        for piece in noise:
+            held[:] = piece
+            yield held
+
+    model = untrained_model()
+    expected = list(model.predict_windows(iter(noise), 1.0, 1.0))
+    assert list(model.predict_windows(refilled(), 1.0, 1.0)) == expected and len(expected) == 2
 
 
 def test_pieces_of_one_column_are_mono() -> None:
@@ -119,6 +138,11 @@ def test_pieces_of_one_column_are_mono() -> None:
         for pieces in (noise, noise[:, None])
     )
     assert flat == column and len(flat) > 1
+
+
+def test_a_window_of_any_size_is_told() -> None:
+    with pytest.raises(SerError, match="--window a number of more than 300 digits --hop 1: exp"):
+        list(untrained_model().predict_windows([np.zeros(9)], 10**400, 1))
 
 
 @pytest.mark.parametrize("window", ["1", None])

@@ -48,6 +48,29 @@ def test_lists_as_people_write_them(tmp_path: Path) -> None:
     )
 
 
+def test_links_to_folders_are_told(tmp_path: Path, log: Any) -> None:
+    plant(tmp_path / "elsewhere" / "b.wav")
+    plant(tmp_path / "here" / "a.wav")
+    (tmp_path / "here" / "more").symlink_to(tmp_path / "elsewhere")
+    found, _ = audio_inputs([str(tmp_path / "here")])
+    assert [one.path.name for one in found] == ["a.wav"]
+    assert log.find("1 links to folders are not followed, .*more the first; give them too")
+
+
+def test_a_name_that_no_file_can_have_leaves_the_others_alone(
+    tmp_path: Path, ser_predict_here: Call
+) -> None:
+    said = ser_predict_here(plant(tmp_path / "a.wav"), f"{'x' * 300}.wav", "--format", "jsonl")
+    assert (said.status, said.out.count("\n"), said.err.count("\n")) == (1, 1, 1)
+    assert "File name too long" in said.err
+
+
+def test_a_no_break_space_is_part_of_an_id(tmp_path: Path) -> None:
+    (tmp_path / "wav.scp").write_text("u\u00a01 a.wav\n")
+    found, _ = audio_inputs([str(tmp_path / "wav.scp")])
+    assert found == [AudioInput(Path("a.wav"), "u\u00a01")]
+
+
 def test_a_line_without_a_path_does_not_stop_the_others(tmp_path: Path) -> None:
     path = tmp_path / "wav.scp"
     path.write_text("u1 /a.wav\nu2\nu3 /c.wav\n")

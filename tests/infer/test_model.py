@@ -84,6 +84,28 @@ def test_threads_do_not_disturb_each_other(model: Model, tmp_path: Path) -> None
         assert (a.path, a.words) == (b.path, b.words)
 
 
+FORKED = """
+import multiprocessing, sys
+from ser import load
+model = load(sys.argv[1], num_threads=2)
+first = model.predict(sys.argv[2])
+with multiprocessing.get_context("fork").Pool(2) as pool:
+    for other in pool.map_async(model.predict, sys.argv[2:] * 4).get(60):
+        assert abs(other.posteriors[first.label] - first.posteriors[first.label]) < 1e-6
+"""
+
+
+@pytest.mark.long
+def test_processes_that_are_forked_after_a_prediction_predict(
+    package: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.wav"  # of some length: shorter ones are computed by one thread
+    soundfile.write(path, 0.1 * np.random.default_rng(0).normal(size=16000 * 20), 16000)
+    command = [sys.executable, "-c", FORKED, str(package), str(path)]
+    env = {**os.environ, "PYTHONPATH": str(Path(ser.__file__).parents[1])}
+    assert subprocess.run(command, env=env, check=False).returncode == 0
+
+
 def test_batches_fit_into_memory(
     model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -22,6 +22,12 @@ def wav(channels: int = 2, subtype: str = "PCM_16", file_format: str = "WAV") ->
     return stream.getvalue()
 
 
+def header(channels: int = 1, rate: int = RATE) -> bytes:
+    """That of a stream of a second, and no samples."""
+    form = struct.pack("<IHHIIHH", 16, 1, channels, rate, 2 * RATE, 2, 16)
+    return b"RIFF" + bytes(4) + b"WAVEfmt " + form + b"data" + struct.pack("<I", 2 * RATE)
+
+
 def samples_of(data: bytes, rate: int | None = None, size: int = 1000) -> tuple[bytes, int]:
     pcm = read_pcm(io.BytesIO(data), rate)
     return b"".join(iter(lambda: pcm.source.read(size), b"")), pcm.rate_hz
@@ -73,6 +79,14 @@ def test_raw_pcm_is_passed_on_whole(rate: int | None) -> None:
         (b"ID3\4" + bytes(20), "MP3 on standard input"),
         (b"\0\0\0 ftypM4A " + bytes(20), "MP4 or M4A on standard input"),
         (b"\x1a\x45\xdf\xa3" + bytes(20), "WebM"),
+        (b"RIFF" + bytes(4) + b"AVI LIST", "RIFF AVI on standard input"),
+        (b"riff\x2e\x91\xcf\x11" + bytes(20), "W64 on standard input"),
+        (b"\xff\xf1\x50\x80" + bytes(20), "AAC .or raw PCM, if --rate says so"),
+        (b'{"path": "a.wav"}', "text .or raw PCM"),
+        (header(channels=65535), "65535 channels, 48000 Hz .1 to 64 channels, 1000 to"),
+        (header(rate=1), "1 channels, 1 Hz"),
+        (header(rate=2**32 - 1), "4294967295 Hz"),
+        (wav()[:5000], r"ends \d+ bytes before the end that its header announces"),
     ],
 )
 def test_what_is_not_16_bit_pcm_is_refused(data: bytes, said: str) -> None:

@@ -34,6 +34,8 @@ WRITTEN: dict[str, dict[str, Any]] = {
     "a.flac": {},
     "a.aiff": {},
     "a.au": {},
+    "a.sph": {"format": "NIST"},
+    "a.rf64": {},
     "a.w64": {},
     "a.wav": {},
 }
@@ -92,6 +94,30 @@ def test_what_soundfile_reads(name: str, tmp_path: Path) -> None:
         if path.suffix != ".flac":  # of which each frame alone tells that it is whole
             with pytest.raises(SerError, match=r"decoded .*copy it again|not readable"):
                 audio_seconds(cut, "u")
+
+
+@pytest.mark.parametrize("subtype", ["GSM610", "G721_32", "NMS_ADPCM_32"])
+def test_codecs_of_telephones_cannot_be_searched(subtype: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    soundfile.write(path, SPEECH[: 2 * RATE], 8000, subtype)
+    with soundfile.SoundFile(path) as file:
+        assert not file.seekable()
+    assert len(read_audio(path, "u", 8000)) == pytest.approx(2 * RATE, abs=800)
+    windows = list(untrained_model().predict_windows(path, 1, 1))
+    assert windows[-1].end == pytest.approx(4, abs=0.1)
+    cut = shorten(path, 0.5)
+    for read in (lambda p: read_audio(p, "u", 8000), list_windows):
+        with pytest.raises(TruncatedError):
+            read(cut)
+
+
+@pytest.mark.parametrize("name", ["IRCAM", "VOC", "AVR", "MAT5", "PVF"])
+def test_formats_whose_length_libsndfile_shortens(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"  # whatever it is called
+    soundfile.write(path, SPEECH, RATE, format=name)
+    for read in (lambda p: read_audio(p, "u", RATE), lambda p: audio_seconds(p, "u"), list_windows):
+        with pytest.raises(SerError, match=f"{name} .*cannot be seen whether the file is whole"):
+            read(path)
 
 
 def list_windows(path: Path) -> None:

@@ -1,6 +1,8 @@
 """Stage 5 on a tiny recipe: each model on the fold that it never saw."""
 
 import json
+import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -18,8 +20,9 @@ from tiny_recipe import (
 )
 
 from ser.base.errors import SerError
-from ser.base.files import digest_file
+from ser.base.files import digest_file, read_json
 from ser.base.record import Record, read_record, require
+from ser.corpus.fold_files import fold_names
 from ser.predict import folds as predict_module
 from ser.predict import run as run_module
 from ser.predict.folds import predict_all
@@ -193,6 +196,43 @@ def test_new_transcripts_reach_the_table_though_the_weights_are_the_same() -> No
     assert (run.folder / "model.safetensors").read_bytes() == weights
     predict_all([run])
     assert table("transformer")[0]["ref_text"] == "GO"
+
+
+def test_two_calls_at_once_are_one_after_the_other() -> None:
+    for system in ("transformer", "cnn_blstm_sa"):
+        train(system, "1")
+    with ThreadPoolExecutor(2) as pool:  # each opens the lock for itself, as two processes do
+        calls = ([finetune_run(system)] for system in ("transformer", "cnn_blstm_sa"))
+        list(pool.map(predict_all, calls))
+    names = {Path(name).parts[-3] for name in read_record(PREDICTIONS)["inputs"]}
+    assert names == {"transformer", "cnn_blstm_sa"}
+
+
+def test_other_weights_beside_a_runs_own_play_no_part() -> None:
+    finetune(finetune_run("transformer"))
+    run = finetune_run("transformer").folder
+    shutil.copyfile(run / "model.safetensors", run / "best.safetensors")
+    predict_all([finetune_run("transformer")])
+    assert len(table("transformer")) == 8
+
+
+def test_a_copy_of_a_fold_list_is_no_fold() -> None:
+    folds = EXP / "folds"
+    shutil.copyfile(folds / "fold1", folds / "fold1.bak")
+    assert fold_names(folds) == ["1", "2", "3"]
+
+
+def test_a_record_and_a_digest_that_were_edited(monkeypatch: pytest.MonkeyPatch) -> None:
+    finetune(finetune_run("transformer"))
+    predict_all([finetune_run("transformer")])
+    path = PREDICTIONS / "run.json"
+    values = read_json(path)
+    path.write_text(json.dumps(values | {"inputs": values["inputs"] | {"a": "1", "\0/b/c": "2"}}))
+    (PREDICTIONS / "transformer" / "seed1_fold1.sha256").write_bytes(b"\xff")
+    written = count_tables(monkeypatch)
+    predict_all([finetune_run("transformer")])
+    assert written == ["transformer/seed1_fold1"]
+    assert list(read_record(PREDICTIONS)["inputs"]) == list(values["inputs"])
 
 
 def test_killed_before_the_end_leaves_no_record(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,10 +1,13 @@
 """The model card: what it was trained on, what it reached, and what it is not for."""
 
+import re
 from dataclasses import replace
+from html import escape
 from pathlib import Path
 from typing import Any
 
 import pytest
+from markdown_it import MarkdownIt
 from tiny_audio import packing, train
 from tiny_recipe import EXP, PROTOCOL, write_folds_of
 
@@ -20,7 +23,7 @@ def test_what_the_card_says(package: Path) -> None:
     for said in (
         "in this order: ang, hap, neu, sad",
         "an ensemble of 3 models",
-        "tiny: recipe `recipe`, 3 fold(s) by session, here 1 2 3, seed 1",
+        "Data: tiny. Recipe `recipe`, 3 fold(s) by session, here 1 2 3, seed 1",
         "Of the weights: MIT. Of the training data: CC-BY-4.0",
         "Protocol: no test speaker is heard in training; selection `last` of the epochs, "
         "validation\n`none`.",
@@ -56,6 +59,41 @@ def test_an_encoder_is_called_by_its_own_name(is_published: bool) -> None:
     assert ("base_model: openai/whisper-tiny.en" in card) == is_published
     assert ("revision\n" + "0" * 40 + ", licence MIT" in card) == is_published
     assert ("of the size of openai/whisper-tiny.en with other weights" in card) != is_published
+
+
+MARKUP = ("<script>", "![b](http://evil.invalid/x.png)", "<unk>", "a|b")
+
+
+def test_names_are_no_markup() -> None:
+    card = write_card(
+        name="model",
+        system="transformer_tl",
+        version="1",
+        labels=MARKUP,
+        temperature=1.0,
+        row=None,
+        licence="<b>",
+        recipe="`tiny`",
+        data="# tiny",
+        data_licence="[x](y)",
+        languages=["en"],
+        seed=1,
+        folds=["<i>"],
+        protocol=PROTOCOL.model_dump(),
+        weights="ensemble",
+        num_calibrated_on=0,
+        published=None,
+    )
+    body = card.partition("\n---\n")[2]
+    html = MarkdownIt().enable("table").render(body)
+    assert not re.search('<(script|img|b|i|unk)>|evil[^<]*"', html)
+    for name in (*MARKUP, "<b>", "<i>", "`tiny`", "# tiny", "[x](y)"):
+        assert escape(name) in html, name
+
+
+def test_what_stands_in_the_card_is_one_line(trained: Path, tmp_path: Path) -> None:
+    with pytest.raises(SerError, match=r"'tiny\\n# forged': not one line; expected one"):
+        pack(packing(data="tiny\n# forged"), tmp_path / "again")
 
 
 ROW = {"wa": 0.71234, "ua": 0.7, "wa_interval": [0.6, 0.8], "ua_interval": None}
@@ -108,7 +146,7 @@ def test_a_card_of_a_speaker_dependent_protocol_of_an_experiment(
     Path("moved").rename("exp/mine")
     pack(replace(packing(folds=("1",)), system=Path("exp/mine/transformer")), tmp_path / "model")
     card = (tmp_path / "model" / "README.md").read_text()
-    assert "recipe `recipe`" in card
+    assert "Recipe `recipe`" in card
     assert (
         "Protocol: **speaker-dependent**, test speakers are heard in training; selection "
         "`best_valid_ua` of the epochs, validation\n`next_fold`."

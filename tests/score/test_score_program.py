@@ -11,6 +11,7 @@ from tiny_predictions import SYSTEMS, change, run_score, write_logs, write_predi
 from ser.base.errors import SerError
 from ser.bin import score
 from ser.score.report.report import report, terminal_table
+from ser.score.verify import verify
 
 PNG = b"\x89PNG\r\n"
 
@@ -197,6 +198,20 @@ def test_every_utterance_of_a_fold_and_no_other(
     change(attributes, "1-3\t", "9-3\t")
     with pytest.raises(SerError, match=r"fold1\.tsv: 9-3 is not held out by fold 1"):
         run_score(monkeypatch, exp_dir)
+
+
+def test_recognisers_of_another_recipe_are_verified(
+    exp_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, without_figures: None
+) -> None:
+    write_logs(exp_dir)
+    other = tmp_path / "other" / "pretrain"
+    shutil.copytree(exp_dir / "pretrain", other)
+    change(other / "small" / "train.jsonl", '"valid_wer": 0.5', '"valid_wer": 0.25')
+    run_score(monkeypatch, exp_dir, "--pretrain", other)
+    assert json.loads((exp_dir / "results.json").read_text())["run"]["pretrain_folder"]
+    assert verify(exp_dir).wrong == []
+    shutil.rmtree(other)
+    assert verify(exp_dir).wrong == []
 
 
 def test_torn_training_log(exp_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:

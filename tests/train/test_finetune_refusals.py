@@ -78,10 +78,25 @@ def test_pretraining_of_another_bpe_names_stage_3() -> None:
         finetune(finetune_run("transformer_tl"))
 
 
-def test_encoder_of_another_size_is_refused() -> None:
-    change_system("transformer_tl", model=encoder_config(num_blocks=2))
-    with pytest.raises(SerError, match=r"blocks\.1\.attention\.output\.bias is missing.*stage 3"):
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"num_blocks": 2}, "num_blocks was 1 and is 2"),
+        (
+            {"num_blocks": 1, "num_heads": 2, "head_dim": 16},
+            "head_dim was",
+        ),  # the weights have the same shapes
+    ],
+)
+def test_another_network_than_the_encoders_is_refused(changes: dict[str, int], said: str) -> None:
+    change_system("transformer_tl", model=encoder_config(**changes))
+    with pytest.raises(SerError, match=f"transformer_tl: its network is not that .*{said}"):
         finetune(finetune_run("transformer_tl"))
+
+
+def test_dropout_may_be_another_than_the_encoders() -> None:
+    change_system("transformer_tl", model=encoder_config(num_blocks=1, dropout_prob=0.3))
+    finetune(finetune_run("transformer_tl"))
 
 
 def test_another_ctc_head_than_the_recognisers_is_refused() -> None:

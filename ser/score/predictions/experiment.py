@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ser.base.errors import SerError
-from ser.base.paths import prediction_table
+from ser.base.paths import is_run_folder, prediction_table
 from ser.base.record import rerun_hint
 from ser.score.predictions.table import (
     STAGE,
@@ -40,7 +40,7 @@ def check_runs(record: Mapping[str, Any], runs: Iterable[Path]) -> None:
     Raises:
         SerError: A run's table is not of stage 5's making, or its run has changed since.
     """
-    predicted = {Path(name).resolve() for name in record["inputs"]}
+    predicted = {Path(name).resolve() for name in record["inputs"] if is_run_folder(name)}
     for run in runs:
         trained = run / "run.json"
         if (run / "started.json").exists() and not trained.exists():

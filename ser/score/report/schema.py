@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
 Seconds = Annotated[float, Field(ge=0)]
+PRETRAIN = "pretrain"  # the folder of the recognisers in that of an experiment
 Names = Annotated[list[str], Field(min_length=1)]
 
 
@@ -61,6 +62,7 @@ class RunSchema(_Schema):
     finetune: dict[str, TrainingTime]
     pretrain: dict[str, LastEpoch]
     published: dict[str, Published] = {}
+    pretrain_folder: str = PRETRAIN
 
 
 class SystemSchema(_Schema):

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from ser.base.errors import SerError
-from ser.base.files import digest_holds, parsing, read_json, read_text
-from ser.base.paths import run_folders
+from ser.base.files import digest_file, digest_holds, parsing, read_json, read_text
+from ser.base.paths import CURVE, run_folders
 from ser.base.record import read_record, rerun_hint
 from ser.config.load import validate
 from ser.corpus.fold_files import digest_folds, fold_names, read_fold
@@ -28,11 +28,18 @@ def read_curve(folder: Path) -> Curve:
         folder: The run's folder.
 
     Raises:
-        SerError: A line is not a JSON object.
+        SerError: A line is not a JSON object, or the file is not as the finished run left it.
     """
-    path = folder / "train.jsonl"
+    path = folder / CURVE
     if not path.exists():
         return []
+    if (folder / "run.json").exists():
+        noted = read_record(folder)["notes"].get("curve")  # version 0.1.0 noted none
+        if noted not in (None, digest_file(path)):
+            raise SerError(
+                f"{path}: changed since the run ended (its SHA-256 differs); expected the losses "
+                "that it wrote; put it back, or remove it to leave them out of the report"
+            )
     curve = []
     for number, line in enumerate(read_text(path).split("\n")[:-1], start=1):
         where = f"{path}:{number}"

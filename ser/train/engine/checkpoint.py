@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, NotRequired
 
 import torch
 from pydantic import ConfigDict, Field, TypeAdapter
@@ -55,6 +55,7 @@ class _Stored(TypedDict):
 
     progress: dict[str, Any]
     digests: dict[str, str]
+    identity: NotRequired[str]  # of the run; version 0.1.0 wrote none
 
 
 def is_due(training: TrainingConfig, step: int, saved: float) -> bool:
@@ -74,7 +75,11 @@ def is_due(training: TrainingConfig, step: int, saved: float) -> bool:
 
 
 def save_checkpoint(
-    folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, progress: Progress
+    folder: Path,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    progress: Progress,
+    identity: str = "",
 ) -> None:
     """Replaces the checkpoint; the previous one stays until this one is whole.
 
@@ -90,7 +95,11 @@ def save_checkpoint(
         digests = {name: digest_file(partial / name) for name in STATE_FILES}
         write_json(
             partial / "progress.json",
-            {"progress": dataclasses.asdict(progress), "digests": digests},
+            {
+                "progress": dataclasses.asdict(progress),
+                "digests": digests,
+                "identity": identity,
+            },
         )
 
 
@@ -102,7 +111,7 @@ def recover_checkpoint(folder: Path) -> None:
 
 
 def load_checkpoint(
-    folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer
+    folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, identity: str = ""
 ) -> Progress | None:
     """Restores model and optimiser.
 
@@ -110,7 +119,7 @@ def load_checkpoint(
         Where the run stood, or None where there is no checkpoint.
 
     Raises:
-        SerError: The checkpoint is damaged, or belongs to another model.
+        SerError: The checkpoint is damaged, or belongs to another model or run.
     """
     recover_checkpoint(folder)
     if not folder.exists():
@@ -123,6 +132,11 @@ def load_checkpoint(
             raise SerError(
                 f"{path}: not what was written (SHA-256 differs); the file was damaged; {remedy}"
             )
+    if stored.get("identity", identity) != identity:
+        raise SerError(
+            f"{folder}: the checkpoint of another run (another fold, seed or configuration); "
+            f"expected that of this folder; put it back, or {remedy}"
+        )
     weights = load_weights(folder / "model.safetensors")
     own = {name: tensor.shape for name, tensor in model.state_dict().items()}
     given = {name: tensor.shape for name, tensor in weights.items()}

@@ -56,6 +56,7 @@ class Trainer:
         selection: Which epochs are good: for the weights that are kept, and for the patience.
         deadline: ``time.monotonic()`` at which the run writes a checkpoint and leaves.
         on_step: Told of the steps done and of all steps.
+        identity: Of the run; a checkpoint of another one is refused.
     """
 
     def __init__(
@@ -73,11 +74,12 @@ class Trainer:
         selection: Selection | None = None,
         deadline: float | None = None,
         on_step: OnStep | None = None,
+        identity: str = "",
     ) -> None:
         self.model, self.data, self.training = model, data, training
         self.folder, self.seed, self.world = folder, seed, world
         self.validate, self.selection = validate, selection
-        self.deadline, self.on_step = deadline, on_step
+        self.deadline, self.on_step, self.identity = deadline, on_step, identity
         self.steps_per_epoch = math.ceil(len(data.utterances) / training.batch_size_utts)
         self.num_steps = training.max_epochs * self.steps_per_epoch
         self.stepper = Stepper(
@@ -137,7 +139,9 @@ class Trainer:
     def _resume(self) -> Progress:
         """The state of the last checkpoint, or of a new run."""
         self.world.on_first(lambda: recover_checkpoint(self.checkpoint))
-        progress = load_checkpoint(self.checkpoint, self.model, self.stepper.optimizer)
+        progress = load_checkpoint(
+            self.checkpoint, self.model, self.stepper.optimizer, self.identity
+        )
         if progress is None:
             return Progress(num_processes=self.world.size)
         most = self.training.max_epochs, self.steps_per_epoch, self.num_steps
@@ -246,7 +250,9 @@ class Trainer:
 
     def _save(self, progress: Progress, journal: MetricsLogger) -> None:
         progress.log_bytes = journal.sync()
-        save_checkpoint(self.checkpoint, self.model, self.stepper.optimizer, progress)
+        save_checkpoint(
+            self.checkpoint, self.model, self.stepper.optimizer, progress, self.identity
+        )
         self.saved = time.monotonic()
 
     def _end_epoch(self, progress: Progress, journal: MetricsLogger) -> None:
