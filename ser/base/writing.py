@@ -12,6 +12,7 @@ from filelock import FileLock, Timeout
 
 from ser.base.errors import SerError, naming
 from ser.base.files import read_json
+from ser.base.log import logger
 
 
 def sync(path: Path) -> None:
@@ -103,11 +104,15 @@ def sole_run(path: Path, wait: bool = False) -> Iterator[None]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path.with_name(f".{path.name}.lock"), mode=0o666)  # less the umask
-    try:
-        with naming(path):  # which may lie on a file system without locks
-            lock.acquire(timeout=-1 if wait else 0)
-    except Timeout as error:
-        raise SerError(f"{path}: another run is writing here; wait for it, or end it") from error
+    with naming(path):  # which may lie on a file system without locks
+        try:
+            lock.acquire(timeout=0)
+        except Timeout as error:
+            if not wait:
+                said = f"{path}: another run is writing here; wait for it, or end it"
+                raise SerError(said) from error
+            logger.info("%s: another run is writing here; waiting for it", path)
+            lock.acquire()
     try:
         yield
     finally:
