@@ -36,6 +36,8 @@ FRAME_SECONDS = 0.025  # of features; less is no audio to speak of
 EXTENSIONS = {f".{name.lower()}" for name in FORMATS} | {
     *(".aif", ".aifc", ".oga", ".opus", ".snd", ".sph")
 }
+OTHER_EXTENSIONS = {f".{name.lower()}" for name in soundfile.available_formats()} - EXTENSIONS
+OTHER_EXTENSIONS -= {".raw"}  # without a header nothing is known of it
 # TypeError: soundfile asks for the rate of a .raw file.
 UNREADABLE = (soundfile.SoundFileError, OSError, TypeError)
 

@@ -159,7 +159,7 @@ def _bytes_of_sphere(stream: BinaryIO) -> int:
     stream.seek(0)
     text = stream.read(4096)
     size = re.match(rb"NIST_1A\n *(\d{1,6})\n", text)
-    numbers = dict(re.findall(rb"^(\w+) -i (\d{1,12})$", text, re.M))
+    numbers = dict(re.findall(rb"^(\w+) -(?:i|s\d+) (\d{1,12})$", text, re.M))
     if size is None or not numbers.keys() >= SPHERE_FACTORS:
         return 0
     return int(size[1]) + math.prod(int(numbers[name]) for name in SPHERE_FACTORS)

@@ -19,7 +19,7 @@ from ser.base.log import log_to_console, logger
 from ser.base.process import end_with_parent, sigterm_held
 
 POLL_SECONDS = 0.5
-MAX_TMPDIR_BYTES = 70  # the path of a socket has 107, of which multiprocessing takes 33
+MAX_TMPDIR_BYTES = 75  # the path of a socket has 107, of which multiprocessing takes 32
 LEAVE_SECONDS = 60.0  # what a job has, after SIGTERM, to write its checkpoint
 
 Task = TypeVar("Task")

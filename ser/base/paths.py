@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+PRETRAIN = "pretrain"  # the recognisers, in the folder of an experiment
 CURVE = "train.jsonl"  # in the folder of a training run
 
 

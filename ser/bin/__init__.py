@@ -10,7 +10,8 @@ from pathlib import Path
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 # Ctrl-C while a program still imports ends it without a traceback; ``run_program`` takes over.
-# "-m" stands there while ``python -m ser.bin.<program>`` imports this package.
-is_program = Path(sys.argv[0]).name in ("-m", "ser-predict", "ser-demo")
+is_program = Path(sys.argv[0]).name in ("ser-predict", "ser-demo") or any(
+    word.startswith("ser.bin.") for word in sys.orig_argv[:4]
+)
 if is_program and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
     signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -192,8 +192,9 @@ def _listen(model: Model, args: argparse.Namespace) -> None:
     pcm = read_pcm(sys.stdin.buffer, args.rate)
     form = args.format or FORMATS[0]
     with printer(form, model, sys.stdout, timed=True, latency=True) as show:
-        for result, seconds in listen(model, *pcm, window, hop):
+        for result, seconds in listen(model, pcm.source, pcm.rate_hz, window, hop):
             show(result, latency_ms=1000 * seconds)
+    pcm.require_end()
 
 
 def program() -> None:

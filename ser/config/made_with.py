@@ -92,8 +92,10 @@ def require_system_of_run(run: Path, conf: Path, name: str) -> None:
         return
     path, system = system_path(conf, name), load_system(conf, name)
     if isinstance(system, SystemConfig):
-        protocol = validate(run / "run.json", ProtocolConfig, made.get("protocol"))
-        _require(run, 4, made.get("system", {}), path, under_protocol(name, system, protocol, path))
+        record = run / "run.json"
+        protocol = validate(record, ProtocolConfig, made.get("protocol"))
+        trained = under_protocol(name, system, protocol, record)
+        _require(run, 4, made.get("system", {}), path, trained)
     else:
         _require(run, 5, made, path, system)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ser.base.errors import SerError
 from ser.base.files import digest_json
+from ser.base.log import logger
 from ser.base.record import (
     first_difference,
     read_record,
@@ -24,7 +25,6 @@ from ser.config.pretraining import start_of
 from ser.config.protocol import ProtocolConfig, under_protocol
 from ser.config.schema import SCRATCH, LabelsConfig, PretrainConfig
 from ser.config.systems import load_system
-from ser.corpus.fold_files import require_folds
 from ser.corpus.parsers.librispeech import require_subsets
 from ser.doctor.options import HERE, READ, SER, Check, RunOptions
 from ser.feats.speed import speed_dir, speed_factors
@@ -67,7 +67,7 @@ def earlier_stages(asked: RunOptions) -> Iterator[Check]:
                 yield partial(require, folder, 3)
                 if (folder / "run.json").exists():
                     yield partial(require_encoder, folder, asked.conf)
-    if reads(0, 4, 5, 6) and (asked.exp_dir / "folds" / "run.json").exists():
+    if reads(5, 6) and (asked.exp_dir / "folds" / "run.json").exists():
         yield partial(_folds, asked)
     if asked.runs(4) and not asked.force:
         yield partial(_runs_of_another_configuration, asked)
@@ -119,8 +119,14 @@ def _labels(asked: RunOptions) -> None:
 
 
 def _folds(asked: RunOptions) -> None:
-    protocol = load_config(asked.protocol, ProtocolConfig)
-    require_folds(asked.exp_dir / "folds", protocol.model_dump(), asked.protocol)
+    """Stages 4 and 5 refuse folds of another protocol; the report is of the folds' own."""
+    folds = asked.exp_dir / "folds"
+    then, now = read_record(folds)["config"], load_config(asked.protocol, ProtocolConfig)
+    if then != now.model_dump():
+        logger.warning(
+            "warning: %s: of another protocol than %s (%s); the report is of the folds' own",
+            *(folds, asked.protocol, first_difference(then, now.model_dump())),
+        )
 
 
 def _subsets(asked: RunOptions) -> None:

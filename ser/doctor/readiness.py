@@ -125,7 +125,8 @@ def _fits_features(asked: RunOptions, name: str) -> None:
 def _fits_recogniser(asked: RunOptions, name: str) -> None:
     system = load_system(asked.conf, name)
     if isinstance(system, SystemConfig):
-        start = asked.encoders.get(system.init)
+        # Another recipe's encoder is looked at as it is, by stage 4.
+        start = asked.encoders.get(system.init) if asked.recogniser == HERE else None
         if start is not None:
             values = start.encoder.model_dump()
             require_same_network(name, system.model, values, f"pretrain/{system.init}.yaml")

@@ -95,7 +95,7 @@ def recording(audio: npt.NDArray[Any], sample_rate: float | None) -> Recording:
             f"audio: no array of samples ({reason_of(error)}); pass one, of a tensor as "
             "tensor.detach().cpu().numpy()"
         ) from error
-    if not _is_of_samples(array):
+    if array.dtype != np.int16 and array.dtype.kind != "f":
         raise SerError(f"audio of {array.dtype}: expected floats within +-1 or int16; convert it")
     if array.ndim not in (1, 2) or not array.size:
         raise SerError(f"audio of shape {array.shape}: expected (N,) or (N, channels)")
@@ -176,7 +176,7 @@ def given_pieces(pieces: Any) -> Iterator[Floats]:
             raise SerError(f"audio: a piece that is no array ({reason_of(error)})") from error
         if array.ndim == 2 and array.shape[1] == 1:
             array = array[:, 0]
-        if array.ndim != 1 or not _is_of_samples(array):
+        if array.ndim != 1 or not _is_of_16_bits(array):
             raise SerError(
                 f"audio: a piece of {array.dtype} and shape {array.shape}; expected mono samples "
                 "(N,) in 16-bit scale"
@@ -184,9 +184,11 @@ def given_pieces(pieces: Any) -> Iterator[Floats]:
         yield np.array(array, np.float32)  # a copy: who gives pieces may fill one array again
 
 
-def _is_of_samples(array: npt.NDArray[Any]) -> bool:
-    """Whether samples have a scale: of 32 bits it might be either."""
-    return array.dtype == np.int16 or array.dtype.kind == "f"
+def _is_of_16_bits(array: npt.NDArray[Any]) -> bool:
+    """Whether samples can be meant in 16-bit scale; those of 32 bits go beyond it."""
+    if array.dtype.kind == "i" and array.itemsize > 1:
+        return bool(array.max(initial=0) < INT16_SCALE and array.min(initial=0) >= -INT16_SCALE)
+    return array.dtype.kind == "f"
 
 
 def given_audio(audio: Any, sample_rate: int | None) -> Recording:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ser.audio.containers import HINT, can_be_read, needs_pyav
-from ser.audio.reading import EXTENSIONS
+from ser.audio.reading import EXTENSIONS, OTHER_EXTENSIONS
 from ser.base.errors import SerError
 from ser.base.files import read_bytes
 from ser.base.log import logger
@@ -85,6 +85,12 @@ def _search(folder: Path) -> tuple[list[Path], list[SerError]]:
         )
     videos = [path for path in files if needs_pyav(path)]
     paths = [path for path in files if path.suffix.lower() in EXTENSIONS]
+    if unread := sorted({p.suffix.lower() for p in files if p.suffix.lower() in OTHER_EXTENSIONS}):
+        logger.warning(
+            "warning: %s: passed over files of formats of which a cut cannot be seen (%s); convert "
+            "them to WAV",
+            *(folder, " ".join(unread)),
+        )
     if can_be_read():
         paths += videos
     elif videos:

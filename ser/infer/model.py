@@ -18,7 +18,6 @@ import numpy as np
 import numpy.typing as npt
 
 from ser.audio.quality import why_no_speech
-from ser.audio.reading import INT16_SCALE
 from ser.base.errors import SerError, shortened
 from ser.base.options import shown
 from ser.data.sampler import split_by_frames
@@ -257,7 +256,7 @@ class Model:
                 why_no_speech(segment.samples, self.sample_rate_hz),
             )
             if np.isfinite(outputs[i].posteriors).all()
-            else _not_finite(segment)
+            else segment.not_finite()
             for i, segment in enumerate(segments)
         ]
 
@@ -295,12 +294,3 @@ def _or_raise(result: Result | SerError) -> Result:
     if isinstance(result, SerError):
         raise result
     return result
-
-
-def _not_finite(segment: Segment) -> SerError:
-    largest = float(np.abs(segment.samples).max()) / INT16_SCALE
-    return SerError(
-        f"{segment.path or 'samples'}: the model's posteriors are not finite (the largest sample "
-        f"is {largest:.3g} of full scale); expected samples of at most full scale, and a whole "
-        "model; replace the file, or fetch the model again"
-    )

@@ -2,7 +2,7 @@
 
 import re
 import struct
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -41,7 +41,8 @@ TEXT = re.compile(rb"[\t\n\r\x20-\x7e]{12}")  # as samples it would be a loud to
 REMEDY = "expected 16-bit PCM, raw or as WAV; convert it: ffmpeg -i FILE -ac 1 -ar 16000 -f wav -"
 
 
-class Pcm(NamedTuple):
+@dataclass(frozen=True)
+class Pcm:
     """A stream of raw 16-bit little-endian mono PCM.
 
     Attributes:
@@ -51,6 +52,19 @@ class Pcm(NamedTuple):
 
     source: Readable
     rate_hz: int
+
+    def require_end(self) -> None:
+        """Checks, after the last read, that all came that a header announced.
+
+        Raises:
+            SerError: The stream ended before.
+        """
+        left = self.source.num_left if isinstance(self.source, _Mono) else None
+        if left is not None and left > 1:  # some writers count a byte that fills up, without it
+            raise SerError(
+                f"-: a WAV stream that ends {left} bytes before the end that its header announces; "
+                "expected all of it; see what ended the program that writes it"
+            )
 
 
 class _Rest:
@@ -70,21 +84,16 @@ class _Mono:
     """The mean of the channels of a stream; what follows its samples is left out."""
 
     def __init__(self, source: Readable, num_channels: int, num_bytes: int | None) -> None:
-        self._source, self._num_channels, self._left = source, num_channels, num_bytes
+        self._source, self._num_channels, self.num_left = source, num_channels, num_bytes
 
     def read(self, size: int, /) -> bytes:
         frames = size // SAMPLE_BYTES
         wanted = frames * SAMPLE_BYTES * self._num_channels
-        if self._left is not None:
-            wanted = min(wanted, self._left)
+        if self.num_left is not None:
+            wanted = min(wanted, self.num_left)
         data = self._source.read(wanted) if wanted else b""
-        if self._left is not None:
-            if wanted and not data:
-                raise SerError(
-                    f"-: a WAV stream that ends {self._left} bytes before the end that its header "
-                    "announces; expected all of it; see what ended the program that writes it"
-                )
-            self._left -= len(data)
+        if self.num_left is not None:
+            self.num_left -= len(data)
         if self._num_channels == 1:
             return data
         whole = len(data) - len(data) % (SAMPLE_BYTES * self._num_channels)

@@ -3,8 +3,8 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import torch
@@ -22,9 +22,17 @@ from ser.nn.weights import load_weights
 
 Network = EmotionModel | CnnBlstmSa
 
-# OpenMP's threads do not live on in a forked process: one that computes with several would hang.
+_has_computed = Event()
+
+
+def _compute_alone() -> None:
+    """OpenMP's threads do not live on in a forked process, which would wait for them for ever."""
+    if _has_computed.is_set():
+        torch.set_num_threads(1)
+
+
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=partial(torch.set_num_threads, 1))
+    os.register_at_fork(after_in_child=_compute_alone)
 
 
 @dataclass(frozen=True)
@@ -42,6 +50,7 @@ class TorchEngine:
     @torch.inference_mode()
     def __call__(self, inputs: Sequence[Floats]) -> list[Output]:
         """Features (T, F) of each utterance -> its output."""
+        _has_computed.set()
         padded, lens = pad(inputs, self.networks[0].min_frames)
         device = next(self.networks[0].parameters()).device
         posteriors, ctc, frame_lens = ensemble(

@@ -39,6 +39,15 @@ class Segment:
     samples: Floats
     start: float = 0.0
 
+    def not_finite(self) -> SerError:
+        """The error for posteriors of it that are not finite."""
+        largest = float(np.abs(self.samples).max()) / INT16_SCALE
+        return SerError(
+            f"{self.path or 'samples'}: the model's posteriors are not finite (the largest sample "
+            f"is {largest:.3g} of full scale); expected samples of at most full scale, and a whole "
+            "model; replace the file, or fetch the model again"
+        )
+
 
 class Readable(Protocol):
     """A stream of bytes."""
@@ -55,8 +64,10 @@ def file_seconds(path: Path) -> float:
         SerError: The file is missing, unreadable, empty or cut.
     """
     if needs_pyav(path):
-        return sum(len(block) / rate for block, rate in container_blocks(path, str(path)))
-    seconds = audio_seconds(path, path.name)
+        require_file(path, path.name)
+        seconds = sum(len(block) / rate for block, rate in container_blocks(path, str(path)))
+    else:
+        seconds = audio_seconds(path, path.name)
     if not seconds:
         raise SerError(f"{path}: 0 samples; expected audio; remove or replace the file")
     return seconds

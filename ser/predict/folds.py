@@ -53,11 +53,6 @@ def predict_all(runs: Sequence[FinetuneRun]) -> None:
     """
     started = time.time()
     out = runs[0].exp_dir / "predictions"
-    with sole_run(out, wait=True):  # another call adds its tables to the same record
-        _predict_all(runs, out, started)
-
-
-def _predict_all(runs: Sequence[FinetuneRun], out: Path, started: float) -> None:
     prepare_process(runs[0].num_threads, seed=0)
     require(runs[0].feats, 1)  # of controls too, which are not resolved
     features = read_feature_dir(runs[0].feats)
@@ -65,7 +60,8 @@ def _predict_all(runs: Sequence[FinetuneRun], out: Path, started: float) -> None
     require_features(runs[0].feats, runs[0].conf)
     require_labels(runs[0].feats, labels, runs[0].conf / "labels.yaml")
     sources = [_source(run, labels, features) for run in runs]
-    inputs = _still_valid(out)
+    with sole_run(out, wait=True):
+        inputs = _still_valid(out)
     seedless: dict[tuple[str, str], list[Prediction]] = {}  # by system and fold
     for run, source in tqdm(
         list(zip(runs, sources, strict=True)), desc="predictions", unit="run", disable=None
@@ -80,10 +76,13 @@ def _predict_all(runs: Sequence[FinetuneRun], out: Path, started: float) -> None
             _write_table(path, run, features, labels, predictions)
             digest = table_digest(path, record.folder, record.identity)
             write_text(path.with_suffix(".sha256"), digest)
-    _write_attributes(out / "attributes.tsv", features)
-    inputs = dict(sorted(inputs.items()))  # whichever were there before
-    outputs = [out / "attributes.tsv", *(prediction_table_of(out, Path(name)) for name in inputs)]
-    Record(out, 5, {}, inputs, started).finish(outputs, num_tables=len(runs))
+    with sole_run(out, wait=True):
+        _write_attributes(out / "attributes.tsv", features)
+        inputs |= _still_valid(out)  # of a call that ended meanwhile
+        inputs = dict(sorted(inputs.items()))  # whichever were there before
+        tables = [prediction_table_of(out, Path(name)) for name in inputs]
+        outputs = [out / "attributes.tsv", *tables]
+        Record(out, 5, {}, inputs, started).finish(outputs, num_tables=len(runs))
     logger.info("%s tables in %s", len(runs), out)
 
 

@@ -5,7 +5,6 @@ Accuracies and error rates are fractions. Figures of a system are means over its
 pooled over the folds, unless their name says ``fold``.
 """
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from itertools import pairwise
@@ -15,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ser.base.files import digest_file
-from ser.base.paths import prediction_table, run_folders
+from ser.base.paths import PRETRAIN, prediction_table, run_folders
 from ser.base.record import read_record
 from ser.corpus.fold_files import fold_names
 from ser.score.predictions.evaluation import Evaluation, encode
@@ -23,7 +22,6 @@ from ser.score.predictions.experiment import Predictions, read_predictions
 from ser.score.predictions.held_out import check_held_out
 from ser.score.report.files import ReportFiles
 from ser.score.report.paper import PAPER_NAMES, PaperResult
-from ser.score.report.schema import PRETRAIN
 from ser.score.report.summary import compare_in_words
 from ser.score.report.training import (
     describe_run,
@@ -50,7 +48,7 @@ def score_experiment(
     seeds: Sequence[str],
     folds: Sequence[str],
     command: str,
-    pretrain: Path,
+    pretrain: Path | None,
     paper: Mapping[str, PaperResult],
     earlier: Mapping[str, Any] | None = None,
     num_rounds: int = NUM_ROUNDS,
@@ -63,7 +61,7 @@ def score_experiment(
         seeds: The seeds scored.
         folds: The folds scored.
         command: The user's command.
-        pretrain: Folder of the recognisers.
+        pretrain: Folder of the recognisers; None where they are not at hand.
         paper: The paper's figures by system; may lack systems, or be empty.
         earlier: ``run`` of an earlier ``results.json``, used where the files of training are gone.
         num_rounds: Rounds of the hierarchical bootstrap.
@@ -84,12 +82,13 @@ def score_experiment(
         seeds,
         folds,
         {s: time if time["num_runs"] else before.get(s, time) for s, time in times.items()},
-        read_pretraining(pretrain),
+        read_pretraining(pretrain) if pretrain else {},
         read_published(exp_dir, systems, seeds, folds) or earlier.get("published", {}),
     )
     run["pretrain"] = run["pretrain"] or earlier.get("pretrain", {})
-    if (place := os.path.relpath(pretrain, exp_dir)) != PRETRAIN:  # of another recipe
-        run["pretrain_folder"] = place
+    own = (exp_dir / PRETRAIN).resolve()
+    if run["pretrain"] and (pretrain is None or pretrain.resolve() != own):
+        run["pretrain_elsewhere"] = True  # in another recipe
     if files.partial:
         run["all_folds"] = fold_names(exp_dir / "folds")
     results = assemble_results(predictions, paper, run, read_audit(exp_dir), num_rounds)

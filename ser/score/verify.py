@@ -9,6 +9,7 @@ from typing import Any
 
 from ser.base.errors import SerError
 from ser.base.files import read_json, read_text
+from ser.base.paths import PRETRAIN
 from ser.config.load import validate
 from ser.score.predictions.experiment import Predictions
 from ser.score.report.files import ReportFiles
@@ -88,7 +89,7 @@ def rebuild(
         stated.run.seeds,
         stated.run.folds,
         stated.run.command,
-        files.exp_dir / stated.run.pretrain_folder,
+        None if stated.run.pretrain_elsewhere else files.exp_dir / PRETRAIN,
         read_paper_results(conf) if conf else _stated_paper(stated),
         stated_run,
         stated.num_rounds,
@@ -117,7 +118,7 @@ def _unchecked(files: ReportFiles, stated: ResultsSchema, conf: Path | None) -> 
     exp_dir = files.exp_dir
     for folder, what in (
         (files.figures, f"figures and {files.page.name}"),
-        (exp_dir / stated.run.pretrain_folder, "pre-training"),
+        (exp_dir / PRETRAIN, "pre-training"),
     ):
         if not folder.is_dir():
             yield f"{what}: {folder} is not there"

@@ -54,7 +54,14 @@ sys.argv[1:] = ["-c"]; os.execv(sys.executable, [sys.executable, "-c", {code!r}]
 WORKING = """
 import os
 from ser.base.errors import run_program
-run_program(lambda: [print("out", flush=True), open("file", "w"), os.write(2, b"err")])
+
+def main():
+    [os.fstat(number) for number in range(3)]
+    print("out", flush=True)
+    open("file", "w")
+    os.write(2, b"err")
+
+run_program(main)
 """
 
 
@@ -82,7 +89,7 @@ def test_interrupted_while_it_imports(program: str, tmp_path: Path) -> None:
 
 def test_interrupted_once_it_runs() -> None:
     code = (
-        "import sys; sys.argv = ['-m']; import os, ser.bin; from ser.base.errors import run_program"
-        "; run_program(lambda: os.kill(os.getpid(), 2))"
+        "import sys; sys.argv = ['ser-predict']; import os, ser.bin; "
+        "from ser.base.errors import run_program; run_program(lambda: os.kill(os.getpid(), 2))"
     )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 130

@@ -34,7 +34,7 @@ SCORE = [
         "score",
         "losses cut",
         cut("exp/pretrain/ctc/train.jsonl"),
-        r"ctc/train\.jsonl: changed since the run ended.*put it back, or remove it",
+        r"ctc/train\.jsonl: changed since the run ended.*put it back",
     ),
     Row("score", "system edited", key(SYSTEM_YAML, ctc_alpha=0.5), "ctc_alpha was .*--stage 4"),
     Row("score", "audit cut", cut("exp/audit.json"), r"audit.json:\d+: not JSON"),

@@ -107,7 +107,8 @@ def test_what_a_result_holds_cannot_be_changed() -> None:
         ([[[1.0], [1.0, 2.0]]], "a piece that is no array"),
         ([0.5], "a piece of float64 and shape"),
         ([np.zeros(9, complex)], "a piece of complex128"),
-        ([np.zeros(9, np.int32)], "a piece of int32"),
+        ([np.zeros(9, np.int8)], "a piece of int8"),
+        ([np.full(9, 1 << 20)], "a piece of int64"),
         ([np.ma.masked_equal(np.zeros(9), 0)], "a piece that is no array .some samples are masked"),
     ],
 )
@@ -133,11 +134,12 @@ def test_pieces_may_come_in_one_array_that_is_filled_again() -> None:
 def test_pieces_of_one_column_are_mono() -> None:
     noise = 3000 * np.random.default_rng(0).normal(size=32000).astype(np.float32)
     model = untrained_model()
-    flat, column = (
+    flat, column, whole, listed = (
         [window.posteriors for window in model.predict_windows([pieces], 1.0, 0.5)]
-        for pieces in (noise, noise[:, None])
+        for pieces in (noise, noise[:, None], noise.astype(np.int16), noise.astype(int).tolist())
     )
     assert flat == column and len(flat) > 1
+    assert whole == listed
 
 
 def test_a_window_of_any_size_is_told() -> None:

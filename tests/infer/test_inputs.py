@@ -48,6 +48,14 @@ def test_lists_as_people_write_them(tmp_path: Path) -> None:
     )
 
 
+def test_formats_that_are_not_read_are_told(tmp_path: Path, log: Any) -> None:
+    plant(tmp_path / "a.wav")
+    plant(tmp_path / "b.voc", format="VOC")
+    found, _ = audio_inputs([str(tmp_path)])
+    assert [one.path.name for one in found] == ["a.wav"]
+    assert log.find(r"passed over files of formats of which a cut cannot be seen \(\.voc\)")
+
+
 def test_links_to_folders_are_told(tmp_path: Path, log: Any) -> None:
     plant(tmp_path / "elsewhere" / "b.wav")
     plant(tmp_path / "here" / "a.wav")

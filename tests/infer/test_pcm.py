@@ -30,7 +30,9 @@ def header(channels: int = 1, rate: int = RATE) -> bytes:
 
 def samples_of(data: bytes, rate: int | None = None, size: int = 1000) -> tuple[bytes, int]:
     pcm = read_pcm(io.BytesIO(data), rate)
-    return b"".join(iter(lambda: pcm.source.read(size), b"")), pcm.rate_hz
+    samples = b"".join(iter(lambda: pcm.source.read(size), b""))
+    pcm.require_end()
+    return samples, pcm.rate_hz
 
 
 @pytest.mark.parametrize("channels", [1, 2, 5])
@@ -56,6 +58,12 @@ def test_a_live_stream_knows_no_length(size: int) -> None:
     data = wav(1)
     live = data[:40] + struct.pack("<I", size) + data[44:]
     assert samples_of(live) == samples_of(data)
+
+
+def test_a_byte_that_fills_up_may_be_missing() -> None:
+    data = wav(1)
+    counted = data[:40] + struct.pack("<I", len(data) - 44 + 1) + data[44:]
+    assert samples_of(counted) == samples_of(data)
 
 
 @pytest.mark.parametrize("rate", [None, 8000])

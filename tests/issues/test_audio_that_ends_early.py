@@ -96,6 +96,15 @@ def test_what_soundfile_reads(name: str, tmp_path: Path) -> None:
                 audio_seconds(cut, "u")
 
 
+@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "ULAW", "ALAW"])
+def test_a_sphere_file_counts_in_any_of_its_ways(subtype: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.sph"
+    soundfile.write(path, SPEECH, RATE, subtype, format="NIST")
+    assert audio_seconds(path, "u") == pytest.approx(SECONDS)
+    with pytest.raises(TruncatedError):
+        audio_seconds(shorten(path, 0.9), "u")
+
+
 @pytest.mark.parametrize("subtype", ["GSM610", "G721_32", "NMS_ADPCM_32"])
 def test_codecs_of_telephones_cannot_be_searched(subtype: str, tmp_path: Path) -> None:
     path = tmp_path / "a.wav"

@@ -38,6 +38,17 @@ def test_the_sound_of_a_video_has_a_rate_of_audio(tmp_path: Path) -> None:
             read(tmp_path / "a.mkv")
 
 
+@pytest.mark.parametrize("kind", ["pipe", "folder", "nothing"])
+def test_a_video_is_a_regular_file(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.mp4"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    with pytest.raises(SerError, match=r"a\.mp4: no (such|regular) file"):
+        untrained_model().predict(path)
+
+
 def model_of_windows(path: Path) -> None:
     list(untrained_model().predict_windows(path, 1, 1))
 

@@ -13,8 +13,8 @@ from ser.config.protocol import ProtocolConfig
 from ser.corpus.fold_files import write_folds
 from ser.corpus.same_audio import write_same_audio
 from ser.kaldi.data_dir import DataDir, write_data_dir
-from ser.score.audit.overlaps import audit, near_lines
-from ser.score.audit.tables import audit_sections
+from ser.score.audit.overlaps import TABLES, audit, near_lines
+from ser.score.audit.tables import OVERLAPS, audit_sections
 from ser.score.report.document import markdown
 
 
@@ -135,3 +135,7 @@ def test_near_lines() -> None:
     assert near_lines(["ABCDEFGHIJ", "XY"], ["ABCDEFGHIK"]) == {"ABCDEFGHIJ"}
     assert near_lines(["ABCDEFGHIJ"], ["ABCDEFGXYZ"]) == set()
     assert near_lines(["A"], []) == near_lines([], ["A"]) == set()
+
+
+def test_all_that_is_counted_is_shown() -> None:
+    assert OVERLAPS.keys() == {*TABLES, "near line", "audio"}

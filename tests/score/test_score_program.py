@@ -208,7 +208,7 @@ def test_recognisers_of_another_recipe_are_verified(
     shutil.copytree(exp_dir / "pretrain", other)
     change(other / "small" / "train.jsonl", '"valid_wer": 0.5', '"valid_wer": 0.25')
     run_score(monkeypatch, exp_dir, "--pretrain", other)
-    assert json.loads((exp_dir / "results.json").read_text())["run"]["pretrain_folder"]
+    assert json.loads((exp_dir / "results.json").read_text())["run"]["pretrain_elsewhere"]
     assert verify(exp_dir).wrong == []
     shutil.rmtree(other)
     assert verify(exp_dir).wrong == []

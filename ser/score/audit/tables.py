@@ -72,8 +72,7 @@ def baseline_table(audited: Mapping[str, Any]) -> Table:
 
 def _overlap_table(audited: Mapping[str, Any]) -> Table:
     folds: Mapping[str, Any] = audited["folds"]
-    counted = next(iter(folds.values()))["overlaps"]
-    names = sorted(counted, key=[*OVERLAPS].index)
+    names = [name for name in OVERLAPS if name in next(iter(folds.values()))["overlaps"]]
     rows = [["fold", "test", *(OVERLAPS[name] for name in names)]]
     for fold, values in folds.items():
         cells = [str(values["overlaps"][name]["num_utts"]) for name in names]

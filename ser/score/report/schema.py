@@ -7,7 +7,6 @@ from pydantic import BaseModel, ConfigDict, Field
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
 Seconds = Annotated[float, Field(ge=0)]
-PRETRAIN = "pretrain"  # the folder of the recognisers in that of an experiment
 Names = Annotated[list[str], Field(min_length=1)]
 
 
@@ -62,7 +61,7 @@ class RunSchema(_Schema):
     finetune: dict[str, TrainingTime]
     pretrain: dict[str, LastEpoch]
     published: dict[str, Published] = {}
-    pretrain_folder: str = PRETRAIN
+    pretrain_elsewhere: bool = False
 
 
 class SystemSchema(_Schema):

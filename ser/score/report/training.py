@@ -38,7 +38,7 @@ def read_curve(folder: Path) -> Curve:
         if noted not in (None, digest_file(path)):
             raise SerError(
                 f"{path}: changed since the run ended (its SHA-256 differs); expected the losses "
-                "that it wrote; put it back, or remove it to leave them out of the report"
+                "that it wrote; put it back, or, for a report without them, remove it"
             )
     curve = []
     for number, line in enumerate(read_text(path).split("\n")[:-1], start=1):
