@@ -36,6 +36,7 @@ def run(recipe: Path, *options: str, **environment: str) -> subprocess.Completed
 
 def plant_checkout(top: Path) -> Path:
     """A checkout whose recipes have nothing made yet; ``ser`` and the tools are the real ones."""
+    top.mkdir(exist_ok=True)
     (top / "tools").symlink_to(ROOT / "tools")
     made = shutil.ignore_patterns("corpus", "data", "dump", "exp*", "model*")
     shutil.copytree(ROOT / "egs", top / "egs", symlinks=True, ignore=made)

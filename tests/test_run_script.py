@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from recipe_shell import RECIPES, run
+from recipe_shell import RECIPES, plant_checkout, run, run_script
 
 pytestmark = pytest.mark.long
 
@@ -36,6 +36,7 @@ def test_run_script_holds_no_number_of_the_method() -> None:
         (["--stop-stage", "99999999999999999999"], "which is no whole number"),
         (["--nj", "-1"], "--nj is '-1', which is no whole number"),
         (["--cmd", "here"], "--cmd is 'here', which is none of local slurm"),
+        (["--recogniser", ""], "--recogniser is empty"),
         (["--conf", "conf/whispr"], "--conf is 'conf/whispr', which is no folder"),
     ],
 )
@@ -51,6 +52,44 @@ def test_the_configuration_by_any_path(conf: str) -> None:
     conf = conf.format(recipe=RECIPES[0])
     said = run(RECIPES[0], "--conf", conf, "--stage", "6", "--recogniser", "none").stderr
     assert "exp/predictions" in said and "exp/conf" not in said
+
+
+@pytest.mark.parametrize("recogniser", ["./", "{recipe}", "../{name}"])
+def test_the_recogniser_of_the_recipe_itself_by_any_path(recogniser: str, tmp_path: Path) -> None:
+    recipe = plant_checkout(tmp_path) / "egs" / "mini"
+    recogniser = recogniser.format(recipe=recipe, name=recipe.name)
+    stage_3 = ("--stage", "3", "--stop-stage", "3", "--systems", "transformer_tl")
+    said = run(recipe, *stage_3, "--recogniser", recogniser)
+    assert said.returncode == 1 and "error: dump/fbank/asr_train: not there" in said.stderr
+
+
+@pytest.mark.parametrize("place", [".", "..", "data", "conf/mine", "README.md", "exp/a_system"])
+def test_results_have_a_place_of_their_own(place: str, tmp_path: Path) -> None:
+    recipe = plant_checkout(tmp_path) / "egs" / "mini"
+    (recipe / "exp" / "a_system" / "seed1").mkdir(parents=True)
+    said = run(recipe, "--stop-stage", "0", "--exp-dir", place)
+    assert said.returncode == 1 and f"error: --exp-dir {place}: " in said.stderr
+    assert not (recipe / "data").exists()
+
+
+@pytest.mark.parametrize("name", ["db.sh", "cmd.sh"])
+def test_a_file_of_the_recipe_that_fails_is_named(name: str, tmp_path: Path) -> None:
+    recipe = plant_checkout(tmp_path) / "egs" / "mini"
+    with (recipe / name).open("a") as stream:
+        stream.write("[ -d /nowhere ] && export MINI_CORPUS=/nowhere\n")
+    said = run(recipe, "--stop-stage", "0")
+    assert said.returncode == 1
+    assert said.stderr.startswith(f"error: {name}: ends with status 1; expected 0")
+
+
+def test_cdpath_leads_nowhere_else(tmp_path: Path) -> None:
+    top = plant_checkout(tmp_path / "here")
+    elsewhere = plant_checkout(tmp_path / "elsewhere")
+    (elsewhere / "egs" / "mini" / "run.sh").write_text("")
+    said = run_script(Path("egs/mini/run.sh"), "--help", cwd=top, CDPATH=str(elsewhere))
+    assert said.returncode == 0 and "--stop-stage N" in said.stdout
+    run_script(Path("tools/new_recipe.sh"), "demo0", cwd=top, CDPATH=str(elsewhere))
+    assert not (elsewhere / "egs" / "demo0").exists()
 
 
 def test_help_prints_the_header() -> None:

@@ -3,7 +3,7 @@
 # directory. The active Python stays where it has `ser` from this very checkout, torch and
 # torchaudio.
 
-ser_root=$(cd -P "$(dirname "${BASH_SOURCE[0]}")" && cd .. && pwd -P)
+ser_root=$(CDPATH='' cd -P -- "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 
 # Whether a Python has what the recipes need, with `ser` from this checkout.
 ser_python_fits() {

@@ -11,7 +11,7 @@
 # for each core; -n0 runs them in one process.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/activate.sh"
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+CDPATH='' cd -- "$(dirname "${BASH_SOURCE[0]}")/.."
 
 export SER_GPU_TESTS=${SER_GPU_TESTS:-rehearse} # without a GPU the CPU takes its place
 unset PYTHONDONTWRITEBYTECODE # the tests start some hundred Pythons: what they import is kept compiled

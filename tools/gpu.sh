@@ -12,7 +12,7 @@
 #                       other packages from DIR
 #   --fetch-wheels DIR  fills DIR, on a machine with a network; PYTHON_VERSION (3.12) is the other's
 set -euo pipefail
-tools=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+tools=$(CDPATH='' cd -- "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 wheels=
 arguments=()

@@ -17,7 +17,7 @@
 # A folder for each emotion: --pattern '(?P<label>[^/]+)/(?P<speaker>[^/_]+)_.*'
 set -euo pipefail
 export LC_ALL=C # where i and I are the same letter, and a-z has 26
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+CDPATH='' cd -- "$(dirname "${BASH_SOURCE[0]}")/.."
 
 if [ "${1:-}" = --help ] || [ "${1:-}" = -h ]; then
   sed -n '2,/^set /{/^#/s/^# \{0,1\}//p;}' tools/new_recipe.sh
@@ -45,10 +45,10 @@ fi
 # Variables that mean something else already: to the shell, to other programs, to other recipes.
 taken=$(
   env -i bash -c 'compgen -v'
-  printf '%s\n' HOME LANG LANGUAGE LOGNAME MAIL USER TMPDIR TZ DISPLAY EDITOR PAGER
+  printf '%s\n' HOME LANG LANGUAGE LOGNAME MAIL USER TMPDIR TZ DISPLAY EDITOR PAGER CDPATH GLOBIGNORE TMOUT
   sed -n 's/^export \([A-Z0-9_]*\)=.*/\1/p' egs/*/db.sh
 )
-if grep -qx "$corpus" <<<"$taken" || [[ $corpus =~ ^(BASH|CUDA|LC|LD|OMP|PYTHON|SER|SLURM|TORCH)(_|$) ]]; then
+if grep -qx "$corpus" <<<"$taken" || [[ $corpus =~ ^(ALL|BASH|CUDA|FTP|HF|HTTPS?|LC|LD|NO|OMP|PYTHON|SER|SLURM|TORCH)(_|$) ]]; then
   echo "error: $name: $corpus is a variable with another meaning; take another name (my_$name)" >&2
   exit 1
 fi

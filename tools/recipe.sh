@@ -96,6 +96,15 @@ parse_options() {
   fi
 }
 
+# Reads a file of the recipe; what fails in it would end the shell without a word.
+source_own() {
+  # shellcheck disable=SC1090  # a file of the recipe
+  . "./$1" || {
+    echo "error: $1: ends with status $?; expected 0; correct it, or end it with the line: true" >&2
+    exit 1
+  }
+}
+
 # Sets what the stages of run.sh use: the options, the paths and the common arguments of programs. Has the
 # doctor look at what is asked for before a stage runs.
 # shellcheck disable=SC1091,SC2034  # files of the recipe; variables of run.sh
@@ -119,13 +128,15 @@ begin() {
   cmd=local
   launcher=()
   export SER_RUN_PID=$$ # its programs end when this shell is ended
-  . ./cmd.sh
+  source_own cmd.sh
   parse_options "$@"
   if ! [ -d "$conf" ]; then usage_error "--conf is '$conf', which is no folder"; fi
   conf=$(CDPATH='' cd -- "$conf" && pwd) conf=${conf#"$PWD/"} # conf/ and its full path are conf
   if [[ $conf == /* ]] && [ "$conf" -ef conf ]; then conf=conf; fi
   . ./path.sh
-  . ./db.sh
+  source_own db.sh
+  if [ -z "$recogniser" ]; then usage_error "--recogniser is empty"; fi
+  if [ "$recogniser" -ef . ]; then recogniser=.; fi # ./ and its full path are this recipe
   protocol=${protocol:-$conf/protocol/paper.yaml}
   if [ "$systems" = all ]; then systems=$(names_in "$conf/systems"); fi
 

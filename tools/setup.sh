@@ -4,7 +4,7 @@
 #
 # Usage: tools/setup.sh        PYTHON=python3.11 tools/setup.sh to choose the interpreter
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+CDPATH='' cd -- "$(dirname "${BASH_SOURCE[0]}")/.."
 venv=$PWD/tools/venv
 python=${PYTHON:-python3}
 

@@ -29,7 +29,7 @@
 # 0 data, 1 features, 2 BPE, 3 pre-training, 4 fine-tuning, 5 prediction, 6 scoring. Rerunning is
 # safe: what was extracted, trained or predicted is kept, and what was killed goes on.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")"
+CDPATH='' cd -- "$(dirname "${BASH_SOURCE[0]}")"
 . ../../tools/recipe.sh
 
 begin "$@"

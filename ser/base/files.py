@@ -206,6 +206,12 @@ def digest_holds(values: Mapping[str, Any]) -> bool:
 
 
 def digest_file(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal."""
+    """SHA-256 of a file's bytes, in hexadecimal.
+
+    Raises:
+        SerError: It is no regular file: a pipe or a device has no end.
+    """
+    if path.exists() and not path.is_file():
+        raise SerError(f"{path}: no regular file; expected a file to read; name another")
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -35,15 +35,24 @@ def read_corpora(folders: Mapping[str, Path]) -> EmotionCorpus:
         folders: Data directories by the name of their corpus.
 
     Raises:
-        SerError: A folder is no data directory, or a recording is in two of them.
+        SerError: A folder is no data directory, a recording is in two of them, or names of corpora
+            would make speakers of two of them one.
     """
     faults = Faults()
     utterances = []
     corpus_of: dict[str, str] = {}
+    first_with: dict[str, str] = {}  # the corpus of each speaker and session
     for corpus, folder in folders.items():
         data = read_data_dir(folder)
         gender_of = data.tables.get("spk2gender", {})
         more = [n for n in data.tables if n.startswith("utt2") and n not in OWN]
+        for name in {*data["utt2spk"].values(), *data["utt2session"].values()}:
+            if (first := first_with.setdefault(f"{corpus}_{name}", corpus)) != corpus:
+                faults.add(
+                    f"conf/cross.yaml: {corpus}_{name} would be a speaker or session of {first} "
+                    f"and of {corpus}; expected names that keep them apart; rename one of the "
+                    "corpora"
+                )
         for wav in data["wav.scp"].values():
             first = corpus_of.setdefault(str(Path(wav).resolve()), corpus)
             if first != corpus:

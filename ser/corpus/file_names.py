@@ -22,7 +22,7 @@ def read_pattern(text: str) -> re.Pattern[str]:
     """
     try:
         pattern = re.compile(text)
-    except re.error as error:
+    except (re.error, OverflowError, RecursionError) as error:
         raise SerError(
             f"--pattern '{text}': no regular expression ({error}); expected Python's, as "
             r"(?P<speaker>\d\d)_(?P<label>[a-z]+)_.*; correct it"

@@ -74,6 +74,7 @@ def _options(asked: RunOptions) -> Iterator[Check]:
         )
     if asked.conf.name != "conf" and (fault := CONFIGURATION.fault(asked.conf.name)):
         yield partial(_refuse, f"--conf {asked.conf}: {fault}")
+    yield partial(_place_of_results, asked)
     most = max_processes()
     yield partial(require_within, "--nj", asked.nj, 1, most)
     # On a cluster they are other machines'.
@@ -82,6 +83,22 @@ def _options(asked: RunOptions) -> Iterator[Check]:
     yield partial(whole_numbers, "--seeds", asked.seeds)
     yield partial(deadline_after, asked.max_minutes)
     yield partial(_gpus, asked)
+
+
+def _place_of_results(asked: RunOptions) -> None:
+    """Whether ``--exp-dir`` is a place of its own: below ``exp``, or outside of the recipe."""
+    place, recipe = asked.exp_dir.resolve(), Path.cwd()
+    inside = place.relative_to(recipe).parts if place.is_relative_to(recipe) else ("exp",)
+    if recipe.is_relative_to(place) or inside[0] != "exp":
+        raise SerError(
+            f"--exp-dir {asked.exp_dir}: a folder of the recipe that holds something else; "
+            "expected exp, a new folder below it, or one outside of the recipe"
+        )
+    if (place.exists() and not place.is_dir()) or any(place.glob("seed*")):
+        what = "the folder of a system" if place.is_dir() else "a file"
+        raise SerError(
+            f"--exp-dir {asked.exp_dir}: {what}; expected the folder of an experiment; name another"
+        )
 
 
 def _gpus(asked: RunOptions) -> None:

@@ -1,6 +1,7 @@
 """Stage 1: the features of a data directory, in its own order, by several processes."""
 
 import multiprocessing
+import signal
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -153,7 +154,7 @@ def _extract_all(
     chunks = (items[i : i + CHUNK_UTTS] for i in range(0, len(items), CHUNK_UTTS))
     # Forked, the processes need not import anything; nothing that they use has threads here.
     context = multiprocessing.get_context("fork")
-    with ProcessPoolExecutor(num_processes, context, initializer=end_with_parent) as pool:
+    with ProcessPoolExecutor(num_processes, context, initializer=_begin_worker) as pool:
         waiting = deque(
             pool.submit(_extract_chunk, chunk, config, speed_factor)
             for chunk in islice(chunks, CHUNKS_AHEAD * num_processes)
@@ -172,6 +173,12 @@ def _extract_all(
             ) from error
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _begin_worker() -> None:
+    """Ctrl-C is for the parent: a worker that it ends may hold the lock of the others' queue."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_parent()
 
 
 def _extract_chunk(

@@ -61,7 +61,7 @@ def printer(
     widths = [max(len(column), 8) for column in columns]
     widths[0] = max(path_width, len(columns[0]))
     if form != "jsonl":
-        print(_line(columns, form, widths), file=out)
+        print(_line([printable(c, out.encoding) for c in columns], form, widths), file=out)
 
     def show(result: Result, utt: str | None = None, latency_ms: float | None = None) -> None:
         if form == "jsonl":

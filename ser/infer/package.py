@@ -27,6 +27,7 @@ PACKED = (MANIFEST, CARD, BPE, NOTICE, "*.safetensors")
 FORMAT = 1  # of packages that this version writes, and the newest that it reads
 MAX_MANIFEST_BYTES = 16 << 20
 MAX_MEMBERS = 1000
+MAX_FILE_BYTES = 64 << 30  # of weights
 MAX_NAME_CHARS = 255  # of a file
 
 
@@ -141,6 +142,11 @@ def _check_files(folder: Path, manifest: Manifest) -> None:
             )
         if not path.is_file():
             raise SerError(f"{path}: no such file; fetch the package again")
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise SerError(
+                f"{path}: {path.stat().st_size / 1e9:.0f} GB; expected at most "
+                f"{MAX_FILE_BYTES / 1e9:.0f}; fetch the package again"
+            )
         if digest_file(path) != manifest.digests.get(name):
             raise SerError(
                 f"{path}: not the file that was packed (its SHA-256 differs); fetch the package "

@@ -22,6 +22,7 @@ from ser.nn.weights import load_weights
 
 Network = EmotionModel | CnnBlstmSa
 
+FETCH = "fetch the model again"
 _has_computed = Event()
 
 
@@ -126,7 +127,7 @@ def load_network(
     """
     with _Undrawn():
         network = build_system(system, num_emotions, vocab_size)
-    tensors = load_weights(weights, "fetch the model again")
+    tensors = {n: _float32(n, t, weights) for n, t in load_weights(weights, FETCH).items()}
     wrong = [name for name, tensor in tensors.items() if not tensor.isfinite().all()]
     if wrong:
         raise SerError(
@@ -137,6 +138,20 @@ def load_network(
     network.eval().to(device)
     accelerate(network)
     return network
+
+
+def _float32(name: str, tensor: torch.Tensor, path: Path) -> torch.Tensor:
+    """A weight in the precision that is computed in; half of it may have been saved.
+
+    Raises:
+        SerError: It is of another type.
+    """
+    if tensor.dtype not in (torch.float32, torch.float16, torch.bfloat16):
+        raise SerError(
+            f"{path}: {name} is {str(tensor.dtype).removeprefix('torch.')}; expected float32, "
+            f"float16 or bfloat16; {FETCH}"
+        )
+    return tensor.float()
 
 
 def put_weights(network: Network, weights: Mapping[str, torch.Tensor], where: str) -> None:

@@ -236,7 +236,8 @@ def loud_frames(
     loudness = feats.mean(dim=2)  # (B, T)
     loudness = loudness.masked_fill(~length_mask(feat_lens, feats.shape[1]), silent)
     loudness = nn.functional.pad(loudness, (0, stride), value=silent)
-    loudness = loudness[:, : real.shape[1] * stride].reshape(len(real), -1, stride).amax(dim=2)
+    loudness = loudness[:, : real.shape[1] * stride]
+    loudness = torch.unflatten(loudness, 1, (-1, stride)).amax(dim=2)
     loudest = loudness.masked_fill(~real, float("-inf")).amax(dim=1, keepdim=True)
     quietest = loudness.masked_fill(~real, float("inf")).amin(dim=1, keepdim=True)
     loud: torch.Tensor = real & (loudness >= quietest + least * (loudest - quietest))

@@ -151,10 +151,11 @@ def import_encoder(config: ImportConfig, given: str, folder: Path) -> None:
     )
     with sole_run(folder, wait=True):  # of several processes one imports, the others find it done
         published = _described(config.published, source, digests)
-        if claim_training_folder(record, 1, force=True) is None:
+        # Read before others are moved aside for it.
+        weights = None if record.is_finished() else read_encoder(source, config.encoder)
+        if claim_training_folder(record, 1, force=True) is None or weights is None:
             _describe_anew(folder, published)
             return
-        weights = read_encoder(source, config.encoder)
         save_weights(folder / "model.safetensors", weights)
         record.finish(
             published=published,

@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 from corpora import plant_audio, plant_crema_d, plant_emodb
 
 from ser.base.errors import SerError
@@ -86,6 +88,25 @@ def test_scenes_of_two_corpora_are_apart(tmp_path: Path) -> None:
     prepare_cross(folders, tmp_path / "out", labels)
     scenes = read_data_dir(tmp_path / "out")["utt2scene"]
     assert set(scenes.values()) == {"one_1", "two_1"}
+
+
+def test_names_keep_the_speakers_of_two_corpora_apart(tmp_path: Path) -> None:
+    labels = LabelsConfig(classes={"a": ["a"], "b": ["b"]}, exclude=[])
+    folders = {}
+    for name, speakers in {"c": ("x_1", "x_2"), "c_x": ("1", "2")}.items():
+        (tmp_path / name).mkdir()
+        rows = ["path,label,speaker"]
+        for i, (spk, label) in enumerate((s, e) for s in speakers for e in "ab"):
+            path = tmp_path / name / f"{i}.wav"
+            noise = np.random.default_rng([i, len(name)]).normal(size=4000)
+            soundfile.write(path, 0.1 * noise, 16000)
+            rows.append(f"{path},{label},{spk}")
+        table = tmp_path / name / "t.csv"
+        table.write_text("\n".join([*rows, ""]))
+        folders[name] = tmp_path / "data" / name
+        prepare_table(table, folders[name], labels)
+    with pytest.raises(SerError, match="c_x_1 would be a speaker or session of c and of c_x"):
+        prepare_cross(folders, tmp_path / "out", labels)
 
 
 def test_one_recording_in_two_corpora_is_refused(folders: dict[str, Path], tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """A damaged model is refused at load; what is not finite is an error, never a line of results."""
 
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,10 @@ from tiny_recipe import EXP
 
 from ser.base.errors import SerError
 from ser.infer.engine import Output
-from ser.infer.loading import load
+from ser.infer.loading import load, read_run
 from ser.infer.model import Model
 from ser.infer.onnx_seal import SEAL, UNSEALED, seal_onnx
+from ser.infer.torch_engine import Network, load_network
 from ser.nn.emotion import EmotionOutput
 from ser.nn.weights import load_weights, save_weights
 from ser.predict.prediction import predictions_of
@@ -36,6 +38,28 @@ def test_a_flipped_bit_of_a_run(name: str) -> None:
     flip(RUN / name, (RUN / name).stat().st_size - 5)
     with pytest.raises(SerError, match=f"fold1: {name} was changed; expected what stage 4 wrote"):
         load(RUN)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_weights_of_half_precision(trained: Path, tmp_path: Path, dtype: torch.dtype) -> None:
+    network = load_network_of(RUN, tmp_path, lambda weights: weights.to(dtype))
+    assert {parameter.dtype for parameter in network.parameters()} == {torch.float32}
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.complex64, torch.float8_e4m3fn])
+def test_weights_of_another_precision(trained: Path, tmp_path: Path, dtype: torch.dtype) -> None:
+    with pytest.raises(SerError, match=r"is (float64|complex64|float8_e4m3fn); expected float32, "):
+        load_network_of(RUN, tmp_path, lambda weights: weights.to(dtype))
+
+
+def load_network_of(
+    run: Path, folder: Path, change: Callable[[torch.Tensor], torch.Tensor]
+) -> Network:
+    weights = {n: change(t) for n, t in load_weights(run / "model.safetensors").items()}
+    save_weights(folder / "model.safetensors", weights)
+    found = read_run(run)
+    names = found.labels.names
+    return load_network(found.system, len(names), None, folder / "model.safetensors", "cpu")
 
 
 @pytest.fixture(scope="module")

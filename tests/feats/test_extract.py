@@ -150,22 +150,29 @@ def test_two_processes_go_on_to_the_same_bytes(
     assert written(out) == expected
 
 
-def test_a_killed_process_is_an_error(data: Path, out: Path) -> None:
-    """A pipe without a writer keeps it busy until it is killed."""
+def test_workers_pass_over_ctrl_c_and_one_that_is_killed_is_an_error(data: Path, out: Path) -> None:
+    """Ctrl-C goes to all processes; a worker that it ended could leave a lock behind."""
     wav = data.parents[1] / "wav" / "u3.wav"
     wav.unlink()
-    os.mkfifo(wav)
+    os.mkfifo(wav)  # without a writer it keeps a worker busy
+    alive: list[bool] = []
 
-    def kill_first() -> None:
-        while not (children := multiprocessing.active_children()):
+    def interrupt_and_kill() -> None:
+        while len(children := multiprocessing.active_children()) < 2:
             time.sleep(0.01)
+        for child in children:
+            time.sleep(0.2)  # they have begun
+            os.kill(child.pid, signal.SIGINT)
+        time.sleep(0.2)
+        alive.extend(child.is_alive() for child in children)
         os.kill(children[0].pid, signal.SIGKILL)
 
-    thread = threading.Thread(target=kill_first)
+    thread = threading.Thread(target=interrupt_and_kill)
     thread.start()
     with pytest.raises(SerError, match="--nj: a process of feature extraction was killed"):
         extract_features(data, out, FBANK, 2)
     thread.join()
+    assert alive == [True, True]
     assert not (out / "run.json").exists()
 
 

@@ -104,6 +104,8 @@ def test_names_of_another_form_are_all_told(tmp_path: Path) -> None:
     [
         ("(?P<speaker>", r"no regular expression \(missing \), unterminated subpattern"),
         ("(?P<a>.)(?P<a>.)", "no regular expression"),
+        ("(?P<speaker>.{4294967296})(?P<label>.)", "no regular expression"),
+        ("(" * 5000 + ")" * 5000, "no regular expression"),
         ("(?P<speaker>..).*", r"no part is named label \(named are: speaker\)"),
         ("(..)_(.*)", r"no part is named speaker or label \(named are: none\)"),
         ("(?P<speaker>.)(?P<label>.)(?P<file>.*)", "the part 'file' means the file itself"),

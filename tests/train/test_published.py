@@ -1,6 +1,7 @@
 """Published weights: every tensor accounted for, and every wrong folder told in one line."""
 
 import json
+import os
 import re
 import sys
 from pathlib import Path
@@ -156,6 +157,23 @@ def test_other_weights_move_the_earlier_ones_aside(folder: Path, tmp_path: Path)
     (aside,) = out.parent.glob("mini.*")
     old, new = (load_weights(path / "model.safetensors") for path in (aside, out))
     assert torch.equal(old["encoder.conv1.bias"] + 1, new["encoder.conv1.bias"])
+
+
+def test_wrong_weights_leave_the_earlier_ones_where_they_are(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "exp" / "mini"
+    import_encoder(import_config(), str(folder), out)
+    edit_tensors(folder, lambda t: t.pop("model.encoder.conv1.bias"))
+    with pytest.raises(SerError, match=r"conv1\.bias"):
+        import_encoder(import_config(), str(folder), out)
+    assert not list(out.parent.glob("mini.*"))
+    import_encoder(import_config(), "", out)
+
+
+def test_weights_are_a_regular_file(folder: Path, tmp_path: Path) -> None:
+    (folder / "model.safetensors").unlink()
+    os.mkfifo(folder / "model.safetensors")
+    with pytest.raises(SerError, match=r"model\.safetensors: no regular file"):
+        import_encoder(import_config(), str(folder), tmp_path / "out")
 
 
 def test_without_weights_it_says_what_to_set(tmp_path: Path) -> None:
