@@ -27,7 +27,7 @@ PACKED = (MANIFEST, CARD, BPE, NOTICE, "*.safetensors")
 FORMAT = 1  # of packages that this version writes, and the newest that it reads
 MAX_MANIFEST_BYTES = 16 << 20
 MAX_MEMBERS = 1000
-MAX_FILE_BYTES = 64 << 30  # of weights
+MAX_FILE_BYTES = 64 * 10**9  # of weights
 MAX_NAME_CHARS = 255  # of a file
 
 

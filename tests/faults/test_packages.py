@@ -1,6 +1,7 @@
 """Packages and ONNX files that somebody forged are refused when they are loaded."""
 
 import json
+import os
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,7 +15,7 @@ from ser.base.errors import SerError
 from ser.base.files import digest_holds, with_digest
 from ser.infer.loading import load
 from ser.infer.onnx_engine import _check_graph, _header
-from ser.infer.package import read_package
+from ser.infer.package import MAX_FILE_BYTES, read_package
 
 
 @pytest.mark.parametrize(
@@ -52,6 +53,12 @@ def test_manifests(change: dict[str, Any], tmp_path: Path) -> None:
     assert "\n" not in str(error.value)
     assert "''" not in str(error.value)
     assert len(str(error.value)) < 1000
+
+
+def test_a_sparse_file_is_not_read_for_hours(package: Path) -> None:
+    os.truncate(package / "fold1.safetensors", MAX_FILE_BYTES + 10**9)
+    with pytest.raises(SerError, match=r"fold1\.safetensors: 65 GB; expected at most 64"):
+        read_package(package)
 
 
 @pytest.mark.parametrize(
