@@ -33,6 +33,8 @@ from ser.kaldi.table import read_table
 from ser.text.bpe import Tokenizer, check_num_pieces
 from ser.train.engine.shutdown import deadline_after
 
+OWN = ("conf", "data", "dump", "local")  # what a recipe holds beside its experiments
+
 
 def checks(asked: RunOptions) -> Iterator[tuple[str, Check]]:
     """All checks of a call, each with the name of its kind."""
@@ -86,13 +88,12 @@ def _options(asked: RunOptions) -> Iterator[Check]:
 
 
 def _place_of_results(asked: RunOptions) -> None:
-    """Whether ``--exp-dir`` is a place of its own: below ``exp``, or outside of the recipe."""
+    """Whether ``--exp-dir`` is a place of its own."""
     place, recipe = asked.exp_dir.resolve(), Path.cwd()
-    inside = place.relative_to(recipe).parts if place.is_relative_to(recipe) else ("exp",)
-    if recipe.is_relative_to(place) or inside[0] != "exp":
+    if recipe.is_relative_to(place) or any(map(place.is_relative_to, map(recipe.joinpath, OWN))):
         raise SerError(
             f"--exp-dir {asked.exp_dir}: a folder of the recipe that holds something else; "
-            "expected exp, a new folder below it, or one outside of the recipe"
+            "expected exp, or a new folder"
         )
     if (place.exists() and not place.is_dir()) or any(place.glob("seed*")):
         what = "the folder of a system" if place.is_dir() else "a file"
