@@ -34,28 +34,34 @@ def test_what_the_card_says(package: Path) -> None:
         assert said in card, said
 
 
+def card_of(**changes: Any) -> str:
+    values = {
+        "name": "model",
+        "system": "transformer_tl",
+        "version": "1",
+        "labels": ["ang", "sad"],
+        "temperature": 1.0,
+        "row": None,
+        "licence": "CC-BY-4.0",
+        "recipe": "tiny",
+        "data": "tiny",
+        "data_licence": "CC-BY-4.0",
+        "languages": ["en"],
+        "seed": 1,
+        "folds": ["1"],
+        "protocol": PROTOCOL.model_dump(),
+        "weights": "ensemble",
+        "num_calibrated_on": 0,
+        "published": None,
+    }
+    return write_card(**(values | changes))
+
+
 @pytest.mark.parametrize("is_published", [True, False])
 def test_an_encoder_is_called_by_its_own_name(is_published: bool) -> None:
     source = {"name": "openai/whisper-tiny.en", "revision": "0" * 40, "licence": "MIT", "note": ""}
-    card = write_card(
-        name="model",
-        system="transformer_tl",
-        version="1",
-        labels=["ang", "sad"],
-        temperature=1.0,
-        row=None,
-        licence="CC-BY-4.0",
-        recipe="tiny",
-        data="tiny",
-        data_licence="CC-BY-4.0",
-        languages=["en"],
-        seed=1,
-        folds=["1"],
-        protocol=PROTOCOL.model_dump(),
-        weights="ensemble",
-        num_calibrated_on=0,
-        published=source | {"sha256": {"model.safetensors": "ab"}, "is_published": is_published},
-    )
+    sha256 = {"model.safetensors": "ab"}
+    card = card_of(published={**source, "sha256": sha256, "is_published": is_published})
     assert ("base_model: openai/whisper-tiny.en" in card) == is_published
     assert ("revision\n" + "0" * 40 + ", licence MIT" in card) == is_published
     assert ("of the size of openai/whisper-tiny.en with other weights" in card) != is_published
@@ -65,29 +71,12 @@ MARKUP = ("<script>", "![b](http://evil.invalid/x.png)", "<unk>", "a|b")
 
 
 def test_names_are_no_markup() -> None:
-    card = write_card(
-        name="model",
-        system="transformer_tl",
-        version="1",
-        labels=MARKUP,
-        temperature=1.0,
-        row=None,
-        licence="<b>",
-        recipe="`tiny`",
-        data="# tiny",
-        data_licence="[x](y)",
-        languages=["en"],
-        seed=1,
-        folds=["<i>"],
-        protocol=PROTOCOL.model_dump(),
-        weights="ensemble",
-        num_calibrated_on=0,
-        published=None,
-    )
+    names = {"licence": "<b>", "recipe": "`tiny`", "data": "# tiny", "data_licence": "[x](y)"}
+    card = card_of(labels=MARKUP, folds=["<i>"], **names)
     body = card.partition("\n---\n")[2]
     html = MarkdownIt().enable("table").render(body)
     assert not re.search('<(script|img|b|i|unk)>|evil[^<]*"', html)
-    for name in (*MARKUP, "<b>", "<i>", "`tiny`", "# tiny", "[x](y)"):
+    for name in (*MARKUP, "<i>", *names.values()):
         assert escape(name) in html, name
 
 
