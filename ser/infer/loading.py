@@ -15,10 +15,8 @@ from ser.config.schema import LabelsConfig, SystemConfig
 from ser.feats.definitions import make_extractor
 from ser.infer.model import Model
 from ser.infer.onnx_engine import OnnxEngine, load_onnx
-from ser.infer.package import BPE, MANIFEST, PACKED, read_package
+from ser.infer.package import BPE, FETCH, MANIFEST, PACKED, read_package
 from ser.text.bpe import MAX_MODEL_BYTES, Tokenizer
-
-FETCH = "fetch the model again"
 
 STAGE = 4  # which trains
 

@@ -19,6 +19,7 @@ from ser.config.schema import SystemConfig
 from ser.config.section import Section
 from ser.text.bpe import MAX_MODEL_BYTES
 
+FETCH = "fetch the model again"  # where one is damaged
 MANIFEST = "package.json"
 CARD = "README.md"
 BPE = "bpe.model"

@@ -14,6 +14,7 @@ from torch.overrides import TorchFunctionMode
 from ser.base.errors import SerError
 from ser.config.schema import SystemConfig
 from ser.infer.engine import Floats, Output, pad, parse_device
+from ser.infer.package import FETCH
 from ser.nn.cnn_blstm_sa import CnnBlstmSa
 from ser.nn.cpu.accelerate import accelerate
 from ser.nn.emotion import EmotionModel
@@ -22,7 +23,6 @@ from ser.nn.weights import load_weights
 
 Network = EmotionModel | CnnBlstmSa
 
-FETCH = "fetch the model again"
 _has_computed = Event()
 
 
