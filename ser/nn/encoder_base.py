@@ -4,6 +4,8 @@ The emotion model puts its vector x_e between the two, so an encoder knows nothi
 new encoder is a subclass with its own front end, a section in ``ser/config/network.py`` with the
 properties that ``WhisperConfig`` has, and a line in ``ser/nn/encoders.py``. Published weights are
 read in ``ser/train/published.py``; other features are a definition in ``ser/feats/definitions.py``.
+Other blocks, as a Conformer's, are a subclass of ``EncoderBlock``: override ``_make_blocks``,
+``macs`` and ``saved_activations``, and keep x_e, at position 0, out of convolutions over frames.
 """
 
 from abc import ABC, abstractmethod

@@ -13,10 +13,11 @@ from ser.nn.cnn_blstm_sa import CnnBlstmSa
 from ser.nn.cpu import subsampling
 from ser.nn.cpu.accelerate import CPU_MODULES, accelerate
 from ser.nn.cpu.attention import DroppedAttention
-from ser.nn.cpu.dropout import DropoutMask, DroppedSum, GeluDropout, ReluDropout
+from ser.nn.cpu.dropout import CpuFeedForward, DropoutMask, DroppedSum, GeluDropout, ReluDropout
 from ser.nn.cpu.linear import linear
 from ser.nn.cpu.subsampling import CpuConvSubsampling, Geometry, PhaseConvolutions
 from ser.nn.emotion import EmotionModel
+from ser.nn.encoder_base import FeedForward
 from ser.nn.subsampling import ConvSubsampling
 
 TOLERANCES = {torch.float64: 1e-12, torch.float32: 1e-5}  # relative to the largest element
@@ -93,16 +94,16 @@ def test_attention_with_dropout(dtype: torch.dtype) -> None:
     torch.manual_seed(0)
     qkv = torch.randn(3, 7, 3, 2, 5, dtype=dtype, requires_grad=True)  # (B, S, 3, H, d)
     mask = torch.arange(7) < torch.tensor([7, 4, 1])[:, None]
-    dropped = DropoutMask(3 * 2 * 7 * 7, 0.3)
+    dropout_mask = DropoutMask(3 * 2 * 7 * 7, 0.3)
 
     def plain() -> torch.Tensor:
         query, key, value = qkv.permute(2, 0, 3, 1, 4)
         scores = query @ key.transpose(2, 3) / math.sqrt(5)
         weights = scores.masked_fill(~mask[:, None, None], -math.inf).softmax(dim=3)
-        weights = weights * dropped.kept.view(3, 2, 7, 7) / dropped.prob
+        weights = weights * dropout_mask.kept.view(3, 2, 7, 7) / dropout_mask.keep_prob
         return (weights @ value).transpose(1, 2)
 
-    of_fast = results(lambda: DroppedAttention.apply(qkv, mask, dropped), [qkv])
+    of_fast = results(lambda: DroppedAttention.apply(qkv, mask, dropout_mask), [qkv])
     for a, b in zip(of_fast, results(plain, [qkv]), strict=True):
         assert_close(a, b)
     assert not of_fast[1][1, 4:, 1:].any(), "keys and values of padding"
@@ -112,20 +113,20 @@ def test_attention_by_finite_differences() -> None:
     torch.manual_seed(0)
     qkv = torch.randn(2, 4, 3, 2, 3, dtype=torch.float64, requires_grad=True)
     mask = torch.arange(4) < torch.tensor([4, 2])[:, None]
-    dropped = DropoutMask(2 * 2 * 4 * 4, 0.3)
-    assert torch.autograd.gradcheck(lambda x: DroppedAttention.apply(x, mask, dropped), qkv)
+    dropout_mask = DropoutMask(2 * 2 * 4 * 4, 0.3)
+    assert torch.autograd.gradcheck(lambda x: DroppedAttention.apply(x, mask, dropout_mask), qkv)
 
 
 @pytest.mark.parametrize("dtype", TOLERANCES, ids=str)
 def test_dropouts(dtype: torch.dtype) -> None:
     torch.manual_seed(0)
     x, y = (torch.randn(5, 7, 9, dtype=dtype, requires_grad=True) for _ in range(2))
-    dropped = DropoutMask(x.numel(), 0.3)
-    scale = dropped.kept.view(x.shape).to(dtype) / dropped.prob
+    dropout_mask = DropoutMask(x.numel(), 0.3)
+    scale = dropout_mask.kept.view(x.shape).to(dtype) / dropout_mask.keep_prob
     for one, other in (
-        (lambda: ReluDropout.apply(x, dropped), lambda: x.relu() * scale),
-        (lambda: GeluDropout.apply(x, dropped), lambda: nn.functional.gelu(x) * scale),
-        (lambda: DroppedSum.apply(x, y, dropped), lambda: x + y * scale),
+        (lambda: ReluDropout.apply(x, dropout_mask), lambda: x.relu() * scale),
+        (lambda: GeluDropout.apply(x, dropout_mask), lambda: nn.functional.gelu(x) * scale),
+        (lambda: DroppedSum.apply(x, y, dropout_mask), lambda: x + y * scale),
     ):
         parameters = [x, y] if one().grad_fn.name() == "DroppedSumBackward" else [x]
         for a, b in zip(results(one, parameters), results(other, parameters), strict=True):
@@ -136,15 +137,20 @@ def test_dropouts(dtype: torch.dtype) -> None:
 def test_dropout_probability(dropout_prob: float) -> None:
     """Rounded to 1 / 65536, never to all, and kept by the draws within five deviations."""
     torch.manual_seed(3)
-    dropped = DropoutMask(1_000_003, dropout_prob)
-    assert dropped.kept.shape == (1_000_003,)
-    assert abs(dropped.prob - (1 - dropout_prob)) <= 2**-16
-    assert dropped.prob > 0
-    deviation = math.sqrt(dropped.prob * (1 - dropped.prob) / 1_000_003)
-    assert abs(float(dropped.kept.double().mean()) - dropped.prob) < 5 * deviation
+    dropout_mask = DropoutMask(1_000_003, dropout_prob)
+    assert dropout_mask.kept.shape == (1_000_003,)
+    assert abs(dropout_mask.keep_prob - (1 - dropout_prob)) <= 2**-16
+    assert dropout_mask.keep_prob > 0
+    deviation = math.sqrt(dropout_mask.keep_prob * (1 - dropout_mask.keep_prob) / 1_000_003)
+    assert abs(float(dropout_mask.kept.double().mean()) - dropout_mask.keep_prob) < 5 * deviation
     # Four elements share a draw; they are as good as independent.
-    quarters = dropped.kept[:1_000_000].view(-1, 4).double() - dropped.prob
-    correlations = quarters.T @ quarters / len(quarters) / (dropped.prob * (1 - dropped.prob))
+    quarters = dropout_mask.kept[:1_000_000].view(-1, 4).double() - dropout_mask.keep_prob
+    correlations = (
+        quarters.T
+        @ quarters
+        / len(quarters)
+        / (dropout_mask.keep_prob * (1 - dropout_mask.keep_prob))
+    )
     assert float(correlations.fill_diagonal_(0).abs().max()) < 0.02
 
 
@@ -232,3 +238,17 @@ def test_autocast_keeps_its_bfloat16() -> None:
     assert output.ctc_logits is not None and output.ctc_logits.dtype == torch.bfloat16
     output.ctc_logits.sum().backward()
     assert all(p.grad is not None for p in model.encoder.parameters())
+
+
+def test_an_activation_without_a_kernel() -> None:
+    """A subclass with another activation is computed as PyTorch does, not as a GELU."""
+    torch.manual_seed(0)
+    network = FeedForward(encoder_config())
+    network[1], network[2] = nn.SiLU(), nn.Dropout(0.3)
+    x = torch.randn(2, 7, 8)
+    outputs = []
+    for _ in range(2):
+        torch.manual_seed(1)
+        outputs.append(network(x))
+        network.__class__ = CpuFeedForward
+    assert torch.equal(*outputs)

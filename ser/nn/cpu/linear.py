@@ -9,8 +9,8 @@ from ser.nn.ctc_head import CtcHead
 FEWEST_ROWS = 128  # below, preparing oneDNN's weights costs more than the product: 0.5 ms a call
 
 
-def applies(x: torch.Tensor) -> bool:
-    """Whether an activation is computed here: not under autocast, nor compiled or exported."""
+def uses_cpu_kernel(x: torch.Tensor) -> bool:
+    """Whether ``ser.nn.cpu`` computes with x: on the CPU, no autocast, not compiled or exported."""
     return (
         x.device.type == "cpu"
         and not torch.is_autocast_enabled("cpu")
@@ -35,7 +35,7 @@ def linear(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.T
         (..., N).
     """
     alone = not torch.is_grad_enabled() and x.numel() < FEWEST_ROWS * x.shape[-1]
-    if not applies(x) or x.dtype != torch.float32 or alone:
+    if not uses_cpu_kernel(x) or x.dtype != torch.float32 or alone:
         return nn.functional.linear(x, weight, bias)
     image = x.reshape(1, -1, 1, x.shape[-1]).permute(0, 3, 1, 2)  # (1, D, rows, 1)
     # Dilation across the one column changes nothing, but PyTorch leaves undilated kernels of 1 to

@@ -19,7 +19,7 @@ import torch
 from torch.nn.functional import conv2d
 
 from ser.nn.cpu.dropout import threshold_backward
-from ser.nn.cpu.linear import applies, linear
+from ser.nn.cpu.linear import linear, uses_cpu_kernel
 from ser.nn.subsampling import ConvSubsampling
 
 CHUNK_FRAMES = 10_000  # feature frames at a time: what a phase needs stays tens of megabytes
@@ -140,7 +140,7 @@ class CpuConvSubsampling(ConvSubsampling):
 
     def forward(self, feats: torch.Tensor) -> torch.Tensor:
         """(B, T, F) -> (B, S, D)."""
-        if feats.requires_grad or not applies(feats):
+        if feats.requires_grad or not uses_cpu_kernel(feats):
             return super().forward(feats)
         size = self.output_size(feats.shape[1]), self.output_size(feats.shape[2])
         geometry = Geometry(self.kernel_sizes, self.strides, *size)
