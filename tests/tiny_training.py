@@ -96,7 +96,7 @@ def kill_in_validation(number: int) -> Callable[[], dict[str, float]]:
     return validate
 
 
-def journal(folder: Path) -> list[dict[str, float]]:
+def metrics_log(folder: Path) -> list[dict[str, float]]:
     """What ``train.jsonl`` says, but for the time it took."""
     entries = [json.loads(line) for line in (folder / "train.jsonl").read_text().splitlines()]
     return [{k: v for k, v in entry.items() if k not in PACE} for entry in entries]

@@ -16,7 +16,7 @@ from ser.base.errors import SerError
 
 Floats = npt.NDArray[np.float32]
 
-EXTENSIONS = frozenset(
+PYAV_EXTENSIONS = frozenset(
     ".3gp .aac .ac3 .amr .avi .flv .m4a .m4b .m4v .mka .mkv .mov .mp4 .mpeg .mpg .ts .webm .wma "
     ".wmv".split()
 )
@@ -33,7 +33,7 @@ def can_be_read() -> bool:
 
 def needs_pyav(path: Path) -> bool:
     """Whether a file is one for PyAV, by its extension."""
-    return path.suffix.lower() in EXTENSIONS
+    return path.suffix.lower() in PYAV_EXTENSIONS
 
 
 def without_pyav(name: str) -> SerError:

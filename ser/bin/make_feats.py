@@ -8,7 +8,7 @@ from ser.base.log import log_to_console
 from ser.base.options import distinct_words, max_processes, require_within
 from ser.config.features import load_features
 from ser.feats.extract import extract_features
-from ser.feats.speed import speed_dir, speed_factors
+from ser.feats.speed_copies import speed_dir, speed_factors
 from ser.kaldi.data_dir import require_data_dir
 
 

@@ -12,9 +12,7 @@ from ser.base.options import distinct_words, whole_numbers
 from ser.base.paths import run_folders
 from ser.base.record import require
 from ser.base.writing import sole_run, write_json, write_text
-from ser.config.load import load_config
-from ser.config.made_with import require_features, require_labels, require_system_of_run
-from ser.config.schema import LabelsConfig
+from ser.config.made_with import labels_of, require_system_of_run
 from ser.corpus.fold_files import choose_folds, fold_names
 from ser.data.wordless import trainable_systems
 from ser.kaldi.table import read_table
@@ -51,9 +49,7 @@ def main() -> None:
     systems = distinct_words("--systems", args.systems)
     if args.feats:
         if (args.feats / "run.json").exists():  # else they were made room of
-            path = args.conf / "labels.yaml"
-            require_features(args.feats, args.conf)
-            require_labels(args.feats, load_config(path, LabelsConfig), path)
+            labels_of(args.conf, args.feats)
         systems = trainable_systems(args.conf, systems, args.feats)
     if args.publish and not args.publish.is_dir():
         raise SerError(f"--publish {args.publish}: no such folder; expected one; make it")

@@ -41,6 +41,19 @@ def require_labels(feats: Path, labels: LabelsConfig, path: Path) -> None:
             require_labels_of(data, labels, path)
 
 
+def labels_of(conf: Path, feats: Path) -> LabelsConfig:
+    """``<conf>/labels.yaml``, and whether it and ``fbank.yaml`` are those of features of stage 1.
+
+    Raises:
+        SerError: A file is wrong, or the features were made with another.
+    """
+    path = conf / "labels.yaml"
+    labels = load_config(path, LabelsConfig)
+    require_features(feats, conf)
+    require_labels(feats, labels, path)
+    return labels
+
+
 def require_labels_of(data: Path, labels: LabelsConfig, path: Path) -> None:
     """The same of a data directory of stage 0."""
     made = read_record(data)["config"].get("labels")

@@ -55,27 +55,28 @@ class TransformerConfig(Section):
     def num_weights(self) -> int:
         """Of the layers that can be large."""
         channels, (k1, k2) = self.subsampling.num_channels, self.subsampling.kernel_sizes
-        bands = self.num_mel_bins
-        for kernel, stride in zip(
-            self.subsampling.kernel_sizes, self.subsampling.strides, strict=True
-        ):
-            bands = (bands - kernel) // stride + 1
+        bands = self._bands()[-1]
         front = channels * k1**2 + channels**2 * k2**2 + channels * bands * self.d_model
         return front + _block_weights(self)
 
-    @model_validator(mode="after")
-    def _bands_are_left(self) -> "TransformerConfig":
-        bands = self.num_mel_bins
+    def _bands(self) -> list[int]:
+        """Before, between and after the convolutions."""
+        bands = [self.num_mel_bins]
         for kernel, stride in zip(
             self.subsampling.kernel_sizes, self.subsampling.strides, strict=True
         ):
+            bands.append((bands[-1] - kernel) // stride + 1)
+        return bands
+
+    @model_validator(mode="after")
+    def _bands_are_left(self) -> "TransformerConfig":
+        for kernel, bands in zip(self.subsampling.kernel_sizes, self._bands(), strict=False):
             if bands < kernel:
                 raise ValueError(
                     f"subsampling.kernel_sizes {self.subsampling.kernel_sizes}: a kernel of "
                     f"{kernel} over {bands} bands; expected kernels that fit {self.num_mel_bins} "
                     "num_mel_bins"
                 )
-            bands = (bands - kernel) // stride + 1
         _require_bounded(self.num_weights)
         return self
 

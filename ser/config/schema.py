@@ -190,7 +190,7 @@ class TrainingConfig(Section):
 class CtcConfig(Section):
     """How the CTC losses of a batch become one number, and how many utterances may lack one.
 
-    ``targets`` other than ``transcripts`` are controls: ``shuffled`` gives each training utterance
+    ``targets`` other than ``transcripts`` are ablations: ``shuffled`` gives each training utterance
     the transcript of another of like length, ``random`` as many tokens drawn at random.
     """
 

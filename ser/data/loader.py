@@ -14,7 +14,7 @@ from ser.feats.spec_augment import Spans
 CPU = torch.device("cpu")
 
 
-class Wanted(NamedTuple):
+class BatchRequest(NamedTuple):
     """A batch to read.
 
     Attributes:
@@ -27,17 +27,17 @@ class Wanted(NamedTuple):
 
 
 class _Batches(Dataset[Batch | SerError]):
-    """An index is a whole batch that is wanted, so that a worker reads and pads it alone."""
+    """An index is the request of a whole batch, so that a worker reads and pads it alone."""
 
     def __init__(
         self, utterances: Sequence[Utterance], feats: FeatureReader, length_step: int
     ) -> None:
         self.utterances, self.feats, self.length_step = utterances, feats, length_step
 
-    def __getitem__(self, wanted: Wanted) -> Batch | SerError:
+    def __getitem__(self, request: BatchRequest) -> Batch | SerError:
         try:
             return read_batch(
-                self.utterances, wanted.indices, self.feats, wanted.spans, self.length_step
+                self.utterances, request.indices, self.feats, request.spans, self.length_step
             )
         except SerError as error:
             return error  # raised in a worker, it would come with the worker's traceback
@@ -54,13 +54,13 @@ def load_batches(
     Raises:
         SerError: An archive is missing or cut.
     """
-    return load_wanted(utterances, feats, map(Wanted, batches), device)
+    return load_requested(utterances, feats, map(BatchRequest, batches), device)
 
 
-def load_wanted(
+def load_requested(
     utterances: Sequence[Utterance],
     feats: FeatureReader,
-    wanted: Iterable[Wanted],
+    requests: Iterable[BatchRequest],
     device: torch.device = CPU,
     num_workers: int = 0,
     length_step: int = 1,
@@ -70,7 +70,7 @@ def load_wanted(
     Args:
         utterances: All utterances.
         feats: Their features.
-        wanted: The batches; worker processes live as long as it does, be it many epochs.
+        requests: The batches; worker processes live as long as it does, be it many epochs.
         device: Where the batches go. A GPU copies each while it computes those before.
         num_workers: Processes that read ahead; 0 reads in this one.
         length_step: T is padded to a multiple of it.
@@ -80,7 +80,7 @@ def load_wanted(
     """
     loader = DataLoader(
         _Batches(utterances, feats, length_step),
-        sampler=wanted,
+        sampler=requests,
         batch_size=None,
         num_workers=num_workers,
         pin_memory=device.type == "cuda",

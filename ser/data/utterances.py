@@ -12,7 +12,7 @@ from ser.base.log import logger
 from ser.base.record import read_record, require
 from ser.config.features import Normalisation
 from ser.feats.definitions import normalise
-from ser.feats.speed import speed_dir
+from ser.feats.speed_copies import speed_dir
 from ser.kaldi.ark import ArkReader, Matrix
 from ser.kaldi.data_dir import DataDir, read_data_dir
 from ser.kaldi.table import read_table, same_ids

@@ -23,8 +23,8 @@ WITHOUT_READ_SPEECH = (
 )
 
 
-def given(asked: RunOptions) -> Iterator[Check]:
-    """Those that ``local/data.sh`` requires, and the published weights of stage 3."""
+def corpora_and_weights(asked: RunOptions) -> Iterator[Check]:
+    """The corpora that ``local/data.sh`` requires, and the published weights of stage 3."""
     script = Path("local/data.sh")
     if asked.runs(0) and script.exists():
         text = re.sub("(?m)^ *#.*", "", script.read_text(encoding="utf-8"))

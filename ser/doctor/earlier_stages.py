@@ -27,7 +27,7 @@ from ser.config.schema import SCRATCH, LabelsConfig, PretrainConfig
 from ser.config.systems import load_system
 from ser.corpus.parsers.librispeech import require_subsets
 from ser.doctor.options import HERE, READ, SER, Check, RunOptions
-from ser.feats.speed import speed_dir, speed_factors
+from ser.feats.speed_copies import speed_dir, speed_factors
 from ser.kaldi.data_dir import require_data_dir
 
 

@@ -25,7 +25,7 @@ from ser.config.schema import BpeConfig, LabelsConfig, PretrainConfig, SystemCon
 from ser.config.systems import load_system
 from ser.corpus.fold_files import choose_folds, require_folds
 from ser.data.wordless import trainable_systems
-from ser.doctor.corpora import given, require_package
+from ser.doctor.corpora import corpora_and_weights, require_package
 from ser.doctor.earlier_stages import earlier_stages
 from ser.doctor.options import HERE, NONE, READ, SER, Check, RunOptions
 from ser.doctor.resources import memory_for_training, room_for_features, room_for_models
@@ -41,7 +41,7 @@ def checks(asked: RunOptions) -> Iterator[tuple[str, Check]]:
     kinds: dict[str, Callable[[RunOptions], Iterator[Check]]] = {
         "options": _options,
         "configuration": _configuration,
-        "corpora": given,
+        "corpora": corpora_and_weights,
         "recogniser": _recogniser,
         "folds": _folds,
         "earlier stages": earlier_stages,

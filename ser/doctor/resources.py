@@ -11,7 +11,7 @@ from ser.config.network import CnnBlstmSaConfig, EncoderConfig
 from ser.config.schema import SCRATCH, PretrainConfig, SystemConfig
 from ser.corpus.fold_files import choose_folds
 from ser.doctor.options import RunOptions
-from ser.feats.speed import speed_dir, speed_factors
+from ser.feats.speed_copies import speed_dir, speed_factors
 from ser.kaldi.table import read_table
 from ser.train.frozen import is_frozen
 

@@ -25,7 +25,7 @@ from ser.base.record import Record, Started, rerun_hint
 from ser.base.writing import require_written_by, sole_run, write_json, write_text
 from ser.config.features import FeaturesConfig
 from ser.feats.definitions import Extractor, make_extractor
-from ser.feats.speed import speed_tables
+from ser.feats.speed_copies import speed_tables
 from ser.kaldi.ark import ArkWriter, encode
 from ser.kaldi.data_dir import read_data_dir, require_data_dir, write_data_dir
 

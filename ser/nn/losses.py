@@ -75,18 +75,6 @@ def at_least_float32(logits: torch.Tensor) -> torch.Tensor:
     return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
 
-def pretrain_loss(
-    logits: torch.Tensor,
-    frame_lens: torch.Tensor,
-    tokens: torch.Tensor,
-    token_lens: torch.Tensor,
-    config: CtcConfig,
-) -> Loss:
-    """The recogniser's loss."""
-    ctc = ctc_sum(logits, frame_lens, tokens, token_lens, config)
-    return Loss(ctc, None, ctc)
-
-
 def multitask_loss(
     emotion_logits: torch.Tensor,
     labels: torch.Tensor,

@@ -150,9 +150,7 @@ class MeanSd(Mean):
 
     def moments(self, z: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
         """Of a layer (B, S, D) under weights (B, S): (B, 2 D)."""
-        mean = weighted_mean(z, weights)
-        variance = weighted_mean((z - mean[:, None]).square(), weights)
-        return torch.cat([mean, variance.clamp(min=MIN_SD**2).sqrt()], dim=1)
+        return torch.cat(mean_and_sd(z, weights), dim=1)
 
 
 class MomentsAndHalves(Mean):
@@ -178,10 +176,8 @@ class MomentsAndHalves(Mean):
         whole, first, second = (p.to(outputs[0].dtype) / p.sum(dim=1, keepdim=True) for p in parts)
         statistics = []
         for z in outputs[1:]:
-            mean = weighted_mean(z, whole)
-            centred = z - mean[:, None]
-            sd = weighted_mean(centred.square(), whole).clamp(min=MIN_SD**2).sqrt()
-            skewness = weighted_mean((centred / sd[:, None]) ** 3, whole)
+            mean, sd = mean_and_sd(z, whole)
+            skewness = weighted_mean(((z - mean[:, None]) / sd[:, None]) ** 3, whole)
             statistics += [mean, sd, skewness, weighted_mean(z, first), weighted_mean(z, second)]
         return torch.cat(statistics, dim=1)[:, None], torch.ones_like(middle[:, 0])
 
@@ -208,10 +204,7 @@ class Attentive(Pooling):
         x = self.standardised(hidden)
         padded = ~length_mask(lens, x.shape[1])
         scores = self.scores(x)[:, :, 0].masked_fill(padded, float("-inf"))  # (B, S)
-        weights = scores.softmax(dim=1)
-        mean = weighted_mean(x, weights)
-        variance = weighted_mean((x - mean[:, None]).square(), weights)
-        return torch.cat([mean, variance.clamp(min=MIN_SD**2).sqrt()], dim=1)
+        return torch.cat(mean_and_sd(x, scores.softmax(dim=1)), dim=1)
 
 
 def loud_frames(
@@ -247,6 +240,13 @@ def loud_frames(
 def weighted_mean(z: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
     """(B, S, D) under weights (B, S) -> (B, D)."""
     return torch.einsum("bs,bsd->bd", weights, z)
+
+
+def mean_and_sd(z: torch.Tensor, weights: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """(B, S, D) under weights (B, S) -> (B, D) twice."""
+    mean = weighted_mean(z, weights)
+    variance = weighted_mean((z - mean[:, None]).square(), weights)
+    return mean, variance.clamp(min=MIN_SD**2).sqrt()
 
 
 READOUTS: dict[str, Callable[[EncoderConfig], Readout]] = {

@@ -15,8 +15,7 @@ from ser.base.paths import is_run_folder, prediction_table_of
 from ser.base.record import Record, earlier_record, read_record, require, rerun_hint
 from ser.base.writing import sole_run, write_text
 from ser.config.baselines import FunctionalsConfig, ProbeConfig, WordsConfig
-from ser.config.load import load_config
-from ser.config.made_with import require_features, require_labels
+from ser.config.made_with import labels_of
 from ser.config.schema import LabelsConfig
 from ser.config.systems import load_system
 from ser.corpus.fold_files import TEST, fold_list_name
@@ -54,11 +53,9 @@ def predict_all(runs: Sequence[FinetuneRun]) -> None:
     started = time.time()
     out = runs[0].exp_dir / "predictions"
     prepare_process(runs[0].num_threads, seed=0)
-    require(runs[0].feats, 1)  # of controls too, which are not resolved
+    require(runs[0].feats, 1)  # of baselines too, which are not resolved
     features = read_feature_dir(runs[0].feats)
-    labels = load_config(runs[0].conf / "labels.yaml", LabelsConfig)
-    require_features(runs[0].feats, runs[0].conf)
-    require_labels(runs[0].feats, labels, runs[0].conf / "labels.yaml")
+    labels = labels_of(runs[0].conf, runs[0].feats)
     sources = [_source(run, labels, features) for run in runs]
     with sole_run(out, wait=True):
         inputs = _still_valid(out)

@@ -1,12 +1,14 @@
 """Linear classifiers of one vector an utterance, under the folds of the experiment."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 from safetensors.numpy import load_file, save_file
+from scipy.special import softmax
 from threadpoolctl import threadpool_limits
 
 from ser.base.files import parsing, regular_size
@@ -33,7 +35,7 @@ def write_vectors(
     with atomic_folder(record.folder, stage=record.stage) as folder:
         with readable_by_umask(folder / VECTORS):
             save_file(dict(values), folder / VECTORS)
-        Record(folder, record.stage, record.config, record.inputs).finish(**notes)
+        replace(record, folder=folder).finish(**notes)
 
 
 def predict_from_vectors(
@@ -66,11 +68,11 @@ def predict_from_vectors(
     def matrix(utts: Sequence[str]) -> Floats:
         return np.stack([values[utt] for utt in utts]).astype(np.float64)
 
-    wanted = np.array([names.index(emotion_of[utt]) for utt in train])
+    labels = np.array([names.index(emotion_of[utt]) for utt in train])
     with threadpool_limits(1):
         speakers = [spk_of[utt] for utt in train]
-        cost = best_cost(matrix(train), wanted, speakers, config, make_model)
-        shares = posteriors(make_model(cost).fit(matrix(train), wanted), matrix(test))
+        cost = best_cost(matrix(train), labels, speakers, config, make_model)
+        shares = posteriors(make_model(cost).fit(matrix(train), labels), matrix(test))
     return [
         Prediction(utt, tuple(map(float, row)), None) for utt, row in zip(test, shares, strict=True)
     ]
@@ -83,13 +85,12 @@ def posteriors(model: Any, values: Floats) -> Floats:
     margins = model.decision_function(values)
     if margins.ndim == 1:  # two classes have one margin
         margins = np.stack([-margins, margins], axis=1)
-    shares = np.exp(margins - margins.max(axis=1, keepdims=True))
-    return np.asarray(shares / shares.sum(axis=1, keepdims=True))
+    return np.asarray(softmax(margins, axis=1))
 
 
 def best_cost(
     values: Floats,
-    wanted: npt.NDArray[np.int64],
+    labels: npt.NDArray[np.int64],
     speakers: Sequence[str],
     config: FunctionalsConfig | ProbeConfig,
     make_model: MakeModel,
@@ -98,23 +99,22 @@ def best_cost(
 
     Args:
         values: Vectors (N, F).
-        wanted: Classes (N,).
+        labels: Classes (N,).
         speakers: N speakers, each on one side of every division.
         config: The costs, and the number of divisions.
         make_model: A classifier for a cost.
     """
-    from sklearn.model_selection import GroupKFold
+    from sklearn.model_selection import GroupKFold, cross_val_predict
 
     num_folds = min(config.num_cost_folds, len(set(speakers)))
     if num_folds < 2 or len(config.costs) == 1:
         return config.costs[0]
     scores = dict.fromkeys(sorted(config.costs), 0.0)
     for cost in scores:
-        predicted = np.empty_like(wanted)
-        for inside, outside in GroupKFold(num_folds).split(values, wanted, speakers):
-            model = make_model(cost).fit(values[inside], wanted[inside])
-            predicted[outside] = model.predict(values[outside])
-        scores[cost] = unweighted_accuracy(confusion_matrix(wanted, predicted, wanted.max() + 1))
+        predicted = cross_val_predict(
+            make_model(cost), values, labels, groups=speakers, cv=GroupKFold(num_folds)
+        )
+        scores[cost] = unweighted_accuracy(confusion_matrix(labels, predicted, labels.max() + 1))
     return max(scores, key=lambda cost: scores[cost])
 
 

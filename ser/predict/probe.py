@@ -8,7 +8,7 @@ from ser.config.pretraining import load_pretraining
 from ser.data.utterances import read_feature_dir
 from ser.predict.linear import write_vectors
 from ser.train.encoded import encode_features
-from ser.train.engine.distributed import init_distributed
+from ser.train.engine.distributed import one_device
 from ser.train.frozen import Encoding
 from ser.train.resolve import FinetuneRun
 
@@ -29,7 +29,7 @@ def probe_record(run: FinetuneRun, config: ProbeConfig) -> Record:
     )
     require(encoding.encoder, 3)
     require_encoder(encoding.encoder, run.conf)
-    (encoded,) = encode_features(encoding, init_distributed(min(1, run.num_gpus)).device)
+    (encoded,) = encode_features(encoding, one_device(run.num_gpus))
     inputs = {str(encoded.folder): encoded.identity}
     record = Record(run.exp_dir / run.system, 5, config.model_dump(), inputs)
     if not record.is_finished():

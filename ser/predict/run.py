@@ -23,7 +23,7 @@ from ser.nn.weights import load_weights
 from ser.predict.prediction import Prediction, predictions_of
 from ser.text.bpe import Tokenizer
 from ser.train.encoded import encode_features
-from ser.train.engine.distributed import init_distributed
+from ser.train.engine.distributed import one_device
 from ser.train.engine.step import autocast, run_emotion_model
 from ser.train.frozen import encoding_of
 from ser.train.resolve import ResolvedRun
@@ -34,7 +34,7 @@ def predict_parts(
 ) -> Iterator[Prediction]:
     """Predictions of the utterances in some parts of the run's fold, the longest first."""
     run, system = resolved.run, resolved.system
-    device = init_distributed(min(1, run.num_gpus)).device
+    device = one_device(run.num_gpus)
     tokenizer = resolved.tokenizer()
     vocab_size = tokenizer.vocab_size if tokenizer else None
     model = build_system(system, len(resolved.labels.names), vocab_size)

@@ -15,7 +15,7 @@ from ser.base.errors import SerError
 from ser.base.files import digest_file, read_json_as
 from ser.base.record import rerun_hint
 from ser.score.report.document import code, escape
-from ser.score.stats.intervals import PERCENT
+from ser.score.stats.intervals import LEVEL_TEXT
 
 # Licences by the hub's names, as far as models have them; any other is "other" there.
 HUB_LICENCES = set(
@@ -132,7 +132,7 @@ def table_row(system: Path) -> dict[str, Any] | None:
     return {
         "wa": _figure(row["wa"], row["wa_interval"]),
         "ua": _figure(row["ua"], row["ua_interval"]),
-        "level": PERCENT,
+        "level": LEVEL_TEXT,
         "has_intervals": bool(row["wa_interval"] or row["ua_interval"]),
         "percent": {name: round(100 * row[name], 1) for name in ("wa", "ua")},
         "num_speakers": len(row.get("by_speaker", {})),

@@ -14,7 +14,7 @@ from ser.score.predictions.evaluation import Floats
 from ser.score.report.cells import percent, with_interval
 from ser.score.report.document import NONE, ReportSection, code
 from ser.score.report.training import read_curve, read_protocol
-from ser.score.stats.intervals import PERCENT, CellCounts, jackknife_interval
+from ser.score.stats.intervals import LEVEL_TEXT, CellCounts, jackknife_interval
 
 STAGE = 4
 LAST = "last"
@@ -65,8 +65,8 @@ def compare_settings(
     }
     header = [
         "system",
-        f"UA % [{PERCENT}]",
-        f"difference [{PERCENT}]",
+        f"UA % [{LEVEL_TEXT}]",
+        f"difference [{LEVEL_TEXT}]",
         "WA %",
         "epochs",
         "minutes a run",

@@ -12,7 +12,7 @@ from ser.base.log import logger
 from ser.base.writing import write_text
 from ser.config.schema import CtcConfig
 from ser.data.utterances import FeatureDir, Utterance
-from ser.feats.speed import original_utt
+from ser.feats.speed_copies import original_utt
 from ser.nn.encoder_base import Encoder
 from ser.nn.losses import too_short_for_ctc
 from ser.text.bpe import Tokenizer
@@ -37,7 +37,7 @@ def choose_targets(
     speed_factors: Sequence[float],
     seed: int,
 ) -> list[Utterance]:
-    """The training utterances with the targets of a control, the same in every epoch.
+    """The training utterances with the targets of an ablation, the same in every epoch.
 
     Copies at other speeds get the targets of their original.
 

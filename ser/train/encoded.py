@@ -12,8 +12,8 @@ from ser.data.loader import load_batches
 from ser.data.sampler import split_by_frames
 from ser.data.utterances import read_feature_dir, select
 from ser.feats.extract import start_or_resume
-from ser.feats.speed import speed_dir
-from ser.kaldi.ark import ArkWriter, encode
+from ser.feats.speed_copies import speed_dir
+from ser.kaldi.ark import ArkWriter
 from ser.kaldi.data_dir import write_data_dir
 from ser.nn.cpu.accelerate import accelerate
 from ser.nn.emotion import EmotionModel
@@ -70,8 +70,7 @@ def _encode(encoding: Encoding, source: Path, record: Record, device: torch.devi
                 hidden, sizes = model.encode(batch.feats, batch.feat_lens)
             for utt, matrix, size in zip(batch.utts, hidden.cpu(), sizes.tolist(), strict=True):
                 if utt not in writer.num_frames:
-                    values = matrix[:size].contiguous().numpy()
-                    writer.append(utt, size, encode(values, "float32"))
+                    writer.write(utt, matrix[:size].contiguous().numpy())
         scp = writer.finish()
     utts = features.data.utts
     write_data_dir(

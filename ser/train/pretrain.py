@@ -28,7 +28,7 @@ from ser.data.utterances import (
     short_enough,
 )
 from ser.metrics.wer import word_errors
-from ser.nn.losses import Loss, ctc_sum, pretrain_loss
+from ser.nn.losses import Loss, ctc_sum
 from ser.nn.recogniser import Recogniser, transcribe
 from ser.nn.systems import build_recogniser, load_pretrained
 from ser.nn.weights import load_weights
@@ -194,7 +194,8 @@ def recogniser_loss(config: CtcConfig, encoded: bool = False) -> ComputeLoss:
 
     def compute_loss(network: nn.Module, batch: Batch) -> Loss:
         logits, frame_lens = network(batch.feats, batch.feat_lens, encoded=encoded)
-        return pretrain_loss(logits, frame_lens, batch.tokens, batch.token_lens, config)
+        ctc = ctc_sum(logits, frame_lens, batch.tokens, batch.token_lens, config)
+        return Loss(ctc, emotion=None, ctc=ctc)
 
     return compute_loss
 

@@ -8,7 +8,7 @@ from typing import Any
 from ser.base.paths import run_folder
 from ser.base.record import Record, require
 from ser.config.load import load_config
-from ser.config.made_with import require_bpe, require_features, require_labels, require_start
+from ser.config.made_with import labels_of, require_bpe, require_start
 from ser.config.network import CtcHeadConfig
 from ser.config.pretraining import require_same_head
 from ser.config.protocol import ProtocolConfig, under_protocol
@@ -101,13 +101,11 @@ def resolve(run: FinetuneRun) -> ResolvedRun:
         SerError: A configuration is wrong, or an input is missing, stale or made with another one.
     """
     system = load_trained_system(run.conf, run.system)
-    labels = load_config(run.conf / "labels.yaml", LabelsConfig)
     protocol = load_config(run.protocol, ProtocolConfig)
     system = under_protocol(run.system, system, protocol, run.protocol)
     folds = run.exp_dir / "folds"
     feats = require(run.feats, 1)
-    require_features(run.feats, run.conf)
-    require_labels(run.feats, labels, run.conf / "labels.yaml")
+    labels = labels_of(run.conf, run.feats)
     check_num_mel_bins(feats, system.model.num_mel_bins, run.feats)
     inputs = {
         str(run.feats): feats["identity"],

@@ -8,7 +8,7 @@ from ser.base.errors import SerError
 from ser.config.schema import LabelsConfig, SystemConfig
 from ser.corpus.fold_files import TRAIN, VALID
 from ser.data.utterances import FeatureDir, Utterance, read_with_copies, select, short_enough
-from ser.feats.speed import speed_prefix
+from ser.feats.speed_copies import speed_prefix
 from ser.kaldi.table import Table
 from ser.text.bpe import Tokenizer
 from ser.train.ctc_targets import choose_targets, encode_transcripts

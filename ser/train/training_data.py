@@ -10,7 +10,7 @@ import torch
 
 from ser.config.schema import TrainingConfig
 from ser.data.batch import Batch
-from ser.data.loader import Wanted, load_wanted
+from ser.data.loader import BatchRequest, load_requested
 from ser.data.sampler import Step, epoch_batches, shard_steps
 from ser.data.utterances import FeatureDir, FeatureReader, Utterance
 from ser.feats.spec_augment import spec_augment_spans
@@ -42,10 +42,10 @@ class TrainingData:
         self, indices: Sequence[int], training: TrainingConfig, device: torch.device
     ) -> Batch:
         """Some utterances as a batch of training on its device, without masks."""
-        (batch,) = load_wanted(
+        (batch,) = load_requested(
             self.utterances,
             self.feats,
-            [Wanted(indices)],
+            [BatchRequest(indices)],
             device,
             length_step=length_step(training),
         )
@@ -72,7 +72,7 @@ class TrainingData:
             world: The processes that train together.
         """
         planned, ahead = tee(self._plan(training, seed, epoch, step_in_epoch, world))
-        batches = load_wanted(
+        batches = load_requested(
             self.utterances,
             self.feats,
             (wanted for _, parts in ahead for wanted in parts),
@@ -91,7 +91,7 @@ class TrainingData:
         first_epoch: int,
         first_step: int,
         world: Distributed,
-    ) -> Iterator[tuple[Step, list[Wanted]]]:
+    ) -> Iterator[tuple[Step, list[BatchRequest]]]:
         for epoch in range(first_epoch, training.max_epochs):
             batches = epoch_batches(
                 self.num_frames, training.batch_size_utts, training.length_jitter_prob, seed, epoch
@@ -110,7 +110,10 @@ class TrainingData:
                     self.num_frames, self.feats.num_bins, training.spec_augment, seed, epoch
                 )
             for step in steps:
-                yield step, [Wanted(part, spans and spans.of(part)) for part in step.micro_batches]
+                yield (
+                    step,
+                    [BatchRequest(part, spans and spans.of(part)) for part in step.micro_batches],
+                )
 
 
 def length_step(training: TrainingConfig) -> int:

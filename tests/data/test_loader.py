@@ -18,7 +18,7 @@ from torch.nn.utils.rnn import pad_sequence
 from ser.base.errors import SerError
 from ser.data import loader as loader_module
 from ser.data.batch import Batch, read_batch
-from ser.data.loader import Wanted, load_batches, load_wanted
+from ser.data.loader import BatchRequest, load_batches, load_requested
 from ser.data.utterances import FeatureReader, Utterance
 from ser.feats.spec_augment import Spans, spec_augment_spans
 from ser.kaldi.ark import ArkWriter, Matrix
@@ -96,8 +96,8 @@ def test_order_masks_and_random_state_whatever_process_reads(
     spans = spec_augment_spans(list(NUM_FRAMES.values()), 80, SPEC_AUGMENT, 1, 0)
     reader["s-a"]  # an archive that is open already
     state = torch.get_rng_state()
-    wanted = (Wanted(batch, spans.of(batch)) for batch in BATCHES)
-    batches = list(load_wanted(UTTERANCES, reader, wanted, num_workers=num_workers))
+    wanted = (BatchRequest(batch, spans.of(batch)) for batch in BATCHES)
+    batches = list(load_requested(UTTERANCES, reader, wanted, num_workers=num_workers))
     assert torch.equal(torch.get_rng_state(), state)
     for batch, indices in zip(batches, BATCHES, strict=True):
         assert_same(batch, plain_batch(indices, spans))
@@ -105,7 +105,7 @@ def test_order_masks_and_random_state_whatever_process_reads(
 
 def test_lengths_are_rounded_up_where_asked(reader: FeatureReader) -> None:
     (plain,) = load_batches(UTTERANCES, reader, [[0, 3]])
-    (rounded,) = load_wanted(UTTERANCES, reader, [Wanted([0, 3])], length_step=48)
+    (rounded,) = load_requested(UTTERANCES, reader, [BatchRequest([0, 3])], length_step=48)
     assert (plain.feats.shape[1], rounded.feats.shape[1]) == (40, 48)
     assert torch.equal(rounded.feats[:, :40], plain.feats)
     assert not rounded.feats[:, 40:].any()
@@ -125,12 +125,12 @@ def test_workers_live_as_long_as_batches_are_wanted(
     monkeypatch.setattr(loader_module, "read_batch", tell)
     asked: list[int] = []
 
-    def wanted() -> Iterator[Wanted]:
+    def wanted() -> Iterator[BatchRequest]:
         for number in range(12):
             asked.append(number)
-            yield Wanted([number % 4])
+            yield BatchRequest([number % 4])
 
-    batches = load_wanted(UTTERANCES, reader, wanted(), num_workers=1)
+    batches = load_requested(UTTERANCES, reader, wanted(), num_workers=1)
     first = next(batches).utts
     assert 1 < len(asked) < 12
     assert {batch.utts for batch in batches} == {first}
@@ -146,7 +146,7 @@ def test_two_workers_do_not_share_a_position(tmp_path: Path) -> None:
     reader["u000"]
     utterances = [Utterance(utt, t) for utt, t in num_frames.items()]
     batches = [[i] for i in range(600)]
-    for batch in load_wanted(utterances, reader, map(Wanted, batches), num_workers=2):
+    for batch in load_requested(utterances, reader, map(BatchRequest, batches), num_workers=2):
         (utt,) = batch.utts
         matrix = feats[utt]
         assert np.array_equal(batch.feats[0].numpy(), matrix - matrix.mean(axis=0, keepdims=True))
@@ -190,8 +190,8 @@ def test_a_cut_archive_names_the_utterance(
     ark = tmp_path / "feats.ark"
     os.truncate(ark, ark.stat().st_size - cut)
     reader = FeatureReader(scp, tmp_path / "feats.scp", "utterance_mean")
-    wanted = map(Wanted, [[0], [2]])
-    batches = load_wanted(UTTERANCES, reader, wanted, num_workers=num_workers)
+    wanted = map(BatchRequest, [[0], [2]])
+    batches = load_requested(UTTERANCES, reader, wanted, num_workers=num_workers)
     assert next(batches).utts == ("s-a",)
     with pytest.raises(SerError, match=rf"no readable matrix \(s-c in .*{said}") as error:
         next(batches)
@@ -217,5 +217,5 @@ def test_a_worker_that_dies_is_an_error(
 
     monkeypatch.setattr(loader_module, "read_batch", die)
     with pytest.raises(SerError, match=r"num_loader_workers 1: .* was lost .*set fewer") as error:
-        list(load_wanted(UTTERANCES, reader, map(Wanted, BATCHES), num_workers=1))
+        list(load_requested(UTTERANCES, reader, map(BatchRequest, BATCHES), num_workers=1))
     assert "\n" not in str(error.value)

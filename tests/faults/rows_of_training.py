@@ -98,7 +98,7 @@ FINETUNE = [
     ),
     Row("fold1", "no log", failing("fold1/train.log", FULL), "No space left", left=FOLD),
     Row("fold1", "no TensorBoard", failing("fold1/tensorboard", FULL), "No space left", left=FOLD),
-    Row("fold1", "no journal", failing("fold1/train.jsonl", FULL), "No space left", left=FOLD),
+    Row("fold1", "no metrics log", failing("fold1/train.jsonl", FULL), "No space left", left=FOLD),
     *(
         Row(
             "fold1",

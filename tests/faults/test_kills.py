@@ -122,8 +122,10 @@ def test_run_script_that_is_ended_in_stage_4(reference: Undisturbed) -> None:
     words = ["--stage", "4", "--stop-stage", "4", "--systems", SYSTEM, "--folds", "1"]
     with Path("said").open("wb") as said:
         script = subprocess.Popen(["./run.sh", *words], stdout=said, stderr=said)
-    journal = Path(FOLD, "train.jsonl")
-    until(lambda: (journal.exists() and journal.stat().st_size) or script.poll() is not None)
+    metrics_log = Path(FOLD, "train.jsonl")
+    until(
+        lambda: (metrics_log.exists() and metrics_log.stat().st_size) or script.poll() is not None
+    )
     assert script.poll() is None, Path("said").read_text()
     workers = subprocess.run(
         ["pgrep", "-f", "ser.bin.finetune"], capture_output=True, text=True, check=True

@@ -13,7 +13,7 @@ import torch
 from programs import start
 from tiny import ark_reader, random_feats, training_config
 from tiny_recipe import finetune_run, pretrain_run
-from tiny_training import KilledError, journal, kill_at, make_trainer, weights
+from tiny_training import KilledError, kill_at, make_trainer, metrics_log, weights
 
 from ser.base.errors import SerError
 from ser.data.utterances import Utterance
@@ -81,7 +81,7 @@ def test_stopped_and_resumed_is_the_same_to_the_bit(
         run("resumed", kill)
     run("resumed", emotions_alone)
     assert weights(tmp_path / "resumed") == weights(tmp_path / "through")
-    assert journal(tmp_path / "resumed") == journal(tmp_path / "through")
+    assert metrics_log(tmp_path / "resumed") == metrics_log(tmp_path / "through")
 
 
 def test_a_full_memory_is_told_before_the_first_epoch(device: torch.device, tmp_path: Path) -> None:

@@ -245,7 +245,7 @@ def test_an_activation_without_a_kernel() -> None:
     torch.manual_seed(0)
     network = FeedForward(encoder_config())
     network[1], network[2] = nn.SiLU(), nn.Dropout(0.3)
-    x = torch.randn(2, 7, 8)
+    x = torch.randn(2, 7, encoder_config().d_model)
     outputs = []
     for _ in range(2):
         torch.manual_seed(1)

@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tiny import ctc_config
 
-from ser.nn.losses import ctc_sum, multitask_loss, pretrain_loss, too_short_for_ctc
+from ser.nn.losses import ctc_sum, multitask_loss, too_short_for_ctc
 from ser.nn.recogniser import transcribe
 
 PER_TOKEN = ctc_config(normalisation="per_token")
@@ -139,14 +139,6 @@ def test_smoothed_labels_by_hand() -> None:
     wanted = torch.full((5, 4), 0.05)
     wanted[range(5), labels] += 0.8
     assert float(loss.total) == pytest.approx(-float((wanted * logits.log_softmax(1)).sum()))
-
-
-def test_pretraining_minimises_ctc_alone() -> None:
-    logits = torch.randn(2, 5, 4)
-    arguments = (logits, torch.tensor([5, 4]), *batch([[1, 2], [3]]), PER_TOKEN)
-    loss = pretrain_loss(*arguments)
-    assert loss.emotion is None
-    assert torch.equal(loss.total, ctc_sum(*arguments))
 
 
 @pytest.mark.parametrize(

@@ -139,13 +139,13 @@ def test_folds_that_share_sessions_are_not_counted_apart() -> None:
     e = evaluation()
     session = e.fold // 2  # the five folds are of three sessions
     shared = replace(e, session=session, clusters=find_clusters(session, session, e.fold))
-    assert len(cluster_differences(shared, "good", "bad", "wa")) == 3
+    assert len(cluster_differences(shared, "good", "bad")) == 3
     assert compare_all(shared)[0].smallest_p == 0.25
 
 
 def test_differences_of_clusters_average_to_the_pooled_one() -> None:
     e = evaluation()
-    by_cluster = cluster_differences(e, "good", "bad", "wa")
+    by_cluster = cluster_differences(e, "good", "bad")
     assert by_cluster.mean() == pytest.approx(difference(e, "good", "bad", "wa").value)
     right = (e.hyp["good"] == e.ref).mean(axis=0) - (e.hyp["bad"] == e.ref).mean(axis=0)
     assert by_cluster[2] == pytest.approx(right[40:60].mean())

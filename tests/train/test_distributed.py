@@ -146,7 +146,7 @@ def test_two_processes_give_the_loss_and_gradient_of_one(
         assert difference <= limit * (gradient.norm() + 1e-3 * whole.norm()), parameter
     (one,), (two,) = epochs(alone), epochs(shared)
     assert two.pop("scope") == one.pop("scope") == "epoch"
-    assert two == pytest.approx(one, rel=max(limit, 1e-6)), "the journal has six digits"
+    assert two == pytest.approx(one, rel=max(limit, 1e-6)), "the metrics log has six digits"
 
 
 def test_a_tail_smaller_than_the_world_and_three_epochs(trained: tuple[Path, Path]) -> None:

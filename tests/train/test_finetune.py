@@ -24,7 +24,7 @@ from tiny_recipe import (
 from ser.base.errors import SerError
 from ser.config.pretraining import encoders_needed
 from ser.data.utterances import read_feature_dir
-from ser.feats.speed import speed_dir, speed_prefix, speed_tables
+from ser.feats.speed_copies import speed_dir, speed_prefix, speed_tables
 from ser.kaldi.table import read_table, write_table
 from ser.nn.losses import Loss, multitask_loss
 from ser.nn.weights import load_weights

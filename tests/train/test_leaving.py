@@ -13,9 +13,9 @@ from tiny_training import (
     RESTLESS,
     STEPS_PER_EPOCH,
     KilledError,
-    journal,
     kill_in_validation,
     make_trainer,
+    metrics_log,
     weights,
 )
 
@@ -49,7 +49,7 @@ def test_sigterm_writes_a_checkpoint_and_leaves(
     assert not (tmp_path / "resumed" / "model.safetensors").exists()
     make_trainer(data, tmp_path / "resumed", rare).run()
     assert weights(tmp_path / "resumed") == weights(tmp_path / "through")
-    assert journal(tmp_path / "resumed") == journal(tmp_path / "through")
+    assert metrics_log(tmp_path / "resumed") == metrics_log(tmp_path / "through")
 
 
 def test_the_time_is_up(data: TrainingData, tmp_path: Path) -> None:

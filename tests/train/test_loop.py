@@ -19,10 +19,10 @@ from tiny_training import (
     NUM_UTTS,
     STEPS_PER_EPOCH,
     KilledError,
-    journal,
     kill_at,
     kill_in_validation,
     make_trainer,
+    metrics_log,
     weights,
 )
 from torch import nn
@@ -46,7 +46,7 @@ def test_same_seed_same_bits(data: TrainingData, tmp_path: Path, every_second_st
     for name in "ab":
         make_trainer(data, tmp_path / name).run()
     assert weights(tmp_path / "a") == weights(tmp_path / "b")
-    assert journal(tmp_path / "a") == journal(tmp_path / "b")
+    assert metrics_log(tmp_path / "a") == metrics_log(tmp_path / "b")
     make_trainer(data, tmp_path / "c", seed=2).run()
     assert weights(tmp_path / "a") != weights(tmp_path / "c")
 
@@ -62,7 +62,7 @@ def test_interrupted_and_resumed_equals_run_through(
     assert not (tmp_path / "resumed" / "model.safetensors").exists()
     notes = make_trainer(data, tmp_path / "resumed").run()
     assert weights(tmp_path / "resumed") == weights(tmp_path / "through")
-    assert journal(tmp_path / "resumed") == journal(tmp_path / "through")
+    assert metrics_log(tmp_path / "resumed") == metrics_log(tmp_path / "through")
     assert notes["num_steps"] == NUM_EPOCHS * STEPS_PER_EPOCH
 
 
@@ -79,13 +79,13 @@ def test_interrupted_again_and_again(
         assert times_killed < num_calls
     assert times_killed > 3
     assert weights(tmp_path / "resumed") == weights(tmp_path / "through")
-    assert journal(tmp_path / "resumed") == journal(tmp_path / "through")
+    assert metrics_log(tmp_path / "resumed") == metrics_log(tmp_path / "through")
 
 
 def test_steps_after_the_last_checkpoint_are_done_and_told_again(
     data: TrainingData, tmp_path: Path, every_second_step: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """KilledError three steps after the last checkpoint, with lines in the journal since then."""
+    """Killed three steps after the last checkpoint, with lines in the metrics log since then."""
     make_trainer(data, tmp_path / "through").run()
     original, saved = loop.save_checkpoint, []
 
@@ -96,10 +96,10 @@ def test_steps_after_the_last_checkpoint_are_done_and_told_again(
     with monkeypatch.context() as patch, pytest.raises(KilledError):
         patch.setattr(loop, "save_checkpoint", save_twice)
         make_trainer(data, tmp_path / "resumed", validate=kill_in_validation(2)).run()
-    assert [e["step"] for e in journal(tmp_path / "resumed")] == [2, 3, 4, 6]
+    assert [e["step"] for e in metrics_log(tmp_path / "resumed")] == [2, 3, 4, 6]
     make_trainer(data, tmp_path / "resumed").run()
     assert weights(tmp_path / "resumed") == weights(tmp_path / "through")
-    assert journal(tmp_path / "resumed") == journal(tmp_path / "through")
+    assert metrics_log(tmp_path / "resumed") == metrics_log(tmp_path / "through")
 
 
 def test_accumulated_parts_give_the_gradient_of_the_whole_batch(
@@ -127,7 +127,7 @@ def test_accumulated_parts_give_the_gradient_of_the_whole_batch(
     for name, gradient in whole.items():
         assert gradient is not None and parts[name] is not None
         assert (gradient - parts[name]).norm() <= 1e-5 * gradient.norm() + 1e-8, name
-    a, b = (journal(tmp_path / str(limit))[-1] for limit in (10**6, 150))
+    a, b = (metrics_log(tmp_path / str(limit))[-1] for limit in (10**6, 150))
     assert a.pop("scope") == b.pop("scope") == "epoch"
     assert a == pytest.approx(b, rel=1e-5)
 
@@ -140,7 +140,7 @@ def test_journal_holds_means_over_utterances(data: TrainingData, tmp_path: Path)
         data, tmp_path, training, change=lambda _, loss: recorded.append(loss) or loss
     ).run()
     recorded = recorded[1:]  # the first was the rehearsal
-    (entry,) = journal(tmp_path)
+    (entry,) = metrics_log(tmp_path)
     assert entry["scope"] == "epoch"
     assert (entry["epoch"], entry["step"]) == (1, 3)
     for name, values in (
@@ -218,7 +218,7 @@ def test_bfloat16_runs_for_the_baseline(data: TrainingData, tmp_path: Path) -> N
     Trainer(
         model, compute_loss, data, training, optimizer_config(), tmp_path, seed=1, world=ALONE
     ).run()
-    assert math.isfinite(journal(tmp_path)[-1]["loss"])
+    assert math.isfinite(metrics_log(tmp_path)[-1]["loss"])
 
 
 def test_optimiser_steps_follow_the_schedule_and_are_clipped(
@@ -248,7 +248,7 @@ def test_spec_augment_masks_in_training_when_asked(data: TrainingData, tmp_path:
         training = training_config(max_epochs=1, spec_augment=options)
         folder = tmp_path / str(options is None)
         make_trainer(data, folder, training, model_config=NO_DROPOUT).run()
-        losses.append(journal(folder)[-1]["loss"])
+        losses.append(metrics_log(folder)[-1]["loss"])
     assert losses[0] != losses[1]
 
 

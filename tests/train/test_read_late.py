@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from tiny import training_config
-from tiny_training import journal, make_trainer, weights
+from tiny_training import make_trainer, metrics_log, weights
 
 from ser.base.errors import SerError
 from ser.data.sampler import epoch_batches
@@ -24,7 +24,7 @@ def test_steps_that_are_read_late_are_the_same(
     monkeypatch.setattr(Trainer, "_is_read", at_the_end)
     make_trainer(data, tmp_path / "late").run()
     assert weights(tmp_path / "late") == weights(tmp_path / "each")
-    assert journal(tmp_path / "late") == journal(tmp_path / "each")
+    assert metrics_log(tmp_path / "late") == metrics_log(tmp_path / "each")
 
 
 def test_a_loss_that_is_not_finite_and_read_late_is_that_of_its_own_step(

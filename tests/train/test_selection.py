@@ -11,9 +11,9 @@ from tiny_training import (
     NUM_EPOCHS,
     RESTLESS,
     KilledError,
-    journal,
     kill_at,
     make_trainer,
+    metrics_log,
     scores,
     weights,
 )
@@ -64,7 +64,7 @@ def test_selection_keeps_the_best_epoch(
         expected = weights_after(epochs)
         same = all(torch.equal(kept[name], expected[name]) for name in expected)
         assert same == (epochs == best)
-    assert [e["valid_ua"] for e in journal(run) if e["scope"] == "epoch"] == list(values)
+    assert [e["valid_ua"] for e in metrics_log(run) if e["scope"] == "epoch"] == list(values)
 
 
 def test_without_selection_the_last_weights_are_kept(
@@ -88,7 +88,7 @@ def test_selection_survives_an_interruption(
         make_trainer(data, resumed, change=kill_at(num_calls), **options).run()
     make_trainer(data, resumed, validate=scores(0.6), selection=best).run()
     assert weights(resumed) == weights(through)
-    assert journal(resumed) == journal(through)
+    assert metrics_log(resumed) == metrics_log(through)
 
 
 def test_validation_sees_the_model_without_dropout(data: TrainingData, tmp_path: Path) -> None:
@@ -160,4 +160,6 @@ def test_patience_ends_a_run_that_no_longer_gets_better(
         data, tmp_path, training, selection=selection, validate=scores(*values)
     ).run()
     assert notes["num_epochs"] == last
-    assert [e["epoch"] for e in journal(tmp_path) if e["scope"] == "epoch"] == [*range(1, last + 1)]
+    assert [e["epoch"] for e in metrics_log(tmp_path) if e["scope"] == "epoch"] == [
+        *range(1, last + 1)
+    ]

@@ -18,7 +18,7 @@ from benchmarks.corpora import speech_num_frames
 from benchmarks.row import Row, alternate_seconds
 from ser.config.load import load_config
 from ser.config.schema import PretrainConfig, SpecAugmentConfig, SystemConfig, TrainingConfig
-from ser.data.loader import Wanted, load_wanted
+from ser.data.loader import BatchRequest, load_requested
 from ser.data.sampler import epoch_batches
 from ser.data.utterances import FeatureReader, Utterance
 from ser.feats.spec_augment import spec_augment_spans
@@ -120,8 +120,8 @@ def write_corpus(folder: Path) -> Corpus:
 def our_epoch(corpus: Corpus, num_workers: int = 0) -> int:
     """One epoch by the loader; returns the padded frames, so that all is delivered."""
     spans = spec_augment_spans(corpus.lens, NUM_MEL_BINS, MASKS, SEED, 0)
-    wanted = (Wanted(batch, spans.of(batch)) for batch in corpus.batches)
-    loader = load_wanted(corpus.utterances, corpus.feats, wanted, num_workers=num_workers)
+    wanted = (BatchRequest(batch, spans.of(batch)) for batch in corpus.batches)
+    loader = load_requested(corpus.utterances, corpus.feats, wanted, num_workers=num_workers)
     return sum(batch.feats.shape[0] * batch.feats.shape[1] for batch in loader)
 
 

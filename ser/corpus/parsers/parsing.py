@@ -99,24 +99,14 @@ def named_files(
     faults = Faults()
     named = []
     for path in audio_files(root, pattern, expected):
-        with faults.noted():
-            named.append((path, match_name(scheme, path, expected)))
+        if match := scheme.fullmatch(path.stem):
+            named.append((path, match.groupdict(default="")))
+        else:
+            faults.add(
+                f"{path}: not a name of this corpus; expected {expected}; remove or rename it"
+            )
     faults.raise_any()
     return named
-
-
-def match_name(scheme: re.Pattern[str], path: Path, expected: str) -> dict[str, str]:
-    """The named parts of a file's name without its extension.
-
-    Raises:
-        SerError: The name is not of the scheme.
-    """
-    match = scheme.fullmatch(path.stem)
-    if match is None:
-        raise SerError(
-            f"{path}: not a name of this corpus; expected {expected}; remove or rename it"
-        )
-    return {name: value or "" for name, value in match.groupdict().items()}
 
 
 EXCEL_SEP = "sep="  # begins a line that Excel takes the delimiter from

@@ -35,12 +35,12 @@ class Fold:
 
     Attributes:
         name: Its name.
-        training: Utterances of training and validation.
+        seen: Utterances of training and validation.
         test: Utterances of the test.
     """
 
     name: str
-    training: Sequence[str]
+    seen: Sequence[str]
     test: Sequence[str]
 
 
@@ -71,10 +71,11 @@ def audit(data: DataDir, folds: Mapping[str, Table]) -> dict[str, Any]:
     """
     known = {name: values for name, table in TABLES.items() if (values := _known(data, table))}
     known["audio"] = read_same_audio(data.path, data.utts)
-    seen = {fold.name: _seen(fold, known) for fold in split(folds)}
+    sides = split(folds)
+    seen = {fold.name: _seen(fold, known) for fold in sides}
     return {
-        "folds": {fold.name: _fold(fold, data, known, seen[fold.name]) for fold in split(folds)},
-        "baselines": _baselines(split(folds), data, known),
+        "folds": {fold.name: _fold(fold, data, known, seen[fold.name]) for fold in sides},
+        "baselines": _baselines(sides, data, known),
         "missing": [name for name in TABLES if name not in known],
         "seen": seen,
     }
@@ -90,8 +91,8 @@ def _fold(
 ) -> dict[str, Any]:
     overlaps = {}
     for name, values in known.items():
-        trained = {values[utt] for utt in fold.training if utt in values}
-        again = [utt for utt in fold.test if utt in values and values[utt] in trained]
+        in_training = {values[utt] for utt in fold.seen if utt in values}
+        again = [utt for utt in fold.test if utt in values and values[utt] in in_training]
         overlaps[name] = {"num_utts": len(again), "values": len({values[u] for u in again})}
     if "line" in known:
         near = [utt for utt in fold.test if seen[utt].get("line") == NEAR]
@@ -101,12 +102,12 @@ def _fold(
         }
     emotions = data["utt2emo"]
     return {
-        "num_heard": len(fold.training),
+        "num_heard": len(fold.seen),
         "num_test": len(fold.test),
         "overlaps": overlaps,
         "priors": {
             side: dict(sorted(Counter(emotions[utt] for utt in utts).items()))
-            for side, utts in (("heard", fold.training), ("test", fold.test))
+            for side, utts in (("heard", fold.seen), ("test", fold.test))
         },
     }
 
@@ -115,19 +116,19 @@ def _seen(fold: Fold, known: Mapping[str, Table]) -> dict[str, dict[str, str]]:
     """For each test utterance whether training has its line, or nearly, and its scene."""
     found: dict[str, dict[str, str]] = {utt: {} for utt in fold.test}
     if "scene" in known:
-        trained = {known["scene"][utt] for utt in fold.training if utt in known["scene"]}
+        in_training = {known["scene"][utt] for utt in fold.seen if utt in known["scene"]}
         for utt in fold.test:
             if utt in known["scene"]:
-                found[utt]["scene"] = SEEN if known["scene"][utt] in trained else NEW
+                found[utt]["scene"] = SEEN if known["scene"][utt] in in_training else NEW
     if "line" in known:
         lines = known["line"]
-        trained = {lines[utt] for utt in fold.training if utt in lines}
-        new = sorted({lines[utt] for utt in fold.test if utt in lines} - trained)
-        near = near_lines(new, sorted(trained))
+        in_training = {lines[utt] for utt in fold.seen if utt in lines}
+        new = sorted({lines[utt] for utt in fold.test if utt in lines} - in_training)
+        near = near_lines(new, sorted(in_training))
         for utt in fold.test:
             if utt in lines:
                 line = lines[utt]
-                found[utt]["line"] = SEEN if line in trained else NEAR if line in near else NEW
+                found[utt]["line"] = SEEN if line in in_training else NEAR if line in near else NEW
     return found
 
 
@@ -150,17 +151,17 @@ def _baselines(
     constant = majority([emotions[utt] for utt in tested])
     hypotheses = {"constant": dict.fromkeys(tested, constant), "majority": {}}
     for fold in folds:
-        labels = [emotions[utt] for utt in fold.training]
+        labels = [emotions[utt] for utt in fold.seen]
         hypotheses["majority"] |= dict.fromkeys(fold.test, majority(labels))
         for name, table, predict in (
             ("scene", "scene", by_scene),
             ("words", "line", by_words),
         ):
             if table in known:
-                trained, test = (
-                    [known[table].get(u, "") for u in s] for s in (fold.training, fold.test)
+                in_training, test = (
+                    [known[table].get(u, "") for u in s] for s in (fold.seen, fold.test)
                 )
-                predicted = predict(trained, labels, test)
+                predicted = predict(in_training, labels, test)
                 hypotheses.setdefault(name, {}).update(zip(fold.test, predicted, strict=True))
     scores = {name: accuracies(emotions, labels) for name, labels in hypotheses.items()}
     return {name: {"wa": wa, "ua": ua} for name, (wa, ua) in scores.items()}

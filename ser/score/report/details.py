@@ -7,7 +7,7 @@ from ser.score.report.cells import mean_sd, percent, row_name, with_interval
 from ser.score.report.document import NONE, ReportSection, escape, upright
 from ser.score.results import Results
 from ser.score.stats.groups import TITLES
-from ser.score.stats.intervals import PERCENT
+from ser.score.stats.intervals import LEVEL_TEXT
 
 
 def classes(results: Results) -> ReportSection:
@@ -27,7 +27,7 @@ def folds(results: Results) -> ReportSection:
     """Each fold, the spread over them, and the plain interval."""
     run = results["run"]
     header = ["system", *(f"fold {fold}: WA %" for fold in run["folds"])]
-    header += ["WA % ± sd", "UA % ± sd", "macro-F1 % ± sd", f"WA %, plain [{PERCENT}]"]
+    header += ["WA % ± sd", "UA % ± sd", "macro-F1 % ± sd", f"WA %, plain [{LEVEL_TEXT}]"]
     rows = [
         [
             row_name(name, row),
@@ -61,7 +61,7 @@ def breakdowns(results: Results) -> list[ReportSection]:
     for name, groups in next(iter(systems.values()))["by"].items():
         if len(groups) < 2:
             continue  # the main table says it; the legend names it
-        header = [f"{value}: {m}" for value in groups for m in (f"WA % [{PERCENT}]", "UA %")]
+        header = [f"{value}: {m}" for value in groups for m in (f"WA % [{LEVEL_TEXT}]", "UA %")]
         rows = [
             [
                 row_name(system, row),

@@ -12,7 +12,7 @@ from ser.score.report import details
 from ser.score.report.cells import p_value, percent, row_name, with_interval
 from ser.score.report.document import ReportSection, Table, code, escape, markdown, plain_table
 from ser.score.results import Results
-from ser.score.stats.intervals import PERCENT
+from ser.score.stats.intervals import LEVEL_TEXT
 
 IN_THE_CODE = "in the code"  # the configuration's name, beside the paper's
 
@@ -87,8 +87,8 @@ def main_table(results: Results) -> Table:
     systems: Mapping[str, Any] = results["systems"]
     renamed = any(row["paper_name"] for row in systems.values())
     columns: dict[str, Callable[[Mapping[str, Any]], str]] = {
-        f"WA % [{PERCENT}]": lambda s: with_interval(s["wa"], s["wa_interval"]),
-        f"UA % [{PERCENT}]": lambda s: with_interval(s["ua"], s["ua_interval"]),
+        f"WA % [{LEVEL_TEXT}]": lambda s: with_interval(s["wa"], s["wa_interval"]),
+        f"UA % [{LEVEL_TEXT}]": lambda s: with_interval(s["ua"], s["ua_interval"]),
         "macro-F1 %": lambda s: percent(s["macro_f1"]),
         "WER %": lambda s: percent(s["wer"]),
     }
@@ -139,7 +139,7 @@ def _legend(results: Results) -> list[str]:
         f"- WA (correct / all), UA (mean recall of the classes) and macro-F1: pooled over the "
         f"{num_utts} utterances of the folds {escape(' '.join(run['folds']))}, each predicted by a "
         f"model that never saw its fold; the mean over the seeds {escape(' '.join(run['seeds']))}.",
-        f"- [{PERCENT}]: delete-one jackknife over the {clusters['number']} {clusters['unit']} "
+        f"- [{LEVEL_TEXT}]: delete-one jackknife over the {clusters['number']} {clusters['unit']} "
         f"with Student's t.{shared}",
         "- WER: greedy CTC transcripts of the auxiliary recogniser on the same utterances.",
     ]
@@ -182,7 +182,7 @@ def _comparisons(results: Results) -> list[ReportSection]:
     if not results["comparisons"]:
         return []
     systems = results["systems"]
-    header = ["systems", f"WA, points [{PERCENT}]", f"UA, points [{PERCENT}]"]
+    header = ["systems", f"WA, points [{LEVEL_TEXT}]", f"UA, points [{LEVEL_TEXT}]"]
     header += ["McNemar p", "Holm", "permutation p", "Holm", "at best", "Holm"]
     rows = [
         [

@@ -11,10 +11,10 @@ import numpy as np
 from scipy.special import stdtrit
 
 from ser.metrics.classification import Codes, Metric, accuracy
-from ser.score.predictions.evaluation import Floats
+from ser.score.predictions.evaluation import Evaluation, Floats
 
 LEVEL = 0.95
-PERCENT = f"{100 * LEVEL:g} %"  # in headings
+LEVEL_TEXT = f"{100 * LEVEL:g} %"  # in headings
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,12 @@ def count_cells(cluster: Codes, ref: Codes, correct: Floats, num_classes: int) -
         return per_cell.reshape(len(names), num_classes).astype(float)
 
     return CellCounts(sums(), np.stack([sums(system) for system in correct.T], axis=-1))
+
+
+def cells_of(evaluation: Evaluation, *systems: str) -> CellCounts:
+    """Those of M systems by independent cluster."""
+    correct = np.column_stack([evaluation.correct(system) for system in systems])
+    return count_cells(evaluation.clusters.code, evaluation.ref, correct, len(evaluation.labels))
 
 
 def jackknife_interval(cells: CellCounts, metric: Metric, contrast: Sequence[float]) -> Estimate:

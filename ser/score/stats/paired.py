@@ -11,7 +11,7 @@ from ser.metrics.classification import Codes, Metric, accuracy
 from ser.score.predictions.evaluation import Evaluation, Floats
 from ser.score.stats.intervals import (
     Estimate,
-    count_cells,
+    cells_of,
     jackknife_interval,
 )
 
@@ -53,7 +53,7 @@ def compare_all(evaluation: Evaluation) -> list[Comparison]:
     """Every later system against every earlier one."""
     pairs = [(a, b) for b, a in combinations(evaluation.hyp, 2)]
     mcnemar = [_mcnemar_of_seeds(evaluation, a, b) for a, b in pairs]
-    permutation = [sign_flip_p(cluster_differences(evaluation, a, b, "wa")) for a, b in pairs]
+    permutation = [sign_flip_p(cluster_differences(evaluation, a, b)) for a, b in pairs]
     smallest = smallest_sign_flip_p(evaluation.clusters.number)
     corrected = zip(holm(mcnemar), holm(permutation), strict=True)
     return [
@@ -77,9 +77,7 @@ def compare_all(evaluation: Evaluation) -> list[Comparison]:
 
 def difference(evaluation: Evaluation, a: str, b: str, metric: Metric) -> Estimate:
     """``a`` minus ``b`` on the same utterances, with the recommended interval."""
-    correct = np.column_stack([evaluation.correct(a), evaluation.correct(b)])
-    cells = count_cells(evaluation.clusters.code, evaluation.ref, correct, len(evaluation.labels))
-    return jackknife_interval(cells, metric, [1, -1])
+    return jackknife_interval(cells_of(evaluation, a, b), metric, [1, -1])
 
 
 def mcnemar_p(right_a: Codes, right_b: Codes) -> float:
@@ -103,11 +101,10 @@ def _mcnemar_of_seeds(evaluation: Evaluation, a: str, b: str) -> float:
     return max(mcnemar_p(*seeds) for seeds in zip(right_a, right_b, strict=True))
 
 
-def cluster_differences(evaluation: Evaluation, a: str, b: str, metric: Metric) -> Floats:
-    """(G,) ``a`` minus ``b`` in each cluster, averaged over the seeds."""
-    correct = np.column_stack([evaluation.correct(a), evaluation.correct(b)])
-    cells = count_cells(evaluation.clusters.code, evaluation.ref, correct, len(evaluation.labels))
-    values = accuracy(cells.counts, cells.correct, metric)
+def cluster_differences(evaluation: Evaluation, a: str, b: str) -> Floats:
+    """(G,) WA of ``a`` minus that of ``b`` in each cluster, averaged over the seeds."""
+    cells = cells_of(evaluation, a, b)
+    values = accuracy(cells.counts, cells.correct, "wa")
     return values[:, 0] - values[:, 1]
 
 

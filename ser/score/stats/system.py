@@ -24,7 +24,7 @@ from ser.score.stats.calibration import reliability, risk_coverage
 from ser.score.stats.intervals import (
     CellCounts,
     Estimate,
-    count_cells,
+    cells_of,
     jackknife_interval,
     percentile_interval,
 )
@@ -83,9 +83,7 @@ def score_system(
 
 def estimate(evaluation: Evaluation, system: str, metric: Metric) -> Estimate:
     """A figure with the interval that we recommend, as far as it lies within 0 to 1."""
-    correct = evaluation.correct(system)[:, None]
-    cells = count_cells(evaluation.clusters.code, evaluation.ref, correct, len(evaluation.labels))
-    found = jackknife_interval(cells, metric, [1])
+    found = jackknife_interval(cells_of(evaluation, system), metric, [1])
     if found.low is None or found.high is None:
         return found
     return Estimate(found.value, max(0.0, found.low), min(1.0, found.high))

@@ -66,6 +66,11 @@ class Distributed:
         return SharedError(message) if self.size > 1 else SerError(message)
 
 
+def one_device(num_gpus: int) -> torch.device:
+    """For what one process computes: a GPU where there are any, else the CPU."""
+    return init_distributed(min(1, num_gpus)).device
+
+
 def init_distributed(num_gpus: int) -> Distributed:
     """Joins the processes that ``torchrun`` started beside this one, if any.
 

@@ -17,6 +17,7 @@ from ser.base.log import logger
 from ser.config.schema import OptimizerConfig, TrainingConfig
 from ser.data.batch import Batch
 from ser.data.sampler import Step
+from ser.nn.cost import count_parameters
 from ser.nn.weights import save_weights
 from ser.train.engine.checkpoint import (
     Progress,
@@ -111,7 +112,7 @@ class Trainer:
         with (
             closing(steps),
             StopRequest(self.deadline) as self.stop,
-            MetricsLogger(self.folder, progress.log_bytes, progress.step, first) as journal,
+            MetricsLogger(self.folder, progress.log_bytes, progress.step, first) as metrics_logger,
             tqdm(
                 total=self.num_steps,
                 initial=progress.step,
@@ -122,15 +123,17 @@ class Trainer:
             ) as bar,
         ):
             self.saved = time.monotonic()
-            while progress.epoch < self.training.max_epochs and not self._gives_up(progress):
-                for _ in self._epoch(steps, progress, journal):
+            while progress.epoch < self.training.max_epochs and not out_of_patience(
+                progress.selection_score, self.training.patience_epochs
+            ):
+                for _ in self._epoch(steps, progress, metrics_logger):
                     bar.update()
                     if self.on_step:
                         self.on_step(progress.step, self.num_steps)
-                self._end_epoch(progress, journal)
+                self._end_epoch(progress, metrics_logger)
         self.world.on_first(lambda: self._write_weights(progress))
         return {
-            "num_parameters": sum(p.numel() for p in self.model.parameters()),
+            "num_parameters": count_parameters(self.model),
             "num_steps": progress.step,
             "num_epochs": progress.epoch,
             "train_seconds": round(progress.seconds, 1),
@@ -165,7 +168,10 @@ class Trainer:
         return progress
 
     def _epoch(
-        self, steps: Iterator[tuple[Step, list[Batch]]], progress: Progress, journal: MetricsLogger
+        self,
+        steps: Iterator[tuple[Step, list[Batch]]],
+        progress: Progress,
+        metrics_logger: MetricsLogger,
     ) -> Iterator[None]:
         """The remaining steps of an epoch, each with its checkpoint where one is due.
 
@@ -183,20 +189,20 @@ class Trainer:
             progress.step += 1
             progress.step_in_epoch += 1
             if self._is_read(progress.step):
-                stop = self._read(unread, progress, journal)
+                stop = self._read(unread, progress, metrics_logger)
                 unread.clear()
                 now = time.monotonic()
                 progress.sums["seconds"] = progress.sums.get("seconds", 0.0) + now - began
                 began = now
                 if stop:
-                    self.world.on_first(lambda: self._save(progress, journal))
+                    self.world.on_first(lambda: self._save(progress, metrics_logger))
                     raise StoppedError(
                         f"{self.folder}: stopped after step {progress.step} of {self.num_steps} "
                         f"({reason or 'another process was asked to'}); its checkpoint is written; "
                         "rerun the command to go on"
                     )
                 if self.world.is_first and is_due(self.training, progress.step, self.saved):
-                    self._save(progress, journal)
+                    self._save(progress, metrics_logger)
             yield
 
     def _is_read(self, num_steps: int) -> bool:
@@ -213,7 +219,7 @@ class Trainer:
         self,
         unread: Sequence[tuple[Step, dict[str, torch.Tensor]]],
         progress: Progress,
-        journal: MetricsLogger,
+        metrics_logger: MetricsLogger,
     ) -> bool:
         """Adds up what the last steps gave, and whether any process was asked to stop in them.
 
@@ -235,7 +241,7 @@ class Trainer:
             for name, value in values.items():
                 progress.sums[name] = progress.sums.get(name, 0.0) + value
             if (number + 1) % REPORT_EVERY_STEPS == 0:
-                journal.report("step", progress.epoch + 1, number + 1, averages(values))
+                metrics_logger.report("step", progress.epoch + 1, number + 1, averages(values))
         return asked
 
     def _check_finite(self, values: Mapping[str, float], step: Step, number: int) -> None:
@@ -248,14 +254,14 @@ class Trainer:
                 f"last checkpoint is kept); the utterances: {utts}"
             )
 
-    def _save(self, progress: Progress, journal: MetricsLogger) -> None:
-        progress.log_bytes = journal.sync()
+    def _save(self, progress: Progress, metrics_logger: MetricsLogger) -> None:
+        progress.log_bytes = metrics_logger.sync()
         save_checkpoint(
             self.checkpoint, self.model, self.stepper.optimizer, progress, self.identity
         )
         self.saved = time.monotonic()
 
-    def _end_epoch(self, progress: Progress, journal: MetricsLogger) -> None:
+    def _end_epoch(self, progress: Progress, metrics_logger: MetricsLogger) -> None:
         """Validates, keeps the weights where they are wanted, reports, begins the next epoch."""
         values = averages(progress.sums)
         if self.validate:
@@ -278,12 +284,9 @@ class Trainer:
             "speech_hours_per_hour": hours / seconds * 3600,
             "minutes_left": progress.seconds / progress.step * steps_left / 60,
         }
-        journal.report("epoch", progress.epoch, progress.step, values)
+        metrics_logger.report("epoch", progress.epoch, progress.step, values)
         progress.step_in_epoch = 0
         progress.sums = {}
-
-    def _gives_up(self, progress: Progress) -> bool:
-        return out_of_patience(progress.selection_score, self.training.patience_epochs)
 
     def _ranking(self, progress: Progress) -> Sequence[float]:
         """How good each epoch was for the weights that are kept; by default later is better."""

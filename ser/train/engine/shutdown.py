@@ -51,12 +51,9 @@ class StopRequest:
         if number == signal.SIGINT:
             signal.signal(signal.SIGINT, self._outside[signal.SIGINT])
 
-    def _restore(self) -> None:
+    def __exit__(self, *error: object) -> None:
         for number, handler in self._outside.items():
             signal.signal(number, handler)
-
-    def __exit__(self, *error: object) -> None:
-        self._restore()
 
     @property
     def reason(self) -> str | None:

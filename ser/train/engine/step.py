@@ -136,7 +136,7 @@ class Stepper:
 
 
 def named_losses(loss: Loss) -> Mapping[str, torch.Tensor]:
-    """The losses that there are, by the names of the journal."""
+    """The losses that there are, by the names of the metrics log."""
     named = {"loss": loss.total, "emotion_loss": loss.emotion, "ctc_loss": loss.ctc}
     return {name: value for name, value in named.items() if value is not None}
 

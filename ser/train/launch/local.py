@@ -12,7 +12,7 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from ser.base.errors import SerError, StoppedError
-from ser.base.jobs import JobPool, Report
+from ser.base.job_pool import JobPool, Report
 from ser.base.log import logger
 from ser.base.process import exit_on_sigterm, num_cores
 from ser.train.frozen import Encoding, encoding_of, with_head_alone
@@ -85,13 +85,13 @@ def encode_first(runs: Sequence[ResolvedRun]) -> None:
         return
     from ser.train.encoded import encode_features
     from ser.train.engine.distributed import (
-        init_distributed,
+        one_device,
         prepare_process,  # torch takes seconds to import
     )
 
     run = runs[0].run
     prepare_process(num_cores(), run.seed)
-    device = init_distributed(min(1, run.num_gpus)).device
+    device = one_device(run.num_gpus)
     for encoding in wanted.values():
         encode_features(encoding, device)
 

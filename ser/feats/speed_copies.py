@@ -1,4 +1,7 @@
-"""Speed perturbation (Ko et al., 2015): copies of a data directory at other speeds, as in Kaldi."""
+"""Speed perturbation (Ko et al., 2015): copies of a data directory at other speeds, as in Kaldi.
+
+Here are their names and tables; ``ser.audio.reading.read_audio`` resamples the audio.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path

@@ -19,7 +19,7 @@ from ser.audio.reading import read_audio
 from ser.base.record import Record
 from ser.config.schema import PretrainConfig
 from ser.data.utterances import read_feature_dir
-from ser.feats.speed import speed_dir, speed_factors, speed_tables
+from ser.feats.speed_copies import speed_dir, speed_factors, speed_tables
 from ser.kaldi.data_dir import digest_data_dir, write_data_dir
 
 RATE_HZ = 16000

@@ -1,4 +1,7 @@
-"""Jobs side by side, each in a process of its own: what befalls one leaves the others alone."""
+"""Jobs side by side, each in a process of its own: what befalls one leaves the others alone.
+
+The runs of stage 4 are such jobs (``run.sh --jobs``).
+"""
 
 import contextlib
 import ctypes

@@ -11,7 +11,7 @@ import pytest
 from test_process import is_alive
 
 from ser.base.errors import SerError, StoppedError
-from ser.base.jobs import Ending, JobPool, Report
+from ser.base.job_pool import Ending, JobPool, Report
 
 pytestmark = pytest.mark.long
 
@@ -70,7 +70,7 @@ def run(tasks: list[str], num_jobs: int) -> dict[int, Ending]:
 LOOK = """
 import sys
 from test_jobs import work
-from ser.base.jobs import JobPool
+from ser.base.job_pool import JobPool
 if __name__ == "__main__":
     with JobPool(work, sys.argv[1:], 1, ["test_jobs", "sched"]) as jobs:
         print(list(jobs))
@@ -135,7 +135,7 @@ RARER_ENDS = [
 ]
 PARENT = """
 import sys
-from ser.base.jobs import JobPool
+from ser.base.job_pool import JobPool
 from ser.base.process import exit_on_sigterm
 from test_jobs import work
 if __name__ == "__main__":
