@@ -21,9 +21,10 @@ from ser.score.predictions.table import STAGE
 from ser.score.report.audio import Audio, audio_of
 from ser.score.report.figures import write_figures
 from ser.score.report.files import ReportFiles
+from ser.score.report.main_table import terminal_table
 from ser.score.report.page import page
 from ser.score.report.paper import read_paper_results
-from ser.score.report.report import report, terminal_table
+from ser.score.report.report import report
 from ser.score.report.training import read_curves, read_pretraining
 from ser.score.results import figure_digests, score_experiment
 

@@ -22,7 +22,7 @@ from ser.score.predictions.experiment import Predictions, read_predictions
 from ser.score.predictions.held_out import check_held_out
 from ser.score.report.files import ReportFiles
 from ser.score.report.paper import PAPER_NAMES, PaperResult
-from ser.score.report.summary import compare_in_words
+from ser.score.report.sentences import compare_in_words
 from ser.score.report.training import (
     describe_run,
     read_audit,

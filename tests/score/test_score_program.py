@@ -10,7 +10,8 @@ from tiny_predictions import SYSTEMS, change, run_score, write_logs, write_predi
 
 from ser.base.errors import SerError
 from ser.bin import score
-from ser.score.report.report import report, terminal_table
+from ser.score.report.main_table import terminal_table
+from ser.score.report.report import report
 from ser.score.verify import verify
 
 PNG = b"\x89PNG\r\n"

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from ser.score.report.summary import compare_in_words
+from ser.score.report.sentences import compare_in_words
 from ser.score.stats.intervals import Estimate
 from ser.score.stats.paired import Comparison
 
