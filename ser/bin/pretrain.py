@@ -43,7 +43,7 @@ def main() -> None:
     # torch takes seconds to import.
     from ser.train.pretrain import PretrainRun, pretrain
     from ser.train.published import import_encoder
-    from ser.train.weights_folder import require_published_features
+    from ser.train.published_weights import require_published_features
 
     for name, config in encoders.items():
         if isinstance(config, ImportConfig):

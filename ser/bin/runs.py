@@ -7,7 +7,7 @@ from ser.base.options import distinct_words, max_processes, require_within, whol
 from ser.base.process import num_cores, threads_per_job
 from ser.config.pretraining import refuse_without_recogniser
 from ser.corpus.fold_files import choose_folds
-from ser.data.wordless import trainable_systems
+from ser.data.trainable import trainable_systems
 from ser.train.engine.shutdown import deadline_after
 from ser.train.resolve import FinetuneRun
 

@@ -14,7 +14,7 @@ from ser.base.record import require
 from ser.base.writing import sole_run, write_json, write_text
 from ser.config.made_with import labels_of, require_system_of_run
 from ser.corpus.fold_files import choose_folds, fold_names
-from ser.data.wordless import trainable_systems
+from ser.data.trainable import trainable_systems
 from ser.kaldi.table import read_table
 from ser.score.predictions.experiment import check_runs
 from ser.score.predictions.table import STAGE
@@ -24,8 +24,8 @@ from ser.score.report.files import ReportFiles
 from ser.score.report.main_table import terminal_table
 from ser.score.report.page import page
 from ser.score.report.paper import read_paper_results
+from ser.score.report.provenance import read_curves, read_pretraining
 from ser.score.report.report import report
-from ser.score.report.training import read_curves, read_pretraining
 from ser.score.results import figure_digests, score_experiment
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from ser.base.errors import SerError
 from ser.config.published import ImportConfig
 from ser.doctor.options import HERE, Check, RunOptions
-from ser.train.weights_folder import (
+from ser.train.published_weights import (
     require_imported,
     require_published_features,
     require_sizes,

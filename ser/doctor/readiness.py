@@ -24,7 +24,7 @@ from ser.config.protocol import ProtocolConfig, under_protocol
 from ser.config.schema import BpeConfig, LabelsConfig, PretrainConfig, SystemConfig
 from ser.config.systems import load_system
 from ser.corpus.fold_files import choose_folds, require_folds
-from ser.data.wordless import trainable_systems
+from ser.data.trainable import trainable_systems
 from ser.doctor.corpora import corpora_and_weights, require_package
 from ser.doctor.earlier_stages import earlier_stages
 from ser.doctor.options import HERE, NONE, READ, SER, Check, RunOptions

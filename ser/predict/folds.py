@@ -22,9 +22,9 @@ from ser.corpus.fold_files import TEST, fold_list_name
 from ser.data.utterances import FeatureDir, read_feature_dir
 from ser.predict.functionals import functionals_record
 from ser.predict.linear import predict_from_vectors
+from ser.predict.networks import predict_parts
 from ser.predict.prediction import Prediction, table_digest
 from ser.predict.probe import probe_record
-from ser.predict.run import predict_parts
 from ser.predict.words import predict_from_words, source_run
 from ser.score.predictions.table import columns
 from ser.train.engine.distributed import prepare_process

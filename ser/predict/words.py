@@ -7,8 +7,8 @@ from ser.config.baselines import WordsConfig
 from ser.config.systems import load_system
 from ser.corpus.fold_files import TEST, TRAIN
 from ser.data.utterances import FeatureDir
+from ser.predict.networks import predict_parts
 from ser.predict.prediction import Prediction
-from ser.predict.run import predict_parts
 from ser.score.audit.baselines import word_posteriors
 from ser.train.resolve import FinetuneRun, ResolvedRun, resolve
 

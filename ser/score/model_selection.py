@@ -13,7 +13,7 @@ from ser.base.record import require
 from ser.score.predictions.evaluation import Floats
 from ser.score.report.cells import percent, with_interval
 from ser.score.report.document import NONE, ReportSection, code
-from ser.score.report.training import read_curve, read_protocol
+from ser.score.report.provenance import read_curve, read_protocol
 from ser.score.stats.intervals import LEVEL_TEXT, CellCounts, jackknife_interval
 
 STAGE = 4

@@ -22,8 +22,7 @@ from ser.score.predictions.experiment import Predictions, read_predictions
 from ser.score.predictions.held_out import check_held_out
 from ser.score.report.files import ReportFiles
 from ser.score.report.paper import PAPER_NAMES, PaperResult
-from ser.score.report.sentences import compare_in_words
-from ser.score.report.training import (
+from ser.score.report.provenance import (
     describe_run,
     read_audit,
     read_pretraining,
@@ -31,6 +30,7 @@ from ser.score.report.training import (
     read_published,
     wall_time,
 )
+from ser.score.report.sentences import compare_in_words
 from ser.score.stats.agreement import human_ceiling, parse_votes
 from ser.score.stats.groups import OWN, TITLES, classes_of_labels, groups_of
 from ser.score.stats.intervals import CellCounts, bootstrap

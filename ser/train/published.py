@@ -18,8 +18,8 @@ from ser.config.network import WhisperConfig
 from ser.config.published import ImportConfig, PublishedConfig
 from ser.nn.weights import misfits, save_weights
 from ser.nn.whisper import WhisperEncoder, positions
-from ser.train.training_folder import claim_training_folder
-from ser.train.weights_folder import (
+from ser.train.claim import claim_training_folder
+from ser.train.published_weights import (
     published_features,
     require_imported,
     require_sizes,

@@ -10,8 +10,8 @@ from ser.base.log import log_to_file, logger
 from ser.base.paths import CURVE
 from ser.base.record import Record
 from ser.base.writing import sole_run
+from ser.train.claim import claim_training_folder, tidy_training_folder
 from ser.train.engine.distributed import Distributed
-from ser.train.training_folder import claim_training_folder, tidy_training_folder
 
 
 def train_in_folder(

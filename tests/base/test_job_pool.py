@@ -69,10 +69,10 @@ def run(tasks: list[str], num_jobs: int) -> dict[int, Ending]:
 
 LOOK = """
 import sys
-from test_jobs import work
+from test_job_pool import work
 from ser.base.job_pool import JobPool
 if __name__ == "__main__":
-    with JobPool(work, sys.argv[1:], 1, ["test_jobs", "sched"]) as jobs:
+    with JobPool(work, sys.argv[1:], 1, ["test_job_pool", "sched"]) as jobs:
         print(list(jobs))
     assert "sched" not in sys.modules
 """
@@ -137,9 +137,9 @@ PARENT = """
 import sys
 from ser.base.job_pool import JobPool
 from ser.base.process import exit_on_sigterm
-from test_jobs import work
+from test_job_pool import work
 if __name__ == "__main__":
-    with exit_on_sigterm(), JobPool(work, sys.argv[1:], 2, ["test_jobs"]) as jobs:
+    with exit_on_sigterm(), JobPool(work, sys.argv[1:], 2, ["test_job_pool"]) as jobs:
         list(jobs)
 """
 

@@ -30,7 +30,7 @@ from ser.kaldi.audio_ark import place_in_ark
 from ser.kaldi.table import read_given_table, read_table
 from ser.release.card import table_row
 from ser.score.predictions.table import read_prediction_file
-from ser.score.report.training import read_curve
+from ser.score.report.provenance import read_curve
 from ser.text.bpe import Tokenizer
 from ser.train.engine.checkpoint import STATE_FILES, Progress, load_checkpoint, save_checkpoint
 

@@ -24,7 +24,7 @@ from ser.base.files import digest_file, read_json
 from ser.base.record import Record, read_record, require
 from ser.corpus.fold_files import fold_names
 from ser.predict import folds as predict_module
-from ser.predict import run as run_module
+from ser.predict import networks as run_module
 from ser.predict.folds import predict_all
 from ser.score.predictions.experiment import read_predictions
 from ser.train.finetune import finetune

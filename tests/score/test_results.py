@@ -9,7 +9,7 @@ import pytest
 from ser.score.predictions.experiment import Predictions
 from ser.score.predictions.table import PredictionRow
 from ser.score.report.paper import PaperResult
-from ser.score.report.training import describe_run
+from ser.score.report.provenance import describe_run
 from ser.score.results import assemble_results
 
 REFERENCES = {

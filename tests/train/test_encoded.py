@@ -27,8 +27,8 @@ from ser.config.systems import load_trained_system
 from ser.data.utterances import read_feature_dir
 from ser.kaldi.ark import ArkWriter
 from ser.nn.weights import load_weights
-from ser.predict import run as infer_run_module
-from ser.predict.run import predict_parts
+from ser.predict import networks as infer_run_module
+from ser.predict.networks import predict_parts
 from ser.train import encoded as encoded_module
 from ser.train import split as split_module
 from ser.train.engine.step import Stepper

@@ -31,7 +31,7 @@ from ser.nn.cost import count_parameters
 from ser.nn.emotion import EmotionModel
 from ser.nn.systems import build_system
 from ser.nn.weights import save_weights
-from ser.predict.run import predict_utterances
+from ser.predict.networks import predict_utterances
 from ser.text.bpe import Tokenizer, train_bpe
 
 EGS = Path(__file__).parents[2] / "egs"

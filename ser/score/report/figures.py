@@ -12,7 +12,7 @@ from ser.base.writing import atomic_folder
 from ser.page.frame import NAMES_AS_TEXT
 from ser.score.report.cells import row_name
 from ser.score.report.details import summed_confusion
-from ser.score.report.training import Curve
+from ser.score.report.provenance import Curve
 from ser.score.results import Results
 
 # Okabe and Ito's colours, without yellow, which white paper swallows.

@@ -49,7 +49,7 @@ class Published(_Schema):
 
 
 class RunSchema(_Schema):
-    """How the predictions came about (``ser.score.report.training.describe_run``)."""
+    """How the predictions came about (``ser.score.report.provenance.describe_run``)."""
 
     command: str
     git_commit: str

@@ -1,4 +1,7 @@
-"""The folder of a training run: whose it is, moved aside, tidied; without PyTorch."""
+"""Claims the folder of a training run for it: resumed, refused or moved aside; tidied at the end.
+
+The launchers claim folders before they start processes, so PyTorch is not imported here.
+"""
 
 import shutil
 import time

@@ -9,7 +9,7 @@ from tiny import SYSTEMS, system_config, write_config
 from ser.base.errors import SerError
 from ser.base.log import logger
 from ser.config.baselines import FunctionalsConfig, WordsConfig
-from ser.data.wordless import trainable_systems
+from ser.data.trainable import trainable_systems
 
 CONTROLS = ("words_of_mtl", "egemaps_svm")
 
