@@ -67,6 +67,16 @@ def pytest_terminal_summary(
         terminalreporter.write_line(f"order of the tests: --randomly-seed={seed}")
 
 
+@pytest.fixture(scope="session")
+def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The generated corpora, small: ``IEMOCAP_full_release`` and ``LibriSpeech``. Read only."""
+    from ser.corpus.synthetic.corpus import write_corpora
+
+    root = tmp_path_factory.mktemp("generated") / "corpora"
+    write_corpora(root, num_emotion_turns=80, num_read_sentences=60)
+    return root
+
+
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> None:
     import torch  # not above: pytest-xdist's parent process needs none

@@ -1,6 +1,5 @@
 """A tiny recipe from stage 3 on: its paths are relative, so the folder can be copied."""
 
-import json
 import logging
 import shutil
 from dataclasses import replace
@@ -22,6 +21,7 @@ from tiny import (
     write_config,
     write_feature_dir,
 )
+from tiny_training import metrics_log
 
 from ser.base.log import logger
 from ser.base.record import Record
@@ -195,13 +195,4 @@ def weights(run: FinetuneRun) -> bytes:
 
 
 def epochs(run: FinetuneRun) -> list[dict[str, float]]:
-    entries = map(json.loads, (run.folder / "train.jsonl").read_text().splitlines())
-    return [
-        {
-            k: v
-            for k, v in entry.items()
-            if k not in ("seconds", "speech_hours_per_hour", "minutes_left")
-        }
-        for entry in entries
-        if entry["scope"] == "epoch"
-    ]
+    return [entry for entry in metrics_log(run.folder) if entry["scope"] == "epoch"]

@@ -9,9 +9,11 @@ import torch
 from tiny import (
     ALONE,
     SPEC_AUGMENT,
+    ark_reader,
     ctc_config,
     encoder_config,
     optimizer_config,
+    random_feats,
     system_config,
     training_config,
 )
@@ -19,6 +21,7 @@ from torch import nn
 
 from ser.config.schema import OptimizerConfig, TrainingConfig
 from ser.data.batch import Batch
+from ser.data.utterances import Utterance
 from ser.nn.emotion import EmotionModel
 from ser.nn.losses import Loss, ctc_sum, multitask_loss
 from ser.nn.systems import build_system
@@ -94,6 +97,15 @@ def kill_in_validation(number: int) -> Callable[[], dict[str, float]]:
         return {}
 
     return validate
+
+
+def make_data(folder: Path) -> TrainingData:
+    """Random features of utterances of different lengths, with tokens and classes."""
+    utterances = [
+        Utterance(f"u{i}", 40 + 7 * i, [1 + i % 3, 4, 2], label=i % 4) for i in range(NUM_UTTS)
+    ]
+    feats = random_feats({u.utt: u.num_frames for u in utterances})
+    return TrainingData(utterances, ark_reader(folder, feats), 10.0)
 
 
 def metrics_log(folder: Path) -> list[dict[str, float]]:

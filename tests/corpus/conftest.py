@@ -6,16 +6,6 @@ import pytest
 import soundfile
 from corpora import RAMP
 
-from ser.corpus.synthetic.corpus import write_corpora
-
-
-@pytest.fixture(scope="session")
-def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The generated corpora, small: ``IEMOCAP_full_release`` and ``LibriSpeech``. Read only."""
-    root = tmp_path_factory.mktemp("generated") / "corpora"
-    write_corpora(root, num_emotion_turns=80, num_read_sentences=60)
-    return root
-
 
 @pytest.fixture
 def recording(tmp_path: Path) -> Path:

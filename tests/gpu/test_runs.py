@@ -13,7 +13,14 @@ import torch
 from programs import start
 from tiny import ark_reader, random_feats, training_config
 from tiny_recipe import finetune_run, pretrain_run
-from tiny_training import KilledError, kill_at, make_trainer, metrics_log, weights
+from tiny_training import (
+    KilledError,
+    kill_at,
+    make_data,
+    make_trainer,
+    metrics_log,
+    weights,
+)
 
 from ser.base.errors import SerError
 from ser.data.utterances import Utterance
@@ -27,8 +34,6 @@ from ser.train.training_data import TrainingData
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]
 
-NUM_UTTS = 11
-
 
 @pytest.fixture
 def deterministic() -> Iterator[None]:
@@ -40,12 +45,8 @@ def deterministic() -> Iterator[None]:
 
 @pytest.fixture
 def data(tmp_path: Path) -> TrainingData:
-    utterances = [
-        Utterance(f"u{i}", 40 + 7 * i, [1 + i % 3, 4, 2], label=i % 4) for i in range(NUM_UTTS)
-    ]
-    feats = random_feats({u.utt: u.num_frames for u in utterances})
     (tmp_path / "feats").mkdir()
-    return TrainingData(utterances, ark_reader(tmp_path / "feats", feats), 10.0)
+    return make_data(tmp_path / "feats")
 
 
 def emotions_alone(call: int, loss: Loss) -> Loss:

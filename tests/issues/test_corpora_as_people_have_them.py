@@ -17,7 +17,6 @@ from ser.corpus.parsers.parsing import list_audio
 from ser.corpus.parsers.ravdess import read_ravdess
 from ser.corpus.parsers.registry import READERS
 from ser.corpus.prepare import prepare_corpus
-from ser.corpus.synthetic.corpus import write_corpora
 from ser.kaldi.data_dir import read_data_dir
 
 LABELS = LabelsConfig(
@@ -39,14 +38,6 @@ INSIDE = {
 
 def ids(name: str, root: Path) -> list[str]:
     return sorted(u.utt for u in READERS[name](root).utterances)
-
-
-@pytest.fixture(scope="module")
-def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Trees of IEMOCAP and LibriSpeech."""
-    root = tmp_path_factory.mktemp("generated") / "corpora"
-    write_corpora(root, num_emotion_turns=80, num_read_sentences=60)
-    return root
 
 
 @pytest.mark.parametrize("name", PLANTERS)

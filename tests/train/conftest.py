@@ -1,25 +1,16 @@
 """What the tests of training runs share."""
 
 import pytest
-from tiny import (
-    ark_reader,
-    random_feats,
-)
-from tiny_training import NUM_EPOCHS, NUM_UTTS
+from tiny_training import NUM_EPOCHS, make_data
 
 from ser.data.sampler import epoch_batches, split_by_frames
-from ser.data.utterances import Utterance
 from ser.train.engine import loop
 from ser.train.training_data import TrainingData
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> TrainingData:
-    utterances = [
-        Utterance(f"u{i}", 40 + 7 * i, [1 + i % 3, 4, 2], label=i % 4) for i in range(NUM_UTTS)
-    ]
-    feats = random_feats({u.utt: u.num_frames for u in utterances})
-    return TrainingData(utterances, ark_reader(tmp_path_factory.mktemp("feats"), feats), 10.0)
+    return make_data(tmp_path_factory.mktemp("feats"))
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Two gloo processes do what one does: the same gradient, the same utterances, the same end."""
 
-import json
 import os
 import socket
 from dataclasses import replace
@@ -13,19 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny import (
     ALONE,
-    ark_reader,
     cnn_blstm_sa_config,
     encoder_config,
     optimizer_config,
-    random_feats,
     system_config,
     training_config,
 )
+from tiny_training import NUM_UTTS, make_data, metrics_log
 from torch import nn
 
 from ser.data.batch import Batch
 from ser.data.sampler import shard_steps
-from ser.data.utterances import Utterance
 from ser.nn.losses import Loss
 from ser.nn.systems import build_system
 from ser.nn.weights import load_weights
@@ -33,19 +30,9 @@ from ser.train.engine.distributed import Distributed, init_distributed
 from ser.train.engine.loop import Trainer
 from ser.train.engine.selection import Selection
 from ser.train.finetune import emotion_loss
-from ser.train.training_data import TrainingData
 
-NUM_UTTS = 11
 ONE_STEP = {"batch_size_utts": NUM_UTTS, "max_epochs": 1, "max_frames_in_memory": 300}
 THREE_EPOCHS = {"batch_size_utts": 5, "max_epochs": 3, "max_frames_in_memory": 200}
-
-
-def make_data(folder: Path) -> TrainingData:
-    utterances = [
-        Utterance(f"u{i}", 40 + 7 * i, [1 + i % 3, 4, 2], label=i % 4) for i in range(NUM_UTTS)
-    ]
-    feats = random_feats({u.utt: u.num_frames for u in utterances})
-    return TrainingData(utterances, ark_reader(folder, feats), 10.0)
 
 
 def train(world: Distributed, folder: Path, name: str, double: bool, **training: Any) -> None:
@@ -118,12 +105,6 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return alone, shared
 
 
-def epochs(folder: Path) -> list[dict[str, float]]:
-    entries = map(json.loads, (folder / "train.jsonl").read_text().splitlines())
-    times = ("seconds", "speech_hours_per_hour", "minutes_left")
-    return [{k: v for k, v in entry.items() if k not in times} for entry in entries]
-
-
 def relative(a: torch.Tensor, b: torch.Tensor) -> float:
     return float((a - b).norm() / b.norm().clamp(min=1e-30))
 
@@ -144,7 +125,7 @@ def test_two_processes_give_the_loss_and_gradient_of_one(
     for parameter, gradient in expected.items():
         difference = (found[parameter] - gradient).norm()
         assert difference <= limit * (gradient.norm() + 1e-3 * whole.norm()), parameter
-    (one,), (two,) = epochs(alone), epochs(shared)
+    (one,), (two,) = metrics_log(alone), metrics_log(shared)
     assert two.pop("scope") == one.pop("scope") == "epoch"
     assert two == pytest.approx(one, rel=max(limit, 1e-6)), "the metrics log has six digits"
 
@@ -154,7 +135,7 @@ def test_a_tail_smaller_than_the_world_and_three_epochs(trained: tuple[Path, Pat
     alone, shared = (folder / "tail" for folder in trained)
     expected, found = (load_weights(f / "model.safetensors") for f in (alone, shared))
     assert max(relative(found[name], tensor) for name, tensor in expected.items()) < 1e-8
-    for one, two in zip(epochs(alone), epochs(shared), strict=True):
+    for one, two in zip(metrics_log(alone), metrics_log(shared), strict=True):
         assert two.pop("scope") == one.pop("scope")
         assert two == pytest.approx(one, rel=2e-6)
 

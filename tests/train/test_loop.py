@@ -132,7 +132,7 @@ def test_accumulated_parts_give_the_gradient_of_the_whole_batch(
     assert a == pytest.approx(b, rel=1e-5)
 
 
-def test_journal_holds_means_over_utterances(data: TrainingData, tmp_path: Path) -> None:
+def test_metrics_log_holds_means_over_utterances(data: TrainingData, tmp_path: Path) -> None:
     """Eq. (8) in the numbers told; the last batch is smaller and weighs less."""
     training = training_config(batch_size_utts=4, max_epochs=1)
     recorded: list[Loss] = []

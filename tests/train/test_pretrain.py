@@ -16,6 +16,7 @@ from tiny_recipe import (
     change_config,
     pretrain_run,
 )
+from tiny_training import metrics_log
 
 from ser.base.errors import SerError
 from ser.base.record import Record
@@ -32,15 +33,14 @@ pytestmark = pytest.mark.usefixtures("recipe")
 
 
 def epochs(folder: Path) -> list[dict[str, float]]:
-    entries = map(json.loads, (folder / "train.jsonl").read_text().splitlines())
-    return [entry for entry in entries if entry["scope"] == "epoch"]
+    return [entry for entry in metrics_log(folder) if entry["scope"] == "epoch"]
 
 
 def change(**changes: object) -> None:
     change_config(PRETRAIN_PATH, PretrainConfig, **changes)
 
 
-def test_leaves_weights_journal_and_record() -> None:
+def test_leaves_weights_metrics_and_record() -> None:
     config = load_config(PRETRAIN_PATH, PretrainConfig)
     vocabulary = Tokenizer.load(BPE / "bpe.model").vocab_size
     assert vocabulary == 25
