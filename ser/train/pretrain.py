@@ -19,6 +19,7 @@ from ser.data.loader import load_batches
 from ser.data.sampler import sorted_batches
 from ser.data.utterances import (
     FeatureDir,
+    Utterance,
     check_num_mel_bins,
     copy_identities,
     read_feature_dir,
@@ -123,6 +124,7 @@ def _train(
         valid_feats = _encoded(run, config, valid_feats, (), world)
     train = read_with_copies(train_feats, config.training.speed_factors)
     valid = read_feature_dir(valid_feats)
+    valid_utterances = select(valid, valid.data.utts, tokens=encode_transcripts(valid, tokenizer))
     model = build_recogniser(config, tokenizer.vocab_size).to(world.device)
     if config.init != SCRATCH:
         weights_path = run.folder.with_name(config.init) / "model.safetensors"
@@ -155,7 +157,9 @@ def _train(
         run.folder,
         run.seed,
         world,
-        validate=lambda: validate(model, valid, tokenizer, config, world, encoded),
+        validate=lambda: validate(
+            model, valid, valid_utterances, tokenizer, config, world, encoded
+        ),
         selection=Selection(
             "valid_wer", higher_is_better=False, keep_best=config.selection != "last"
         ),
@@ -203,6 +207,7 @@ def recogniser_loss(config: CtcConfig, encoded: bool = False) -> ComputeLoss:
 def validate(
     model: Recogniser,
     valid: FeatureDir,
+    utterances: Sequence[Utterance],
     tokenizer: Tokenizer,
     config: PretrainConfig,
     world: Distributed,
@@ -212,11 +217,6 @@ def validate(
 
     The model is in evaluation mode.
     """
-    utterances = select(
-        valid,
-        valid.data.utts,
-        tokens=encode_transcripts(valid, tokenizer),
-    )
     batches = sorted_batches([u.num_frames for u in utterances], config.training.batch_size_utts)
     total, words = 0.0, {}
     mine = batches[world.rank :: world.size]

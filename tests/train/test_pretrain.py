@@ -22,10 +22,11 @@ from ser.base.errors import SerError
 from ser.base.record import Record
 from ser.config.load import load_config
 from ser.config.schema import PretrainConfig
-from ser.data.utterances import read_feature_dir
+from ser.data.utterances import FeatureDir, Utterance, read_feature_dir, select
 from ser.nn.recogniser import Recogniser
 from ser.nn.weights import load_weights
 from ser.text.bpe import Tokenizer
+from ser.train.ctc_targets import encode_transcripts
 from ser.train.pretrain import pretrain, validate
 
 FOLDER = EXP / "pretrain" / "ctc"
@@ -34,6 +35,12 @@ pytestmark = pytest.mark.usefixtures("recipe")
 
 def epochs(folder: Path) -> list[dict[str, float]]:
     return [entry for entry in metrics_log(folder) if entry["scope"] == "epoch"]
+
+
+def spoken(features: FeatureDir) -> list[Utterance]:
+    """All its utterances, with their tokens."""
+    tokens = encode_transcripts(features, Tokenizer.load(BPE / "bpe.model"))
+    return select(features, features.data.utts, tokens=tokens)
 
 
 def change(**changes: object) -> None:
@@ -133,7 +140,7 @@ def test_validation_of_a_recogniser_that_says_nothing() -> None:
         model.ctc_head.bias[0] = 1.0
     features = read_feature_dir(FEATS / "asr_valid")
     with torch.no_grad():
-        values = validate(model, features, tokenizer, config, ALONE)
+        values = validate(model, features, spoken(features), tokenizer, config, ALONE)
     assert values["valid_wer"] == 1.0
     total = 0.0
     log_probs = model.ctc_head.bias.detach().log_softmax(dim=0)
@@ -160,8 +167,9 @@ def test_validation_of_a_recogniser_that_knows_one_sentence(
     model = Recogniser(config.encoder, tokenizer.vocab_size).eval()
     heard = tokenizer.encode("GO AWAY")
     monkeypatch.setattr("ser.train.pretrain.transcribe", lambda logits, lens: [heard] * len(lens))
+    features = read_feature_dir(FEATS / "asr_valid")
     with torch.no_grad():
-        values = validate(model, read_feature_dir(FEATS / "asr_valid"), tokenizer, config, ALONE)
+        values = validate(model, features, spoken(features), tokenizer, config, ALONE)
     assert all(len(text.split()) == 2 for text in WORDS.values())
     assert values["valid_wer"] == 6 / 8
 
