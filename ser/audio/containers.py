@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from ser.audio.reading import require_rate
+from ser.audio.reading import require_file, require_rate
 from ser.audio.truncation import LOST_SECONDS, bytes_of, truncated_error
 from ser.base.errors import SerError
 
@@ -62,8 +62,11 @@ def container_blocks(source: Path | BinaryIO, name: str) -> Iterator[tuple[Float
 
     Raises:
         TruncatedError: It is truncated.
-        SerError: PyAV is not installed, there is no sound to read, or its rate is none of audio.
+        SerError: PyAV is not installed, the file is missing, there is no sound to read, or its rate
+            is none of audio.
     """
+    if isinstance(source, Path):
+        require_file(source, source.name)
     try:
         import av  # of the extra "videos"; nothing else needs it
     except ImportError as error:

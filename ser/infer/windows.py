@@ -19,7 +19,6 @@ from ser.audio.reading import (
     UNREADABLE,
     audio_seconds,
     read_audio,
-    require_file,
     require_finite,
     unreadable,
 )
@@ -64,7 +63,6 @@ def file_seconds(path: Path) -> float:
         SerError: The file is missing, unreadable, empty or cut.
     """
     if needs_pyav(path):
-        require_file(path, path.name)
         seconds = sum(len(block) / rate for block, rate in container_blocks(path, str(path)))
     else:
         seconds = audio_seconds(path, path.name)
@@ -81,7 +79,6 @@ def read_file(path: Path, sample_rate_hz: int) -> Floats:
             than a sample at this rate.
     """
     if needs_pyav(path):
-        require_file(path, path.name)
         samples, rate = decode_container(path, str(path))
         require_finite(samples, str(path), path.name)
         samples = soxr.resample(samples, rate, sample_rate_hz) * np.float32(INT16_SCALE)
@@ -98,39 +95,7 @@ def stream_file(path: Path, sample_rate_hz: int) -> Iterator[Floats]:
     Raises:
         SerError: As for ``file_seconds`` and ``read_file``.
     """
-    if needs_pyav(path):
-        yield from _video(path, sample_rate_hz)
-        return
-    seconds = file_seconds(path)
-    empty, num_samples = True, 0
-
-    def counted(blocks: Iterable[Floats]) -> Iterator[Floats]:
-        nonlocal num_samples
-        for block in _finite(blocks, path):
-            num_samples += len(block)
-            yield block
-
-    try:
-        with soundfile.SoundFile(os.fsencode(path)) as file:
-            size = int(file.samplerate * READ_SECONDS) or 1
-            blocks = counted(file.blocks(size, frames=file.frames, dtype="float32"))
-            for block in resampled(blocks, file.samplerate, sample_rate_hz):
-                empty = empty and not len(block)
-                yield block
-            decoded = num_samples / file.samplerate
-            if decoded + LOST_SECONDS < seconds:
-                raise truncated_error(str(path), path.name, decoded, seconds)
-            with path.open("rb") as stream:
-                require_single(stream, file, str(path), path.name)
-    except UNREADABLE as error:
-        raise unreadable(path, path.name, error) from error
-    if empty:
-        raise _too_short(path, sample_rate_hz)
-
-
-def _video(path: Path, sample_rate_hz: int) -> Iterator[Floats]:
-    require_file(path, path.name)
-    pieces = container_blocks(path, str(path))
+    pieces = container_blocks(path, str(path)) if needs_pyav(path) else _blocks(path)
     first, rate = next(pieces)
     blocks = chain([first], (block for block, _ in pieces))
     num_samples = 0
@@ -141,12 +106,29 @@ def _video(path: Path, sample_rate_hz: int) -> Iterator[Floats]:
         raise _too_short(path, sample_rate_hz)
 
 
+def _blocks(path: Path) -> Iterator[tuple[Floats, int]]:
+    """As ``container_blocks`` does, of a file that soundfile reads, its channels side by side."""
+    seconds = file_seconds(path)
+    num_samples = 0
+    try:
+        with soundfile.SoundFile(os.fsencode(path)) as file:
+            rate: int = file.samplerate
+            yield np.zeros(0, np.float32), rate
+            size = int(rate * READ_SECONDS) or 1
+            for block in file.blocks(size, frames=file.frames, dtype="float32"):
+                num_samples += len(block)
+                yield block, rate
+            if num_samples / rate + LOST_SECONDS < seconds:
+                raise truncated_error(str(path), path.name, num_samples / rate, seconds)
+            with path.open("rb") as stream:
+                require_single(stream, file, str(path), path.name)
+    except UNREADABLE as error:
+        raise unreadable(path, path.name, error) from error
+
+
 def _finite(blocks: Iterable[Floats], path: Path) -> Iterator[Floats]:
     for block in blocks:
-        if not np.isfinite(block).all():
-            raise SerError(
-                f"{path}: samples that are not finite; expected numbers; replace the file"
-            )
+        require_finite(block, str(path), path.name)
         yield block
 
 
