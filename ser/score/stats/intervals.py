@@ -144,32 +144,34 @@ def bootstrap(
     """
     rng = np.random.default_rng(seed)
     persons, person = np.unique(np.stack([session, speaker], axis=1), axis=0, return_inverse=True)
-    person = person.ravel()
-    sessions = [np.flatnonzero(persons[:, 0] == name) for name in np.unique(session)]
-    sizes = np.array([len(group) for group in sessions])
-    drawn = rng.integers(len(sessions), size=(num_rounds, len(sessions)))
-    # How often each person is drawn in each round.
-    times = np.zeros((num_rounds, len(persons)), dtype=int)
-    for slot in drawn.T:
-        for i, group in enumerate(sessions):
-            rounds = np.flatnonzero(slot == i)
-            chosen = group[rng.integers(sizes[i], size=(len(rounds), sizes[i]))]
-            np.add.at(times, (rounds[:, None], chosen), 1)
+    times = _draw_persons(persons[:, 0], num_rounds, rng)
     counts = np.zeros((num_rounds, num_classes))
     right = np.zeros((num_rounds, num_classes, correct.shape[1]))
     for i in range(len(persons)):
-        own = person == i
+        own = person.ravel() == i
         kinds, sizes_of_kinds = np.unique(
             np.column_stack([ref[own], correct[own]]), axis=0, return_counts=True
         )
-        rounds = np.repeat(np.arange(num_rounds), times[:, i])
+        rounds = np.repeat(np.arange(num_rounds), times[:, i])  # once for each time it is drawn
         share = sizes_of_kinds / own.sum()
-        draws = rng.multinomial(own.sum(), share, size=len(rounds)).astype(float)
+        draws = rng.multinomial(own.sum(), share, size=len(rounds)).astype(float)  # (rounds, kinds)
         of_class = np.eye(num_classes)[kinds[:, 0].astype(int)]  # (kinds, C)
         values = np.einsum("kc,km->kcm", of_class, kinds[:, 1:])
         np.add.at(counts, rounds, draws @ of_class)
         np.add.at(right, rounds, np.tensordot(draws, values, axes=1))
     return CellCounts(counts, right)
+
+
+def _draw_persons(session: Codes, num_rounds: int, rng: np.random.Generator) -> Codes:
+    """(B, P) how often each of P persons, of the given sessions (P,), is drawn in each round."""
+    sessions = [np.flatnonzero(session == name) for name in np.unique(session)]
+    times = np.zeros((num_rounds, len(session)), dtype=np.int64)
+    for slot in rng.integers(len(sessions), size=(num_rounds, len(sessions))).T:
+        for i, group in enumerate(sessions):
+            rounds = np.flatnonzero(slot == i)
+            chosen = group[rng.integers(len(group), size=(len(rounds), len(group)))]
+            np.add.at(times, (rounds[:, None], chosen), 1)
+    return times
 
 
 def percentile_interval(
