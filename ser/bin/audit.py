@@ -9,7 +9,7 @@ from ser.base.writing import write_json, write_text
 from ser.config.load import load_config
 from ser.config.protocol import ProtocolConfig
 from ser.corpus.fold_files import fold_names, read_fold, require_folds
-from ser.corpus.folds import require_speakers_apart
+from ser.corpus.speaker_leak import require_speakers_apart
 from ser.kaldi.data_dir import read_data_dir
 from ser.score.audit.overlaps import audit
 from ser.score.audit.tables import audit_sections

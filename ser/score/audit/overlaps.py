@@ -1,7 +1,7 @@
 """What training and test have in common in the folds of a protocol, and what that alone is worth.
 
 What training or validation has counts as seen: validation selects the weights. Which speakers a
-protocol may not share is a rule of ``ser.corpus.folds.require_speakers_apart``.
+protocol may not share is a rule of ``ser.corpus.speaker_leak``.
 """
 
 from collections import Counter
