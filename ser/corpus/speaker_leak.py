@@ -1,4 +1,4 @@
-"""What counts as a leak of speakers between the parts of a fold; stage 0 and the audit refuse it."""
+"""What is a leak of speakers between the parts of a fold; stage 0 and the audit refuse it."""
 
 from collections.abc import Mapping
 
