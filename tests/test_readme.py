@@ -120,3 +120,12 @@ def test_mini_shows_what_it_was_built_to_show() -> None:
     words = {row[1].split("`")[1]: float(row[4].split()[0]) for row in rows}
     assert words["transformer_tl"] - words["transformer"] >= 20
     assert words["transformer_tl_mtl"] >= words["transformer_tl"] - 5
+
+
+def test_figures_of_the_first_page_are_those_of_the_reports() -> None:
+    """Each figure with an interval stands in a report or, without a report, on a recipe's page."""
+    pages = [*REPORTS, *own(ROOT, "egs/*/README.md")]
+    published = " ".join(page.read_text() for page in pages)
+    figures = re.findall(r"(\d+\.\d \[-?\d+\.\d,\s-?\d+\.\d\])", README)
+    assert len(figures) > 20
+    assert [figure for figure in figures if " ".join(figure.split()) not in published] == []
