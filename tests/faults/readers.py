@@ -119,7 +119,7 @@ def _onnx(path: Path) -> object:
 
 
 def _rows(path: Path) -> object:
-    return list(read_rows(path, ["file", "emotion"]))
+    return read_rows(path, ["file", "emotion"])
 
 
 def _results(path: Path) -> object:

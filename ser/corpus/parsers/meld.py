@@ -53,7 +53,7 @@ def read_meld(root: Path) -> EmotionCorpus:
             for path in sorted(_find(root, folder).iterdir())
             if path.suffix.lower() in {".mp4", *EXTENSIONS} and not is_metadata_file(path)
         }
-        for line, row in list(read_rows(table, COLUMNS)):  # all of its faults at once
+        for line, row in read_rows(table, COLUMNS):
             with faults.noted():
                 if row["Emotion"] not in EMOTIONS:
                     raise SerError(

@@ -55,7 +55,7 @@ def read_msp_podcast(root: Path) -> EmotionCorpus:
     files = {path.name.casefold(): path for path in audio.iterdir()}
     utterances, excluded = [], {}
     faults = Faults()
-    for line, row in list(read_rows(table, COLUMNS)):  # all of its faults at once
+    for line, row in read_rows(table, COLUMNS):
         with faults.noted():
             match = FILE.fullmatch(row["FileName"])
             if not match or row["EmoClass"] not in EMOTIONS or not row["Split_Set"]:

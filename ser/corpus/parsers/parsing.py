@@ -5,7 +5,7 @@ import io
 import os
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ser.audio.reading import EXTENSIONS
@@ -117,7 +117,7 @@ def read_rows(
     columns: Sequence[str],
     delimiter: str = ",",
     rename: Callable[[list[str]], list[str]] = list,
-) -> Iterator[tuple[int, dict[str, str]]]:
+) -> list[tuple[int, dict[str, str]]]:
     """The rows of a CSV with a header, each with its line number and its cells by column.
 
     Args:
@@ -128,7 +128,7 @@ def read_rows(
 
     Raises:
         SerError: The file is missing or no table, a column is missing or occurs twice, or rows
-            have another number of cells than the header; all are listed, after the others.
+            have another number of cells than the header; all of these are listed.
     """
     text = read_text(path).removeprefix("\ufeff")
     # Between tabs a quotation mark is a character like others.
@@ -139,6 +139,7 @@ def read_rows(
         strict=True,
     )
     faults = Faults()
+    found = []
     first = 1  # line of a row, which may go over several
     try:
         if text.startswith(EXCEL_SEP):
@@ -168,14 +169,15 @@ def read_rows(
                     f"header has; correct the row{', or its quotes' if lost else ''}"
                 )
             else:
-                yield first, dict(zip(header, map(str.strip, row), strict=True))
+                found.append((first, dict(zip(header, map(str.strip, row), strict=True))))
             first = rows.line_num + 1
-        faults.raise_any()
     except csv.Error as error:
         raise SerError(
             f"{path}:{first}: not a table ({error}); expected quotes in pairs around a cell, and "
             "doubled inside it; correct the quotes"
         ) from error
+    faults.raise_any()
+    return found
 
 
 # Cyrillic and Greek letters, small as after casefold, and the Latin ones that they look like.

@@ -76,7 +76,7 @@ def read_table_corpus(path: Path) -> list[EmotionUtterance]:
         )
     if path.suffix.lower() not in DELIMITERS:
         raise SerError(f"{path}: expected a .csv or .tsv file; rename or convert it")
-    rows = list(read_rows(path, REQUIRED, _delimiter(path), partial(_named, path)))
+    rows = read_rows(path, REQUIRED, _delimiter(path), partial(_named, path))
     if not rows:
         raise SerError(f"{path}: 0 rows below the header; expected one for each file; write them")
     rows = _cleaned(path, rows)
