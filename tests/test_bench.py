@@ -6,13 +6,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from benchmarks import busy_cores
-from benchmarks.prediction import run_folder
+from benchmarks.prediction import random_system, run_folder
 
 from ser.infer.loading import load
 
 
 def test_the_run_that_is_timed_is_a_run() -> None:
-    with run_folder("mini") as folder:
+    with run_folder(random_system("mini")) as folder:
         result = load(folder).predict(np.zeros(16000, np.float32), 16000)
     assert sum(result.posteriors.values()) == pytest.approx(1)
 

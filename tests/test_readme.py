@@ -122,10 +122,18 @@ def test_mini_shows_what_it_was_built_to_show() -> None:
     assert words["transformer_tl_mtl"] >= words["transformer_tl"] - 5
 
 
+def figures(text: str) -> set[tuple[float, ...]]:
+    """The figures with an interval, each with its ends."""
+    found = re.findall(r"(?<![\d.])(\d+\.\d)\s\[(-?\d+\.\d),\s(-?\d+\.\d)\]", text)
+    return {tuple(map(float, figure)) for figure in found}
+
+
 def test_figures_of_the_first_page_are_those_of_the_reports() -> None:
-    """Each figure with an interval stands in a report or, without a report, on a recipe's page."""
-    pages = [*REPORTS, *own(ROOT, "egs/*/README.md")]
-    published = " ".join(page.read_text() for page in pages)
-    figures = re.findall(r"(\d+\.\d \[-?\d+\.\d,\s-?\d+\.\d\])", README)
-    assert len(figures) > 20
-    assert [figure for figure in figures if " ".join(figure.split()) not in published] == []
+    """Each with an interval stands in a report or, without a report, on a recipe's page."""
+    published = {
+        f for page in (*REPORTS, *own(ROOT, "egs/*/README.md")) for f in figures(page.read_text())
+    }
+    said = figures(README)
+    assert len(said) > 20
+    assert said - published == set()
+    assert [figure for figure in said if not figure[1] <= figure[0] <= figure[2]] == []

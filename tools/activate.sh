@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Puts the project's Python environment in front, and makes it on first use. Source it from any
-# directory. The active Python stays where it has `ser` from this very checkout, torch and
-# torchaudio.
+# directory. Where there is no tools/venv, an active Python that has `ser` from this very checkout,
+# torch and torchaudio is used instead.
 
 ser_root=$(CDPATH='' cd -P -- "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 

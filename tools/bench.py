@@ -33,6 +33,7 @@ ROWS = {
     "epoch_vs_espnet": "training",
     "train_memory_vs_espnet": "training",
     "whisper_step_vs_transformers": "whisper",
+    "whisper_predict_vs_transformers": "whisper",
     "ddp_efficiency": "distribution",
     "predict_realtime": "prediction",
     "predict_cold_start_vs_torch_import": "prediction",

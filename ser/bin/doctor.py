@@ -3,7 +3,7 @@
 All at once, each with its remedy: packages that are missing, contradicting options, wrong
 configurations, corpora that are not there, stages that are stale, texts that do not fit the BPE,
 a disk that is too small. Status 1 where one of them would end a stage; warnings leave it 0. The
-options are those of run.sh, with the same defaults.
+options are those of run.sh, without --publish, with the same defaults; only --nj is 1 here.
 """
 
 import argparse

@@ -178,8 +178,8 @@ def _require(folder: Path, stage: int, made: Mapping[str, Any], path: Path, now:
     today = _plain(now)
     if then != today:
         raise SerError(
-            f"{path}: {first_difference(then, today)} since stage {stage} made {folder}; expected "
-            f"no change; write the old value back, or make the folder anew: "
+            f"{path}: {first_difference(then, today)}; expected the former, with which stage "
+            f"{stage} made {folder}; put it back, or make the folder anew: "
             f"{rerun_hint(stage, folder)}"
         )
 

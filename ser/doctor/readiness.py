@@ -1,7 +1,7 @@
 """Whether a call of ``run.sh`` can succeed, as far as that is known before its first stage.
 
 Every check raises ``SerError`` with what is wrong and its remedy, or warns through the log; none
-reads audio, features or weights, or imports torch.
+decodes audio or imports torch. Finished folders are compared with their digests.
 """
 
 from collections.abc import Callable, Iterator

@@ -150,7 +150,7 @@ class MeanSd(Mean):
 
     def moments(self, z: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
         """Of a layer (B, S, D) under weights (B, S): (B, 2 D)."""
-        return torch.cat(mean_and_sd(z, weights), dim=1)
+        return torch.cat(moments(z, weights)[:2], dim=1)
 
 
 class MomentsAndHalves(Mean):
@@ -161,9 +161,9 @@ class MomentsAndHalves(Mean):
     """
 
     def __init__(self, config: EncoderConfig) -> None:
-        self.size = self.macs_per_frame = self.activations_per_frame = (
-            5 * config.num_blocks * config.d_model
-        )
+        width = config.num_blocks * config.d_model
+        self.size = self.macs_per_frame = 5 * width
+        self.activations_per_frame = 2 * width  # centred, and divided by the deviation
         Pooling.__init__(self, self.size)
 
     def gather(
@@ -176,8 +176,8 @@ class MomentsAndHalves(Mean):
         whole, first, second = (p.to(outputs[0].dtype) / p.sum(dim=1, keepdim=True) for p in parts)
         statistics = []
         for z in outputs[1:]:
-            mean, sd = mean_and_sd(z, whole)
-            skewness = weighted_mean(((z - mean[:, None]) / sd[:, None]) ** 3, whole)
+            mean, sd, centred = moments(z, whole)
+            skewness = weighted_mean((centred / sd[:, None]) ** 3, whole)
             statistics += [mean, sd, skewness, weighted_mean(z, first), weighted_mean(z, second)]
         return torch.cat(statistics, dim=1)[:, None], torch.ones_like(middle[:, 0])
 
@@ -204,7 +204,7 @@ class Attentive(Pooling):
         x = self.standardised(hidden)
         padded = ~length_mask(lens, x.shape[1])
         scores = self.scores(x)[:, :, 0].masked_fill(padded, float("-inf"))  # (B, S)
-        return torch.cat(mean_and_sd(x, scores.softmax(dim=1)), dim=1)
+        return torch.cat(moments(x, scores.softmax(dim=1))[:2], dim=1)
 
 
 def loud_frames(
@@ -242,11 +242,14 @@ def weighted_mean(z: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
     return torch.einsum("bs,bsd->bd", weights, z)
 
 
-def mean_and_sd(z: torch.Tensor, weights: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """(B, S, D) under weights (B, S) -> (B, D) twice."""
+def moments(
+    z: torch.Tensor, weights: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Mean and standard deviation (B, D) of z (B, S, D) under weights (B, S), and z - mean."""
     mean = weighted_mean(z, weights)
-    variance = weighted_mean((z - mean[:, None]).square(), weights)
-    return mean, variance.clamp(min=MIN_SD**2).sqrt()
+    centred = z - mean[:, None]
+    variance = weighted_mean(centred.square(), weights)
+    return mean, variance.clamp(min=MIN_SD**2).sqrt(), centred
 
 
 READOUTS: dict[str, Callable[[EncoderConfig], Readout]] = {

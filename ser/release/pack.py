@@ -46,7 +46,7 @@ class Packing:
     Attributes:
         system: ``exp/<system>``.
         seed: Of fine-tuning.
-        folds: Some folds; empty for all that are trained.
+        folds: Some folds; empty for all of the protocol.
         average: Whether their weights are averaged into one set.
         licence: Of the weights, as the card says it.
         data: What the model was trained on, as the card says it.

@@ -1,6 +1,6 @@
 """Claims the folder of a training run for it: resumed, refused or moved aside; tidied at the end.
 
-The launchers claim folders before they start processes, so PyTorch is not imported here.
+The launcher tidies folders too and has no use for PyTorch, so it is not imported here.
 """
 
 import shutil

@@ -124,13 +124,13 @@ def _train(
         valid_feats = _encoded(run, config, valid_feats, (), world)
     train = read_with_copies(train_feats, config.training.speed_factors)
     valid = read_feature_dir(valid_feats)
-    valid_utterances = select(valid, valid.data.utts, tokens=encode_transcripts(valid, tokenizer))
     model = build_recogniser(config, tokenizer.vocab_size).to(world.device)
     if config.init != SCRATCH:
         weights_path = run.folder.with_name(config.init) / "model.safetensors"
         load_pretrained(load_weights(weights_path), model, str(weights_path))
     utts = short_enough(train, train.data.utts, config.training.max_seconds, train_feats)
     utterances = select(train, utts, tokens=encode_transcripts(train, tokenizer))
+    valid_utterances = select(valid, valid.data.utts, tokens=encode_transcripts(valid, tokenizer))
     factors = config.training.speed_factors
     utterances = choose_targets(
         utterances, config.ctc.targets, tokenizer.vocab_size, factors, run.seed

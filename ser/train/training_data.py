@@ -75,14 +75,14 @@ class TrainingData:
         batches = load_requested(
             self.utterances,
             self.feats,
-            (wanted for _, parts in ahead for wanted in parts),
+            (request for _, requests in ahead for request in requests),
             world.device,
             training.num_loader_workers,
             length_step(training),
         )
         with closing(batches):
-            for step, parts in planned:
-                yield step, [next(batches) for _ in parts]
+            for step, requests in planned:
+                yield step, [next(batches) for _ in requests]
 
     def _plan(
         self,

@@ -96,8 +96,8 @@ def test_order_masks_and_random_state_whatever_process_reads(
     spans = spec_augment_spans(list(NUM_FRAMES.values()), 80, SPEC_AUGMENT, 1, 0)
     reader["s-a"]  # an archive that is open already
     state = torch.get_rng_state()
-    wanted = (BatchRequest(batch, spans.of(batch)) for batch in BATCHES)
-    batches = list(load_requested(UTTERANCES, reader, wanted, num_workers=num_workers))
+    requests = (BatchRequest(batch, spans.of(batch)) for batch in BATCHES)
+    batches = list(load_requested(UTTERANCES, reader, requests, num_workers=num_workers))
     assert torch.equal(torch.get_rng_state(), state)
     for batch, indices in zip(batches, BATCHES, strict=True):
         assert_same(batch, plain_batch(indices, spans))
@@ -125,12 +125,12 @@ def test_workers_live_as_long_as_batches_are_wanted(
     monkeypatch.setattr(loader_module, "read_batch", tell)
     asked: list[int] = []
 
-    def wanted() -> Iterator[BatchRequest]:
+    def requests() -> Iterator[BatchRequest]:
         for number in range(12):
             asked.append(number)
             yield BatchRequest([number % 4])
 
-    batches = load_requested(UTTERANCES, reader, wanted(), num_workers=1)
+    batches = load_requested(UTTERANCES, reader, requests(), num_workers=1)
     first = next(batches).utts
     assert 1 < len(asked) < 12
     assert {batch.utts for batch in batches} == {first}
@@ -190,8 +190,8 @@ def test_a_cut_archive_names_the_utterance(
     ark = tmp_path / "feats.ark"
     os.truncate(ark, ark.stat().st_size - cut)
     reader = FeatureReader(scp, tmp_path / "feats.scp", "utterance_mean")
-    wanted = map(BatchRequest, [[0], [2]])
-    batches = load_requested(UTTERANCES, reader, wanted, num_workers=num_workers)
+    requests = map(BatchRequest, [[0], [2]])
+    batches = load_requested(UTTERANCES, reader, requests, num_workers=num_workers)
     assert next(batches).utts == ("s-a",)
     with pytest.raises(SerError, match=rf"no readable matrix \(s-c in .*{said}") as error:
         next(batches)

@@ -24,6 +24,7 @@ from programs import Said, call
 from tiny import FBANK, encoder_config, optimizer_config, system_config, training_config
 from tiny import write_config as write
 from tiny_recipe import LABELS, PROTOCOL, WORDS
+from tiny_training import PACE
 
 from ser.base.writing import write_json
 from ser.config.schema import BpeConfig, PretrainConfig
@@ -85,7 +86,6 @@ OUTPUTS: dict[str, tuple[str, ...]] = {
     "ser_predict": (),
 }
 OF_THE_CALL = ("finished", "wall_seconds", "command")  # of run.json
-OF_THE_PACE = ("seconds", "speech_hours_per_hour", "minutes_left")  # of train.jsonl
 
 
 def write_corpus() -> None:
@@ -197,7 +197,7 @@ def said_by(path: Path, _: tuple[int, ...]) -> object:
     if path.name == "train.jsonl":
         with contextlib.suppress(json.JSONDecodeError):
             entries = map(json.loads, path.read_text().splitlines())
-            return [{k: v for k, v in entry.items() if k not in OF_THE_PACE} for entry in entries]
+            return [{k: v for k, v in entry.items() if k not in PACE} for entry in entries]
     if path.name == "run.json":
         with contextlib.suppress(json.JSONDecodeError, TypeError, KeyError, AttributeError):
             record = json.loads(path.read_text())

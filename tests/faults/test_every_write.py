@@ -2,7 +2,7 @@
 
 A rerun makes it good.
 
-``SER_EVERY_WRITE=all`` (``python tests/faults/counts.py``) tries all writes, else a few are drawn.
+``python tests/faults/counts.py`` tries all writes; here a few are drawn.
 """
 
 import os

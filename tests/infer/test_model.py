@@ -209,6 +209,16 @@ def test_a_stream_is_the_file(tmp_path: Path, rate: int) -> None:
     assert np.abs(pieces[:n] - whole[:n]).max() < 2.0  # of 32768
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_stream_with_a_sample_that_is_no_number(tmp_path: Path, value: float) -> None:
+    """In the second block, in one channel of two."""
+    samples = np.zeros((3 * 16000, 2))
+    samples[20000, 1] = value
+    soundfile.write(tmp_path / "a.wav", samples, 16000, subtype="FLOAT")
+    with pytest.raises(SerError, match=r"a\.wav: samples that are not finite; expected numbers"):
+        list(stream_file(tmp_path / "a.wav", 16000))
+
+
 def test_windows_that_cannot_be(model: Model, tmp_path: Path) -> None:
     path = plant_files(tmp_path)[0]
     for window, hop in ((0, 0), (1, 2), (1, 0), (-1, -1)):

@@ -41,6 +41,9 @@ NETWORKS = {
     "whisper, frames pooled": system(
         "transformer_tl_mtl", WHISPER, readout=ReadoutConfig(type="mean_sd")
     ),
+    "whisper, moments and halves": system(
+        "transformer_tl", WHISPER, readout=ReadoutConfig(type="moments_and_halves")
+    ),
     "cnn_blstm_sa": system("cnn_blstm_sa", cnn_blstm_sa_config(num_channels=16)),
 }
 

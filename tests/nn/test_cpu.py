@@ -240,11 +240,12 @@ def test_autocast_keeps_its_bfloat16() -> None:
     assert all(p.grad is not None for p in model.encoder.parameters())
 
 
-def test_an_activation_without_a_kernel() -> None:
-    """A subclass with another activation is computed as PyTorch does, not as a GELU."""
+@pytest.mark.parametrize("activation", [nn.SiLU(), nn.GELU(approximate="tanh")])
+def test_an_activation_without_a_kernel(activation: nn.Module) -> None:
+    """It is computed as PyTorch does, not as the nearest one with a kernel."""
     torch.manual_seed(0)
     network = FeedForward(encoder_config())
-    network[1], network[2] = nn.SiLU(), nn.Dropout(0.3)
+    network[1], network[2] = activation, nn.Dropout(0.3)
     x = torch.randn(2, 7, encoder_config().d_model)
     outputs = []
     for _ in range(2):

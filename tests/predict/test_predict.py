@@ -24,7 +24,7 @@ from ser.base.files import digest_file, read_json
 from ser.base.record import Record, read_record, require
 from ser.corpus.fold_files import fold_names
 from ser.predict import folds as predict_module
-from ser.predict import networks as run_module
+from ser.predict import networks
 from ser.predict.folds import predict_all
 from ser.score.predictions.experiment import read_predictions
 from ser.train.finetune import finetune
@@ -119,9 +119,9 @@ def test_a_table_does_not_depend_on_the_batches() -> None:
     finetune(finetune_run("transformer_tl_mtl"))
     predict_all([finetune_run("transformer_tl_mtl")])
     together = table("transformer_tl_mtl")
-    one = run_module.sorted_batches
+    one = networks.sorted_batches
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run_module, "sorted_batches", lambda lens, size: one(lens, 1))
+        patch.setattr(networks, "sorted_batches", lambda lens, size: one(lens, 1))
         (PREDICTIONS / "transformer_tl_mtl" / "seed1_fold1.tsv").unlink()
         predict_all([finetune_run("transformer_tl_mtl")])
     for a, b in zip(together, table("transformer_tl_mtl"), strict=True):

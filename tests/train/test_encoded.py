@@ -27,7 +27,7 @@ from ser.config.systems import load_trained_system
 from ser.data.utterances import read_feature_dir
 from ser.kaldi.ark import ArkWriter
 from ser.nn.weights import load_weights
-from ser.predict import networks as infer_run_module
+from ser.predict import networks
 from ser.predict.networks import predict_parts
 from ser.train import encoded as encoded_module
 from ser.train import split as split_module
@@ -88,7 +88,7 @@ def test_predictions_from_what_was_computed_are_those_through_the_encoder(
     finetune(run)
     features = read_feature_dir(FEATS / "ser")
     once = {p.utt: p.posteriors for p in predict_parts(resolve(run), features, ("test",))}
-    monkeypatch.setattr(infer_run_module, "encoding_of", lambda run, system: None)
+    monkeypatch.setattr(networks, "encoding_of", lambda run, system: None)
     through = {p.utt: p.posteriors for p in predict_parts(resolve(run), features, ("test",))}
     assert once.keys() == through.keys() and len(once) == 8
     for utt, row in once.items():

@@ -28,6 +28,7 @@ from ser.nn.losses import Loss, ctc_sum, multitask_loss
 from ser.nn.recogniser import Recogniser, transcribe
 from ser.nn.systems import build_system, load_pretrained
 from ser.train.engine.loop import Trainer
+from ser.train.pretrain import recogniser_loss
 from ser.train.training_data import TrainingData
 
 VOCABULARY = 8
@@ -67,13 +68,7 @@ def learn(model, compute_loss, data: TrainingData, folder: Path, steps: int) -> 
 def recogniser(data: TrainingData, tmp_path_factory: pytest.TempPathFactory) -> Recogniser:
     torch.manual_seed(1)
     model = Recogniser(ENCODER, VOCABULARY)
-
-    def compute_loss(network: nn.Module, batch: Batch) -> Loss:
-        logits, lens = network(batch.feats, batch.feat_lens)
-        ctc = ctc_sum(logits, lens, batch.tokens, batch.token_lens, ctc_config())
-        return Loss(ctc, emotion=None, ctc=ctc)
-
-    learn(model, compute_loss, data, tmp_path_factory.mktemp("ctc"), steps=150)
+    learn(model, recogniser_loss(ctc_config()), data, tmp_path_factory.mktemp("ctc"), steps=150)
     return model
 
 

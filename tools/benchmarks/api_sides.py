@@ -4,7 +4,6 @@ Usage: python -m benchmarks.api_sides OUT SIDE MODEL FILE...
 """
 
 import json
-import resource
 import sys
 import time
 import types
@@ -12,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+
+from benchmarks.row import resident
 
 THREADS = 2
 NUM_LABELS = 4
@@ -125,12 +126,31 @@ def s3prl(folder: Path) -> tuple[Callable[[str], Any], int]:
     return predict, sum(p.numel() for part in parts for p in part.parameters())
 
 
-SIDES = {"ser": ours, "speechbrain": speechbrain, "s3prl": s3prl}
+def transformers(folder: Path) -> tuple[Callable[[str], Any], int]:
+    """The pipeline of ``audio-classification``."""
+    import soundfile
+    import torch
+    from transformers import pipeline
+
+    torch.set_num_threads(THREADS)
+    classify = pipeline("audio-classification", model=str(folder), top_k=None, device="cpu")
+
+    def predict(path: str) -> Any:
+        samples, rate = soundfile.read(path, dtype="float32")
+        return classify({"raw": samples, "sampling_rate": rate})
+
+    return predict, sum(p.numel() for p in classify.model.parameters())
+
+
+SIDES = {"ser": ours, "speechbrain": speechbrain, "s3prl": s3prl, "transformers": transformers}
 
 
 def main() -> None:
     """Loads, predicts all files once untimed and once timed, writes what was measured."""
     out, side, model_path, *files = sys.argv[1:]
+    import torch  # noqa: F401  # which all sides do: what they add to it is theirs
+
+    before = resident("VmRSS")
     predict, num_parameters = SIDES[side](Path(model_path))
     predict(files[0])
     ready = time.perf_counter()
@@ -138,7 +158,9 @@ def main() -> None:
         predict(file)
     measured = {
         "seconds": time.perf_counter() - ready,
-        "peak_megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        # Not by getrusage, which counts that of the process which started this one.
+        "peak_megabytes": resident("VmHWM") / 2**20,
+        "added_megabytes": (resident("VmHWM") - before) / 2**20,
         "parameters": num_parameters,
     }
     Path(out).write_text(json.dumps(measured))

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.peer_env import measure_in_process
-from benchmarks.prediction import run_folder
+from benchmarks.prediction import random_system, run_folder
 from benchmarks.row import Row
 from ser.base.process import num_cores
 from ser.infer.loading import load
@@ -37,7 +37,7 @@ def latency_on_busy_cores() -> Row:
     """Milliseconds of a window of 3 s beside a busy loop on each core; in turns, medians."""
     found: dict[str, dict[str, list[float]]] = {"alone": {}, "busy": {}}
     num_neighbours = {"alone": 0, "busy": num_cores()}
-    with run_folder("mini") as model:
+    with run_folder(random_system("mini")) as model:
         for _ in range(ROUNDS):
             for state, number in num_neighbours.items():
                 with neighbours(number):

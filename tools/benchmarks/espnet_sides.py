@@ -16,7 +16,7 @@ from espnet2.asr.ctc import CTC
 from espnet2.asr.encoder.transformer_encoder import TransformerEncoder
 from torch import nn
 
-from benchmarks.row import alternate_seconds
+from benchmarks.row import alternate_seconds, resident
 from ser.config.network import TransformerConfig
 from ser.config.schema import CtcConfig
 from ser.nn.cpu.accelerate import accelerate
@@ -212,13 +212,6 @@ def memory(case_name: str, side: str) -> dict[str, Any]:
         optimizer.step()
         optimizer.zero_grad()
     return {"peak_bytes": resident("VmHWM") - before, "bytes_before": before}
-
-
-def resident(key: str) -> int:
-    """Bytes of resident memory now (VmRSS) or at most since the reset (VmHWM)."""
-    status = Path("/proc/self/status").read_text()
-    (kilobytes,) = re.findall(rf"^{key}:\s+(\d+) kB$", status, re.MULTILINE)
-    return int(kilobytes) * 1024
 
 
 def num_parameters(model: nn.Module) -> int:

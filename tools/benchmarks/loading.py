@@ -120,8 +120,8 @@ def write_corpus(folder: Path) -> Corpus:
 def our_epoch(corpus: Corpus, num_workers: int = 0) -> int:
     """One epoch by the loader; returns the padded frames, so that all is delivered."""
     spans = spec_augment_spans(corpus.lens, NUM_MEL_BINS, MASKS, SEED, 0)
-    wanted = (BatchRequest(batch, spans.of(batch)) for batch in corpus.batches)
-    loader = load_requested(corpus.utterances, corpus.feats, wanted, num_workers=num_workers)
+    requests = (BatchRequest(batch, spans.of(batch)) for batch in corpus.batches)
+    loader = load_requested(corpus.utterances, corpus.feats, requests, num_workers=num_workers)
     return sum(batch.feats.shape[0] * batch.feats.shape[1] for batch in loader)
 
 

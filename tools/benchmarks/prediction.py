@@ -6,7 +6,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -20,7 +21,7 @@ import torch
 from benchmarks.peer_env import measure_beside_peers
 from benchmarks.row import Row, alternate_seconds
 from ser.base.record import Record
-from ser.config.features import FbankConfig
+from ser.config.features import FbankConfig, FeaturesConfig
 from ser.config.load import load_config
 from ser.config.protocol import ProtocolConfig
 from ser.config.schema import BpeConfig, LabelsConfig, SystemConfig
@@ -38,6 +39,13 @@ EGS = Path(__file__).parents[2] / "egs"
 RECIPES = {"mini": "mini", "paper": "iemocap"}  # case -> recipe
 SYSTEM = "transformer_tl_mtl"
 THREADS = 2
+# A case and the figure of ``api_sides``; the own memory is beyond that of PyTorch alone.
+SIDE_FIGURES = {
+    "speed": "seconds",
+    "start": "start",
+    "memory": "peak_megabytes",
+    "own_memory": "added_megabytes",
+}
 # Utterances of each case: about ten seconds of work.
 NUM_UTTS = {"mini": 1000, "paper": 64}
 
@@ -48,7 +56,7 @@ class RandomSystem:
 
     system: SystemConfig
     labels: LabelsConfig
-    fbank: FbankConfig
+    fbank: FeaturesConfig
     model: EmotionModel | CnnBlstmSa
     bpe: bytes
 
@@ -121,16 +129,13 @@ def predict_once(trained: RandomSystem, lens: Mapping[str, int], feats: FeatureR
 
 
 @contextmanager
-def run_folder(case: str) -> Iterator[Path]:
+def run_folder(trained: RandomSystem) -> Iterator[Path]:
     """A folder as stage 4 leaves it."""
-    trained = random_system(case)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         save_weights(folder / "model.safetensors", trained.model.state_dict())
         (folder / "bpe.model").write_bytes(trained.bpe)
-        protocol = load_config(
-            EGS / RECIPES[case] / "conf" / "protocol" / "paper.yaml", ProtocolConfig
-        )
+        protocol = load_config(EGS / "mini" / "conf" / "protocol" / "paper.yaml", ProtocolConfig)
         config = {
             "system": trained.system.model_dump(),
             "labels": trained.labels.model_dump(),
@@ -141,16 +146,20 @@ def run_folder(case: str) -> Iterator[Path]:
         yield folder
 
 
+def five_seconds(folder: Path, number: int) -> Path:
+    """A file of noise in a folder."""
+    path = folder / f"{number}.wav"
+    soundfile.write(path, 0.1 * np.random.default_rng(number).normal(size=5 * 16000), 16000)
+    return path
+
+
 def predict_cold_start_vs_torch_import() -> Row:
     """Wall time of one 5-second file from the shell / of ``python -c "import torch"``."""
     cases: dict[str, float] = {}
     raw: dict[str, Any] = {"speech_seconds": 5, "weights": "random"}
     for case in RECIPES:
-        with run_folder(case) as folder:
-            audio = folder / "five_seconds.wav"
-            samples = 0.1 * np.random.default_rng(0).normal(size=5 * 16000)
-            soundfile.write(audio, samples, 16000)
-
+        with run_folder(random_system(case)) as folder:
+            audio = five_seconds(folder, 0)
             predict = ("-m", "ser.bin.ser_predict", str(folder), str(audio))
             ours, torch_alone = alternate_seconds(
                 7, partial(call, *predict), partial(call, "-c", "import torch")
@@ -171,6 +180,34 @@ def call(*arguments: str) -> None:
     subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL)
 
 
+def measure_sides(
+    models: Mapping[str, Path],
+    files: Sequence[str],
+    rounds: int,
+    measure: Callable[..., Mapping[str, float]],
+) -> dict[str, dict[str, float]]:
+    """Medians of what ``api_sides`` measures, by side, in turns.
+
+    Args:
+        models: What each side loads.
+        files: The files that each predicts.
+        rounds: So many.
+        measure: Starts the process of a side.
+    """
+    figures: dict[str, dict[str, list[float]]] = {side: defaultdict(list) for side in models}
+    for _ in range(rounds):
+        for side, model in models.items():
+            for name, value in measure("api_sides", side, str(model), *files).items():
+                figures[side][name].append(value)
+            began = time.perf_counter()
+            measure("api_sides", side, str(model), files[0])
+            figures[side]["start"].append(time.perf_counter() - began)
+    return {
+        side: {name: statistics.median(values) for name, values in found.items()}
+        for side, found in figures.items()
+    }
+
+
 def api_vs_peers() -> Row:
     """Files of 5 seconds, one by one, through ``ser.load`` and the interfaces of the peers.
 
@@ -178,32 +215,16 @@ def api_vs_peers() -> Row:
     start is the wall time of a process that predicts one file.
     """
     num_files, rounds, peers = 60, 3, ("speechbrain", "s3prl")
-    figures: dict[str, dict[str, list[float]]] = {}
-    with run_folder("mini") as folder:
-        files = []
-        for i in range(num_files):
-            files.append(str(folder / f"{i}.wav"))
-            samples = 0.1 * np.random.default_rng(i).normal(size=5 * 16000)
-            soundfile.write(files[-1], samples, 16000)
+    with run_folder(random_system("mini")) as folder:
+        files = [str(five_seconds(folder, i)) for i in range(num_files)]
         models = {"ser": folder, **{peer: folder / peer for peer in peers}}
         for peer in peers:
             models[peer].mkdir()
-        for _ in range(rounds):
-            for side, model in models.items():
-                found = measure_beside_peers("api_sides", side, str(model), *files)
-                began = time.perf_counter()
-                measure_beside_peers("api_sides", side, str(model), files[0])
-                found["start"] = time.perf_counter() - began
-                for name, value in found.items():
-                    figures.setdefault(side, {}).setdefault(name, []).append(value)
-    medians = {
-        side: {name: statistics.median(values) for name, values in found.items()}
-        for side, found in figures.items()
-    }
+        medians = measure_sides(models, files, rounds, measure_beside_peers)
     cases = {
         f"{case}_vs_{peer}": medians[peer][name] / medians["ser"][name]
         for peer in peers
-        for case, name in (("speed", "seconds"), ("start", "start"), ("memory", "peak_megabytes"))
+        for case, name in SIDE_FIGURES.items()
     }
     return Row(
         key="api_vs_peers",
@@ -220,10 +241,8 @@ def api_vs_peers() -> Row:
 
 def onnx_start() -> Row:
     """Seconds from the shell to the answer for one 5-second file, through onnxruntime."""
-    with run_folder("mini") as folder:
-        audio, model = folder / "five_seconds.wav", folder / "model.onnx"
-        samples = 0.1 * np.random.default_rng(0).normal(size=5 * 16000)
-        soundfile.write(audio, samples, 16000)
+    with run_folder(random_system("mini")) as folder:
+        audio, model = five_seconds(folder, 0), folder / "model.onnx"
         call("-m", "ser.bin.export", str(folder), "--out", str(model))
         predict = partial(call, "-m", "ser.bin.ser_predict", str(model), str(audio))
         (seconds,) = alternate_seconds(7, predict)

@@ -1,9 +1,11 @@
-"""What one benchmark says, and how seconds are measured."""
+"""What one benchmark says, and how seconds and memory are measured."""
 
+import re
 import statistics
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 
@@ -39,6 +41,13 @@ class Row:
         values: dict[str, Any] = {self.key: round(self.value, 4)}
         values |= {f"{self.key}.{case}": round(value, 4) for case, value in self.cases.items()}
         return values | {f"{self.key}.{name}": value for name, value in self.raw.items()}
+
+
+def resident(key: str) -> int:
+    """Bytes of resident memory now (VmRSS) or at most so far, or since a reset (VmHWM)."""
+    status = Path("/proc/self/status").read_text()
+    (kilobytes,) = re.findall(rf"^{key}:\s+(\d+) kB$", status, re.MULTILINE)
+    return int(kilobytes) * 1024
 
 
 def alternate_seconds(rounds: int, *sides: Callable[[], object]) -> list[float]:

@@ -1,6 +1,6 @@
 """LibriSpeech (Panayotov et al., 2015): ``<subset>/<speaker>/<chapter>/`` -> stage 0's folders.
 
-Any audio extension that soundfile reads is taken (``.flac``, ``.wav``, ``.opus``, ...).
+Any extension of ``ser.audio.reading.EXTENSIONS`` is taken (``.flac``, ``.wav``, ``.opus``, ...).
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,7 +1,7 @@
 """RAVDESS speech (Livingstone & Russo, 2018): ``Actor_01/03-01-05-01-01-01-01.wav`` and so on.
 
 The seven fields of a name: modality, channel, emotion, intensity, statement, repetition, actor.
-Any audio extension that soundfile reads is taken.
+Any extension of ``ser.audio.reading.EXTENSIONS`` is taken.
 """
 
 import re

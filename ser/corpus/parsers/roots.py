@@ -1,4 +1,4 @@
-"""Where a corpus lies: the folder that is named, or one a step beside it."""
+"""Where a corpus lies: the folder that is named, one above it, or one or two below."""
 
 from collections.abc import Callable, Iterable
 from fnmatch import fnmatch

@@ -56,16 +56,16 @@ class GeluDropout(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor, dropout_mask: DropoutMask) -> torch.Tensor:
         """x, any shape -> the same shape."""
-        mask = dropout_mask.kept.view(x.shape)
-        ctx.save_for_backward(x, mask)
+        kept = dropout_mask.kept.view(x.shape)
+        ctx.save_for_backward(x, kept)
         ctx.keep_prob = dropout_mask.keep_prob
-        return nn.functional.gelu(x).mul_(mask).div_(dropout_mask.keep_prob)
+        return nn.functional.gelu(x).mul_(kept).div_(dropout_mask.keep_prob)
 
     @staticmethod
     def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor, None]:
         """The gradient of x."""
-        x, mask = ctx.saved_tensors
-        return gelu_backward((grad * mask).div_(ctx.keep_prob), x), None
+        x, kept = ctx.saved_tensors
+        return gelu_backward((grad * kept).div_(ctx.keep_prob), x), None
 
 
 class DroppedSum(torch.autograd.Function):
@@ -76,22 +76,25 @@ class DroppedSum(torch.autograd.Function):
         ctx: Any, x: torch.Tensor, y: torch.Tensor, dropout_mask: DropoutMask
     ) -> torch.Tensor:
         """Two of one shape -> the same shape."""
-        mask = dropout_mask.kept.view(y.shape)
-        ctx.save_for_backward(mask)
+        kept = dropout_mask.kept.view(y.shape)
+        ctx.save_for_backward(kept)
         ctx.keep_prob = dropout_mask.keep_prob
-        return (y * mask).div_(dropout_mask.keep_prob).add_(x)
+        return (y * kept).div_(dropout_mask.keep_prob).add_(x)
 
     @staticmethod
     def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, None]:
         """The gradients of x and y."""
-        (mask,) = ctx.saved_tensors
-        return grad, (grad * mask).div_(ctx.keep_prob), None
+        (kept,) = ctx.saved_tensors
+        return grad, (grad * kept).div_(ctx.keep_prob), None
 
 
-ACTIVATION_DROPOUT: dict[type[nn.Module], type[torch.autograd.Function]] = {
-    nn.ReLU: ReluDropout,
-    nn.GELU: GeluDropout,
-}
+def kernel_of(activation: nn.Module) -> type[torch.autograd.Function] | None:
+    """The dropout above that has an activation in it, if one has."""
+    if type(activation) is nn.ReLU:
+        return ReluDropout
+    if type(activation) is nn.GELU and activation.approximate == "none":
+        return GeluDropout
+    return None
 
 
 class CpuFeedForward(FeedForward):
@@ -102,7 +105,7 @@ class CpuFeedForward(FeedForward):
         inner, activation, dropout, outer = self
         assert isinstance(dropout, nn.Dropout)
         h = inner(x)
-        kernel = ACTIVATION_DROPOUT.get(type(activation))
+        kernel = kernel_of(activation)
         if kernel and dropout.training and dropout.p and uses_cpu_kernel(x):
             h = kernel.apply(h, DropoutMask(h.numel(), dropout.p))
         else:

@@ -35,12 +35,12 @@ class Fold:
 
     Attributes:
         name: Its name.
-        seen: Utterances of training and validation.
+        heard: Utterances of training and validation.
         test: Utterances of the test.
     """
 
     name: str
-    seen: Sequence[str]
+    heard: Sequence[str]
     test: Sequence[str]
 
 
@@ -91,8 +91,8 @@ def _fold(
 ) -> dict[str, Any]:
     overlaps = {}
     for name, values in known.items():
-        in_training = {values[utt] for utt in fold.seen if utt in values}
-        again = [utt for utt in fold.test if utt in values and values[utt] in in_training]
+        known_before = {values[utt] for utt in fold.heard if utt in values}
+        again = [utt for utt in fold.test if utt in values and values[utt] in known_before]
         overlaps[name] = {"num_utts": len(again), "values": len({values[u] for u in again})}
     if "line" in known:
         near = [utt for utt in fold.test if seen[utt].get("line") == NEAR]
@@ -102,12 +102,12 @@ def _fold(
         }
     emotions = data["utt2emo"]
     return {
-        "num_heard": len(fold.seen),
+        "num_heard": len(fold.heard),
         "num_test": len(fold.test),
         "overlaps": overlaps,
         "priors": {
             side: dict(sorted(Counter(emotions[utt] for utt in utts).items()))
-            for side, utts in (("heard", fold.seen), ("test", fold.test))
+            for side, utts in (("heard", fold.heard), ("test", fold.test))
         },
     }
 
@@ -116,19 +116,19 @@ def _seen(fold: Fold, known: Mapping[str, Table]) -> dict[str, dict[str, str]]:
     """For each test utterance whether training has its line, or nearly, and its scene."""
     found: dict[str, dict[str, str]] = {utt: {} for utt in fold.test}
     if "scene" in known:
-        in_training = {known["scene"][utt] for utt in fold.seen if utt in known["scene"]}
+        known_before = {known["scene"][utt] for utt in fold.heard if utt in known["scene"]}
         for utt in fold.test:
             if utt in known["scene"]:
-                found[utt]["scene"] = SEEN if known["scene"][utt] in in_training else NEW
+                found[utt]["scene"] = SEEN if known["scene"][utt] in known_before else NEW
     if "line" in known:
         lines = known["line"]
-        in_training = {lines[utt] for utt in fold.seen if utt in lines}
-        new = sorted({lines[utt] for utt in fold.test if utt in lines} - in_training)
-        near = near_lines(new, sorted(in_training))
+        known_before = {lines[utt] for utt in fold.heard if utt in lines}
+        new = sorted({lines[utt] for utt in fold.test if utt in lines} - known_before)
+        near = near_lines(new, sorted(known_before))
         for utt in fold.test:
             if utt in lines:
                 line = lines[utt]
-                found[utt]["line"] = SEEN if line in in_training else NEAR if line in near else NEW
+                found[utt]["line"] = SEEN if line in known_before else NEAR if line in near else NEW
     return found
 
 
@@ -151,17 +151,17 @@ def _baselines(
     constant = majority([emotions[utt] for utt in tested])
     hypotheses = {"constant": dict.fromkeys(tested, constant), "majority": {}}
     for fold in folds:
-        labels = [emotions[utt] for utt in fold.seen]
+        labels = [emotions[utt] for utt in fold.heard]
         hypotheses["majority"] |= dict.fromkeys(fold.test, majority(labels))
         for name, table, predict in (
             ("scene", "scene", by_scene),
             ("words", "line", by_words),
         ):
             if table in known:
-                in_training, test = (
-                    [known[table].get(u, "") for u in s] for s in (fold.seen, fold.test)
+                known_before, test = (
+                    [known[table].get(u, "") for u in s] for s in (fold.heard, fold.test)
                 )
-                predicted = predict(in_training, labels, test)
+                predicted = predict(known_before, labels, test)
                 hypotheses.setdefault(name, {}).update(zip(fold.test, predicted, strict=True))
     scores = {name: accuracies(emotions, labels) for name, labels in hypotheses.items()}
     return {name: {"wa": wa, "ua": ua} for name, (wa, ua) in scores.items()}

@@ -65,7 +65,7 @@ def classes_of_labels(
 
 
 def _quarters(seconds: Sequence[float]) -> list[str]:
-    """Four groups of like size: ``0.6-2.3 s`` and so on."""
+    """Four groups of like size: ``0.6 to 2.3 s`` and so on."""
     edges = np.quantile(seconds, np.linspace(0, 1, NUM_LENGTHS + 1))
     index = np.searchsorted(edges[1:-1], seconds, side="left")
     names = [f"{edges[i]:.1f} to {edges[i + 1]:.1f} s" for i in range(NUM_LENGTHS)]

@@ -67,7 +67,7 @@ class Distributed:
 
 
 def one_device(num_gpus: int) -> torch.device:
-    """For what one process computes: a GPU where there are any, else the CPU."""
+    """For what one process computes: a GPU where the run has any, else the CPU."""
     return init_distributed(min(1, num_gpus)).device
 
 

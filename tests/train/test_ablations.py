@@ -1,4 +1,4 @@
-"""CTC targets of the controls."""
+"""CTC targets of the ablations."""
 
 import random
 from collections import Counter
