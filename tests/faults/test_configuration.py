@@ -50,7 +50,7 @@ EDITS = [
     (remap, r"labels\.yaml: classes\.hap was \['hap'\] and is \['hap', 'exc'\].* --stage 0 "),
     (lambda: remap(TURNED), r"labels\.yaml: order was \['ang', .*'sad'\] and is .* --stage 0 "),
     (shift, r"fbank\.yaml: frame_shift_ms was 10\.0 and is 12\.5; .*dump/fbank/ser.* --stage 1 "),
-    (cut_words, r"bpe\.yaml: num_pieces was 24 and is 26; .* exp/bpe .* --stage 2 "),
+    (cut_words, r"bpe\.yaml: num_pieces was 24 and is 26; .* exp/bpe.* --stage 2 "),
     (pretrain_longer, r"ctc\.yaml: training\.max_epochs was 3 and is 9; .* --stage 3 "),
 ]
 
