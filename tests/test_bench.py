@@ -1,5 +1,6 @@
 """The benchmarks' stand-ins are what the programs that they time take."""
 
+import re
 import subprocess
 from types import SimpleNamespace
 
@@ -7,8 +8,16 @@ import numpy as np
 import pytest
 from benchmarks import busy_cores
 from benchmarks.prediction import random_system, run_folder
+from tracked import ROOT
 
 from ser.infer.loading import load
+
+
+def test_every_row_is_on_the_page() -> None:
+    page = (ROOT / "tools" / "benchmarks" / "README.md").read_text()
+    rows = re.findall(r'^    "(\w+)": "\w+",$', (ROOT / "tools" / "bench.py").read_text(), re.M)
+    assert len(rows) > 10
+    assert [row for row in rows if f"`{row}`" not in page] == []
 
 
 def test_the_run_that_is_timed_is_a_run() -> None:
