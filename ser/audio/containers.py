@@ -79,10 +79,11 @@ def container_blocks(source: Path | BinaryIO, name: str) -> Iterator[tuple[Float
             track = _Track(container, container.streams.audio[0])
             require_rate(track.rate, name, "its sound")
             yield np.zeros(0, np.float32), track.rate
-            resampler = av.AudioResampler(format="flt", layout="mono", rate=track.rate)
+            resampler = av.AudioResampler(format="fltp", rate=track.rate)  # of its channels
             for decoded in track.frames():
                 for frame in resampler.resample(decoded):
-                    yield frame.to_ndarray()[0], track.rate
+                    # Not FFmpeg's own way to mono, which weighs the channels and adds them.
+                    yield frame.to_ndarray().mean(axis=0, dtype=np.float32), track.rate
     except (av.FFmpegError, OSError) as error:
         if track is None or not track.seconds:
             raise SerError(f"{name}: no sound to read ({error}); replace or remove it") from error

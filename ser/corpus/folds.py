@@ -111,7 +111,7 @@ def _table(data: DataDir, name: str, why: str) -> Table:
             "protocol, or let local/data.sh write the table"
         )
     table = data[name]
-    lacking = [utt for utt in data.utts if utt not in table]
+    lacking = [utt for utt in data.utts if not table.get(utt)]
     if lacking:
         raise SerError(
             f"{data.path / name}: nothing for {lacking[0]}; {why} in the protocol needs a value of "

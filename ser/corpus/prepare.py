@@ -140,8 +140,15 @@ def _write_corpus(
             unreadable[first],
         )
         reasons = {**reasons, **unreadable}
-    if not any(u.transcript for u in kept.values()):
+    wordless = [utt for utt, u in kept.items() if not u.transcript]
+    if len(wordless) == len(kept):
         logger.warning("warning: no words; systems with a CTC head will be left out")
+    elif wordless:
+        logger.warning(
+            "warning: no words of %s of %s utterances, %s the first: a CTC head learns that they say "
+            "nothing; write their words, or leave systems with a CTC head out",
+            *(len(wordless), len(kept), wordless[0]),
+        )
     write_recorded(
         out,
         {"labels": labels.record()},

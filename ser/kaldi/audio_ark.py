@@ -18,6 +18,8 @@ PLACE = re.compile(r"(?P<ark>.+):(?P<offset>\d+)\s*(\[(?P<range>.*)\])?", re.DOT
 RANGE = re.compile(r"\s*(\d+)\s*:\s*(\d+)\s*")
 # kaldiio would also unpickle objects and read matrices: what stands there must be audio.
 AUDIO = (b"RIFF", b"AUDIO", b"fLaC")
+HEADER_BYTES = 46  # of a WAV, as far as its coding
+PCM, EXTENSIBLE = 1, 0xFFFE  # format tags; with the second the coding stands further on
 UNKNOWN_SIZE = 0x7FFFFFFF  # and above: of writers that did not know it
 REMEDY = (
     "expected WAV, or what kaldiio writes, at this byte of the archive; write the archive again"
@@ -50,7 +52,7 @@ class ArkPlace:
             regular_size(self.ark)
             with self.ark.open("rb") as stream:
                 stream.seek(self.offset)
-                self._check(stream.read(8))
+                self._check(stream.read(HEADER_BYTES))
                 stream.seek(self.offset)
                 rate, array = kaldiio.matio.read_kaldi(stream)
             samples = _mono(array)
@@ -64,7 +66,11 @@ class ArkPlace:
     def _check(self, header: bytes) -> None:
         if not header.startswith(AUDIO):
             raise ValueError(f"{header[:5]!r} stands there")
-        size = int.from_bytes(header[4:], "little") + len(header)
+        tag, further = (int.from_bytes(header[at : at + 2], "little") for at in (20, 44))
+        tag = further if tag == EXTENSIBLE else tag
+        if header.startswith(b"RIFF") and header[12:16] == b"fmt " and tag != PCM:
+            raise ValueError(f"a WAV of another coding than PCM (format tag {tag:#06x})")
+        size = int.from_bytes(header[4:8], "little") + 8
         left = self.ark.stat().st_size - self.offset
         if header.startswith(b"RIFF") and left < size < UNKNOWN_SIZE:
             raise ValueError(f"{left} bytes of {size} are left, it was cut")

@@ -125,6 +125,14 @@ def test_missing_tables_are_named() -> None:
         make_folds(bare, protocol())
 
 
+def test_utterances_without_a_scene_are_no_scene() -> None:
+    """All that lack one would be held to be of the same, and heard in training."""
+    scenes = {utt: "" if utt.endswith("0") else utt[-1] for utt in ACTORS.utts}
+    known = DataDir(ACTORS.path, {**ACTORS.tables, "utt2scene": scenes})
+    with pytest.raises(SerError, match=r"data/ser/utt2scene: nothing for 01-0; .*each utterance"):
+        make_folds(known, protocol("scene", 3))
+
+
 def test_written_folds_are_read(tmp_path: Path) -> None:
     folds = make_folds(IEMOCAP, protocol(validation="next_fold"))
     write_folds(tmp_path, folds)

@@ -40,6 +40,7 @@ def write(folder: Path, *lines: str) -> Path:
         ("File Name,Start,End,Label,Speaker", "0:02", "0:00:03.5"),
         ("wav,onset,offset,label,spk", "2", "3.5"),
         ("path,start,duration,label,speaker", "2.0", "1.5"),
+        ("path,offset,duration,label,speaker", "2.0", "1.5"),  # as NeMo has it
     ],
 )
 def test_pieces_are_cut(recordings: Path, header: str, two: str, three_and_a_half: str) -> None:
@@ -63,7 +64,19 @@ def test_pieces_are_cut(recordings: Path, header: str, two: str, three_and_a_hal
     assert np.abs(piece / 32768 - whole[2 * RATE : round(3.5 * RATE)]).max() < 1e-5
 
 
-def test_no_time_is_the_whole_file_or_its_end(recordings: Path) -> None:
+def test_an_offset_alone_is_refused(recordings: Path) -> None:
+    table = write(recordings, "path,offset,label,speaker", "a.wav,2.0,angry,s1")
+    with pytest.raises(SerError, match=r"t\.csv: the column 'offset' is .*, or a start to some"):
+        read_table_corpus(table)
+
+
+def test_a_duration_where_a_row_has_no_end(recordings: Path) -> None:
+    table = write(recordings, "path,start,end,duration,label,speaker", "a.wav,2,,1.5,angry,s1")
+    (utterance,) = read_table_corpus(table)
+    assert utterance.clip is not None and utterance.clip.end == 3.5
+
+
+def test_no_time_is_the_whole_file_or_its_end(recordings: Path, log: Any) -> None:
     table = write(
         recordings,
         "path,start,end,label,speaker",
@@ -73,6 +86,7 @@ def test_no_time_is_the_whole_file_or_its_end(recordings: Path) -> None:
     whole, rest = read_table_corpus(table)
     assert whole.clip is None and whole.utt == "s1-a"
     assert rest.clip is not None and rest.clip.end is None and rest.utt == "s2-b-0006000-end"
+    assert log.find("warning: .*1 pieces .s2-b-0006000-end the first. have no end")
     prepare_table(table, recordings / "data", LABELS)
     assert float(read_data_dir(recordings / "data")["utt2dur"]["s2-b-0006000-end"]) == 2
 

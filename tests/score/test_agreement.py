@@ -38,3 +38,9 @@ def test_ceiling_by_hand() -> None:
 def test_majorities_outside_the_classes_do_not_count() -> None:
     votes = {"u": parse_votes("E1=fru E2=fru E3=ang", CLASSES)}
     assert human_ceiling(votes, {"u": "ang"}) == {}
+
+
+def test_two_labels_of_one_class_are_one_vote() -> None:
+    votes = parse_votes("E1=hap,exc E2=hap", {"hap": "hap", "exc": "hap"})
+    assert votes["E1"] == ("hap",)
+    assert agreement(votes, "hap") == "all"

@@ -18,7 +18,7 @@ from ser.kaldi.table import Table, c_order, read_given_table, same_ids
 from ser.text.normalise import normalise_transcript
 
 OWN = {"utt2spk", "utt2emo", "utt2session"}
-MADE = {"utt2dur", "utt2num_frames", "utt2emo_raw", "utt2orig", "utt2uniq", "utt2lang"}
+MADE = {"utt2dur", "utt2num_frames", "utt2emo_raw", "utt2orig"}
 NAME = re.compile(r"utt2\w+")
 TO_THE_END = -1.0  # the end of a piece, in Kaldi's segments
 

@@ -41,12 +41,15 @@ SYNONYMS = {
     "gender": "sex",
     "id": "utt utt_id utterance_id",
     "start": "start_time starttime begin onset start_s start_sec start_seconds xmin",
-    "end": "end_time endtime stop offset end_s end_sec end_seconds xmax",
+    "end": "end_time endtime stop end_s end_sec end_seconds xmax",
     "duration": "dur duration_s duration_sec length_s",
 }
 MEANT = {word: name for name, words in SYNONYMS.items() for word in (name, *words.split())}
 # A place in the file, in a unit that is not known here.
-PLACE = re.compile(r"(start|begin|onset|end|stop|offset)(_?(ms|msec|frames?|samples?|us|ns)|)")
+PLACE = re.compile(
+    r"(start|begin|onset|end|stop|offset|dur|duration|length)_?(ms|msec|frames?|samples?|us|ns)|offset"
+)
+OFFSET = "offset"  # the start to some, the end to others
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 BETWEEN_CELLS = ",;\t"  # Excel's, by country and format
 UNNAMED = "Unnamed: "  # as pandas calls a column without a name, its index mostly
@@ -92,6 +95,13 @@ def read_table_corpus(path: Path) -> list[EmotionUtterance]:
     faults.raise_any()
     if seen.num_copies:
         logger.warning("warning: %s: %s rows occur twice; each is read once", path, seen.num_copies)
+    open_ended = [u.utt for u in utterances if u.clip and u.clip.end is None]
+    if open_ended:
+        logger.warning(
+            "warning: %s: %s pieces (%s the first) have no end and no duration: they go on to the "
+            "end of their files",
+            *(path, len(open_ended), open_ended[0]),
+        )
     return utterances
 
 
@@ -201,6 +211,10 @@ def _named(path: Path, header: list[str]) -> list[str]:
         original if name in header and original != name else name
         for name, original in zip(known, header, strict=True)
     ]
+    # The end beside a start, as of annotations; the start beside a duration, as NeMo has it.
+    if OFFSET in map(str.casefold, found):
+        meaning = "end" if "start" in found else "start" if "duration" in found else OFFSET
+        found = [meaning if name.casefold() == OFFSET else name for name in found]
     for name in SYNONYMS:
         same = [original for original, one in zip(header, found, strict=True) if one == name]
         if len(set(same)) > 1:
@@ -211,9 +225,14 @@ def _named(path: Path, header: list[str]) -> list[str]:
     places = [one for one in found if one not in MEANT and PLACE.fullmatch(one.casefold())]
     if places:
         raise SerError(
-            f"{path}: the column '{places[0]}' is a place in the file in another unit; expected "
-            "'start' and 'end' in seconds; convert and rename it, or give it a name of its own"
+            f"{path}: the column '{places[0]}' is a place in the file in another unit, or a start "
+            "to some and an end to others; expected 'start' and 'end' or 'duration' in seconds; "
+            "convert and rename it, or give it a name of its own"
         )
+    pairs = zip(header, found, strict=True)
+    renamed = [f"{given} as {name}" for given, name in pairs if given.casefold() != name]
+    if renamed:
+        logger.info("%s: columns are read under other names: %s", path, ", ".join(renamed))
     return found
 
 
@@ -223,9 +242,9 @@ def _piece(row: Mapping[str, str], wav: Path) -> Clip | None:
         return None
     start = seconds("start", row.get("start", "")) or 0.0
     end = seconds("end", row.get("end", ""))
-    if "end" not in row:
-        duration = seconds("duration", row.get("duration", ""))
-        end = None if duration is None else start + duration
+    duration = seconds("duration", row.get("duration", ""))
+    if end is None and duration is not None:
+        end = start + duration
     if end is not None and not 0 <= start < end:
         raise SerError(
             f"from {start:g} to {end:g} s; expected an end after the start; correct the row"

@@ -89,8 +89,13 @@ def breakdowns(results: Results) -> list[ReportSection]:
 
 def undivided(results: Results) -> list[str]:
     """Breakdowns that would have one group: ``scene heard in training (yes)``."""
-    by: Mapping[str, Any] = next(iter(results["systems"].values()))["by"]
-    return [f"{TITLES[name]} ({next(iter(g))})" for name, g in by.items() if len(g) == 1]
+    first = next(iter(results["systems"].values()))
+    return [
+        f"{TITLES[name]} ({value})"
+        for name, groups in first["by"].items()
+        for value, group in groups.items()
+        if group["num_utts"] == first["num_utts"]
+    ]
 
 
 def people(results: Results) -> list[ReportSection]:

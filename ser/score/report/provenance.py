@@ -1,6 +1,7 @@
 """What earlier stages left behind: learning curves, wall times, the protocol, the audit."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,9 @@ def read_curve(folder: Path) -> Curve:
     return curve
 
 
+MOVED_ASIDE = re.compile(r"\.\d{8}-\d{6}$|^\.")  # by --force, and what is hidden
+
+
 def read_curves(folders: Iterable[Path]) -> list[Curve]:
     """The learning curves of fine-tuning runs, those without any left out."""
     return [curve for folder in folders if (curve := read_curve(folder))]
@@ -64,7 +68,7 @@ def read_pretraining(folder: Path) -> dict[str, Curve]:
     """
     if not folder.is_dir():
         return {}
-    paths = [path for path in sorted(folder.iterdir()) if "." not in path.name]
+    paths = [path for path in sorted(folder.iterdir()) if not MOVED_ASIDE.search(path.name)]
     curves = {path.name: read_curve(path) for path in paths}
     return {name: curve for name, curve in curves.items() if curve}
 

@@ -21,7 +21,8 @@ def parse_votes(text: str, class_of: Mapping[str, str]) -> Votes:
     for entry in text.split():
         annotator, _, labels = entry.partition("=")
         if not annotator.startswith(SELF_REPORTS):
-            votes[annotator] = tuple(class_of.get(label, label) for label in labels.split(","))
+            given = (class_of.get(label, label) for label in labels.split(","))
+            votes[annotator] = tuple(dict.fromkeys(given))  # two labels of one class are one vote
     return votes
 
 
