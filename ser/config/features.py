@@ -48,6 +48,11 @@ class FbankConfig(Section):
                 f"frame_length_ms {self.frame_length_ms}: {num_samples} samples for "
                 f"{self.num_mel_bins} num_mel_bins; expected as many samples as bands, or more"
             )
+        if self.frame_shift_ms > self.frame_length_ms:
+            raise ValueError(
+                f"frame_shift_ms {self.frame_shift_ms}, frame_length_ms {self.frame_length_ms}; "
+                "expected a shift of at most the length: what lies between would not be heard"
+            )
         return self
 
 

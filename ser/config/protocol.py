@@ -110,6 +110,8 @@ class ProtocolConfig(Section):
             raise ValueError(
                 f"groups with fold_unit {self.fold_unit}; expected session, speaker or scene"
             )
+        if self.test_folds and self.fold_unit == "parts":
+            raise ValueError("test_folds with fold_unit parts; expected none: it is one fold")
         if self.fold_unit == "scene" and self.num_scene_groups:
             raise ValueError("num_scene_groups with fold_unit scene; expected one of the two")
         return self
@@ -129,12 +131,16 @@ def under_protocol(
     Raises:
         SerError: The two contradict each other.
     """
-    if system.training.patience_epochs and protocol.validation == "none":
-        raise SerError(
-            f"{name}: training.patience_epochs {system.training.patience_epochs} with validation "
-            f"none in {path}; early stopping needs a validation set; write null, or use another "
-            "protocol"
-        )
+    trainings = {"training": system.training}
+    if system.head_first:
+        trainings["head_first.training"] = system.head_first.training
+    for key, training in trainings.items():
+        if training.patience_epochs and protocol.validation == "none":
+            raise SerError(
+                f"{name}: {key}.patience_epochs {training.patience_epochs} with validation none in "
+                f"{path}; early stopping needs a validation set; write null, or use another "
+                "protocol"
+            )
     if not protocol.average_epochs:
         return system
     if system.training.average_epochs > 1:

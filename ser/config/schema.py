@@ -261,6 +261,15 @@ class SystemConfig(Section):
                 f"cnn_blstm_sa with optimizer.layer_lr_decay {self.optimizer.layer_lr_decay}; "
                 "expected 1.0: it has no encoder blocks"
             )
+        if self.model.type == "cnn_blstm_sa" and self.readout != PAPER_READOUT:
+            raise ValueError(
+                f"cnn_blstm_sa with readout {self.readout.type}; expected none: it has its own"
+            )
+        if not self.ctc_alpha and self.ctc.targets != "transcripts":
+            raise ValueError(
+                f"ctc.targets {self.ctc.targets} with ctc_alpha 0.0; expected a CTC loss: "
+                "without one it changes nothing"
+            )
         if self.head_first and self.init == SCRATCH:
             raise ValueError("head_first with init scratch; expected an encoder that has learned")
         if self.head_first and not set(self.head_first.training.speed_factors) <= set(

@@ -145,8 +145,8 @@ def _write_corpus(
         logger.warning("warning: no words; systems with a CTC head will be left out")
     elif wordless:
         logger.warning(
-            "warning: no words of %s of %s utterances, %s the first: a CTC head learns that they say "
-            "nothing; write their words, or leave systems with a CTC head out",
+            "warning: no words of %s of %s utterances, %s the first: a CTC head learns that "
+            "nothing is said there; write their words, or leave systems with a CTC head out",
             *(len(wordless), len(kept), wordless[0]),
         )
     write_recorded(

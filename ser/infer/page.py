@@ -75,14 +75,16 @@ def view(model: Model, path: Path, window: float, hop: float) -> View:
     over_time = list(model.predict_windows([samples], window, hop))
     given = model.engine_input(samples)
     output = model.engine([given])[0]
+    # What the engine sees goes on with silence where the features are padded.
+    seen = max(len(samples), model.fbank.min_samples) / model.sample_rate_hz
     words: list[Word] = []
     if model.tokenizer and output.ctc is not None:
         pieces = model.tokenizer.pieces(output.tokens)
-        words = align(output.ctc, output.tokens, pieces, seconds)
+        words = align(output.ctc, output.tokens, pieces, seen)
     attention = None
     if isinstance(model.engine, TorchEngine):
         attention = emotion_attention(model.engine.networks, given)
-    picture = _draw(model, samples, seconds, over_time, words, attention)
+    picture = _draw(model, samples, seconds, seen, over_time, words, attention)
     shown = Markup(picture)  # noqa: S704  # of matplotlib, which escapes text
     return View(whole, over_time, words, attention is not None, shown, seconds)
 
@@ -125,11 +127,12 @@ def _draw(
     model: Model,
     samples: Floats,
     seconds: float,
+    seen: float,
     over_time: Sequence[Result],
     words: Sequence[Word],
     attention: Floats | None,
 ) -> str:
-    """The picture as SVG."""
+    """The picture as SVG; the engine saw so many seconds, padding counted."""
     num_rows = 3 + (attention is not None) + bool(words)
     heights = [1.0, 1.6, 1.6] + [0.9] * (attention is not None) + [0.5] * bool(words)
     style = {"svg.fonttype": "none", "svg.hashsalt": "ser", "font.size": 10}
@@ -140,7 +143,7 @@ def _draw(
         energies = model.fbank(samples)
         axes[1].imshow(
             energies.T, origin="lower", aspect="auto", cmap="viridis",
-            extent=(0, seconds, 0, energies.shape[1]),
+            extent=(0, seen, 0, energies.shape[1]),
         )  # fmt: skip
         axes[1].set_ylabel("log-mel band")
         middles = [(r.start + r.end) / 2 for r in over_time]
@@ -159,7 +162,7 @@ def _draw(
         axes[2].legend(loc="upper right", ncols=len(model.labels), fontsize=8)
         row = 3
         if attention is not None:
-            places = (np.arange(len(attention)) + 0.5) * seconds / len(attention)
+            places = (np.arange(len(attention)) + 0.5) * seen / len(attention)
             axes[row].fill_between(places, attention, step="mid", color=COLOURS[0], alpha=0.8)
             axes[row].set_ylabel("attention")
             row += 1

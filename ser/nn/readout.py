@@ -15,6 +15,7 @@ from torch import nn
 from torch.nn.functional import layer_norm
 
 from ser.config.network import EncoderConfig, ReadoutConfig
+from ser.nn.losses import at_least_float32
 from ser.nn.mask import length_mask
 
 MIN_SD = 1e-3
@@ -238,7 +239,10 @@ def loud_frames(
 
 
 def weighted_mean(z: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    """(B, S, D) under weights (B, S) -> (B, D)."""
+    """(B, S, D) under weights (B, S) -> (B, D), in float32 or better under autocast too."""
+    if torch.is_autocast_enabled(z.device.type):
+        with torch.autocast(z.device.type, enabled=False):
+            return weighted_mean(at_least_float32(z), at_least_float32(weights))
     return torch.einsum("bs,bsd->bd", weights, z)
 
 

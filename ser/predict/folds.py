@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 from tqdm import tqdm
@@ -66,7 +67,7 @@ def predict_all(runs: Sequence[FinetuneRun]) -> None:
         record = source.record
         inputs[str(run.folder)] = record.identity
         path = prediction_table_of(out, run.folder)
-        if not _is_table_of(path, record):
+        if not _is_table_of(path, record, fold_list_name(run.exp_dir / "folds", run.fold)):
             predictions = seedless.get((run.system, run.fold)) or source.predict()
             if not source.has_seed:
                 seedless[run.system, run.fold] = predictions
@@ -120,12 +121,15 @@ def _source(run: FinetuneRun, labels: LabelsConfig, features: FeatureDir) -> _So
     return _Source(resolved.record, lambda: list(predict_parts(resolved, features, (TEST,))))
 
 
-def _is_table_of(path: Path, record: Record) -> bool:
-    """Whether a table is there, whole, and belongs to the run and its weights."""
+def _is_table_of(path: Path, record: Record, fold_list: str) -> bool:
+    """Whether a table is there, whole, and belongs to the run, its weights and today's fold."""
     made_from = path.with_suffix(".sha256")
     if not (path.is_file() and made_from.is_file()):
         return False
-    return made_from.read_bytes() == table_digest(path, record.folder, record.identity).encode()
+    with path.open(encoding="utf-8") as rows:
+        is_of_fold = f"\t{fold_list}\t" in "".join(islice(rows, 2))
+    digest = table_digest(path, record.folder, record.identity)
+    return is_of_fold and made_from.read_bytes() == digest.encode()
 
 
 def _still_valid(out: Path) -> dict[str, str]:

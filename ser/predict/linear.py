@@ -12,6 +12,7 @@ from scipy.special import softmax
 from threadpoolctl import threadpool_limits
 
 from ser.base.files import parsing, regular_size
+from ser.base.log import logger
 from ser.base.record import Record
 from ser.base.writing import atomic_folder, readable_by_umask
 from ser.config.baselines import FunctionalsConfig, ProbeConfig
@@ -107,8 +108,13 @@ def best_cost(
     from sklearn.model_selection import GroupKFold, cross_val_predict
 
     num_folds = min(config.num_cost_folds, len(set(speakers)))
+    if num_folds < 2 and len(config.costs) > 1:
+        logger.warning(
+            "warning: one training speaker: no cost can be chosen; the smallest is taken, %s",
+            min(config.costs),
+        )
     if num_folds < 2 or len(config.costs) == 1:
-        return config.costs[0]
+        return min(config.costs)
     scores = dict.fromkeys(sorted(config.costs), 0.0)
     for cost in scores:
         predicted = cross_val_predict(

@@ -116,6 +116,9 @@ def _unchecked(files: ReportFiles, stated: ResultsSchema, conf: Path | None) -> 
     if _stated_paper(stated) and not conf:
         yield "the paper's columns; --conf names the folder of paper_results.yaml"
     exp_dir = files.exp_dir
+    runs = (exp_dir / name for name in (*stated.run.finetune, *stated.run.published))
+    if any(not run.is_dir() for run in runs):
+        yield "times of training and published weights: the runs are not there"
     for folder, what in (
         (files.figures, f"figures and {files.page.name}"),
         (exp_dir / PRETRAIN, "pre-training"),

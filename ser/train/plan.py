@@ -68,8 +68,9 @@ class Plan:
 
     @property
     def num_frames(self) -> int:
-        """T of an utterance of mean length."""
-        return round(self.mean_seconds * 1000 / self.fbank.frame_shift_ms)
+        """T of an utterance of mean length, padded where the features are."""
+        seconds = max(self.mean_seconds, getattr(self.fbank, "pad_seconds", None) or 0.0)
+        return round(seconds * 1000 / self.fbank.frame_shift_ms)
 
     @property
     def num_steps(self) -> int:

@@ -52,6 +52,10 @@ def _stands(difference: Estimate, other: str = "") -> str:
     return f"{side} {other}".rstrip() + f" by {points(difference)}"
 
 
+def _p(p: float) -> str:
+    return "<0.001" if p < 0.001 else f"{p:.3f}"
+
+
 def _verdict(comparison: Comparison, unit: str) -> str:
     if comparison.wa.low is None:
         return f"With one of the {unit} nothing can be said of others."
@@ -66,9 +70,9 @@ def _verdict(comparison: Comparison, unit: str) -> str:
     if comparison.permutation_holm > SIGNIFICANT:
         return (
             f"The interval excludes zero, but the permutation test of the {unit} does not confirm "
-            f"it (p {comparison.permutation_holm:.3f} after Holm's correction)."
+            f"it (p {_p(comparison.permutation_holm)} after Holm's correction)."
         )
     return (
         f"The interval excludes zero, and the permutation test of the {unit} agrees "
-        f"(p {comparison.permutation_holm:.3f} after Holm's correction)."
+        f"(p {_p(comparison.permutation_holm)} after Holm's correction)."
     )

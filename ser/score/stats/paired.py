@@ -7,7 +7,7 @@ from itertools import combinations
 import numpy as np
 from scipy.special import bdtr
 
-from ser.metrics.classification import Codes, Metric, accuracy
+from ser.metrics.classification import Codes, Metric
 from ser.score.predictions.evaluation import Evaluation, Floats
 from ser.score.stats.intervals import (
     Estimate,
@@ -102,10 +102,14 @@ def _mcnemar_of_seeds(evaluation: Evaluation, a: str, b: str) -> float:
 
 
 def cluster_differences(evaluation: Evaluation, a: str, b: str) -> Floats:
-    """(G,) WA of ``a`` minus that of ``b`` in each cluster, averaged over the seeds."""
+    """(G,) each cluster's part of the difference of WA, averaged over the seeds: they add up to it.
+
+    A cluster counts by its utterances, as in the pooled difference that is tested.
+    """
     cells = cells_of(evaluation, a, b)
-    values = accuracy(cells.counts, cells.correct, "wa")
-    return values[:, 0] - values[:, 1]
+    right = cells.correct.sum(axis=1) / cells.counts.sum()  # (G, 2)
+    difference_of: Floats = right[:, 0] - right[:, 1]
+    return difference_of
 
 
 def sign_flip_p(differences: Floats) -> float:
