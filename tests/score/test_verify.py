@@ -230,9 +230,10 @@ def test_what_cannot_be_verified_is_said(exp: Path) -> None:
     assert verify(exp, conf=exp.parent / "conf").unchecked == [
         "the command, ./run.sh --stage 0 --stop-stage 6",
         "where the audio that report.html plays lies",
+        "times of training and published weights: the runs are not there",
     ]
     shutil.copy(exp / f"{MTL}/seed1_fold1.tsv", exp / f"{MTL}/seed3_fold1.tsv")
-    _, _, paper, unused = verify(exp).unchecked
+    _, _, paper, _, unused = verify(exp).unchecked
     assert "--conf" in paper
     assert "seed3_fold1.tsv and 0 more tables: the report does not use them" in unused
 
