@@ -24,7 +24,7 @@ from ser.score.report.files import ReportFiles
 from ser.score.report.main_table import terminal_table
 from ser.score.report.page import page
 from ser.score.report.paper import read_paper_results
-from ser.score.report.provenance import read_curves, read_pretraining
+from ser.score.report.provenance import read_curves, read_pretraining, read_protocol
 from ser.score.report.report import report
 from ser.score.results import figure_digests, score_experiment
 
@@ -65,7 +65,7 @@ def main() -> None:
         for folder in (args.exp_dir / system, *folders):
             if (folder / "run.json").exists():
                 require_system_of_run(folder, args.conf, system)
-    paper = read_paper_results(args.conf)
+    paper = read_paper_results(args.conf, read_protocol(args.exp_dir))
     with sole_run(files.results):
         predictions, results = score_experiment(
             files, systems, seeds, folds, args.command, args.pretrain, paper

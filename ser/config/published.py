@@ -13,7 +13,8 @@ class PublishedConfig(Section):
 
     ``name`` and ``revision`` are those of the Hugging Face hub; ``note`` is what their own model
     card says that a user of the emotions must know. ``sha256`` is the digest of their
-    ``model.safetensors``: whatever else is given is not called by their name.
+    ``model.safetensors``: whatever else is given is not called by their name. Without it any
+    weights of the same shapes are, which is reported.
     """
 
     name: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")]

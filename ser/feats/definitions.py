@@ -31,7 +31,7 @@ class Extractor(Protocol):
         ...
 
     def num_samples(self, num_frames: int) -> int:
-        """Fewest samples that give so many frames."""
+        """Samples that give so many frames, or, where these are too few, the fewest."""
         ...
 
     def __call__(self, samples: Floats) -> Floats:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.fft
 
+from ser.base.errors import SerError
 from ser.config.features import FbankConfig
 
 Floats = npt.NDArray[np.float32]
@@ -77,7 +78,14 @@ class Fbank:
         self.fft_size = 1 << math.ceil(math.log2(self.frame_length))
         # Kaldi's "povey" window
         self.window = (np.hanning(self.frame_length) ** 0.85).astype(np.float32)
-        self._groups = covered_groups(mel_filters(config, self.fft_size))
+        filters = mel_filters(config, self.fft_size)
+        if empty := int((filters.sum(axis=0) == 0).sum()):
+            raise SerError(
+                f"fbank.yaml: num_mel_bins {config.num_mel_bins}: {empty} bands lie between the "
+                f"frequencies of frames of {config.frame_length_ms} ms; expected bands that hold "
+                "one or more; write fewer bands or a longer frame"
+            )
+        self._groups = covered_groups(filters)
 
     def num_frames(self, num_samples: int) -> int:
         """T for a number of samples: only frames that fit ("snip edges"), at least one.

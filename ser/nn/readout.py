@@ -214,7 +214,7 @@ def loud_frames(
     """The encoder frames that are not quiet.
 
     The loudness of a feature frame is the mean of its bands, that of an encoder frame that of the
-    loudest feature frame within it. Only differences within an utterance count.
+    loudest feature frame of its stride. Only differences within an utterance count.
 
     Args:
         feats: (B, T, F).

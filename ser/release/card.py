@@ -87,8 +87,8 @@ def _model_index(values: Mapping[str, Any]) -> list[dict[str, Any]]:
     protocol, row = values["protocol"], values["row"]
     heard = "heard in training" if protocol["speaker_dependent"] else "not heard in training"
     how = (
-        f"cross-validation of single models, {protocol['num_folds']} folds by "
-        f"{protocol['fold_unit']}, test speakers {heard}"
+        f"single models, each on the test part of its fold; folds by {protocol['fold_unit']}, "
+        f"test speakers {heard}"
     )
     metrics = [
         {"type": kind, "value": row["percent"][key], "name": f"{name}, %; {how}"}

@@ -21,7 +21,7 @@ from ser.score.predictions.evaluation import Evaluation, encode
 from ser.score.predictions.experiment import Predictions, read_predictions
 from ser.score.predictions.held_out import check_held_out
 from ser.score.report.files import ReportFiles
-from ser.score.report.paper import PAPER_NAMES, PaperResult
+from ser.score.report.paper import PaperResult, paper_name
 from ser.score.report.provenance import (
     describe_run,
     read_audit,
@@ -141,7 +141,7 @@ def assemble_results(
     systems = {}
     for i, system in enumerate(predictions.folds):
         row = score_system(evaluation, predictions.folds[system], system, groups, rounds[i])
-        row["paper_name"] = PAPER_NAMES.get(system)
+        row["paper_name"] = paper_name(system, run.get("published", ()))
         if system in paper:
             row["paper"] = {"wa": paper[system].wa / 100, "ua": paper[system].ua / 100}
         systems[system] = row
@@ -154,7 +154,7 @@ def assemble_results(
             "unit": evaluation.clusters.unit,
             "share_models": evaluation.clusters.share_models,
         },
-        **_comparisons(evaluation, groups),
+        **_comparisons(evaluation, groups, {s: row["paper_name"] for s, row in systems.items()}),
         "human": human,
         "missing": _missing(groups, human),
         "audit": audited and {k: v for k, v in audited.items() if k != "seen"},
@@ -184,7 +184,9 @@ def _bootstrap_all(evaluation: Evaluation, num_rounds: int) -> list[CellCounts]:
     return [CellCounts(rounds.counts, rounds.correct[:, :, [i]]) for i in range(correct.shape[1])]
 
 
-def _comparisons(evaluation: Evaluation, groups: Mapping[str, list[str]]) -> dict[str, Any]:
+def _comparisons(
+    evaluation: Evaluation, groups: Mapping[str, list[str]], names: Mapping[str, str | None]
+) -> dict[str, Any]:
     """All pairs, and a sentence for each system against the one above it in the table."""
     comparisons = compare_all(evaluation)
     unseen = np.array([value == "no" for value in groups.get("line", [])])
@@ -195,7 +197,7 @@ def _comparisons(evaluation: Evaluation, groups: Mapping[str, list[str]]) -> dic
         on_unseen = None
         if unseen.any() and not unseen.all():
             on_unseen = difference(evaluation.only(unseen), system, above, "wa")
-        name, name_above = (PAPER_NAMES.get(n, n) for n in (system, above))
+        name, name_above = (names[n] or n for n in (system, above))
         sentences.append(
             compare_in_words(comparison, name, name_above, on_unseen, evaluation.clusters.unit)
         )

@@ -90,7 +90,7 @@ def rebuild(
         stated.run.folds,
         stated.run.command,
         None if stated.run.pretrain_elsewhere else files.exp_dir / PRETRAIN,
-        read_paper_results(conf) if conf else _stated_paper(stated),
+        read_paper_results(conf, stated.run.protocol) if conf else _stated_paper(stated),
         stated_run,
         stated.num_rounds,
     )

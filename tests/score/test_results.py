@@ -5,10 +5,13 @@ import math
 from typing import Any
 
 import pytest
+from tracked import ROOT
 
+from ser.config.load import load_config
+from ser.config.protocol import ProtocolConfig
 from ser.score.predictions.experiment import Predictions
 from ser.score.predictions.table import PredictionRow
-from ser.score.report.paper import PaperResult
+from ser.score.report.paper import PaperResult, paper_name, read_paper_results
 from ser.score.report.provenance import describe_run
 from ser.score.results import assemble_results
 
@@ -136,3 +139,13 @@ def test_what_does_not_exist_is_null() -> None:
     assert results["run"]["pretrain"] == {
         "full": {"num_epochs": 2, "valid_loss": None, "valid_wer": None, "wall_seconds": 5.0}
     }
+
+
+def test_the_papers_names_and_figures_are_for_its_systems_and_its_protocol() -> None:
+    assert paper_name("transformer_tl", ()) == "Transformer (TL)"
+    assert paper_name("transformer_tl", {"transformer_tl"}) is None, "of a published encoder"
+    conf = ROOT / "egs" / "iemocap" / "conf"
+    for name, expected in (("paper", 67.1), ("espnet", None), ("speechbrain", None)):
+        protocol = load_config(conf / "protocol" / f"{name}.yaml", ProtocolConfig).model_dump()
+        found = read_paper_results(conf, json.loads(json.dumps(protocol))).get("transformer_tl")
+        assert (found and found.wa) == expected, name

@@ -1,11 +1,13 @@
 """The paper's names and figures, beside which ours stand."""
 
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, RootModel
 
-from ser.config.load import load_config
+from ser.config.load import load_config, validate
+from ser.config.protocol import ProtocolConfig
 from ser.config.section import Section
 
 PAPER_NAMES = {
@@ -31,11 +33,31 @@ class PaperResults(RootModel[dict[str, PaperResult]]):
     model_config = ConfigDict(frozen=True, strict=True)
 
 
-def read_paper_results(conf: Path) -> dict[str, PaperResult]:
-    """The paper's figures, empty where the recipe has none (any corpus but the paper's).
+def read_paper_results(conf: Path, protocol: Mapping[str, Any]) -> dict[str, PaperResult]:
+    """The paper's figures; none for another corpus or another protocol than the paper's.
+
+    Args:
+        conf: The recipe's configuration.
+        protocol: That of the folds.
 
     Raises:
         SerError: The file is malformed.
     """
-    path = conf / "paper_results.yaml"
-    return load_config(path, PaperResults).root if path.exists() else {}
+    path, own = conf / "paper_results.yaml", conf / "protocol" / "paper.yaml"
+    if not path.exists():
+        return {}
+    figures = load_config(path, PaperResults).root
+    if own.exists() and protocol:
+        given = validate(own, ProtocolConfig, dict(protocol))
+        return figures if given == load_config(own, ProtocolConfig) else {}
+    return figures
+
+
+def paper_name(system: str, published: Collection[str]) -> str | None:
+    """The paper's name of a system; of none that starts from a published encoder.
+
+    Args:
+        system: Our name.
+        published: The systems that do.
+    """
+    return None if system in published else PAPER_NAMES.get(system)

@@ -43,8 +43,9 @@ def find_clusters(session: Codes, speaker: Codes, fold: Codes) -> Clusters:
         fold: (N,) codes of the fold, and so of the model, that tests each utterance.
     """
     num_sessions, num_speakers = len(np.unique(session)), len(np.unique(speaker))
+    num_pairs = len(np.unique(np.stack([session, speaker]), axis=1).T)
     # Where each speaker has a session of their own, the reader thinks of speakers.
-    sessions = "speakers" if num_sessions == num_speakers else "sessions"
+    sessions = "speakers" if num_sessions == num_speakers == num_pairs else "sessions"
     joined = _joined(session, fold)
     if joined.max() > 0:
         if joined.max() + 1 == num_sessions:
