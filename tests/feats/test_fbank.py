@@ -1,6 +1,7 @@
 """The features are Kaldi's, by the reference of torchaudio."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from tiny import FBANK
 from torchaudio.compliance.kaldi import fbank as reference_fbank
 
+from ser.base.errors import SerError
 from ser.config.features import FbankConfig
 from ser.feats.fbank import BLOCK_FRAMES, Fbank, covered_groups, mel_filters
 
@@ -145,3 +147,10 @@ def test_a_frame_does_not_depend_on_its_block(num_frames: int) -> None:
     for frame in {0, BLOCK_FRAMES - 2, num_frames - 1}:
         alone = log_mel(samples[160 * frame : 160 * frame + 400])
         assert (feats[frame] - alone[0]).abs().max() < 1e-4
+
+
+@pytest.mark.parametrize("changes", [{"num_mel_bins": 256}, {"frame_length_ms": 10.0}])
+def test_bands_without_a_frequency_are_refused(changes: dict[str, Any]) -> None:
+    """They would be the same in every frame; Kaldi refuses them too."""
+    with pytest.raises(SerError, match=r"num_mel_bins \d+: \d+ bands lie between the frequencies"):
+        Fbank(FBANK.model_copy(update=changes))

@@ -177,3 +177,17 @@ def test_loudness_counts_within_an_utterance() -> None:
     assert torch.equal(loud_frames(feats + 7.0, lens, real, 2, 0.4), once)
     flat = loud_frames(torch.zeros(2, 40, 80), lens, real, 2, 0.4)
     assert flat.all(), "an utterance without any difference is pooled as a whole"
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("readout", ["mean", "mean_sd", "moments_and_halves"])
+def test_statistics_are_of_float32_under_autocast(readout: str) -> None:
+    """In bfloat16 the mean of 230 ones would be 0.996, and what is left of skewness is noise."""
+    network = model(CONFIGS["whisper"], readout).readout
+    layers = [torch.randn(2, 230, network.size) + 3 for _ in range(3)]
+    pooled = torch.ones(2, 230, dtype=torch.bool)
+    exact, _ = network.gather(layers, pooled)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        under, _ = network.gather(layers, pooled)
+    assert under.dtype == torch.float32
+    assert torch.equal(under, exact)

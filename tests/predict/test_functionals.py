@@ -1,5 +1,6 @@
 """The comparison without a network: its cost is chosen without the test part, and it is scored."""
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,14 @@ from tiny import reseal, write_config
 from tiny_recipe import CONF, EXP, FEATS, LABELS, finetune_run
 
 from ser.base.errors import SerError
+from ser.base.record import read_record
 from ser.config.baselines import FunctionalsConfig
 from ser.kaldi.data_dir import read_data_dir
 from ser.kaldi.table import write_table
 from ser.predict import functionals
 from ser.predict.folds import predict_all
 from ser.predict.linear import MakeModel, best_cost, logistic, svm
+from ser.predict.prediction import table_digest
 
 NAME = "egemaps_svm"
 CONFIG = FunctionalsConfig(functionals="eGeMAPSv02", costs=[1e-3, 1e-1], num_cost_folds=2)
@@ -62,6 +65,20 @@ def test_what_the_functionals_tell_is_predicted(monkeypatch: pytest.MonkeyPatch)
         assert row["hyp"] == max(posteriors, key=lambda name: posteriors[name])
     predict_all([finetune_run(NAME, fold="1")])
     assert calls == [24]
+
+
+def test_a_table_of_other_folds_is_written_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    plant(monkeypatch)
+    predict_all([finetune_run(NAME, fold="1")])
+    path = EXP / "predictions" / NAME / "seed1_fold1.tsv"
+    now = path.read_text()
+    others = re.sub(r"fold1@\w+", "fold1@0123456789abcdef", now)
+    path.write_text(others)
+    source = EXP / NAME
+    digest = table_digest(path, source, read_record(source)["identity"])
+    path.with_suffix(".sha256").write_text(digest)
+    predict_all([finetune_run(NAME, fold="1")])
+    assert path.read_text() == now != others
 
 
 def test_the_test_part_plays_no_part_in_the_fit(monkeypatch: pytest.MonkeyPatch) -> None:

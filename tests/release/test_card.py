@@ -23,7 +23,7 @@ def test_what_the_card_says(package: Path) -> None:
     for said in (
         "in this order: ang, hap, neu, sad",
         "an ensemble of 3 models",
-        "Data: tiny. Recipe `recipe`, 3 fold(s) by session, here 1 2 3, seed 1",
+        "Data: tiny. Recipe `recipe`, folds by session, here 1 2 3, seed 1",
         "Of the weights: MIT. Of the training data: CC-BY-4.0",
         "Protocol: no test speaker is heard in training; selection `last` of the epochs, "
         "validation\n`none`.",
@@ -101,7 +101,7 @@ def test_the_card_keeps_the_estimate_apart_from_the_ensemble(package: Path) -> N
     pack(packing(), package)
     card = (package / "README.md").read_text()
     assert "WA 71.2 % [60.0, 80.0], UA 70.0 % (95 % intervals); 24 utterances, seeds 1." in card
-    assert "It is no\nfigure of this package**, whose members together have heard every" in card
+    assert "It is no\nfigure of this package**, whose members have heard the test turns" in card
     write_results(wa_interval=None)
     pack(packing(), package)
     assert "WA 71.2 %, UA 70.0 %; 24 utterances" in (package / "README.md").read_text()

@@ -144,7 +144,7 @@ def test_the_card_is_one_that_the_hub_reads(package: Path, tmp_path: Path) -> No
     wa, ua = card.data.eval_results
     assert (wa.metric_type, ua.metric_type) == ("accuracy", "recall")
     assert wa.metric_name == (
-        "WA (accuracy), %; cross-validation of single models, 3 folds by session, "
+        "WA (accuracy), %; single models, each on the test part of its fold; folds by session, "
         "test speakers not heard in training"
     )
     assert f"WA {wa.metric_value:.1f} %" in card.text
