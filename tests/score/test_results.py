@@ -94,6 +94,16 @@ def test_fold_values_over_seeds_and_folds(results: dict[str, Any]) -> None:
     assert x["ua_fold_sd"] == pytest.approx(math.sqrt(1 / 18))
 
 
+def test_seeds_that_are_copies_spread_nothing(results: dict[str, Any]) -> None:
+    """Of a system in which no seed plays a part the deviation is that of its folds."""
+    baseline = results["systems"]["cnn_blstm_sa"]
+    folds = [fold["wa"] for fold in baseline["seeds"]["1"]["folds"].values()]
+    assert baseline["seeds"]["1"] == baseline["seeds"]["2"]
+    assert baseline["wa_fold_sd"] == pytest.approx(
+        math.sqrt(sum((v - sum(folds) / 2) ** 2 for v in folds))
+    )
+
+
 def test_breakdown(results: dict[str, Any]) -> None:
     """In seed 1 the prosody half is u2 right, u3 and u6 wrong."""
     groups = results["systems"]["x"]["by"].pop("cue")

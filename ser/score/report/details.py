@@ -40,10 +40,17 @@ def folds(results: Results) -> ReportSection:
         ]
         for name, row in results["systems"].items()
     ]
+    copies = [
+        escape(row_name(name, row))
+        for name, row in results["systems"].items()
+        if len(run["seeds"]) > 1
+        and all(s == row["seeds"][run["seeds"][0]] for s in row["seeds"].values())
+    ]
+    once = f" (one a fold of {', '.join(copies)}, whose seeds all agree)" if copies else ""
     note = (
         f"A fold's WA is the mean over the seeds; mean ± standard deviation over the "
-        f"{len(run['seeds']) * len(run['folds'])} values, one a seed and fold. Plain: percentiles "
-        f"of {results['num_rounds']:,} rounds of a hierarchical bootstrap (session, speaker, "
+        f"{len(run['seeds']) * len(run['folds'])} values, one a seed and fold{once}. Plain: "
+        f"percentiles of {results['num_rounds']:,} rounds of a hierarchical bootstrap (session, speaker, "
         "utterance), too short where few sessions differ."
     )
     return ReportSection("By fold", 2, "", upright([header, *rows], "figure"), note)

@@ -62,8 +62,10 @@ def score_system(
         row[name] = {
             label: mean([seed[name][label] for seed in rows]) for label in evaluation.labels
         }
+    # Of a system in which no seed plays a part, the seeds are copies and spread nothing.
+    apart = rows if any(seed != rows[0] for seed in rows) else rows[:1]
     for name in ("wa", "ua", "macro_f1"):
-        values = [fold[name] for seed in rows for fold in seed["folds"].values()]
+        values = [fold[name] for seed in apart for fold in seed["folds"].values()]
         row[f"{name}_fold_mean"] = mean(values)
         row[f"{name}_fold_sd"] = float(np.std(values, ddof=1)) if len(values) > 1 else None
     metrics: tuple[Metric, ...] = ("wa", "ua")
