@@ -50,8 +50,8 @@ def folds(results: Results) -> ReportSection:
     note = (
         f"A fold's WA is the mean over the seeds; mean ± standard deviation over the "
         f"{len(run['seeds']) * len(run['folds'])} values, one a seed and fold{once}. Plain: "
-        f"percentiles of {results['num_rounds']:,} rounds of a hierarchical bootstrap (session, speaker, "
-        "utterance), too short where few sessions differ."
+        f"percentiles of {results['num_rounds']:,} rounds of a hierarchical bootstrap (session, "
+        "speaker, utterance), too short where few sessions differ."
     )
     return ReportSection("By fold", 2, "", upright([header, *rows], "figure"), note)
 
