@@ -123,9 +123,8 @@ class Trainer:
             ) as bar,
         ):
             self.saved = time.monotonic()
-            while progress.epoch < self.training.max_epochs and not out_of_patience(
-                progress.selection_score, self.training.patience_epochs
-            ):
+            most, patience = self.training.max_epochs, self.training.patience_epochs
+            while progress.epoch < most and not out_of_patience(progress.selection_score, patience):
                 for _ in self._epoch(steps, progress, metrics_logger):
                     bar.update()
                     if self.on_step:
