@@ -142,13 +142,27 @@ def transformers(folder: Path) -> tuple[Callable[[str], Any], int]:
     return predict, sum(p.numel() for p in classify.model.parameters())
 
 
-SIDES = {"ser": ours, "speechbrain": speechbrain, "s3prl": s3prl, "transformers": transformers}
+def onnx(path: Path) -> tuple[Callable[[str], Any], int]:
+    """``ser.load`` of an exported model, which needs no torch; its parameters are not counted."""
+    from ser import load
+
+    return load(path, num_threads=THREADS).predict, 0
+
+
+SIDES = {
+    "ser": ours,
+    "ser_onnx": onnx,
+    "speechbrain": speechbrain,
+    "s3prl": s3prl,
+    "transformers": transformers,
+}
 
 
 def main() -> None:
     """Loads, predicts all files once untimed and once timed, writes what was measured."""
     out, side, model_path, *files = sys.argv[1:]
-    import torch  # noqa: F401  # which all sides do: what they add to it is theirs
+    if side != "ser_onnx":
+        import torch  # noqa: F401  # which the others do: what they add to it is theirs
 
     before = resident("VmRSS")
     predict, num_parameters = SIDES[side](Path(model_path))
