@@ -10,9 +10,9 @@ from pathlib import Path
 from ser.base.errors import SerError, run_program
 from ser.base.options import distinct_words, whole_numbers
 from ser.base.paths import run_folders
-from ser.base.record import require
+from ser.base.record import read_record, require
 from ser.base.writing import sole_run, write_json, write_text
-from ser.config.made_with import labels_of, require_system_of_run
+from ser.config.made_with import labels_of, require_features, require_system_of_run
 from ser.corpus.fold_files import choose_folds, fold_names
 from ser.data.trainable import trainable_systems
 from ser.kaldi.table import read_table
@@ -50,7 +50,9 @@ def main() -> None:
     systems = distinct_words("--systems", args.systems)
     if args.feats:
         if (args.feats / "run.json").exists():  # else they were made room of
-            labels_of(args.conf, args.feats)
+            made = read_record(args.feats)
+            require_features(args.feats, made, args.conf)
+            labels_of(args.conf, args.feats, made)
         systems = trainable_systems(args.conf, systems, args.feats)
     if args.publish and not args.publish.is_dir():
         raise SerError(f"--publish {args.publish}: no such folder; expected one; make it")

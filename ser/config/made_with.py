@@ -12,45 +12,44 @@ from ser.base.record import (
     first_difference,
     read_record,
     recipe_of,
-    require,
     rerun_hint,
 )
-from ser.config.features import load_features, require_same_features
+from ser.config.features import load_features
 from ser.config.load import load_config, validate
-from ser.config.pretraining import load_pretraining, require_same_network
+from ser.config.pretraining import load_pretraining
 from ser.config.protocol import ProtocolConfig, under_protocol
 from ser.config.schema import BpeConfig, LabelsConfig, SystemConfig
 from ser.config.section import Section
 from ser.config.systems import load_system, system_path
 
 
-def require_labels(feats: Path, labels: LabelsConfig, path: Path) -> None:
+def require_labels(feats: Path, made: StageRecord, labels: LabelsConfig, path: Path) -> None:
     """Checks classes against the data directories that features were made from.
 
     Args:
         feats: A folder of stage 1.
+        made: Its record.
         labels: The classes.
         path: Where they are written, for messages.
 
     Raises:
         SerError: The data directory has other classes, or another corpus label in one of them.
     """
-    for name in read_record(feats)["inputs"]:
+    for name in made["inputs"]:
         data = recipe_of(feats) / name
         if (data / "run.json").exists():
             require_labels_of(data, labels, path)
 
 
-def labels_of(conf: Path, feats: Path) -> LabelsConfig:
-    """``<conf>/labels.yaml``, and whether it and ``fbank.yaml`` are those of features of stage 1.
+def labels_of(conf: Path, feats: Path, made: StageRecord) -> LabelsConfig:
+    """``<conf>/labels.yaml``, which must be that of features of stage 1.
 
     Raises:
-        SerError: A file is wrong, or the features were made with another.
+        SerError: It is wrong, or the features were made with another.
     """
     path = conf / "labels.yaml"
     labels = load_config(path, LabelsConfig)
-    require_features(feats, conf)
-    require_labels(feats, labels, path)
+    require_labels(feats, made, labels, path)
     return labels
 
 
@@ -68,7 +67,7 @@ def require_labels_of_run(run: Path, labels: LabelsConfig) -> None:
         if (feats / "run.json").exists():
             record = read_record(feats)
             if (record["stage"], record["identity"]) == (1, identity):
-                require_labels(feats, labels, run / "run.json")
+                require_labels(feats, record, labels, run / "run.json")
 
 
 def require_labels_of_recipe(run: Path, labels: LabelsConfig) -> None:
@@ -113,28 +112,28 @@ def require_system_of_run(run: Path, conf: Path, name: str) -> None:
         _require(run, 5, made, path, system)
 
 
-def require_features(feats: Path, conf: Path) -> None:
-    """Checks ``<conf>/fbank.yaml`` against the features of stage 1.
+def require_features(feats: Path, made: StageRecord, conf: Path) -> None:
+    """Checks ``<conf>/fbank.yaml`` against the record of features of stage 1.
 
     Raises:
         SerError: They are others.
     """
-    _require(feats, 1, read_record(feats)["config"], conf / "fbank.yaml", load_features(conf))
+    _require(feats, 1, made["config"], conf / "fbank.yaml", load_features(conf))
 
 
-def require_bpe(bpe: Path, conf: Path) -> None:
-    """Checks ``<conf>/bpe.yaml`` against the model of stage 2, where this recipe made it.
+def require_bpe(bpe: Path, made: StageRecord, conf: Path) -> None:
+    """Checks ``<conf>/bpe.yaml`` against the record of stage 2, where this recipe made it.
 
     Raises:
         SerError: It is another one.
     """
     path = conf / "bpe.yaml"
     if _same_recipe(bpe, conf) and path.exists():
-        _require(bpe, 2, read_record(bpe)["config"], path, load_config(path, BpeConfig))
+        _require(bpe, 2, made["config"], path, load_config(path, BpeConfig))
 
 
-def require_encoder(encoder: Path, conf: Path) -> None:
-    """Checks ``<conf>/pretrain/<name>.yaml`` against an encoder that this recipe's stage 3 made.
+def require_encoder(encoder: Path, made: StageRecord, conf: Path) -> None:
+    """Checks ``<conf>/pretrain/<name>.yaml`` against the record of stage 3, where it is of here.
 
     Raises:
         SerError: It is another one.
@@ -142,31 +141,7 @@ def require_encoder(encoder: Path, conf: Path) -> None:
     path = conf / "pretrain" / f"{encoder.name}.yaml"
     if _same_recipe(encoder, conf) and path.exists():
         now = load_pretraining(conf, encoder.name)
-        _require(encoder, 3, read_record(encoder)["config"], path, now)
-
-
-def require_start(
-    encoder: Path, conf: Path, feats: Path, network: Section, name: str
-) -> StageRecord:
-    """The record of an encoder of stage 3 that a training starts from.
-
-    Args:
-        encoder: Its folder.
-        conf: The recipe's configuration.
-        feats: The features that are trained on.
-        network: What is trained.
-        name: What configures it, for messages.
-
-    Raises:
-        SerError: It is missing or stale, was trained by another configuration or on other
-            features, or is another network: of other heads, whose weights may have the same shapes.
-    """
-    start = require(encoder, 3)
-    require_encoder(encoder, conf)
-    require_same_network(name, network, start["config"].get("encoder", {}), str(encoder))
-    trained_on = start["notes"].get("fbank", {})  # earlier versions did not note them
-    require_same_features(read_record(feats)["config"], trained_on, feats, str(encoder))
-    return start
+        _require(encoder, 3, made["config"], path, now)
 
 
 def _same_recipe(folder: Path, conf: Path) -> bool:

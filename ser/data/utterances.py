@@ -4,12 +4,11 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ser.base.errors import SerError
 from ser.base.files import require_regular
 from ser.base.log import logger
-from ser.base.record import read_record, require
+from ser.base.record import read_record
 from ser.config.features import Normalisation
 from ser.feats.definitions import normalise
 from ser.feats.speed_copies import speed_dir
@@ -124,16 +123,6 @@ def read_with_copies(path: Path, speed_factors: Sequence[float]) -> FeatureDir:
     return FeatureDir(DataDir(path, tables), feats, num_frames)
 
 
-def copy_identities(path: Path, speed_factors: Sequence[float]) -> dict[str, str]:
-    """The identities of the copies at other speeds, as inputs of a run.
-
-    Raises:
-        SerError: Stage 1 has not made one of them.
-    """
-    folders = [speed_dir(path, factor) for factor in speed_factors]
-    return {str(folder): require(folder, 1)["identity"] for folder in folders}
-
-
 def select(
     features: FeatureDir,
     utts: Collection[str],
@@ -195,20 +184,6 @@ def short_enough(
             *(where, len(long), len(utts), max_seconds, longest, seconds[longest]),
         )
     return kept
-
-
-def check_num_mel_bins(record: Mapping[str, Any], num_mel_bins: int, where: Path) -> None:
-    """Checks that a model reads features of this size.
-
-    Raises:
-        SerError: The features have another number of bands than the model expects.
-    """
-    found = record["config"]["num_mel_bins"]
-    if found != num_mel_bins:
-        raise SerError(
-            f"{where}: features of {found} num_mel_bins; the model expects {num_mel_bins}; "
-            "write the same number into fbank.yaml and the model's YAML, and rerun stage 1"
-        )
 
 
 def report_lengths(utterances: Sequence[Utterance], min_frames: int, where: str) -> None:

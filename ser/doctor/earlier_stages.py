@@ -1,6 +1,6 @@
 """Whether what a call of ``run.sh`` takes from earlier stages is there, whole and not stale."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -8,6 +8,7 @@ from ser.base.errors import SerError
 from ser.base.files import digest_json
 from ser.base.log import logger
 from ser.base.record import (
+    StageRecord,
     first_difference,
     read_record,
     read_started,
@@ -51,7 +52,7 @@ def earlier_stages(asked: RunOptions) -> Iterator[Check]:
     if reads(1, 3, 4, 5, 6):
         parts = [asked.dump / part for part in asked.parts]
         for folder in (folder for folder in parts if (folder / "run.json").exists()):
-            yield partial(require_features, folder, asked.conf)
+            yield partial(_as_configured, require_features, folder, asked.conf)
     if asked.trains_encoder and reads(1, 3):
         yield from (partial(require, asked.dump / p, 1) for p in ("asr_train", "asr_valid"))
     if asked.trains_encoder and asked.stage > 0 and any(map(asked.runs, (1, 2, 3))):
@@ -60,13 +61,13 @@ def earlier_stages(asked: RunOptions) -> Iterator[Check]:
         if (asked.trains_encoder and reads(2, 3)) or (asked.heads and reads(2, 4, 5)):
             yield partial(require, asked.bpe, 2)
             if (asked.bpe / "run.json").exists():
-                yield partial(require_bpe, asked.bpe, asked.conf)
+                yield partial(_as_configured, require_bpe, asked.bpe, asked.conf)
         if reads(3, 4, 5):
             starts = {start_of(load_system(asked.conf, name)) for name in asked.systems} - {SCRATCH}
             for folder in (asked.pretrain / name for name in sorted(starts)):
                 yield partial(require, folder, 3)
                 if (folder / "run.json").exists():
-                    yield partial(require_encoder, folder, asked.conf)
+                    yield partial(_as_configured, require_encoder, folder, asked.conf)
     if reads(5, 6) and (asked.exp_dir / "folds" / "run.json").exists():
         yield partial(_folds, asked)
     if asked.runs(4) and not asked.force:
@@ -96,6 +97,12 @@ def _runs_of_another_configuration(asked: RunOptions) -> None:
             f"{folder}: holds another run ({difference}){more}; --force moves them aside and "
             "starts anew"
         )
+
+
+def _as_configured(
+    compare: Callable[[Path, StageRecord, Path], None], folder: Path, conf: Path
+) -> None:
+    compare(folder, read_record(folder), conf)
 
 
 def _as_written(folder: Path) -> None:

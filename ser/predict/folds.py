@@ -16,7 +16,7 @@ from ser.base.paths import is_run_folder, prediction_table_of
 from ser.base.record import Record, earlier_record, read_record, require, rerun_hint
 from ser.base.writing import sole_run, write_text
 from ser.config.baselines import FunctionalsConfig, ProbeConfig, WordsConfig
-from ser.config.made_with import labels_of
+from ser.config.made_with import labels_of, require_features
 from ser.config.schema import LabelsConfig
 from ser.config.systems import load_system
 from ser.corpus.fold_files import TEST, fold_list_name
@@ -54,9 +54,11 @@ def predict_all(runs: Sequence[FinetuneRun]) -> None:
     started = time.time()
     out = runs[0].exp_dir / "predictions"
     prepare_process(runs[0].num_threads, seed=0)
-    require(runs[0].feats, 1)  # of baselines too, which are not resolved
-    features = read_feature_dir(runs[0].feats)
-    labels = labels_of(runs[0].conf, runs[0].feats)
+    conf, feats = runs[0].conf, runs[0].feats
+    made = require(feats, 1)  # of baselines too, which are not resolved
+    require_features(feats, made, conf)
+    labels = labels_of(conf, feats, made)
+    features = read_feature_dir(feats)
     sources = [_source(run, labels, features) for run in runs]
     with sole_run(out, wait=True):
         inputs = _still_valid(out)

@@ -1,6 +1,6 @@
 """The baseline of a frozen encoder: a linear classifier of its outputs; no network is trained."""
 
-from ser.base.record import Record, read_record, require
+from ser.base.record import Record, require
 from ser.config.baselines import ProbeConfig
 from ser.config.made_with import require_encoder
 from ser.config.network import ReadoutConfig
@@ -27,14 +27,13 @@ def probe_record(run: FinetuneRun, config: ProbeConfig) -> Record:
         speed_factors=(),
         out=run.exp_dir / "encoded",
     )
-    require(encoding.encoder, 3)
-    require_encoder(encoding.encoder, run.conf)
+    encoder = require(encoding.encoder, 3)
+    require_encoder(encoding.encoder, encoder, run.conf)
     (encoded,) = encode_features(encoding, one_device(run.num_gpus))
     inputs = {str(encoded.folder): encoded.identity}
     record = Record(run.exp_dir / run.system, 5, config.model_dump(), inputs)
     if not record.is_finished():
         vectors = read_feature_dir(encoded.folder)
         values = {utt: vectors.feats[utt][0] for utt in vectors.num_frames}
-        published = read_record(encoding.encoder)["notes"].get("published")
-        write_vectors(record, values, published=published)
+        write_vectors(record, values, published=encoder["notes"].get("published"))
     return record

@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from ser.base.files import digest_json
 from ser.config.schema import SCRATCH, LabelsConfig, SystemConfig
 from ser.data.batch import Batch
 from ser.data.loader import load_batches
@@ -69,12 +68,7 @@ def finetune_resolved(resolved: ResolvedRun, on_step: OnStep | None = None) -> N
             model.load_state_dict(load_weights(head / "model.safetensors"))
         notes = fit(resolved.system, run.folder, on_step)
         world.on_first(lambda: _tidy(resolved))
-        return {
-            **notes,
-            "published": resolved.published,
-            "fold_digest": digest_json(resolved.fold),
-            "fbank": resolved.fbank,  # with the weights, all that prediction needs
-        }
+        return {**notes, **resolved.notes}
 
     train_in_folder(resolved.record, world, run.num_threads, run.force, train)
 

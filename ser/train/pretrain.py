@@ -9,9 +9,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from ser.base.record import Record, require
+from ser.base.record import Record
 from ser.config.load import load_config
-from ser.config.made_with import require_bpe, require_features, require_start
 from ser.config.schema import SCRATCH, CtcConfig, PretrainConfig
 from ser.corpus.parsers.librispeech import require_subsets
 from ser.data.batch import Batch
@@ -20,8 +19,6 @@ from ser.data.sampler import sorted_batches
 from ser.data.utterances import (
     FeatureDir,
     Utterance,
-    check_num_mel_bins,
-    copy_identities,
     read_feature_dir,
     read_with_copies,
     report_lengths,
@@ -41,6 +38,7 @@ from ser.train.engine.loop import Trainer
 from ser.train.engine.selection import Selection
 from ser.train.engine.step import ComputeLoss, autocast
 from ser.train.frozen import Encoding, can_be_encoded
+from ser.train.inputs import require_inputs
 from ser.train.run_directory import train_in_folder
 from ser.train.training_data import TrainingData, frame_shift_ms
 
@@ -84,31 +82,22 @@ def pretrain(run: PretrainRun) -> None:
             not allow to miss, or the folder holds another run.
     """
     config = load_config(run.config_path, PretrainConfig)
-    inputs = {
-        str(path): require(path, stage)["identity"]
-        for path, stage in ((run.train_feats, 1), (run.valid_feats, 1), (run.bpe, 2))
-    }
-    inputs |= copy_identities(run.train_feats, config.training.speed_factors)
-    feats = require(run.train_feats, 1)
-    conf = run.config_path.parents[1]
-    for folder in (run.train_feats, run.valid_feats):
-        require_features(folder, conf)
-    require_bpe(run.bpe, conf)
-    check_num_mel_bins(feats, config.encoder.num_mel_bins, run.train_feats)
-    published = None
-    if config.init != SCRATCH:
-        source = run.folder.with_name(config.init)
-        start = require_start(source, conf, run.train_feats, config.encoder, str(run.config_path))
-        inputs[str(source)] = start["identity"]
-        published = start["notes"].get("published")
+    inputs = require_inputs(
+        run.config_path.parents[1],
+        str(run.config_path),
+        config.encoder,
+        feats=[run.train_feats, run.valid_feats],
+        speed_factors=config.training.speed_factors,
+        bpe=run.bpe,
+        start=None if config.init == SCRATCH else run.folder.with_name(config.init),
+    )
     require_subsets(run.train_data, config, run.config_path)
-    record = Record(run.folder, 3, {**config.model_dump(), "seed": run.seed}, inputs)
+    record = Record(run.folder, 3, {**config.model_dump(), "seed": run.seed}, inputs.identities)
     world = init_distributed(run.num_gpus)
 
     def train(num_threads: int) -> dict[str, Any]:
         prepare_process(num_threads, run.seed)
-        notes = _train(run, config, world, record.identity)
-        return {**notes, "fbank": feats["config"], "published": published}
+        return {**_train(run, config, world, record.identity), **inputs.notes}
 
     train_in_folder(record, world, run.num_threads, run.force, train)
 

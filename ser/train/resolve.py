@@ -5,19 +5,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ser.base.files import digest_json
 from ser.base.paths import run_folder
-from ser.base.record import Record, require
+from ser.base.record import Record
 from ser.config.load import load_config
-from ser.config.made_with import labels_of, require_bpe, require_start
+from ser.config.made_with import labels_of
 from ser.config.network import CtcHeadConfig
 from ser.config.pretraining import require_same_head
 from ser.config.protocol import ProtocolConfig, under_protocol
 from ser.config.schema import SCRATCH, LabelsConfig, SystemConfig
 from ser.config.systems import load_trained_system
 from ser.corpus.fold_files import read_fold, require_folds
-from ser.data.utterances import check_num_mel_bins, copy_identities
 from ser.kaldi.table import Table
 from ser.text.bpe import Tokenizer
+from ser.train.inputs import require_inputs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,8 +77,7 @@ class ResolvedRun:
         labels: The classes.
         protocol: Who is held out, and how weights are chosen.
         fold: The part of each utterance.
-        fbank: The features' definition, as stage 1 recorded it.
-        published: The encoder that it starts from, where that one was published.
+        notes: What its record says of its inputs, besides their identities.
     """
 
     run: FinetuneRun
@@ -86,8 +86,7 @@ class ResolvedRun:
     labels: LabelsConfig
     protocol: ProtocolConfig
     fold: Table
-    fbank: Mapping[str, Any]
-    published: Mapping[str, Any] | None
+    notes: Mapping[str, Any]
 
     def tokenizer(self) -> Tokenizer | None:
         """The tokens of a system with a CTC head, else None."""
@@ -104,27 +103,22 @@ def resolve(run: FinetuneRun) -> ResolvedRun:
     protocol = load_config(run.protocol, ProtocolConfig)
     system = under_protocol(run.system, system, protocol, run.protocol)
     folds = run.exp_dir / "folds"
-    feats = require(run.feats, 1)
-    labels = labels_of(run.conf, run.feats)
-    check_num_mel_bins(feats, system.model.num_mel_bins, run.feats)
-    inputs = {
-        str(run.feats): feats["identity"],
-        str(folds): require_folds(folds, protocol.model_dump(), run.protocol)["identity"],
-        **copy_identities(run.feats, system.training.speed_factors),
-    }
-    fold = read_fold(folds, run.fold)
-    if system.ctc_alpha:
-        inputs[str(run.bpe)] = require(run.bpe, 2)["identity"]
-        require_bpe(run.bpe, run.conf)
-    published = None
-    if system.init != SCRATCH:
-        source = run.pretrain / system.init
-        start = require_start(source, run.conf, run.feats, system.model, run.system)
-        inputs[str(source)] = start["identity"]
-        recogniser = start["config"].get("ctc")  # none of a published encoder
+    inputs = require_inputs(
+        run.conf,
+        run.system,
+        system.model,
+        feats=[run.feats],
+        speed_factors=system.training.speed_factors,
+        bpe=run.bpe if system.ctc_alpha else None,
+        start=None if system.init == SCRATCH else run.pretrain / system.init,
+    )
+    labels = labels_of(run.conf, run.feats, inputs.feats)
+    if inputs.start:
+        recogniser = inputs.start["config"].get("ctc")  # none of a published encoder
         head = recogniser and CtcHeadConfig.model_validate(recogniser.get("head", {}))
         require_same_head(run.system, system, head)
-        published = start["notes"].get("published")
+    fold_lists = require_folds(folds, protocol.model_dump(), run.protocol)
+    fold = read_fold(folds, run.fold)
     config = {
         "system": system.model_dump(),
         "labels": labels.record(),
@@ -134,11 +128,12 @@ def resolve(run: FinetuneRun) -> ResolvedRun:
     }
     return ResolvedRun(
         run=run,
-        record=Record(run.folder, 4, config, inputs),
+        record=Record(
+            run.folder, 4, config, {**inputs.identities, str(folds): fold_lists["identity"]}
+        ),
         system=system,
         labels=labels,
         protocol=protocol,
         fold=fold,
-        fbank=feats["config"],
-        published=published,
+        notes={**inputs.notes, "fold_digest": digest_json(fold)},
     )
