@@ -10,7 +10,7 @@ from pathlib import Path
 from ser.base.errors import run_program
 from ser.base.options import require_within
 from ser.train.estimate import H100, describe, read_card
-from ser.train.plan import read_plan
+from ser.train.plan import read_plans
 
 
 def parse_args() -> argparse.Namespace:
@@ -40,7 +40,8 @@ def main() -> None:
         for number in value if isinstance(value, list) else [value]:
             require_within(f"--{option.replace('_', '-')}", number, 1e-3, 1e7)
     card = read_card(args.measured) if args.measured else H100
-    plans = [read_plan(conf, args.vocab_size, args.hours, args.epochs) for conf in args.confs]
+    options = (args.vocab_size, args.hours, args.epochs)
+    plans = [plan for conf in args.confs for plan in read_plans(conf, *options)]
     print("\n\n".join(describe(plan, args.num_gpus, card) for plan in plans))
 
 

@@ -15,7 +15,6 @@ from ser.nn.cost import (
     TRAINING_PASSES,
     forward_flops,
     kept_bytes,
-    training_flops,
 )
 from ser.train.plan import Plan
 
@@ -160,6 +159,9 @@ def _operations(plan: Plan) -> list[str]:
     seconds = plan.num_frames * plan.fbank.frame_shift_ms / 1000
     forward = forward_flops(plan.model, plan.num_frames)
     total = sum(forward.values())
+    an_epoch = sum(plan.passes(part) * flops for part, flops in forward.items()) / (
+        plan.training.max_epochs
+    )
     rows = [
         f"  {part:24} {flops / seconds / 1e9:9.4f}  {flops / total:6.1%}"
         for part, flops in forward.items()
@@ -168,12 +170,14 @@ def _operations(plan: Plan) -> list[str]:
         f"GFLOP a second of speech, utterances of {seconds:.2f} s",
         *rows,
         f"  {'forward':24} {total / seconds / 1e9:9.4f}",
-        f"  {'training step':24} {training_flops(forward) / seconds / 1e9:9.4f}  (forward x 3)",
+        f"  {'training, an epoch':24} {an_epoch / seconds / 1e9:9.4f}  "
+        f"(forward x {an_epoch / total:.3g})",
     ]
 
 
 def _sizes(plan: Plan) -> list[str]:
-    kept = kept_bytes(plan.model, plan.num_frames)
+    whole = kept_bytes(plan.model, plan.num_frames)
+    kept = {part: size for part, size in whole.items() if plan.learns(part)}
     part_utts = plan.training.max_frames_in_memory / plan.num_frames
     parts = ", ".join(f"{name} {part_utts * size / 1e9:.2f}" for name, size in kept.items())
     state = FLOAT_BYTES * plan.num_parameters + STATE_BYTES * plan.num_trained
@@ -182,7 +186,8 @@ def _sizes(plan: Plan) -> list[str]:
         f"parameters                 {plan.num_parameters:,}",
         f"weights, gradients, Adam   {state / 1e9:.2f} GB",
         f"kept for the backward pass {part_utts * sum(kept.values()) / 1e9:.2f} GB "
-        f"a micro-batch of {plan.training.max_frames_in_memory} frames ({parts}), in float32",
+        f"a micro-batch of {plan.training.max_frames_in_memory} frames ({parts or 'no part'}), in "
+        "float32",
         f"features                   {plan.bytes_per_second / 1e3:.1f} kB a second of speech",
         f"disk for features          {plan.hours_per_epoch * 3600 * stored / 1e9:.1f} GB "
         f"({plan.hours_per_epoch:g} h, {plan.fbank.storage})",

@@ -1,5 +1,6 @@
 """What a configuration asks of a training run: network, batches, hours of speech."""
 
+import copy
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from ser.nn.emotion import EmotionModel
 from ser.nn.recogniser import Recogniser
 from ser.nn.systems import build_recogniser, build_system
 from ser.train.engine.optimizer import freeze
-from ser.train.frozen import can_be_encoded, is_frozen
+from ser.train.frozen import can_be_encoded, is_frozen, with_head_alone
 
 # Hours of speech and mean seconds of an utterance.
 LIBRISPEECH = 960.0, 12.3  # 281,241 utterances
@@ -32,8 +33,8 @@ class Plan:
         name: For people.
         model: The network, on the meta device.
         training: Batches and epochs.
-        encoder_passes: How often speech goes through the encoder in the run, counted in forward
-            passes: three an epoch, frozen one, and one in all where its outputs are computed once.
+        encoder_learns: Whether the encoder is trained, not frozen.
+        encoded: Whether a frozen encoder's outputs are computed once for all epochs.
         fbank: The features.
         hours: Hours of speech an epoch, speed copies not counted.
         mean_seconds: Mean length of an utterance.
@@ -42,14 +43,24 @@ class Plan:
     name: str
     model: Recogniser | EmotionModel | CnnBlstmSa
     training: TrainingConfig
-    encoder_passes: int
+    encoder_learns: bool
+    encoded: bool
     fbank: FeaturesConfig
     hours: float
     mean_seconds: float
 
     def passes(self, part: str) -> int:
-        """How often speech goes through a part of the network, counted in forward passes."""
-        return TRAINING_PASSES * self.training.max_epochs if part in HEADS else self.encoder_passes
+        """How often speech goes through a part in the run, counted in forward passes."""
+        if self.learns(part):
+            return TRAINING_PASSES * self.training.max_epochs
+        return 1 if self.encoded else self.training.max_epochs
+
+    def learns(self, part: str) -> bool:
+        """Whether a part of the network is trained, and so needs a backward pass."""
+        if part == "readout" and isinstance(self.model, EmotionModel):
+            # The attentive one has parameters; plain statistics have none.
+            return self.encoder_learns or count_parameters(self.model.readout) > 0
+        return self.encoder_learns or part in HEADS
 
     @property
     def num_parameters(self) -> int:
@@ -85,8 +96,12 @@ class Plan:
         return FLOAT_BYTES * self.fbank.num_mel_bins * 1000 / self.fbank.frame_shift_ms
 
 
-def read_plan(path: Path, vocab_size: int | None, hours: float | None, epochs: int | None) -> Plan:
+def read_plans(
+    path: Path, vocab_size: int | None, hours: float | None, epochs: int | None
+) -> list[Plan]:
     """Reads a configuration of pre-training or of a system, and its neighbours.
+
+    Two plans come of a system whose head is trained first: that training, and the one after it.
 
     Args:
         path: ``conf/pretrain/<name>.yaml`` or ``conf/systems/<system>.yaml``.
@@ -115,25 +130,32 @@ def read_plan(path: Path, vocab_size: int | None, hours: float | None, epochs: i
     config: PretrainConfig | SystemConfig
     with torch.device("meta"):
         if "encoder" in values:
-            config = pretrain = load_config(path, PretrainConfig)
-            training, (usual_hours, mean_seconds) = pretrain.training, LIBRISPEECH
-            model = build_recogniser(pretrain, vocab_size)
+            config = load_config(path, PretrainConfig)
+            usual_hours, mean_seconds = LIBRISPEECH
+            model = build_recogniser(config, vocab_size)
         else:
-            config = system = load_config(path, SystemConfig)
-            training, (usual_hours, mean_seconds) = system.training, IEMOCAP
+            config = load_config(path, SystemConfig)
+            usual_hours, mean_seconds = IEMOCAP
             num_emotions = len(load_config(conf / "labels.yaml", LabelsConfig).names)
-            model = build_system(system, num_emotions, vocab_size)
-    freeze(model, config.optimizer.frozen)
-    training = training.model_copy(update={"max_epochs": epochs or training.max_epochs})
-    passes = 1
-    if not can_be_encoded(config):
-        passes = training.max_epochs * (1 if is_frozen(config.optimizer) else TRAINING_PASSES)
-    return Plan(
-        name=str(path),
-        model=model,
-        training=training,
-        encoder_passes=passes,
-        fbank=load_features(conf),
-        hours=hours or usual_hours,
-        mean_seconds=mean_seconds,
-    )
+            model = build_system(config, num_emotions, vocab_size)
+    trainings: dict[str, PretrainConfig | SystemConfig] = {str(path): config}
+    if isinstance(config, SystemConfig) and (head := with_head_alone(config)):
+        trainings = {f"{path}, the head first": head, f"{path}, after it": config}
+    plans = []
+    for name, config in trainings.items():
+        frozen = copy.deepcopy(model)
+        freeze(frozen, config.optimizer.frozen)
+        num_epochs = epochs or config.training.max_epochs
+        plans.append(
+            Plan(
+                name=name,
+                model=frozen,
+                training=config.training.model_copy(update={"max_epochs": num_epochs}),
+                encoder_learns=not is_frozen(config.optimizer),
+                encoded=can_be_encoded(config),
+                fbank=load_features(conf),
+                hours=hours or usual_hours,
+                mean_seconds=mean_seconds,
+            )
+        )
+    return plans

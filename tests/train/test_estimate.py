@@ -12,7 +12,7 @@ import ser
 from ser.base.errors import SerError
 from ser.nn.cost import forward_flops
 from ser.train.estimate import all_reduce_bytes, describe, estimate, read_card
-from ser.train.plan import Plan, read_plan
+from ser.train.plan import Plan, read_plans
 
 EGS = Path(ser.__file__).parents[1] / "egs"
 SHIPPED = [
@@ -20,13 +20,19 @@ SHIPPED = [
     for path in own(EGS, "*/conf/**/pretrain/*.yaml", "*/conf/**/systems/*.yaml")
     if path.stem != "published"
 ]
+TUNING = EGS / "ravdess" / "conf" / "whisper" / "tuning"
 PAPER = EGS / "iemocap" / "conf" / "pretrain" / "ctc.yaml"
 QUICK = ("iemocap", "mini", "ravdess")  # the other recipes have the settings of ravdess
 
 
+def read(path: Path, *options: float | None) -> Plan:
+    (plan,) = read_plans(path, *options)
+    return plan
+
+
 def paper(**changes: float) -> Plan:
     options = {"vocab_size": None, "hours": None, "epochs": None}
-    return read_plan(PAPER, **{**options, **changes})
+    return read(PAPER, *{**options, **changes}.values())
 
 
 @pytest.mark.parametrize(
@@ -41,7 +47,7 @@ def paper(**changes: float) -> Plan:
     ],
 )
 def test_every_shipped_configuration_is_estimated(path: Path) -> None:
-    text = describe(read_plan(path, None, None, None), [1, 8])
+    text = describe(read(path, None, None, None), [1, 8])
     assert text.startswith(
         f"{path}: arithmetic on the configuration\nthe card: NVIDIA's data sheet"
     )
@@ -66,14 +72,14 @@ def test_the_papers_run_by_hand() -> None:
 def test_published_weights_take_no_training() -> None:
     path = EGS / "ravdess" / "conf" / "whisper" / "pretrain" / "published.yaml"
     with pytest.raises(SerError, match=r"published\.yaml: the weights are published"):
-        read_plan(path, None, None, None)
+        read_plans(path, None, None, None)
 
 
 def test_a_frozen_encoder_is_passed_once() -> None:
     """14 epochs of forward and backward pass without; the same sizes but for the readout."""
     systems = EGS / "ravdess" / "conf" / "whisper" / "systems"
     scratch, frozen = (
-        estimate(read_plan(systems / f"{name}.yaml", None, 5.6, None), 1, "float32").flops
+        estimate(read(systems / f"{name}.yaml", None, 5.6, None), 1, "float32").flops
         for name in ("transformer", "transformer_tl")
     )
     assert scratch / frozen == pytest.approx(3 * 14, rel=0.02)
@@ -81,13 +87,33 @@ def test_a_frozen_encoder_is_passed_once() -> None:
 
 def test_a_head_alone_is_trained_in_every_epoch() -> None:
     path = EGS / "ravdess" / "conf" / "whisper" / "pretrain" / "ctc_head.yaml"
-    plan = read_plan(path, 201, 5.0, None)
+    plan = read(path, 201, 5.0, None)
     forward = forward_flops(plan.model, plan.num_frames)
     head = forward.pop("CTC head")
     utts = 5.0 * 3600 * 100 / plan.num_frames
     expected = utts * (sum(forward.values()) + 3 * plan.training.max_epochs * head)
     assert estimate(plan, 1, "float32").flops == pytest.approx(expected)
     assert head > 0.1 * sum(forward.values())
+    assert "micro-batch of 60000 frames (CTC head 0.21)" in describe(plan, [1])
+
+
+def test_a_readout_that_learns_is_trained_in_every_epoch() -> None:
+    plan = read(TUNING / "transformer_tl_attentive.yaml", None, None, None)
+    forward = forward_flops(plan.model, plan.num_frames)
+    trained = forward.pop("readout") + forward.pop("emotion head")
+    flops = sum(forward.values()) + 3 * plan.training.max_epochs * trained
+    utts = plan.hours_per_epoch * 3600 * 100 / plan.num_frames
+    assert estimate(plan, 1, "float32").flops == pytest.approx(utts * flops)
+
+
+def test_a_head_that_is_trained_first_is_a_training_of_its_own() -> None:
+    head, tuned = read_plans(TUNING / "transformer_tl_tuned.yaml", None, None, None)
+    frozen = read(TUNING.parent / "systems" / "transformer_tl.yaml", None, None, None)
+    assert (head.num_trained, head.num_steps) == (frozen.num_trained, frozen.num_steps)
+    assert head.training.max_epochs > tuned.training.max_epochs
+    assert estimate(head, 1, "float32").flops == estimate(frozen, 1, "float32").flops
+    assert tuned.num_trained > 100 * head.num_trained
+    assert "transformer_tl_tuned.yaml, after it: arithmetic" in describe(tuned, [1])
 
 
 def test_a_card_that_was_measured_takes_the_place_of_the_data_sheet(tmp_path: Path) -> None:
@@ -137,7 +163,7 @@ def test_speed_copies_are_trained_on_too() -> None:
 
 def test_another_file_is_refused() -> None:
     with pytest.raises(SerError, match=r"encoder\.yaml: neither 'encoder' nor 'model'"):
-        read_plan(EGS / "mini" / "conf" / "encoder.yaml", None, None, None)
+        read_plans(EGS / "mini" / "conf" / "encoder.yaml", None, None, None)
 
 
 def test_program_prints_and_refuses_in_one_line() -> None:
