@@ -13,7 +13,8 @@ LAYERS = [
     {"corpus", "feats"},
     {"data", "nn"},
     {"train", "score"},
-    {"predict", "infer", "doctor"},
+    {"infer", "doctor"},
+    {"predict"},
     {"release", "demo"},
     {"bin"},
 ]

@@ -133,6 +133,7 @@ ReadoutName = Literal[
     "moments_and_halves",
     "attentive",
 ]
+OF_VECTOR = ("emotion_vector", "emotion_vector_of_all_blocks")  # the others pool the frames
 STATISTICS = ("mean", "mean_sd", "moments_and_halves")
 
 
@@ -150,7 +151,7 @@ class ReadoutConfig(Section):
     @property
     def needs_vector(self) -> bool:
         """Whether the emotion vector x_e stands in front of the frames."""
-        return self.type.startswith("emotion_vector")
+        return self.type in OF_VECTOR
 
     @model_validator(mode="after")
     def _quiet_frames_are_pooled(self) -> "ReadoutConfig":

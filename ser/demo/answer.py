@@ -8,7 +8,7 @@ from markupsafe import escape
 from ser.base.errors import SerError
 from ser.infer.model import LONG_SECONDS, Model
 from ser.infer.page import COLOURS, view
-from ser.infer.windows import file_seconds
+from ser.infer.recordings import file_seconds
 
 WINDOW_SECONDS, HOP_SECONDS = 1.0, 0.25  # of the posteriors over time
 

@@ -22,7 +22,7 @@ from ser.audio.truncation import (
 )
 from ser.base.errors import SerError, reason_of, shortened
 from ser.base.options import shown
-from ser.infer.windows import READ_SECONDS, Floats, resampled
+from ser.infer.recordings import READ_SECONDS, Floats, resampled
 
 MAX_CHANNELS = 64  # more are samples of an array that lies the other way round
 

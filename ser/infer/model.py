@@ -24,8 +24,9 @@ from ser.data.sampler import split_by_frames
 from ser.feats.definitions import Extractor, normalise
 from ser.infer.arrays import given_audio, given_pieces, refuse_rate
 from ser.infer.engine import Engine, Floats, Output
+from ser.infer.recordings import file_seconds, read_file, stream_file
 from ser.infer.result import Posteriors, Result
-from ser.infer.windows import Segment, cut, file_seconds, read_file, stream_file, windows
+from ser.infer.windows import Segment, cut, windows
 from ser.text.bpe import Tokenizer
 
 AHEAD = 64  # files that are read before they are predicted, or a batch where it is larger

@@ -19,9 +19,10 @@ from ser.base.writing import require_own_file, write_text
 from ser.infer.alignment import Word, align
 from ser.infer.engine import Floats
 from ser.infer.model import LONG_SECONDS, Model
+from ser.infer.recordings import file_seconds, read_file
 from ser.infer.result import Result
 from ser.infer.torch_engine import TorchEngine, emotion_attention
-from ser.infer.windows import Segment, file_seconds, read_file
+from ser.infer.windows import Segment
 from ser.page.frame import NAMES_AS_TEXT, audio_link, render
 
 # Okabe & Ito's colours and four kinds of line: readable without colour.

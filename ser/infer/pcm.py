@@ -9,7 +9,7 @@ import numpy as np
 from ser.audio.reading import RATES_HZ
 from ser.base.errors import SerError
 from ser.infer.arrays import MAX_CHANNELS
-from ser.infer.windows import Readable
+from ser.infer.recordings import Readable
 
 DEFAULT_RATE_HZ = 16000
 SAMPLE_BYTES = 2

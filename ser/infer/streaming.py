@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 
 from ser.base.errors import SerError
 from ser.infer.model import Model
+from ser.infer.recordings import Readable, stream_pcm
 from ser.infer.result import Result
-from ser.infer.windows import Readable, stream_pcm
 
 WAITED = 0.5  # of what a read brings: who waited so long for it found nothing queued
 

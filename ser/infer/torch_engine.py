@@ -118,7 +118,11 @@ def ensemble(
 
 
 def load_network(
-    system: SystemConfig, num_emotions: int, vocab_size: int | None, weights: Path, device: str
+    system: SystemConfig,
+    num_emotions: int,
+    vocab_size: int | None,
+    weights: Path,
+    device: torch.device,
 ) -> Network:
     """A network with the weights of a file, in evaluation mode.
 
@@ -188,7 +192,7 @@ class _Undrawn(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
-def choose_device(name: str) -> str:
+def choose_device(name: str) -> torch.device:
     """A device that is there.
 
     Raises:
@@ -201,4 +205,4 @@ def choose_device(name: str) -> str:
         raise SerError(
             f"--device {name}: not usable here; expected cpu, or cuda with a GPU"
         ) from error
-    return name
+    return torch.device(name)

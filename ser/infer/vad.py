@@ -19,7 +19,8 @@ from scipy.signal import butter, sosfilt
 
 from ser.audio.quality import MIN_DB, frame_levels
 from ser.audio.reading import FRAME_SECONDS
-from ser.infer.windows import Floats, windows
+from ser.infer.recordings import Floats
+from ser.infer.windows import windows
 
 MIN_HZ = 100.0
 FLOOR_PERCENT = 10

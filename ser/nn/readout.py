@@ -4,7 +4,7 @@ The paper reads what comes out at its emotion vector after the last block. The a
 learned sum of what comes out at it after every block, since the middle ones may know more of
 emotion than the last (SUPERB, Yang et al., 2021); or statistics of the frames, without the vector.
 A new one is a subclass, a line in ``READOUTS``, and its name in ``ser/config/network.py``
-(``ReadoutName``).
+(``ReadoutName``; also ``OF_VECTOR`` or ``STATISTICS`` where it is of these).
 """
 
 from abc import ABC, abstractmethod

@@ -15,12 +15,10 @@ from ser.data.utterances import (
     report_lengths,
     select,
 )
+from ser.infer.torch_engine import load_network
 from ser.nn.cnn_blstm_sa import CnnBlstmSa
-from ser.nn.cpu.accelerate import accelerate
 from ser.nn.emotion import EmotionModel
-from ser.nn.systems import build_system
-from ser.nn.weights import load_weights
-from ser.predict.prediction import Prediction, predictions_of
+from ser.predict.prediction import NETWORK, Prediction, predictions_of
 from ser.text.bpe import Tokenizer
 from ser.train.encoded import encode_features
 from ser.train.engine.distributed import one_device
@@ -37,10 +35,8 @@ def predict_parts(
     device = one_device(run.num_gpus)
     tokenizer = resolved.tokenizer()
     vocab_size = tokenizer.vocab_size if tokenizer else None
-    model = build_system(system, len(resolved.labels.names), vocab_size)
-    model.load_state_dict(load_weights(run.folder / "model.safetensors"))
-    model.to(device).eval()
-    accelerate(model)
+    weights = run.folder / NETWORK
+    model = load_network(system, len(resolved.labels.names), vocab_size, weights, device)
     utts = [utt for utt, part in resolved.fold.items() if part in parts]
     if encoding := encoding_of(run, system):
         encode_features(encoding, device)

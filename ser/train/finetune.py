@@ -29,10 +29,10 @@ from ser.train.engine.selection import Selection
 from ser.train.engine.step import ComputeLoss, autocast, run_emotion_model
 from ser.train.frozen import with_head_alone
 from ser.train.resolve import FinetuneRun, ResolvedRun, resolve
-from ser.train.run_directory import train_in_folder
 from ser.train.split import Split, load_split
 from ser.train.standardise import standardise
 from ser.train.training_data import TrainingData, frame_shift_ms
+from ser.train.training_folder import train_in_folder
 
 
 def finetune(run: FinetuneRun) -> None:

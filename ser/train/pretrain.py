@@ -39,8 +39,8 @@ from ser.train.engine.selection import Selection
 from ser.train.engine.step import ComputeLoss, autocast
 from ser.train.frozen import Encoding, can_be_encoded
 from ser.train.inputs import require_inputs
-from ser.train.run_directory import train_in_folder
 from ser.train.training_data import TrainingData, frame_shift_ms
+from ser.train.training_folder import train_in_folder
 
 
 @dataclass(frozen=True, kw_only=True)

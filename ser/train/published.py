@@ -18,13 +18,13 @@ from ser.config.network import WhisperConfig
 from ser.config.published import ImportConfig, PublishedConfig
 from ser.nn.weights import misfits, save_weights
 from ser.nn.whisper import WhisperEncoder, positions
-from ser.train.claim import claim_training_folder
 from ser.train.published_weights import (
     published_features,
     require_imported,
     require_sizes,
     weight_files,
 )
+from ser.train.training_folder import claim_training_folder
 
 # Where the encoder stands in Whisper's classes, and what beside it is not ours to read.
 ENCODER = re.compile(r"(model\.)?encoder\.")

@@ -10,7 +10,7 @@ import soundfile
 
 from ser.audio.reading import read_audio
 from ser.base.errors import SerError
-from ser.infer.windows import stream_file
+from ser.infer.recordings import stream_file
 
 RATE_HZ = 16000
 ID3 = b"ID3\x03\0\0" + bytes([0, 0, 70, 40])  # of 9000 bytes

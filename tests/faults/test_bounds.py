@@ -14,7 +14,7 @@ from tiny_audio import untrained_model
 
 from ser.base.errors import SerError
 from ser.config.features import FbankConfig
-from ser.infer.windows import file_seconds
+from ser.infer.recordings import file_seconds
 from ser.nn.cnn_blstm_sa import CnnBlstmSa
 from ser.nn.cost import count_parameters
 from ser.nn.encoders import build_encoder

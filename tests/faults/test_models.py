@@ -59,7 +59,9 @@ def load_network_of(
     save_weights(folder / "model.safetensors", weights)
     found = read_run(run)
     names = found.labels.names
-    return load_network(found.system, len(names), None, folder / "model.safetensors", "cpu")
+    return load_network(
+        found.system, len(names), None, folder / "model.safetensors", torch.device("cpu")
+    )
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from ser.config.load import load_config
 from ser.config.schema import LabelsConfig
 from ser.config.yaml_file import MAX_VALUES, read_yaml
 from ser.feats.extract import start_or_resume
-from ser.train.claim import claim_training_folder
+from ser.train.training_folder import claim_training_folder
 
 BOMB = "x: &a [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
     f"{b}: &{b} [{','.join([f'*{a}'] * 10)}]\n"

@@ -24,8 +24,9 @@ from ser.base.writing import write_json
 from ser.infer import model as model_module
 from ser.infer.loading import load
 from ser.infer.model import Model
+from ser.infer.recordings import stream_file
 from ser.infer.result import Result
-from ser.infer.windows import stream_file, windows
+from ser.infer.windows import windows
 from ser.train.finetune import finetune
 
 

@@ -18,8 +18,9 @@ from ser.base.errors import SerError
 from ser.corpus.synthetic.espeak import Prosody, speak
 from ser.infer import model as model_module
 from ser.infer.engine import Floats, Output
+from ser.infer.recordings import stream_file
 from ser.infer.vad import MOST, find_speech
-from ser.infer.windows import cut, stream_file
+from ser.infer.windows import cut
 
 RATE = 16000
 NEAR = 0.1  # seconds by which a stretch begins early and ends late, at most

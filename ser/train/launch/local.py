@@ -12,12 +12,12 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from ser.base.errors import SerError, StoppedError
-from ser.base.job_pool import JobPool, Report
 from ser.base.log import logger
 from ser.base.process import exit_on_sigterm, num_cores
-from ser.train.claim import tidy_training_folder
 from ser.train.frozen import Encoding, encoding_of, with_head_alone
+from ser.train.launch.job_pool import JobPool, Report
 from ser.train.resolve import FinetuneRun, ResolvedRun, resolve
+from ser.train.training_folder import tidy_training_folder
 
 NUM_LOG_LINES = 5
 TELL_EVERY_SECONDS = 60  # without a terminal

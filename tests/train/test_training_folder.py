@@ -7,7 +7,7 @@ import pytest
 
 from ser.base.errors import SerError
 from ser.base.record import Record
-from ser.train.claim import claim_training_folder
+from ser.train.training_folder import claim_training_folder
 
 CONFIG = {"num_mel_bins": 80, "window": {"type": "povey", "size": 400}}
 

@@ -11,7 +11,7 @@ import pytest
 from test_process import is_alive
 
 from ser.base.errors import SerError, StoppedError
-from ser.base.job_pool import Ending, JobPool, Report
+from ser.train.launch.job_pool import Ending, JobPool, Report
 
 pytestmark = pytest.mark.long
 
@@ -70,7 +70,7 @@ def run(tasks: list[str], num_jobs: int) -> dict[int, Ending]:
 LOOK = """
 import sys
 from test_job_pool import work
-from ser.base.job_pool import JobPool
+from ser.train.launch.job_pool import JobPool
 if __name__ == "__main__":
     with JobPool(work, sys.argv[1:], 1, ["test_job_pool", "sched"]) as jobs:
         print(list(jobs))
@@ -135,7 +135,7 @@ RARER_ENDS = [
 ]
 PARENT = """
 import sys
-from ser.base.job_pool import JobPool
+from ser.train.launch.job_pool import JobPool
 from ser.base.process import exit_on_sigterm
 from test_job_pool import work
 if __name__ == "__main__":
