@@ -6,6 +6,7 @@ import sys
 import time
 
 import pytest
+from programs import is_running
 
 from ser.base import process
 
@@ -24,26 +25,17 @@ if __name__ == "__main__":
 """
 
 
-def is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    with open(f"/proc/{pid}/stat") as stream:  # noqa: PTH123 - it may vanish: one call
-        return stream.read().rpartition(")")[2].split()[0] != "Z"
-
-
 def test_a_worker_does_not_outlive_a_killed_parent() -> None:
     parent = subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True)
     assert parent.stdout is not None
     worker = int(parent.stdout.readline())
-    assert is_alive(worker)
+    assert is_running(worker)
     parent.kill()
     parent.wait()
     deadline = time.monotonic() + 10
-    while is_alive(worker) and time.monotonic() < deadline:
+    while is_running(worker) and time.monotonic() < deadline:
         time.sleep(0.02)
-    assert not is_alive(worker)
+    assert not is_running(worker)
     parent.stdout.close()
 
 

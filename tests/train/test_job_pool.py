@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from test_process import is_alive
+from programs import is_running
 
 from ser.base.errors import SerError, StoppedError
 from ser.train.launch.job_pool import Ending, JobPool, Report
@@ -122,8 +122,8 @@ def test_leaving_the_block_ends_what_is_at_work(tmp_path: Path) -> None:
             if path.exists():
                 break
         pid = wait_for(path)
-        assert is_alive(pid)
-    assert not is_alive(pid)
+        assert is_running(pid)
+    assert not is_running(pid)
     assert not (tmp_path / "no").exists()
 
 
@@ -173,6 +173,6 @@ def test_no_job_outlives_its_parent(number: signal.Signals, to_group: bool, tmp_
     tidied = [path.with_suffix(".tidied").exists() for path in paths]
     assert all(tidied) == (number != signal.SIGKILL)
     deadline = time.monotonic() + 10
-    while any(map(is_alive, pids)) and time.monotonic() < deadline:
+    while any(map(is_running, pids)) and time.monotonic() < deadline:
         time.sleep(0.02)
-    assert not any(map(is_alive, pids))
+    assert not any(map(is_running, pids))
