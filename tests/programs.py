@@ -3,7 +3,6 @@
 import contextlib
 import importlib
 import io
-import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -66,13 +65,3 @@ def start(program: str, *words: object, stdin: bytes = b"") -> Said:
         check=False,
     )
     return Said(ended.returncode, ended.stdout.decode(), ended.stderr.decode())
-
-
-def is_running(pid: int) -> bool:
-    """Whether a process runs; one that ended, and whose parent has not asked how, does not."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    with open(f"/proc/{pid}/stat") as stream:  # noqa: PTH123 - it may vanish: one call
-        return stream.read().rpartition(")")[2].split()[0] != "Z"

@@ -6,7 +6,7 @@ import sys
 import time
 
 import pytest
-from programs import is_running
+from processes import is_running
 
 from ser.base import process
 

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from programs import is_running
+from processes import is_running
 
 from ser.base.errors import SerError, StoppedError
 from ser.train.launch.job_pool import Ending, JobPool, Report
@@ -78,11 +78,17 @@ if __name__ == "__main__":
 """
 
 
+def with_this_module() -> dict[str, str]:
+    """The environment of a program that imports this module."""
+    here = Path(__file__).parent
+    folders = [str(here), str(here.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(folders)}
+
+
 def test_what_takes_long_to_import_is_there_already(tmp_path: Path) -> None:
     """In a program of its own: the server that forks the jobs is one for all of a program."""
-    path = os.pathsep.join(filter(None, [str(Path(__file__).parent), os.environ.get("PYTHONPATH")]))
     call = [sys.executable, "-c", LOOK, f"look {tmp_path / 'seen'}"]
-    subprocess.run(call, env={**os.environ, "PYTHONPATH": path}, check=True)
+    subprocess.run(call, env=with_this_module(), check=True)
     assert (tmp_path / "seen").read_text() == "True"
 
 
@@ -155,11 +161,9 @@ if __name__ == "__main__":
 def test_no_job_outlives_its_parent(number: signal.Signals, to_group: bool, tmp_path: Path) -> None:
     """Unless the parent is killed, jobs have the time to leave something tidy."""
     paths = [tmp_path / "0", tmp_path / "1"]
-    here = str(Path(__file__).parent)
-    path = os.pathsep.join([here, *filter(None, [os.environ.get("PYTHONPATH")])])
     parent = subprocess.Popen(
         [sys.executable, "-c", PARENT, *(f"sleep {path}" for path in paths)],
-        env={**os.environ, "PYTHONPATH": path},
+        env=with_this_module(),
         start_new_session=True,
         stderr=subprocess.DEVNULL,
     )

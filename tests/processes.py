@@ -1,0 +1,13 @@
+"""What tests ask of processes that they started."""
+
+import os
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process runs; one that ended, and whose parent has not asked how, does not."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    with open(f"/proc/{pid}/stat") as stream:  # noqa: PTH123 - it may vanish: one call
+        return stream.read().rpartition(")")[2].split()[0] != "Z"
