@@ -124,6 +124,20 @@ def load_features(conf: Path) -> FeaturesConfig:
     return validate(path, DEFINITIONS[kind], values)
 
 
+def require_bands(conf: Path, name: str, num_mel_bins: int) -> None:
+    """Checks that ``<conf>/fbank.yaml`` has as many bands as a network reads.
+
+    Raises:
+        SerError: It has another number.
+    """
+    found = load_features(conf).num_mel_bins
+    if found != num_mel_bins:
+        raise SerError(
+            f"{conf / 'fbank.yaml'}: num_mel_bins {found}; {name} expects {num_mel_bins}; write "
+            "the same number into both"
+        )
+
+
 def recorded_features(values: dict[str, Any]) -> FeaturesConfig:
     """What a run's record says of its features.
 

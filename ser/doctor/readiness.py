@@ -13,7 +13,7 @@ from ser.base.names import CONFIGURATION
 from ser.base.options import max_processes, require_within, whole_numbers
 from ser.base.record import earlier_record, require
 from ser.config.baselines import FunctionalsConfig
-from ser.config.features import load_features, require_same_features
+from ser.config.features import load_features, require_bands, require_same_features
 from ser.config.load import load_config
 from ser.config.pretraining import (
     refuse_without_recogniser,
@@ -129,7 +129,8 @@ def _configuration(asked: RunOptions) -> Iterator[Check]:
     if asked.read_speech:
         yield partial(load_config, asked.conf / "bpe.yaml", BpeConfig)
     for name, encoder in asked.encoders.items():
-        yield partial(_bands, asked, f"pretrain/{name}.yaml", encoder.encoder.num_mel_bins)
+        bands = encoder.encoder.num_mel_bins
+        yield partial(require_bands, asked.conf, f"pretrain/{name}.yaml", bands)
 
 
 def _fits_features(asked: RunOptions, name: str) -> None:
@@ -137,7 +138,7 @@ def _fits_features(asked: RunOptions, name: str) -> None:
     if isinstance(system, FunctionalsConfig) and asked.runs(5):
         require_package("opensmile", f"{name} needs it (its licence allows research only)")
     if isinstance(system, SystemConfig):
-        _bands(asked, f"{name}.yaml", system.model.num_mel_bins)
+        require_bands(asked.conf, f"{name}.yaml", system.model.num_mel_bins)
 
 
 def _fits_recogniser(asked: RunOptions, name: str) -> None:
@@ -157,15 +158,6 @@ def _fits_protocol(asked: RunOptions, name: str) -> None:
     if isinstance(system, SystemConfig):
         protocol = load_config(asked.protocol, ProtocolConfig)
         under_protocol(name, system, protocol, asked.protocol)
-
-
-def _bands(asked: RunOptions, name: str, num_mel_bins: int) -> None:
-    found = load_features(asked.conf).num_mel_bins
-    if found != num_mel_bins:
-        raise SerError(
-            f"{asked.conf / 'fbank.yaml'}: num_mel_bins {found}; {name} expects {num_mel_bins}; "
-            "write the same number into both"
-        )
 
 
 def _recogniser(asked: RunOptions) -> Iterator[Check]:

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ser.base.errors import SerError
 from ser.base.record import StageRecord, require
-from ser.config.features import require_same_features
+from ser.config.features import require_bands, require_same_features
 from ser.config.made_with import require_bpe, require_encoder, require_features
 from ser.config.network import CnnBlstmSaConfig, EncoderConfig
 from ser.config.pretraining import require_same_network
@@ -64,13 +63,7 @@ def require_inputs(
     made |= {folder: require(folder, stage) for folder, stage in ((bpe, 2), (start, 3)) if folder}
     for folder in feats:
         require_features(folder, made[folder], conf)
-    bands = made[feats[0]]["config"]["num_mel_bins"]
-    if bands != network.num_mel_bins:
-        raise SerError(
-            f"{feats[0]}: features of {bands} num_mel_bins; {name} expects "
-            f"{network.num_mel_bins}; write the same number into fbank.yaml and {name}, and rerun "
-            "stage 1"
-        )
+    require_bands(conf, name, network.num_mel_bins)
     if bpe:
         require_bpe(bpe, made[bpe], conf)
     if start:

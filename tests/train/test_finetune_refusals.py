@@ -94,6 +94,12 @@ def test_another_network_than_the_encoders_is_refused(changes: dict[str, int], s
         finetune(finetune_run("transformer_tl"))
 
 
+def test_another_number_of_bands_than_the_features_have_is_refused() -> None:
+    change_system("transformer", model=encoder_config(num_mel_bins=40))
+    with pytest.raises(SerError, match=r"fbank\.yaml: num_mel_bins 80; transformer expects 40"):
+        finetune(finetune_run("transformer"))
+
+
 def test_dropout_may_be_another_than_the_encoders() -> None:
     change_system("transformer_tl", model=encoder_config(num_blocks=1, dropout_prob=0.3))
     finetune(finetune_run("transformer_tl"))
