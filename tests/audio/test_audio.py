@@ -133,14 +133,6 @@ def test_faults_are_named_with_file_and_utterance(tmp_path: Path, fault: str, sa
     assert "\n" not in str(error.value)
 
 
-def test_samples_without_a_header_are_named(tmp_path: Path) -> None:
-    path = tmp_path / "a.raw"
-    path.write_bytes(bytes(2000))
-    for read in (lambda: read_audio(path, UTT, RATE_HZ), lambda: audio_seconds(path, UTT)):
-        with pytest.raises(SerError, match=rf"{path}: samples without a header \({UTT}\)"):
-            read()
-
-
 def test_a_name_that_is_no_utf8_is_read(tmp_path: Path) -> None:
     path = Path(os.fsdecode(os.fsencode(tmp_path / "a") + b"\xff.wav"))
     soundfile.write(os.fsencode(path), tone(RATE_HZ), RATE_HZ)
@@ -159,18 +151,6 @@ def test_a_missing_permission_is_called_so(unprivileged: Path) -> None:
         for read in (lambda p: read_audio(p, UTT, RATE_HZ), lambda p: audio_seconds(p, UTT)):
             with pytest.raises(SerError, match=rf"{path}: no permission to read it \({UTT}\)"):
                 read(path)
-
-
-@pytest.mark.parametrize("share", [0.01, 0.3, 0.6, 0.95])
-def test_a_cut_flac_is_not_taken_for_a_short_one(tmp_path: Path, share: float) -> None:
-    """Wav and ogg cut at a block are: libsndfile sees no fault in them."""
-    path = tmp_path / "a.flac"
-    noise = np.random.default_rng(1).normal(scale=0.1, size=2 * RATE_HZ)
-    soundfile.write(path, noise, RATE_HZ)
-    content = path.read_bytes()
-    path.write_bytes(content[: round(share * len(content))])
-    with pytest.raises(SerError, match=f"{path}: .*{UTT}"):
-        read_audio(path, UTT, RATE_HZ)
 
 
 def test_durations_by_the_headers(tmp_path: Path) -> None:

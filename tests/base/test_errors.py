@@ -30,15 +30,6 @@ def test_one_line(raised: Exception, line: str) -> None:
     assert "\n" not in str(end.value.code)
 
 
-def test_interruption_has_the_shells_status() -> None:
-    def main() -> None:
-        raise KeyboardInterrupt
-
-    with pytest.raises(SystemExit) as end:
-        run_program(main)
-    assert end.value.code == 130
-
-
 def test_our_own_mistakes_are_not_hidden() -> None:
     def main() -> None:
         raise AssertionError("ours")

@@ -217,15 +217,6 @@ def counts(generated: Path) -> CountsConfig:
     return CountsConfig.model_validate(yaml.safe_load((generated / "counts.yaml").read_text()))
 
 
-def test_the_generated_tree_has_the_oddities(tree: Path) -> None:
-    assert list(tree.rglob("._*.txt"))
-    assert list(tree.rglob("._*.wav"))
-    assert list(tree.glob("Session*/dialog/EmoEvaluation/Self-evaluation/*.txt"))
-    texts = [p.read_bytes() for p in tree.glob("Session*/dialog/transcriptions/Ses*.txt")]
-    for oddity in (rb"\r\n", rb"(?m)^Ses\S+: ", rb"(?m)^F: Yeah", rb"_FXX1 ", rb"\[LAUGHTER\]"):
-        assert any(re.search(oddity, text) for text in texts), oddity
-
-
 def test_generated_tree_is_whole(corpus: Iemocap, counts: CountsConfig) -> None:
     assert len(corpus.utterances) == 80 + len(EXCLUDED_LABELS)
     assert differences_from_counts(corpus, LABELS, counts) == []

@@ -13,7 +13,6 @@ from ser.corpus.parsers.librispeech import (
     missing_subsets,
     prepare_librispeech,
     read_librispeech,
-    split_speakers,
 )
 from ser.kaldi.data_dir import read_data_dir
 
@@ -71,13 +70,6 @@ def test_faults_are_named(tmp_path: Path, transcripts: str, audio: list[str], sa
     assert str(error.value).startswith(said.format(folder=folder))
 
 
-def test_a_chapter_without_transcripts_is_named(tmp_path: Path) -> None:
-    folder = plant(tmp_path, "train/1/2", "", "1-2-0.flac")
-    (folder / "1-2.trans.txt").unlink()
-    with pytest.raises(SerError, match=r"1-2\.trans\.txt: no such file"):
-        read_librispeech(tmp_path, ["train"])
-
-
 def test_an_id_in_two_subsets_is_refused(tmp_path: Path) -> None:
     for subset in ("a", "b"):
         plant(tmp_path, f"{subset}/1/2", "1-2-0 A\n", "1-2-0.flac")
@@ -93,20 +85,6 @@ def test_missing_subsets(tmp_path: Path) -> None:
         missing_subsets(tmp_path, ["a", "c"])
     with pytest.raises(SerError, match=f"{tmp_path / 'none'}: no such folder.*set LIBRISPEECH"):
         missing_subsets(tmp_path / "none", ["b"])
-
-
-def test_validation_by_whole_speakers(generated: Path) -> None:
-    utterances = read_librispeech(generated / "LibriSpeech", ["train-clean-100", "dev-clean"])
-    assert len(utterances) == 60
-    assert all(u.utt.startswith(f"{u.spk}-") for u in utterances)
-    speakers = sorted({u.spk for u in utterances})
-    train, valid = split_speakers(utterances, speakers[:2])
-    assert {u.spk for u in valid} == set(speakers[:2])
-    assert {u.spk for u in train} == set(speakers[2:])
-    assert len(train) + len(valid) == 60
-    assert split_speakers(utterances, []) == (utterances, [])
-    with pytest.raises(SerError, match="the validation speaker 7 is not in the subsets read"):
-        split_speakers(utterances, [*speakers[:2], "7"])
 
 
 def test_real_train_clean_5(real_data: Path) -> None:

@@ -113,29 +113,6 @@ def test_a_partial_iemocap_is_refused_or_accepted(
     assert not report.exists()  # of a corpus that was mended
 
 
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [
-        (b"", "not readable as audio"),
-        (b"RIFF no audio", "not readable as audio"),
-        (None, "holds 0.0000 s of audio"),
-    ],
-)
-def test_bad_audio_is_named_and_nothing_is_written(
-    generated: Path, tree: Path, counts: CountsConfig, content: bytes | None, said: str
-) -> None:
-    shutil.copy(generated / "cue.tsv", tree.parent)
-    (wav,) = some_wavs(tree, 1)
-    if content is None:
-        soundfile.write(wav, np.zeros(0), 16000)
-    else:
-        wav.write_bytes(content)
-    out = tree.parent / "data" / "ser"
-    with pytest.raises(SerError, match=rf"{wav}: {said}.*{wav.stem}"):
-        prepare_iemocap(tree, out, LABELS, counts, True, {})
-    assert not out.exists()
-
-
 def test_a_failed_rerun_leaves_the_old_folder(
     generated: Path, tmp_path: Path, counts: CountsConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:

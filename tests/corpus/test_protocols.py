@@ -180,13 +180,6 @@ def test_what_does_not_fit_the_corpus_is_named(keys: dict[str, Any], message: st
         make_folds(CORPUS, protocol(**keys))
 
 
-def test_one_session_alone_cannot_be_held_out() -> None:
-    tables = {n: t if n == "spk2gender" else {u: v for u, v in t.items() if u < "Ses02"}
-              for n, t in CORPUS.tables.items()}  # fmt: skip
-    with pytest.raises(SerError, match="1 folds by session; expected num_folds 5"):
-        make_folds(DataDir(CORPUS.path, tables), protocol())
-
-
 @pytest.mark.parametrize(
     ("keys", "table"),
     [

@@ -97,14 +97,6 @@ def test_a_path_that_leads_nowhere(tmp_path: Path) -> None:
         read_table_corpus(tmp_path / "kaldi")
 
 
-def test_slashes_of_another_system_and_a_byte_order_mark(tmp_path: Path) -> None:
-    plant(tmp_path, "a/b/1.wav")
-    table = tmp_path / "t.csv"
-    table.write_text("\ufeffpath,label,speaker\r\na\\b\\1.wav,joy,s\r\n\r\n", encoding="utf-8")
-    (only,) = read_table_corpus(table)
-    assert (only.utt, only.wav) == ("s-a_b_1", tmp_path / "a/b/1.wav")
-
-
 def test_speakers_whose_names_begin_alike(tmp_path: Path) -> None:
     """Kaldi's two orders agree whatever the names, whichever mark stands in them."""
     speakers = ["anna", "anna-b", "anna+c", "anna's", "anna.d", "annab", "ann", "añna"]
@@ -124,19 +116,6 @@ def test_quotes_between_tabs_are_text(tmp_path: Path) -> None:
     table.write_text('path\tlabel\tspeaker\ttext\n1.wav\tjoy\ts\t"Yes," he said\n')
     (only,) = read_table_corpus(table)
     assert only.transcript == "YES HE SAID"
-
-
-def test_a_value_of_two_lines_is_refused_at_once(tmp_path: Path) -> None:
-    plant(tmp_path, "1.wav", "2.wav")
-    rows = [["1.wav", "joy", "s", "kitchen\rdoor"], ["2.wav", "sad", "s", ""]]
-    table = write(tmp_path / "t.csv", [*HEADER, "scene"], *rows)
-    with pytest.raises(SerError) as error:
-        prepare_table(table, tmp_path / "data", LABELS)
-    said = str(error.value)
-    assert said.startswith(
-        f"{tmp_path}/1.wav: s-1: utt2scene has 'kitchen\\rdoor'; expected one without tabs"
-    )
-    assert not (tmp_path / "data").exists()
 
 
 @pytest.mark.parametrize(
@@ -269,18 +248,3 @@ def test_audio_replaced_under_its_name_is_noticed(tmp_path: Path) -> None:
     prepare_table(table, tmp_path / "data", LABELS)
     identities.append(require(tmp_path / "data", 0)["identity"])
     assert identities[0] == identities[1] != identities[2]
-
-
-def test_a_label_outside_the_map_and_an_id_twice(tmp_path: Path) -> None:
-    plant(tmp_path, "1.wav")
-    header = ["path", "label", "speaker"]
-    table = write(tmp_path / "t.csv", header, ["1.wav", "rage", "a"])
-    with pytest.raises(SerError, match="the label 'rage' of a-1: neither in a class"):
-        prepare_table(table, tmp_path / "data", LABELS)
-    write(table, header, ["1.wav", "Joy", "a"])
-    with pytest.raises(SerError, match=r"the label 'Joy' of a-1: .* \(is it 'joy'\?\)"):
-        prepare_table(table, tmp_path / "data", LABELS)
-    write(table, [*header, "scene"], ["1.wav", "joy", "a", "x"], ["1.wav", "joy", "a", "y"])
-    with pytest.raises(SerError, match="the id a-1 is also that of"):
-        prepare_table(table, tmp_path / "data", LABELS)
-    assert not (tmp_path / "data").exists()

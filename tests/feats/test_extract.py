@@ -276,10 +276,3 @@ def test_bad_audio_is_named_by_a_worker_too(data: Path, out: Path) -> None:
     with pytest.raises(SerError, match=r"u3\.wav: 1 of 8000 samples are not finite \(spk-u3\)"):
         extract_features(data, out, FBANK, 2)
     assert not (out / "run.json").exists()
-
-
-def test_data_that_stage_0_did_not_finish_is_refused(data: Path, out: Path) -> None:
-    (data / "run.json").unlink()
-    with pytest.raises(SerError, match="stage 0"):
-        extract_features(data, out, FBANK, 1)
-    assert not out.exists()

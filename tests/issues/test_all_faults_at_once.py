@@ -68,27 +68,6 @@ def plant_table(folder: Path, rows: list[str]) -> Path:
     return folder / "t.csv"
 
 
-@pytest.mark.parametrize(
-    ("rows", "said"),
-    [
-        (["9.wav,x,s,a", "8.wav,y,t,b"], ["9.wav: no such file", "8.wav: no such file"]),
-        (["0.wav,x,s", "1.wav,y"], ["3 cells; expected 4", "2 cells; expected 4"]),
-        ([f"{i}.wav,x,s,a" for i in range(3)], [":3: the id s-a", ":4: the id s-a"]),
-        (["0.wav,,s,a", "1.wav,x,,b"], [":2: no label", ":3: no speaker"]),
-        (
-            ["0.wav,q,s,a", "1.wav,q,s,b", "2.wav,r,s,c"],
-            ["'q' of s-a and 1 more: neither", "'r' of s-c: neither"],
-        ),
-    ],
-)
-def test_rows_of_a_table(tmp_path: Path, rows: list[str], said: list[str]) -> None:
-    table = plant_table(tmp_path, rows)
-    lines = lines_of(lambda: prepare_table(table, tmp_path / "data", LABELS))
-    assert len(lines) == len(said)
-    assert all(part in line for part, line in zip(said, lines, strict=True))
-    assert not (tmp_path / "data").exists()
-
-
 @pytest.mark.parametrize("size", [50, 4000])
 def test_broken_audio(tmp_path: Path, size: int) -> None:
     """No header, and a header alone that promises more."""

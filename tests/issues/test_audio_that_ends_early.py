@@ -1,7 +1,6 @@
 """Compressed audio that was cut is refused wherever it is decoded, and what is whole never is."""
 
 import io
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,6 @@ import numpy as np
 import pytest
 import soundfile
 from corpora import plant_sound
-from tiny import FBANK
 from tiny_audio import untrained_model
 
 from ser.audio.containers import decode_container
@@ -17,9 +15,6 @@ from ser.audio.mp3 import read_frames
 from ser.audio.reading import audio_seconds, read_audio
 from ser.audio.truncation import TruncatedError
 from ser.base.errors import SerError
-from ser.config.schema import LabelsConfig
-from ser.corpus.prepare import prepare_table
-from ser.feats.extract import extract_features
 
 RATE = 16000
 SECONDS = 3.0
@@ -203,28 +198,3 @@ def test_a_flac_stream_of_unknown_length(tmp_path: Path) -> None:
     for read in (lambda: audio_seconds(path, "u"), lambda: read_audio(path, "u", RATE)):
         with pytest.raises(SerError, match=r"a\.flac: no length in its header \(u\); .*ffmpeg"):
             read()
-
-
-LABELS = LabelsConfig(classes={"a": ["x"], "b": ["y"]}, exclude=[])
-
-
-def plant_table(folder: Path, make: Callable[[Path], object]) -> Path:
-    rows = []
-    for name in "abc":
-        path = folder / f"{name}.flac"
-        soundfile.write(path, SPEECH * ord(name) / 200, RATE)
-        rows.append(f"{name}.flac,{'y' if name == 'b' else 'x'},s{name}")
-    make(folder)
-    table = folder / "t.csv"
-    table.write_text("\n".join(["path,label,speaker", *rows, ""]))
-    return table
-
-
-def test_stage_1_holds_the_frames_to_utt2dur(tmp_path: Path) -> None:
-    table = plant_table(tmp_path, lambda _: None)
-    data = tmp_path / "data"
-    prepare_table(table, data, LABELS)
-    soundfile.write(tmp_path / "b.flac", SPEECH[: 2 * RATE], RATE)
-    with pytest.raises(SerError, match=r"b\.flac: 2\.00 s decoded .*utt2dur says 3\.0000 s"):
-        extract_features(data, tmp_path / "feats", FBANK, 1)
-    assert not (tmp_path / "feats" / "feats.scp").exists()

@@ -216,17 +216,6 @@ def test_ids_in_another_order_than_their_speakers(
     assert data["text"].keys() == data["utt2emo"].keys() == data["utt2orig"].keys()
 
 
-def test_speakers_one_and_thirteen_as_kaldi_has_them(source: Path, tmp_path: Path) -> None:
-    write(
-        source,
-        utt2spk="13-a 13\n1-a 1\n",
-        utt2emo="1-a joy\n13-a sad\n",
-        text="1-a A\n13-a B\n",
-        wav_scp=f"1-a {tmp_path}/a.wav\n13-a {tmp_path}/b.wav\n",
-    )
-    assert prepared(source)["spk2utt"] == {"1": "1-a", "13": "13-a"}
-
-
 def test_speakers_by_spk2utt_alone(source: Path) -> None:
     (source / "utt2spk").unlink()
     write(source, spk2utt="b  b-1\na\ta-1\n")
