@@ -10,7 +10,6 @@ from tiny import (
     ALONE,
     SPEC_AUGMENT,
     ark_reader,
-    ctc_config,
     encoder_config,
     optimizer_config,
     random_feats,
@@ -23,9 +22,10 @@ from ser.config.schema import OptimizerConfig, TrainingConfig
 from ser.data.batch import Batch
 from ser.data.utterances import Utterance
 from ser.nn.emotion import EmotionModel
-from ser.nn.losses import Loss, ctc_sum, multitask_loss
+from ser.nn.losses import Loss
 from ser.nn.systems import build_system
 from ser.train.engine.loop import Trainer
+from ser.train.finetune import emotion_loss
 from ser.train.training_data import TrainingData
 
 PACE = ("seconds", "speech_hours_per_hour", "minutes_left")
@@ -59,16 +59,13 @@ def make_trainer(
     system = system_config("transformer_tl_mtl", model=model_config or encoder_config())
     model = build_system(system, 4, 6)
     assert isinstance(model, EmotionModel)
+    loss_of = emotion_loss(system)
     calls = 0
 
     def compute_loss(network: nn.Module, batch: Batch) -> Loss:
         nonlocal calls
         calls += 1
-        output = network(batch.feats, batch.feat_lens)
-        assert output.ctc_logits is not None
-        targets = (batch.tokens, batch.token_lens)
-        ctc = ctc_sum(output.ctc_logits, output.frame_lens, *targets, ctc_config())
-        return change(calls, multitask_loss(output.emotion_logits, batch.labels, ctc, 0.6))
+        return change(calls, loss_of(network, batch))
 
     options = {"seed": 1, "world": ALONE, **options}
     seed, world = options.pop("seed"), options.pop("world")

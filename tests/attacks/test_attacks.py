@@ -21,7 +21,6 @@ from tiny_audio import plant_files, untrained_model
 from ser.base.errors import SerError
 from ser.config.load import load_config
 from ser.config.schema import LabelsConfig
-from ser.infer.inputs import audio_inputs
 from ser.infer.loading import load
 from ser.infer.page import write_page
 from ser.kaldi.ark import ArkReader
@@ -109,11 +108,6 @@ def test_yaml_where_there_is_no_libyaml() -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     for name, said in zip(names, done.stdout.splitlines(), strict=True):
         assert re.search(SAID[name], said)
-
-
-def test_a_list_with_a_command_is_no_list_of_audio() -> None:
-    with pytest.raises(SerError, match=r"command\.scp:1: a command, 'mkdir attacked \|'"):
-        audio_inputs([str(HERE / "scp" / "command.scp")])
 
 
 @pytest.mark.parametrize("name", ["pickle.pt", "pickle_of_old.pt"])

@@ -67,6 +67,8 @@ def faults() -> Sequence[tuple[str, list[object], str]]:
             "the key 'fold_unit' is missing",
         ),
         ("train_bpe", [none, out, "--conf", CONF], "/none: not there or not whole"),
+        ("make_feats", ["d", "--out", out, "--conf", "c", "--nj", "999999"], "--nj 999999: "),
+        ("make_synthetic", [out, "--num-turns", "-1"], "--num-turns -1: expected 1 to"),
     ]
 
 
@@ -79,14 +81,6 @@ def test_a_fault_is_one_line(program: str, words: list[object], said: str, tmp_p
     assert said in result.err
     assert result.err.count("\n") == 1
     assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize("program", ["prepare_corpus", "make_folds", "train_bpe"])
-def test_a_wrong_call_shows_the_usage(program: str) -> None:
-    result = call(program, "--no-such-option")
-    assert result.status == 2
-    assert result.err.startswith("usage: ")
-    assert "Traceback" not in result.err
 
 
 def test_from_a_corpus_to_folds_and_bpe(tmp_path: Path) -> None:

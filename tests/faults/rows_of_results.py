@@ -128,25 +128,4 @@ VERIFY = [
         r"results.json:\d+: not JSON",
         mend=("score",),
     ),
-    Row(
-        "verify",
-        "a number",
-        replaced("exp/results.json", '"wa": 0.', '"wa": 0.9'),
-        "the predictions give",
-    ),
-    Row("verify", "a key gone", replaced("exp/results.json", '"labels"', '"lables"'), "labels"),
-    Row("verify", "table edited", replaced(TSV, "\t0.", "\t1."), "SHA-256 is not that"),
-    Row("verify", "table gone", gone(TSV), "missing; expected the file that was scored"),
-    Row("verify", "report edited", replaced("exp/RESULTS.md", "%", "&"), r"RESULTS.md:\d+: "),
-    Row("verify", "report gone", gone("exp/RESULTS.md"), "RESULTS.md: missing"),
-    Row(
-        "verify",
-        "page edited",
-        replaced("exp/report.html", "%", "&"),
-        "report.html: is not the page",
-    ),
-    Row(
-        "verify", "figure edited", flipped("exp/figures/reliability.png"), "figures.reliability.png"
-    ),
-    Row("verify", "fold list edited", flipped("exp/folds/fold1"), "folds/fold1: its SHA-256"),
 ]

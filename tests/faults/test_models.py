@@ -92,22 +92,6 @@ def test_a_flipped_bit_anywhere_in_an_onnx_file(exported: Path, tmp_path: Path) 
             load(path)
 
 
-def test_an_onnx_file_of_an_earlier_version_loads_with_a_warning(
-    exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    import onnx
-
-    graph = onnx.load(exported)
-    kept = {one.key: one.value for one in graph.metadata_props if one.key != SEAL}
-    onnx.helper.set_model_props(graph, kept)
-    path, wav = tmp_path / "old.onnx", tmp_path / "a.wav"
-    onnx.save(graph, path)
-    soundfile.write(wav, 0.1 * np.random.default_rng(0).normal(size=16000), 16000)
-    said = call("ser_predict", path, wav, "--format", "tsv")
-    assert said.status == 0 and len(said.out.splitlines()) == 2
-    assert load(path).predict(wav).posteriors == load(exported).predict(wav).posteriors
-
-
 def nan_model() -> Model:
     def engine(inputs: object) -> list[Output]:
         return [Output(np.full(2, np.nan, np.float32), None) for _ in inputs]  # type: ignore

@@ -220,15 +220,6 @@ def test_a_stream_with_a_sample_that_is_no_number(tmp_path: Path, value: float) 
         list(stream_file(tmp_path / "a.wav", 16000))
 
 
-def test_windows_that_cannot_be(model: Model, tmp_path: Path) -> None:
-    path = plant_files(tmp_path)[0]
-    for window, hop in ((0, 0), (1, 2), (1, 0), (-1, -1)):
-        with pytest.raises(
-            SerError, match=r"expected seconds, a window of 0\.025 to 60, and 0\.001 <= hop"
-        ):
-            next(model.predict_windows(path, window, hop))
-
-
 def test_a_system_without_words(trained_recipe: Path, baseline: Model, tmp_path: Path) -> None:
     assert not (trained_recipe / run_folder("cnn_blstm_sa", "1") / "bpe.model").exists()
     result = baseline.predict(plant_files(tmp_path)[0])

@@ -52,10 +52,6 @@ def num_parameters(config: TransformerConfig, vocab_size: int) -> int:
         return sum(p.numel() for p in Recogniser(config, vocab_size).parameters())
 
 
-def test_paper_size() -> None:
-    assert num_parameters(paper_config(), 5001) == PAPER_PARAMETERS
-
-
 def test_recipe_of_the_paper_builds_the_paper_s_encoder() -> None:
     config = load_config(IEMOCAP_CONF / "pretrain" / "ctc.yaml", PretrainConfig)
     assert config.encoder == paper_config()
@@ -166,16 +162,6 @@ def test_input_is_scaled_and_gets_its_position(bare: Encoder) -> None:
     expected = bare.subsampling(feats) * math.sqrt(32) + sinusoids(9, 32)
     assert torch.allclose(z, expected, atol=1e-6)
     assert lens.tolist() == [9, 5]
-
-
-def test_emotion_vector_shifts_no_position_and_gets_none(bare: Encoder) -> None:
-    feats, lens = torch.randn(2, 60, 80), torch.tensor([60, 40])
-    first = torch.randn(32)
-    without, lens_without = encode(bare, feats, lens)
-    z, lens_with = encode(bare, feats, lens, first)
-    assert torch.equal(z[:, 1:], without)
-    assert torch.equal(z[:, 0], first.expand(2, -1))
-    assert torch.equal(lens_with, lens_without)
 
 
 @pytest.mark.parametrize("layer_norm", ["post", "pre"])

@@ -119,21 +119,6 @@ def test_all_that_does_not_fit_is_listed(weights: dict[str, torch.Tensor]) -> No
         assert torch.equal(tensor, before[name]), "nothing is copied in part"
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"num_blocks": 1}, r"encoder\.blocks\.1\.attention\.output\.bias is missing"),
-        ({"num_blocks": 3}, r"encoder\.blocks\.2\.attention\.output\.bias is left over"),
-        ({"d_model": 48, "head_dim": 12}, r"is \(48,\), expected \(32,\)"),
-        ({"layer_norm": "pre"}, r"encoder\.final_norm\.bias is left over"),
-    ],
-)
-def test_another_encoder_is_refused(changes: dict[str, object], message: str) -> None:
-    other = Recogniser(encoder_config(**changes), VOCABULARY).state_dict()
-    with pytest.raises(SerError, match=message):
-        load_pretrained(other, emotion_model(None), "ctc")
-
-
 def test_convolutions_of_the_ctc_head_are_part_of_it(caplog: pytest.LogCaptureFixture) -> None:
     recogniser = Recogniser(encoder_config(), VOCABULARY, head=CtcHeadConfig(kernel_sizes=[5]))
     weights = recogniser.state_dict()

@@ -1,7 +1,6 @@
 """Packages by name: fetched, held to their digests, uploaded; against a stand-in of the hub."""
 
 import socket
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -82,14 +81,6 @@ def test_without_a_way_to_the_hub_it_is_one_line(
         ended = start("ser_predict", NAME, plant_files(tmp_path)[0])
     assert f"error: {NAME}: {NAME} was not fetched (" in fault(ended)
     assert "give the path of a model instead" in fault(ended)
-
-
-def test_without_the_library_it_is_one_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    with pytest.raises(SerError, match=r"a/b: huggingface_hub is not installed; .*pip install"):
-        load("a/b")
 
 
 def test_what_is_a_name_and_what_is_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

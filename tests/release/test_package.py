@@ -20,7 +20,7 @@ from tiny_recipe import CONF, EXP, LABELS
 from ser.base.errors import SerError
 from ser.base.files import digest_file, read_json, with_digest
 from ser.infer.loading import load
-from ser.infer.package import FORMAT, MANIFEST
+from ser.infer.package import MANIFEST
 from ser.infer.result import Result
 from ser.nn.weights import load_weights
 from ser.release.pack import pack
@@ -71,8 +71,6 @@ def test_runs_that_were_moved_aside_are_no_members(package: Path, tmp_path: Path
     ("kind", "message"),
     [
         ("order", r"seed1_fold2\.tsv: the classes are sad neu hap ang; expected ang hap neu sad"),
-        ("label", r"seed1_fold2\.tsv: the classes are ang hap neu fea; expected ang hap neu sad"),
-        ("edited", r"seed1_fold2\.tsv: not of exp/.*/fold2 as it is now; expected what stage 5"),
         ("trained anew", r"seed1_fold2\.tsv: not of exp/.*/fold2 as it is now"),
         ("of unknown make", r"seed1_fold2\.tsv: not of exp/.*/fold2 as it is now"),
     ],
@@ -86,11 +84,6 @@ def test_predictions_of_other_runs_are_refused(
     if kind == "order":
         for row in (header, *rows):
             row[first : first + 4] = reversed(row[first : first + 4])
-    elif kind == "label":
-        header[header.index("post_sad")] = "post_fea"
-        rows = [["fea" if cell == "sad" else cell for cell in row] for row in rows]
-    elif kind == "edited":
-        rows = rows[1:]
     elif kind == "trained anew":
         runs = EXP / "transformer_tl_mtl" / "seed1"
         shutil.copyfile(runs / "fold1" / "model.safetensors", runs / "fold2" / "model.safetensors")
@@ -197,22 +190,14 @@ def change(package: Path, sealed: bool = True, **values: Any) -> None:
 
 
 def tamper(package: Path, kind: str) -> None:
-    if kind == "newer":
-        change(package, format=FORMAT + 1, something_new=1)
-    elif kind == "no format":
+    if kind == "no format":
         (package / MANIFEST).write_text("[]")
     elif kind == "cut":
         (package / MANIFEST).write_text('{"format": 1')
     elif kind == "a key":
         change(package, labels="ang")
-    elif kind == "a bit":
-        data = bytearray((package / "fold2.safetensors").read_bytes())
-        data[-1] ^= 1
-        (package / "fold2.safetensors").write_bytes(data)
     elif kind == "card":
         (package / "README.md").write_text("Licence: anything goes")
-    elif kind == "missing":
-        (package / "bpe.model").unlink()
     elif kind == "outside":
         change(package, members=["../../evil.safetensors"])
     elif kind == "undigested":
@@ -221,8 +206,6 @@ def tamper(package: Path, kind: str) -> None:
         change(package, labels=[*LABELS.names, "fea"])
     elif kind == "labels":
         change(package, sealed=False, labels=list(reversed(LABELS.names)))
-    elif kind == "temperature":
-        change(package, sealed=False, temperature=20.1)
     elif kind == "half a letter":
         change(package, sealed=False, system="\ud800")
     elif kind == "no BPE":
@@ -238,18 +221,14 @@ def tamper(package: Path, kind: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
-        ("newer", "format 2; this version reads up to 1; install a newer ser"),
         ("no format", "package.json: format None"),
         ("cut", "; it was cut or edited; fetch the package again"),
         ("labels", "package.json: not the one that was packed (its own SHA-256 differs); fetch"),
-        ("temperature", "package.json: not the one that was packed"),
         ("half a letter", "package.json: not JSON"),
         ("no BPE", "bpe.model: no such file; fetch the package again"),
         ("other BPE", "bpe.model: not a SentencePiece model"),
         ("a key", "package.json: 'labels': Input should be a valid list; fetch the package again"),
-        ("a bit", "fold2.safetensors: not the file that was packed"),
         ("card", "README.md: not the file that was packed"),
-        ("missing", "bpe.model: no such file"),
         ("outside", "'../../evil.safetensors' is no file of the folder"),
         ("undigested", "fold1.safetensors: not the file that was packed"),
         ("other classes", "weights of another network"),

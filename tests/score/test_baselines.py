@@ -1,8 +1,6 @@
 """Baselines that hear nothing."""
 
-import pytest
-
-from ser.score.audit.baselines import accuracies, by_scene, by_words, majority
+from ser.score.audit.baselines import by_scene, by_words, majority
 
 
 def test_majority_is_deterministic() -> None:
@@ -27,14 +25,3 @@ def test_words_decide() -> None:
 def test_without_words_the_majority_is_left() -> None:
     assert by_words(["", ""], ["ang", "sad"], ["X"]) == ["ang"]
     assert by_words(["A", "B"], ["sad", "sad"], ["X"]) == ["sad"]
-
-
-def test_accuracies_are_sklearns() -> None:
-    from sklearn import metrics  # seconds to import
-
-    truth = dict(zip("abcdefgh", "xxxxxyyz", strict=True))
-    guess = dict(zip("abcdefgh", "xxxyzyxz", strict=True))
-    wa, ua = accuracies(truth, guess)
-    pairs = [truth[u] for u in truth], [guess[u] for u in truth]
-    assert wa == metrics.accuracy_score(*pairs)
-    assert ua == pytest.approx(metrics.balanced_accuracy_score(*pairs))

@@ -152,20 +152,6 @@ def test_killed_while_writing_the_previous_stays(
     assert [p.name for p in folder.parent.glob("[!.]*")] == ["checkpoint"]
 
 
-def test_progress_is_plain_json(folder: Path) -> None:
-    stored = json.loads((folder / "progress.json").read_text())
-    assert stored["progress"]["step"] == 17
-    assert stored["digests"].keys() == {"model.safetensors", "optimizer.pt"}
-
-
-def test_weights_return_as_they_were(tmp_path: Path) -> None:
-    model, _ = parts(1, steps=0)
-    save_weights(tmp_path / "model.safetensors", model.state_dict())
-    loaded = load_weights(tmp_path / "model.safetensors")
-    assert loaded.keys() == model.state_dict().keys()
-    assert torch.equal(loaded["weight"], model.weight)
-
-
 @pytest.mark.parametrize("content", [None, b"", b"not weights at all"])
 def test_unreadable_weights_are_named(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "model.safetensors"

@@ -103,7 +103,7 @@ def test_runs_share_what_was_computed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert record["inputs"].keys() == {str(FEATS / "ser"), str(EXP / "pretrain" / "ctc")}
 
 
-def test_a_killed_encoding_goes_on_to_the_same_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_encoding_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     finetune(frozen())
     ark = folder("mean_sd") / "feats.ark"
     whole = ark.read_bytes()

@@ -10,14 +10,11 @@ from tiny_recipe import (
     FEATS,
     PROTOCOL,
     change_system,
-    epochs,
     finetune_run,
-    weights,
     write_folds_of,
 )
 
 from ser.base.errors import SerError
-from ser.base.record import Record
 from ser.kaldi.table import read_table, write_table
 from ser.train.finetune import finetune
 
@@ -30,28 +27,6 @@ def test_patience_needs_a_validation_set() -> None:
         finetune(finetune_run("transformer"))
     write_folds_of(PROTOCOL.model_copy(update={"validation": "next_fold"}))
     finetune(finetune_run("transformer"))
-
-
-def test_another_configuration_refuses_and_force_moves_aside() -> None:
-    run = finetune_run("transformer")
-    finetune(run)
-    before = weights(run)
-    change_system("transformer", training__max_epochs=1)
-    with pytest.raises(SerError, match=r"system\.training\.max_epochs was 3 and is 1.*--force"):
-        finetune(run)
-    assert weights(run) == before
-    finetune(finetune_run("transformer", force=True))
-    assert len(epochs(run)) == 1
-    (aside,) = run.folder.parent.glob("fold1.*")
-    assert (aside / "model.safetensors").read_bytes() == before
-    assert (aside / "run.json").exists()
-
-
-def test_force_leaves_a_finished_run_of_this_configuration() -> None:
-    finetune(finetune_run("transformer"))
-    before = (finetune_run("transformer").folder / "run.json").read_bytes()
-    finetune(finetune_run("transformer", force=True))
-    assert (finetune_run("transformer").folder / "run.json").read_bytes() == before
 
 
 def test_missing_pretraining_names_stage_3() -> None:
@@ -70,12 +45,6 @@ def test_missing_input_names_its_stage(path: Path, stage: int) -> None:
     (path / "run.json").unlink()
     with pytest.raises(SerError, match=f"{path}: not there.*--stage {stage}"):
         finetune(finetune_run("transformer_tl_mtl"))
-
-
-def test_pretraining_of_another_bpe_names_stage_3() -> None:
-    Record(BPE, 2, {"num_pieces": 30}, {}).finish()
-    with pytest.raises(SerError, match=r"exp/pretrain/ctc: made from another exp/bpe.*--stage 3"):
-        finetune(finetune_run("transformer_tl"))
 
 
 @pytest.mark.parametrize(
@@ -109,19 +78,6 @@ def test_another_ctc_head_than_the_recognisers_is_refused() -> None:
     change_system("transformer_tl_mtl", ctc=ctc_config(head={"kernel_sizes": [3, 5]}))
     with pytest.raises(SerError, match=r"sizes': \[3, 5\]}, but {'kernel_sizes': \[\]} in pre"):
         finetune(finetune_run("transformer_tl_mtl"))
-
-
-def test_unknown_fold_is_named() -> None:
-    with pytest.raises(SerError, match="--folds 4: no such fold; expected some of: 1, 2, 3"):
-        finetune(finetune_run("transformer", fold="4"))
-
-
-def test_class_without_a_training_utterance_is_named() -> None:
-    path = FEATS / "ser" / "utt2emo"
-    path.write_text("".join(f"{line[:-3]}ang\n" for line in path.read_text().splitlines()))
-    reseal(path.parent)
-    with pytest.raises(SerError, match="no hap in the train part"):
-        finetune(finetune_run("transformer"))
 
 
 def test_a_corpus_without_words_has_nothing_for_ctc() -> None:

@@ -28,15 +28,15 @@ from tiny_training import (
 from torch import nn
 
 from ser.base.errors import SerError
-from ser.data.batch import Batch
 from ser.data.sampler import epoch_batches
-from ser.nn.losses import Loss, multitask_loss
+from ser.nn.losses import Loss
 from ser.nn.systems import build_system
 from ser.nn.weights import load_weights
 from ser.train.engine import loop
 from ser.train.engine.loop import Trainer
 from ser.train.engine.metrics_logger import averages
 from ser.train.engine.optimizer import learning_rate
+from ser.train.finetune import emotion_loss
 from ser.train.training_data import TrainingData
 
 pytestmark = pytest.mark.long
@@ -210,14 +210,9 @@ def test_precision(data: TrainingData, tmp_path: Path, precision: str) -> None:
 def test_bfloat16_runs_for_the_baseline(data: TrainingData, tmp_path: Path) -> None:
     model = build_system(system_config("cnn_blstm_sa"), 4, None)
 
-    def compute_loss(network: nn.Module, batch: Batch) -> Loss:
-        output = network(batch.feats, batch.feat_lens)
-        return multitask_loss(output.emotion_logits, batch.labels, None, 0.0)
-
+    loss = emotion_loss(system_config("cnn_blstm_sa"))
     training = training_config(precision="bfloat16", max_epochs=1)
-    Trainer(
-        model, compute_loss, data, training, optimizer_config(), tmp_path, seed=1, world=ALONE
-    ).run()
+    Trainer(model, loss, data, training, optimizer_config(), tmp_path, seed=1, world=ALONE).run()
     assert math.isfinite(metrics_log(tmp_path)[-1]["loss"])
 
 

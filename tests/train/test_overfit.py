@@ -18,16 +18,15 @@ from tiny import (
     system_config,
     training_config,
 )
-from torch import nn
 from torch.nn.functional import cross_entropy
 
 from ser.data.batch import Batch, read_batch
 from ser.data.utterances import Utterance
 from ser.nn.emotion import EmotionModel
-from ser.nn.losses import Loss, ctc_sum, multitask_loss
 from ser.nn.recogniser import Recogniser, transcribe
 from ser.nn.systems import build_system, load_pretrained
 from ser.train.engine.loop import Trainer
+from ser.train.finetune import emotion_loss
 from ser.train.pretrain import recogniser_loss
 from ser.train.training_data import TrainingData
 
@@ -92,15 +91,7 @@ def test_learns_eight_utterances(
     if isinstance(model, EmotionModel) and system.init == "ctc":
         load_pretrained(recogniser.state_dict(), model, "ctc")
 
-    def compute_loss(network: nn.Module, batch: Batch) -> Loss:
-        output = network(batch.feats, batch.feat_lens)
-        ctc = None
-        if output.ctc_logits is not None:
-            targets = (batch.tokens, batch.token_lens)
-            ctc = ctc_sum(output.ctc_logits, output.frame_lens, *targets, system.ctc)
-        return multitask_loss(output.emotion_logits, batch.labels, ctc, system.ctc_alpha)
-
-    learn(model, compute_loss, data, tmp_path, steps=60)
+    learn(model, emotion_loss(system), data, tmp_path, steps=60)
     batch = whole_batch(data)
     with torch.no_grad():
         output = model(batch.feats, batch.feat_lens)
