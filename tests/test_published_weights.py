@@ -9,8 +9,7 @@ import torch
 
 import ser
 from ser.config.features import load_features
-from ser.config.pretraining import load_pretraining
-from ser.config.published import ImportConfig
+from ser.config.pretraining import ImportConfig, load_pretraining
 from ser.config.systems import load_trained_system
 from ser.feats.definitions import make_extractor
 from ser.nn.emotion import EmotionModel

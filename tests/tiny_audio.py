@@ -9,8 +9,9 @@ import soundfile
 from tiny import FBANK
 from tiny_recipe import EXP, finetune_run
 
+from ser.base.arrays import Floats
 from ser.feats.fbank import Fbank
-from ser.infer.engine import Floats, Output
+from ser.infer.engine import Output
 from ser.infer.model import Model
 from ser.predict.folds import predict_all
 from ser.release.pack import Packing, pack

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from tqdm import tqdm
 
+from ser.base.arrays import Doubles
 from ser.base.errors import run_program
 from ser.base.options import require_within
 from ser.metrics.classification import Codes, accuracy
-from ser.score.predictions.evaluation import Floats
 from ser.score.stats.intervals import (
     CellCounts,
     Estimate,
@@ -60,7 +60,7 @@ class Coverage:
     width: float
 
 
-def simulate(world: World, rng: np.random.Generator) -> tuple[Codes, Codes, Codes, Floats]:
+def simulate(world: World, rng: np.random.Generator) -> tuple[Codes, Codes, Codes, Doubles]:
     """Session, speaker, class (N,) and whether each of two systems is right (N, 2).
 
     Both share what a session and a speaker make easy or hard; the first has half as much again of

@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-import numpy.typing as npt
 
 from ser.audio.reading import require_file, require_rate
 from ser.audio.truncation import LOST_SECONDS, bytes_of, truncated_error
+from ser.base.arrays import Floats
 from ser.base.errors import SerError
-
-Floats = npt.NDArray[np.float32]
 
 PYAV_EXTENSIONS = frozenset(
     ".3gp .aac .ac3 .amr .avi .flv .m4a .m4b .m4v .mka .mkv .mov .mp4 .mpeg .mpg .ts .webm .wma "

@@ -1,9 +1,9 @@
 """Whether samples can be speech at all: a stated rule, for what no listener would label."""
 
 import numpy as np
-import numpy.typing as npt
 
 from ser.audio.reading import FRAME_SECONDS, INT16_SCALE
+from ser.base.arrays import Doubles, Floats
 
 MIN_DB = -60.0  # of full scale: a frame that is quieter is no sound
 MIN_SECONDS = 0.1  # of sound
@@ -11,7 +11,7 @@ FULL_SCALE = 0.999 * INT16_SCALE
 MAX_CLIPPED = 0.2  # share of the samples at full scale
 
 
-def why_no_speech(samples: npt.NDArray[np.float32], rate: int) -> str | None:
+def why_no_speech(samples: Floats, rate: int) -> str | None:
     """Why some samples cannot be speech.
 
     ``too short``: less than a frame of 25 ms. ``silence``: less than 0.1 s of frames whose level,
@@ -34,7 +34,7 @@ def why_no_speech(samples: npt.NDArray[np.float32], rate: int) -> str | None:
     return None if active >= min(MIN_SECONDS, len(samples) / rate / 2) else "silence"
 
 
-def frame_levels(samples: npt.NDArray[np.float32], rate: int) -> npt.NDArray[np.float64]:
+def frame_levels(samples: Floats, rate: int) -> Doubles:
     """The root mean square (n,) of each whole frame of 25 ms, its mean taken off; full scale is 1.
 
     Args:
@@ -43,5 +43,5 @@ def frame_levels(samples: npt.NDArray[np.float32], rate: int) -> npt.NDArray[np.
     """
     size = round(FRAME_SECONDS * rate)
     frames = samples[: len(samples) - len(samples) % size].reshape(-1, size)
-    level: npt.NDArray[np.float64] = frames.std(axis=1, dtype=np.float64) / INT16_SCALE
+    level: Doubles = frames.std(axis=1, dtype=np.float64) / INT16_SCALE
     return level

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-import numpy.typing as npt
 import soundfile
 import soxr
 from tqdm import tqdm
@@ -24,6 +23,7 @@ from ser.audio.truncation import (
     truncated_error,
     without_length,
 )
+from ser.base.arrays import Floats
 from ser.base.errors import Faults, SerError
 from ser.base.files import require_fetched
 from ser.base.log import logger
@@ -153,9 +153,7 @@ def measure_durations(wavs: Mapping[str, Path]) -> Table:
     return table
 
 
-def read_audio(
-    path: Path, utt: str, sample_rate_hz: int, speed_factor: float = 1.0
-) -> npt.NDArray[np.float32]:
+def read_audio(path: Path, utt: str, sample_rate_hz: int, speed_factor: float = 1.0) -> Floats:
     """Reads an audio file, averages its channels and resamples it (soxr, high quality).
 
     Args:
@@ -180,7 +178,7 @@ def read_audio(
     return np.asarray(mono * INT16_SCALE, dtype=np.float32)
 
 
-def read_channels(path: Path, utt: str) -> tuple[npt.NDArray[np.float32], int]:
+def read_channels(path: Path, utt: str) -> tuple[Floats, int]:
     """Reads an audio file as it is: samples (N, channels) +-1, and their rate in Hz.
 
     Raises:
@@ -194,7 +192,7 @@ def read_channels(path: Path, utt: str) -> tuple[npt.NDArray[np.float32], int]:
     return samples, rate
 
 
-def require_finite(samples: npt.NDArray[np.float32], name: str, utt: str) -> None:
+def require_finite(samples: Floats, name: str, utt: str) -> None:
     """Refuses samples of which some are infinite or no numbers.
 
     Raises:
@@ -208,9 +206,7 @@ def require_finite(samples: npt.NDArray[np.float32], name: str, utt: str) -> Non
         )
 
 
-def read_samples(
-    source: Path | BinaryIO, name: str, utt: str
-) -> tuple[npt.NDArray[np.float32], int]:
+def read_samples(source: Path | BinaryIO, name: str, utt: str) -> tuple[Floats, int]:
     """All samples (N, channels) of a file +-1, and their rate in Hz.
 
     Args:

@@ -34,20 +34,9 @@ class TruncatedError(SerError):
 class Header(Protocol):
     """What ``soundfile.info`` and an open ``SoundFile`` have in common."""
 
-    @property
-    def frames(self) -> int:
-        """Samples of a channel."""
-        ...
-
-    @property
-    def samplerate(self) -> int:
-        """Hz."""
-        ...
-
-    @property
-    def format(self) -> str:
-        """``WAV``, ``MP3``, ..."""
-        ...
+    frames: int  # samples of a channel
+    samplerate: int  # Hz
+    format: str  # "WAV", "MP3", ...
 
 
 def truncated_error(

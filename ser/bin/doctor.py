@@ -155,31 +155,22 @@ def environment(args: argparse.Namespace) -> list[Finding]:
     return [Finding("environment", "error", message) for message in needs]
 
 
+NOT_ASKED = ("systems", "json", "read_speech")  # options of this program alone
+
+
 def asked_for(args: argparse.Namespace) -> "RunOptions":
     """The call with the defaults of run.sh, and the variables of db.sh as it has them."""
     from ser.doctor.options import RunOptions, experiment_of
 
     names = sorted(path.stem for path in (args.conf / "systems").glob("*.yaml"))
     words = " ".join(names) if args.systems is None else args.systems
-    return RunOptions(
-        stage=args.stage,
-        stop_stage=args.stop_stage,
-        conf=args.conf,
-        protocol=args.protocol or args.conf / "protocol" / "paper.yaml",
-        systems_text=words,
-        folds=args.folds,
-        seeds=args.seeds,
-        exp_dir=args.exp_dir or experiment_of(args.conf),
-        recogniser=args.recogniser,
-        nj=args.nj,
-        jobs=args.jobs,
-        ngpu=args.ngpu,
-        max_minutes=args.max_minutes,
-        force=args.force,
-        cmd=args.cmd,
-        whole=args.whole,
-        corpora=variables(Path("db.sh")),
-    )
+    given = {name: value for name, value in vars(args).items() if name not in NOT_ASKED} | {
+        "protocol": args.protocol or args.conf / "protocol" / "paper.yaml",
+        "systems_text": words,
+        "exp_dir": args.exp_dir or experiment_of(args.conf),
+        "corpora": variables(Path("db.sh")),
+    }
+    return RunOptions(**given)
 
 
 def variables(script: Path) -> dict[str, str]:

@@ -7,8 +7,7 @@ from ser.base.errors import run_program
 from ser.base.log import log_to_console, logger
 from ser.base.options import distinct_words
 from ser.base.process import threads_per_process
-from ser.config.pretraining import encoders_needed
-from ser.config.published import ImportConfig
+from ser.config.pretraining import ImportConfig, encoders_needed
 from ser.train.engine.shutdown import deadline_after
 
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Discriminator, Field, Tag, TypeAdapter, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from ser.base.errors import SerError
 from ser.config.load import validate
@@ -68,22 +68,10 @@ class WhisperMelConfig(Section):
     pad_seconds: Annotated[float, Field(gt=0, le=30)] | None
     normalisation: Normalisation
     storage: Storage
-
     # Whisper's, for all its sizes.
-    @property
-    def sample_rate_hz(self) -> int:
-        """Samples a second."""
-        return 16000
-
-    @property
-    def frame_length_ms(self) -> float:
-        """Of a window."""
-        return 25.0
-
-    @property
-    def frame_shift_ms(self) -> float:
-        """Between windows."""
-        return 10.0
+    sample_rate_hz: ClassVar[int] = 16000
+    frame_length_ms: ClassVar[float] = 25.0
+    frame_shift_ms: ClassVar[float] = 10.0
 
 
 FeaturesConfig = FbankConfig | WhisperMelConfig
@@ -107,7 +95,6 @@ RecordedFeatures = Annotated[
     Annotated[FbankConfig, Tag("kaldi")] | Annotated[WhisperMelConfig, Tag("whisper")],
     Discriminator(_type_of),
 ]
-_RECORDED: TypeAdapter[FeaturesConfig] = TypeAdapter(RecordedFeatures)
 
 
 def load_features(conf: Path) -> FeaturesConfig:
@@ -136,15 +123,6 @@ def require_bands(conf: Path, name: str, num_mel_bins: int) -> None:
             f"{conf / 'fbank.yaml'}: num_mel_bins {found}; {name} expects {num_mel_bins}; write "
             "the same number into both"
         )
-
-
-def recorded_features(values: dict[str, Any]) -> FeaturesConfig:
-    """What a run's record says of its features.
-
-    Raises:
-        pydantic.ValidationError: They are no features of ours.
-    """
-    return _RECORDED.validate_python(values)
 
 
 def require_same_features(

@@ -1,6 +1,6 @@
 """The networks: encoders, how the emotions are read off them, and the baseline."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -20,6 +20,9 @@ def _require_bounded(num_weights: int) -> None:
 def _block_weights(config: "EncoderConfig") -> int:
     attention = 4 * config.d_model * config.num_heads * config.head_dim
     return config.num_blocks * (attention + 2 * config.d_model * config.ffn_dim)
+
+
+Activation = Literal["relu", "gelu"]  # of the feed-forward layers
 
 
 class SubsamplingConfig(Section):
@@ -45,11 +48,7 @@ class TransformerConfig(Section):
     attention_dropout_prob: Probability
     layer_norm: Literal["post", "pre"]
     initialisation: Literal["xavier", "depth_scaled"]
-
-    @property
-    def activation(self) -> Literal["relu", "gelu"]:
-        """Of the feed-forward layers."""
-        return "relu"
+    activation: ClassVar[Activation] = "relu"
 
     @property
     def num_weights(self) -> int:
@@ -92,6 +91,8 @@ class WhisperConfig(Section):
     ffn_dim: Width
     dropout_prob: Probability
     attention_dropout_prob: Probability
+    layer_norm: ClassVar[Literal["post", "pre"]] = "pre"
+    activation: ClassVar[Activation] = "gelu"
 
     @model_validator(mode="after")
     def _heads_share_the_width(self) -> "WhisperConfig":
@@ -111,16 +112,6 @@ class WhisperConfig(Section):
     def head_dim(self) -> int:
         """Width of a head."""
         return self.d_model // self.num_heads
-
-    @property
-    def layer_norm(self) -> Literal["post", "pre"]:
-        """Before each part of a block."""
-        return "pre"
-
-    @property
-    def activation(self) -> Literal["relu", "gelu"]:
-        """Of the feed-forward layers."""
-        return "gelu"
 
 
 EncoderConfig = Annotated[TransformerConfig | WhisperConfig, Field(discriminator="type")]

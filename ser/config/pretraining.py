@@ -2,21 +2,46 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from ser.base.errors import SerError
 from ser.base.names import ENCODER
 from ser.base.record import first_difference
 from ser.config.baselines import ProbeConfig
 from ser.config.load import load_config
-from ser.config.network import CtcHeadConfig
-from ser.config.published import ImportConfig
+from ser.config.network import CtcHeadConfig, WhisperConfig
 from ser.config.schema import SCRATCH, PretrainConfig, SystemConfig
 from ser.config.section import Section
 from ser.config.systems import AnySystem, load_system, trained_systems
 from ser.config.yaml_file import read_yaml
 
 OF_TRAINING = ("dropout_prob", "attention_dropout_prob", "initialisation")  # not of the network
+
+
+class PublishedConfig(Section):
+    """Where published weights come from.
+
+    ``name`` and ``revision`` are those of the Hugging Face hub; ``note`` is what their own model
+    card says that a user of the emotions must know. ``sha256`` is the digest of their
+    ``model.safetensors``: whatever else is given is not called by their name. Without it any
+    weights of the same shapes are, which is reported.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")]
+    revision: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
+    licence: Annotated[str, Field(min_length=1)]
+    note: str
+    # No part of a record: what was given is recorded with its own digest.
+    sha256: Annotated[str | None, Field(pattern=r"^[0-9a-f]{64}$", exclude=True)] = None
+
+
+class ImportConfig(Section):
+    """``conf/pretrain/<name>.yaml``: the encoder of a published recogniser."""
+
+    encoder: WhisperConfig
+    published: PublishedConfig
 
 
 def load_pretraining(conf: Path, name: str) -> PretrainConfig | ImportConfig:

@@ -16,20 +16,18 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import scipy.fft
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from tqdm import tqdm
 
 from ser.audio.reading import read_audio, read_channels
+from ser.base.arrays import Floats
 from ser.base.errors import Faults, SerError
 from ser.base.files import parsing, read_text
 from ser.base.log import logger
 from ser.base.writing import write_text
 from ser.kaldi.table import Table
-
-Floats = npt.NDArray[np.float32]
 
 FILE = "same_audio.tsv"
 HEADER = "utt\tsame_as\n"

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ser.base.errors import SerError
-from ser.config.published import ImportConfig
+from ser.config.pretraining import ImportConfig
 from ser.doctor.options import HERE, Check, RunOptions
 from ser.train.published_weights import (
     require_imported,

@@ -6,8 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 from ser.base.options import distinct_words
-from ser.config.pretraining import encoders_needed, needs_read_speech
-from ser.config.published import ImportConfig
+from ser.config.pretraining import ImportConfig, encoders_needed, needs_read_speech
 from ser.config.schema import PretrainConfig, SystemConfig
 from ser.config.systems import trained_systems
 

@@ -8,20 +8,18 @@ It needs numpy and scipy alone: a process of stage 1 starts without torch.
 import math
 
 import numpy as np
-import numpy.typing as npt
 import scipy.fft
 
+from ser.base.arrays import Doubles, Floats
 from ser.base.errors import SerError
 from ser.config.features import FbankConfig
-
-Floats = npt.NDArray[np.float32]
 
 EPSILON = np.finfo(np.float32).eps
 BLOCK_FRAMES = 256  # frames that are transformed together: they stay in the processor's cache
 NUM_GROUPS = 4  # groups of filters, each multiplied with the bins it covers alone
 
 
-def mel_scale(frequency_hz: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def mel_scale(frequency_hz: Doubles) -> Doubles:
     """Mel of a frequency: 1127 ln(1 + f / 700)."""
     return 1127.0 * np.log1p(frequency_hz / 700.0)
 

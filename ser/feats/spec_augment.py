@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from ser.base.arrays import Doubles, Floats
 from ser.config.schema import SpecAugmentConfig
 
-Floats = npt.NDArray[np.float64]
 STREAM = 1  # keeps these random numbers apart from others of the same seed and epoch
 
 
@@ -35,8 +35,8 @@ class Spans:
     def mask(
         self,
         index: int,
-        feats: npt.NDArray[np.float32],
-        mean: npt.NDArray[np.float32] | float = 0.0,
+        feats: Floats,
+        mean: Floats | float = 0.0,
     ) -> None:
         """Masks the features (T, F) of an utterance in place.
 
@@ -77,7 +77,7 @@ def spec_augment_spans(
     )
 
 
-def _spans(random: Floats, sizes: Floats, widest: Floats) -> npt.NDArray[np.int32]:
+def _spans(random: Doubles, sizes: Doubles, widest: Doubles) -> npt.NDArray[np.int32]:
     """Start and stop (N, masks, 2) of spans up to ``widest`` (N,) within ``sizes`` (N,)."""
     width = np.minimum(np.floor(random[..., 0] * (widest + 1)[:, None]), sizes[:, None])
     start = np.floor(random[..., 1] * (sizes[:, None] - width + 1))

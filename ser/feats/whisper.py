@@ -10,13 +10,11 @@ scipy alone: a process of stage 1 starts without torch.
 import math
 
 import numpy as np
-import numpy.typing as npt
 import scipy.fft
 
 from ser.audio.reading import INT16_SCALE
+from ser.base.arrays import Doubles, Floats
 from ser.config.features import WhisperMelConfig
-
-Floats = npt.NDArray[np.float32]
 
 FFT_SIZE = 400
 FRAME_SHIFT = 160
@@ -49,7 +47,7 @@ def mel(frequency_hz: float) -> float:
     return LINEAR_MELS + math.log(frequency_hz / LINEAR_HZ) / LOG_STEP
 
 
-def hertz(mels: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def hertz(mels: Doubles) -> Doubles:
     """Frequencies of mels."""
     above = LINEAR_HZ * np.exp(LOG_STEP * (mels - LINEAR_MELS))
     return np.where(mels < LINEAR_MELS, mels * LINEAR_HZ / LINEAR_MELS, above)

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torchaudio.functional import forced_align
 
-from ser.infer.engine import Floats
+from ser.base.arrays import Floats
 from ser.text.ctc import BLANK_ID
 
 

@@ -20,9 +20,10 @@ from ser.audio.truncation import (
     lacks_last_page,
     truncated_error,
 )
+from ser.base.arrays import Floats
 from ser.base.errors import SerError, reason_of, shortened
 from ser.base.options import shown
-from ser.infer.recordings import READ_SECONDS, Floats, resampled
+from ser.infer.recordings import READ_SECONDS, resampled
 
 MAX_CHANNELS = 64  # more are samples of an array that lies the other way round
 

@@ -8,10 +8,9 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from ser.base.arrays import Floats
 from ser.base.errors import SerError
 from ser.text.ctc import greedy_ctc
-
-Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from ser.base.errors import SerError
 from ser.base.files import parsing, read_bytes
 from ser.base.hub import fetch, repository
 from ser.base.options import require_within, shown
 from ser.base.record import MAX_THREADS, read_record, require_outputs
-from ser.config.features import FeaturesConfig, recorded_features
+from ser.config.features import FeaturesConfig, RecordedFeatures
 from ser.config.protocol import ProtocolConfig
 from ser.config.schema import LabelsConfig, SystemConfig
 from ser.feats.definitions import make_extractor
@@ -152,7 +154,7 @@ def read_run(folder: Path) -> Run:
             folder=folder,
             system=SystemConfig.model_validate(record["config"]["system"]),
             labels=LabelsConfig.of_record(record["config"]["labels"]),
-            fbank=recorded_features(record["notes"]["fbank"]),
+            fbank=TypeAdapter(RecordedFeatures).validate_python(record["notes"]["fbank"]),
             protocol=ProtocolConfig.model_validate(record["config"]["protocol"]),
             fold=str(record["config"]["fold"]),
             identity=record["identity"],

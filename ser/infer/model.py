@@ -18,12 +18,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ser.audio.quality import why_no_speech
+from ser.base.arrays import Floats
 from ser.base.errors import SerError, shortened
 from ser.base.options import shown
 from ser.data.sampler import split_by_frames
 from ser.feats.definitions import Extractor, normalise
 from ser.infer.arrays import given_audio, given_pieces, refuse_rate
-from ser.infer.engine import Engine, Floats, Output
+from ser.infer.engine import Engine, Output
 from ser.infer.recordings import file_seconds, read_file, stream_file
 from ser.infer.result import Posteriors, Result
 from ser.infer.windows import Segment, cut, windows

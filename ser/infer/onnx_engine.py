@@ -7,9 +7,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from ser.base.arrays import Floats
 from ser.base.errors import SerError
 from ser.base.files import digest_holds, first_fault, parse_json, parsing, read_bytes
-from ser.infer.engine import Floats, Output, pad, parse_device
+from ser.infer.engine import Output, pad, parse_device
 from ser.infer.onnx_seal import check_seal, tell_unsealed
 from ser.infer.package import FORMAT, OnnxHeader
 

@@ -13,11 +13,11 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from ser.audio.reading import INT16_SCALE
+from ser.base.arrays import Floats
 from ser.base.errors import SerError
 from ser.base.names import printable
 from ser.base.writing import require_own_file, write_text
 from ser.infer.alignment import Word, align
-from ser.infer.engine import Floats
 from ser.infer.model import LONG_SECONDS, Model
 from ser.infer.recordings import file_seconds, read_file
 from ser.infer.result import Result

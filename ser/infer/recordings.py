@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 import soundfile
 import soxr
 
@@ -22,9 +21,8 @@ from ser.audio.reading import (
     unreadable,
 )
 from ser.audio.truncation import LOST_SECONDS, truncated_error
+from ser.base.arrays import Floats
 from ser.base.errors import SerError
-
-Floats = npt.NDArray[np.float32]
 
 READ_SECONDS = 1.0  # of a recording at a time
 

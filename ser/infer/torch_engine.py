@@ -1,7 +1,7 @@
 """PyTorch runs the network: one set of weights, or an ensemble of them."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
@@ -11,9 +11,10 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
+from ser.base.arrays import Floats
 from ser.base.errors import SerError
 from ser.config.schema import SystemConfig
-from ser.infer.engine import Floats, Output, pad, parse_device
+from ser.infer.engine import Output, pad, parse_device
 from ser.infer.package import FETCH
 from ser.nn.cnn_blstm_sa import CnnBlstmSa
 from ser.nn.cpu.accelerate import accelerate
@@ -138,7 +139,11 @@ def load_network(
             f"{weights}: {len(wrong)} of {len(tensors)} tensors are not finite ({wrong[0]} the "
             "first); expected numbers; fetch the model again, or rerun the training"
         )
-    put_weights(network, tensors, str(weights))
+    try:
+        network.load_state_dict(tensors, assign=True)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[-1].strip()
+        raise SerError(f"{weights}: weights of another network ({reason}); {FETCH}") from error
     network.eval().to(device)
     accelerate(network)
     return network
@@ -156,19 +161,6 @@ def _float32(name: str, tensor: torch.Tensor, path: Path) -> torch.Tensor:
             f"float16 or bfloat16; {FETCH}"
         )
     return tensor.float()
-
-
-def put_weights(network: Network, weights: Mapping[str, torch.Tensor], where: str) -> None:
-    """Gives a network its weights, which it keeps as they are.
-
-    Raises:
-        SerError: They are those of another network.
-    """
-    try:
-        network.load_state_dict(dict(weights), assign=True)
-    except RuntimeError as error:
-        reason = str(error).splitlines()[-1].strip()
-        raise SerError(f"{where}: weights of another network ({reason}); fetch it again") from error
 
 
 class _Undrawn(TorchFunctionMode):

@@ -13,13 +13,12 @@ less than some 10 dB above the noise is partly missed, and a tone that lasts a m
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-import numpy.typing as npt
 from scipy.ndimage import percentile_filter
 from scipy.signal import butter, sosfilt
 
 from ser.audio.quality import MIN_DB, frame_levels
 from ser.audio.reading import FRAME_SECONDS
-from ser.infer.recordings import Floats
+from ser.base.arrays import Doubles, Floats
 from ser.infer.windows import windows
 
 MIN_HZ = 100.0
@@ -62,7 +61,7 @@ def find_speech(pieces: Iterable[Floats], rate: int) -> list[Stretch]:
     ]
 
 
-def _stretches(level_db: npt.NDArray[np.float64]) -> Sequence[Stretch]:
+def _stretches(level_db: Doubles) -> Sequence[Stretch]:
     """The stretches of speech in frames, given the level (n,) of each."""
     if not len(level_db):
         return []
@@ -76,7 +75,7 @@ def _stretches(level_db: npt.NDArray[np.float64]) -> Sequence[Stretch]:
     ]
 
 
-def _split(level_db: npt.NDArray[np.float64], first: int, last: int) -> list[Stretch]:
+def _split(level_db: Doubles, first: int, last: int) -> list[Stretch]:
     """A stretch in parts of half a minute at most, and of ten seconds at least."""
     if last - first <= MOST:
         return [(first, last)]

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ser.audio.reading import INT16_SCALE
+from ser.base.arrays import Floats
 from ser.base.errors import SerError
-from ser.infer.recordings import Floats
 
 
 @dataclass(frozen=True)

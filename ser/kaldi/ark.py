@@ -11,13 +11,13 @@ from typing import Any
 
 import kaldiio
 import numpy as np
-import numpy.typing as npt
 
+from ser.base.arrays import Floats
 from ser.base.errors import SerError, naming
 from ser.base.files import parsing, read_bytes, read_text, regular_size, require_regular
 from ser.base.writing import sync
 
-Matrix = npt.NDArray[np.float32]
+Matrix = Floats
 
 # Kaldi's numbers of its storage forms (compression-method in kaldi-matrix).
 COMPRESSION = {"float32": None, "kaldi_compressed": 2}

@@ -101,18 +101,8 @@ def validate(data: DataDir) -> None:
         raise SerError(
             f"{data.path / 'spk2utt'}: disagrees with utt2spk; expected its inverse; rerun stage 0"
         )
-    check_speakers(data.path / "utt2spk", utts)
-
-
-def check_speakers(path: Path, utt2spk: Table) -> None:
-    """Checks ids against their speakers, as Kaldi does.
-
-    Raises:
-        SerError: A speaker is no prefix of its utterance, or sorting by speaker is another order.
-    """
-    fault = speaker_fault(utt2spk)
-    if fault:
-        raise SerError(f"{path}: {fault}")
+    if fault := speaker_fault(utts):
+        raise SerError(f"{data.path / 'utt2spk'}: {fault}")
 
 
 def speaker_fault(utt2spk: Table) -> str:

@@ -5,9 +5,10 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from ser.base.arrays import Doubles
+
 Codes = npt.NDArray[np.intp]
 Confusion = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
 Metric = Literal["wa", "ua"]
 
 
@@ -24,14 +25,14 @@ def weighted_accuracy(confusion: Confusion) -> float:
     return float(np.trace(confusion) / confusion.sum())
 
 
-def recalls(confusion: Confusion) -> npt.NDArray[np.float64]:
+def recalls(confusion: Confusion) -> Doubles:
     """Recall of each class; NaN for a class without references."""
     with np.errstate(invalid="ignore"):
-        found: npt.NDArray[np.float64] = np.diag(confusion) / confusion.sum(axis=1)
+        found: Doubles = np.diag(confusion) / confusion.sum(axis=1)
     return found
 
 
-def precisions(confusion: Confusion) -> npt.NDArray[np.float64]:
+def precisions(confusion: Confusion) -> Doubles:
     """Precision of each class; NaN for a class that is never a hypothesis."""
     return recalls(confusion.T)
 
@@ -48,7 +49,7 @@ def macro_f1(confusion: Confusion) -> float:
     return float(np.mean(2 * np.diag(confusion)[seen] / both[seen]))
 
 
-def accuracy(counts: Floats, correct: Floats, metric: Metric) -> Floats:
+def accuracy(counts: Doubles, correct: Doubles, metric: Metric) -> Doubles:
     """WA or UA of many counts at once, equal to the functions above for each.
 
     Args:
@@ -61,7 +62,7 @@ def accuracy(counts: Floats, correct: Floats, metric: Metric) -> Floats:
     """
     with np.errstate(invalid="ignore", divide="ignore"):
         if metric == "wa":
-            value: Floats = correct.sum(axis=-2) / counts.sum(axis=-1)[..., None]
+            value: Doubles = correct.sum(axis=-2) / counts.sum(axis=-1)[..., None]
         else:
             recall = correct / counts[..., None]
             there = ~np.isnan(recall)

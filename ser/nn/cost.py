@@ -10,7 +10,10 @@ from typing import Protocol
 from torch import nn
 
 FLOAT_BYTES = 4
-TRAINING_PASSES = 3  # forward and backward pass together, in forward passes
+# Forward and backward pass together, in forward passes: the backward pass has two products for each
+# of the forward pass; that the first convolution needs no gradient of its input is left out. Only
+# on the CPU is anything computed twice: the first convolution, a hundredth of the whole.
+TRAINING_PASSES = 3
 HEADS = frozenset(("CTC head", "emotion head"))  # trained in every epoch, whatever is frozen
 
 
@@ -34,16 +37,6 @@ def count_parameters(model: nn.Module) -> int:
 def forward_flops(model: Costed, num_frames: int) -> dict[str, int]:
     """Operations of the forward pass of one utterance of T frames, by part of the network."""
     return {part: 2 * number for part, number in model.macs(num_frames).items()}
-
-
-def training_flops(forward: dict[str, int]) -> int:
-    """Operations of forward and backward pass: three times the forward pass.
-
-    The backward pass has two products for each of the forward pass; that the first convolution
-    needs no gradient of its input is left out. Only on the CPU is anything computed twice: the
-    first convolution, a hundredth of the whole.
-    """
-    return TRAINING_PASSES * sum(forward.values())
 
 
 def kept_bytes(model: Costed, num_frames: int) -> dict[str, int]:

@@ -11,6 +11,7 @@ from safetensors.numpy import load_file, save_file
 from scipy.special import softmax
 from threadpoolctl import threadpool_limits
 
+from ser.base.arrays import Doubles, Floats
 from ser.base.files import parsing, regular_size
 from ser.base.log import logger
 from ser.base.record import Record
@@ -25,13 +26,10 @@ from ser.train.resolve import FinetuneRun
 if TYPE_CHECKING:  # scikit-learn takes seconds to import: not before it is needed
     from sklearn.pipeline import Pipeline
 
-Floats = npt.NDArray[np.float64]
 MakeModel = Callable[[float], "Pipeline"]
 
 
-def write_vectors(
-    record: Record, values: Mapping[str, npt.NDArray[np.float32]], **notes: Any
-) -> None:
+def write_vectors(record: Record, values: Mapping[str, Floats], **notes: Any) -> None:
     """Writes a vector for each utterance, whole or not at all, with notes for the record."""
     with atomic_folder(record.folder, stage=record.stage) as folder:
         with readable_by_umask(folder / VECTORS):
@@ -66,7 +64,7 @@ def predict_from_vectors(
     train, test = ([u for u, p in fold.items() if p == part] for part in (TRAIN, TEST))
     emotion_of, spk_of = features.data["utt2emo"], features.data["utt2spk"]
 
-    def matrix(utts: Sequence[str]) -> Floats:
+    def matrix(utts: Sequence[str]) -> Doubles:
         return np.stack([values[utt] for utt in utts]).astype(np.float64)
 
     labels = np.array([names.index(emotion_of[utt]) for utt in train])
@@ -79,7 +77,7 @@ def predict_from_vectors(
     ]
 
 
-def posteriors(model: Any, values: Floats) -> Floats:
+def posteriors(model: Any, values: Doubles) -> Doubles:
     """Probabilities (N, C); of a model that has margins alone, their softmax, not calibrated."""
     if hasattr(model, "predict_proba"):
         return np.asarray(model.predict_proba(values))
@@ -90,7 +88,7 @@ def posteriors(model: Any, values: Floats) -> Floats:
 
 
 def best_cost(
-    values: Floats,
+    values: Doubles,
     labels: npt.NDArray[np.int64],
     speakers: Sequence[str],
     config: FunctionalsConfig | ProbeConfig,

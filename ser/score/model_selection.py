@@ -7,12 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from ser.base.arrays import Doubles
 from ser.base.errors import SerError
 from ser.base.paths import run_folders
 from ser.base.record import require
-from ser.score.predictions.evaluation import Floats
-from ser.score.report.cells import percent, with_interval
-from ser.score.report.document import NONE, ReportSection, code
+from ser.score.report.document import NONE, ReportSection, code, percent, with_interval
 from ser.score.report.provenance import read_curve, read_protocol
 from ser.score.stats.intervals import LEVEL_TEXT, CellCounts, jackknife_interval
 
@@ -100,7 +99,7 @@ def compare_settings(
     ]
 
 
-def _reached(run: Path, last: bool) -> Floats:
+def _reached(run: Path, last: bool) -> Doubles:
     """WA and UA (2,) on the validation part, of the epoch that the protocol keeps."""
     require(run, STAGE)
     path = run / "train.jsonl"
@@ -110,11 +109,11 @@ def _reached(run: Path, last: bool) -> Floats:
             f"{path}: an epoch without valid_wa and valid_ua; train it again (stage 4 with --force)"
         )
     values = np.array(epochs, dtype=float)
-    best: Floats = values[-1 if last else int(values[:, 1].argmax())]
+    best: Doubles = values[-1 if last else int(values[:, 1].argmax())]
     return best
 
 
-def _row(figures: Mapping[str, Floats], name: str) -> list[str]:
+def _row(figures: Mapping[str, Doubles], name: str) -> list[str]:
     """UA with its interval, the difference to the first system, and WA."""
     first = next(iter(figures))
     ua = np.column_stack([figures[name][:, 1], figures[first][:, 1]])
@@ -141,7 +140,7 @@ def _cost(runs: Sequence[Path]) -> list[str]:
     ]
 
 
-def _by_fold(figures: Mapping[str, Floats], folds: Sequence[str]) -> str:
+def _by_fold(figures: Mapping[str, Doubles], folds: Sequence[str]) -> str:
     """What each fold would choose by its own validation part."""
     ua = {name: values[:, 1] for name, values in figures.items()}
     best = [

@@ -18,8 +18,7 @@ from ser.base.paths import PRETRAIN, prediction_table, run_folders
 from ser.base.record import read_record
 from ser.corpus.fold_files import fold_names
 from ser.score.predictions.evaluation import Evaluation, encode
-from ser.score.predictions.experiment import Predictions, read_predictions
-from ser.score.predictions.held_out import check_held_out
+from ser.score.predictions.experiment import Predictions, check_held_out, read_predictions
 from ser.score.report.files import ReportFiles
 from ser.score.report.paper import PaperResult, paper_name
 from ser.score.report.provenance import (

@@ -15,7 +15,7 @@ from ser.base.log import logger
 from ser.base.record import Record, read_record
 from ser.base.writing import sole_run, write_json
 from ser.config.network import WhisperConfig
-from ser.config.published import ImportConfig, PublishedConfig
+from ser.config.pretraining import ImportConfig, PublishedConfig
 from ser.nn.weights import misfits, save_weights
 from ser.nn.whisper import WhisperEncoder, positions
 from ser.train.published_weights import (

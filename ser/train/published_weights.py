@@ -11,7 +11,7 @@ from ser.base.files import read_json, read_json_as
 from ser.base.record import read_record
 from ser.config.features import load_features, require_same_features
 from ser.config.network import WhisperConfig
-from ser.config.published import ImportConfig
+from ser.config.pretraining import ImportConfig
 
 SIZES = {  # of Whisper's config.json
     "num_mel_bins": "num_mel_bins",

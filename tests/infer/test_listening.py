@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from tiny_audio import untrained_model
 
+from ser.base.arrays import Floats
 from ser.base.errors import SerError
-from ser.infer.engine import Floats, Output
+from ser.infer.engine import Output
 from ser.infer.streaming import listen
 
 RATE = 16000

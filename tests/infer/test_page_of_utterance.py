@@ -16,10 +16,11 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
+from ser.base.arrays import Floats
 from ser.base.errors import SerError
 from ser.infer import page
 from ser.infer.alignment import align
-from ser.infer.engine import Floats, Output
+from ser.infer.engine import Output
 from ser.infer.model import Model
 from ser.infer.page import write_page
 from ser.infer.torch_engine import TorchEngine, emotion_attention

@@ -14,10 +14,11 @@ from programs import Said
 from tiny_audio import untrained_model
 
 from ser.audio.reading import FRAME_SECONDS, INT16_SCALE
+from ser.base.arrays import Floats
 from ser.base.errors import SerError
 from ser.corpus.synthetic.espeak import Prosody, speak
 from ser.infer import model as model_module
-from ser.infer.engine import Floats, Output
+from ser.infer.engine import Output
 from ser.infer.recordings import stream_file
 from ser.infer.vad import MOST, find_speech
 from ser.infer.windows import cut

@@ -18,7 +18,7 @@ from ser.base.errors import SerError
 from ser.base.files import digest_file
 from ser.base.record import read_record
 from ser.config.network import WhisperConfig
-from ser.config.published import ImportConfig
+from ser.config.pretraining import ImportConfig
 from ser.nn.weights import load_weights
 from ser.nn.whisper import WhisperEncoder
 from ser.train.published import import_encoder, read_encoder

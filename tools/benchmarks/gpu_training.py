@@ -18,7 +18,7 @@ from ser.config.network import CnnBlstmSaConfig, TransformerConfig
 from ser.config.schema import OptimizerConfig, PretrainConfig, SystemConfig, TrainingConfig
 from ser.data.utterances import FeatureReader, Utterance
 from ser.kaldi.ark import ArkWriter
-from ser.nn.cost import forward_flops, training_flops
+from ser.nn.cost import TRAINING_PASSES, forward_flops
 from ser.nn.recogniser import Recogniser
 from ser.nn.systems import build_system
 from ser.train.engine.distributed import Distributed
@@ -165,7 +165,7 @@ def prepare(
         return stepper.step(number, parts, 1, len(one.batch), stop=False)
 
     lens = [data.num_frames[i] for one, _ in given for i in one.batch]
-    flops = sum(training_flops(forward_flops(model, size)) for size in lens)  # type: ignore[arg-type]
+    flops = sum(TRAINING_PASSES * sum(forward_flops(model, size).values()) for size in lens)  # type: ignore[arg-type]
     return Prepared(
         model, step, [sum(data.num_frames[i] for i in o.batch) for o, _ in given], flops
     )

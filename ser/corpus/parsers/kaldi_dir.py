@@ -13,7 +13,7 @@ from ser.corpus.pipes import is_pipe
 from ser.corpus.segments import Clip
 from ser.corpus.utterance import EmotionCorpus, EmotionUtterance
 from ser.kaldi.audio_ark import place_in_ark
-from ser.kaldi.data_dir import check_speakers, speaker_fault
+from ser.kaldi.data_dir import speaker_fault
 from ser.kaldi.table import Table, c_order, read_given_table, same_ids
 from ser.text.normalise import normalise_transcript
 
@@ -125,7 +125,8 @@ def _ids(path: Path, spk_of: Table) -> Table:
         return {utt: utt for utt in spk_of}
     named = {utt: f"{spk}-{utt}" for utt, spk in spk_of.items()}
     spk_of_named = {named[utt]: spk for utt, spk in spk_of.items()}
-    check_speakers(path, {utt: spk_of_named[utt] for utt in sorted(spk_of_named, key=c_order)})
+    if left := speaker_fault({u: spk_of_named[u] for u in sorted(spk_of_named, key=c_order)}):
+        raise SerError(f"{path}: {left}")
     logger.warning(
         "warning: %s: %s; all utterances are called <speaker>-<id>; utt2orig keeps the ids",
         *(path, fault.partition(";")[0]),

@@ -17,6 +17,8 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
+from ser.base.arrays import Floats
+
 SAMPLE_RATE_HZ = 16_000
 
 # Constants of espeak-ng/speak_lib.h.
@@ -118,7 +120,7 @@ def _check(function: str, status: int) -> None:
         raise RuntimeError(f"{function}: status {status}; expected 0")
 
 
-def _resample(samples: NDArray[np.int16], rate_hz: int) -> NDArray[np.float32]:
+def _resample(samples: NDArray[np.int16], rate_hz: int) -> Floats:
     audible = np.flatnonzero(np.abs(samples.astype(np.int32)) > _SILENCE_PEAK)
     if not audible.size:
         raise RuntimeError("espeak_Synth: only silence came back; expected speech")
@@ -126,7 +128,7 @@ def _resample(samples: NDArray[np.int16], rate_hz: int) -> NDArray[np.float32]:
     return np.asarray(soxr.resample(voiced, rate_hz, SAMPLE_RATE_HZ), dtype=np.float32)
 
 
-def _in_a_room(samples: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.int16]:
+def _in_a_room(samples: Floats, rng: np.random.Generator) -> NDArray[np.int16]:
     """Adds the noise of a quiet room: the log of a synthesiser's digital silence is no speech."""
     noisy = samples + rng.normal(0.0, _ROOM_NOISE_RMS, len(samples))
     limits = np.iinfo(np.int16)

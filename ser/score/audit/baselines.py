@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
+from ser.base.arrays import Doubles
 from ser.metrics.classification import confusion_matrix, unweighted_accuracy, weighted_accuracy
 
 
@@ -39,7 +39,7 @@ def by_words(
 
 def word_posteriors(
     train_texts: Sequence[str], train_labels: Sequence[str], test_texts: Sequence[str]
-) -> tuple[list[str], npt.NDArray[np.float64]]:
+) -> tuple[list[str], Doubles]:
     """TF-IDF of words and word pairs with a linear classifier (multinomial logistic regression).
 
     Returns:

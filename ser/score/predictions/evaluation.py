@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from ser.base.arrays import Doubles
 from ser.metrics.classification import Codes
 from ser.score.predictions.experiment import Predictions
 from ser.score.predictions.table import PredictionRow
 from ser.score.stats.clusters import Clusters, find_clusters
 
-Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 
@@ -39,11 +39,11 @@ class Evaluation:
     speaker: Codes
     clusters: Clusters
     hyp: Mapping[str, Codes]
-    posteriors: Mapping[str, Floats]
+    posteriors: Mapping[str, Doubles]
 
-    def correct(self, system: str) -> Floats:
+    def correct(self, system: str) -> Doubles:
         """(N,) share of the seeds that are right on each utterance."""
-        share: Floats = (self.hyp[system] == self.ref).mean(axis=0)
+        share: Doubles = (self.hyp[system] == self.ref).mean(axis=0)
         return share
 
     def only(self, mask: Mask) -> "Evaluation":

@@ -3,8 +3,16 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ser.score.report.cells import mean_sd, percent, row_name, with_interval
-from ser.score.report.document import NONE, ReportSection, escape, upright
+from ser.score.report.document import (
+    NONE,
+    ReportSection,
+    escape,
+    mean_sd,
+    percent,
+    row_name,
+    upright,
+    with_interval,
+)
 from ser.score.results import Results
 from ser.score.stats.groups import TITLES
 from ser.score.stats.intervals import LEVEL_TEXT

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure  # drawn by Agg: without pyplot there is no
 
 from ser.base.writing import atomic_folder
 from ser.page.frame import NAMES_AS_TEXT
-from ser.score.report.cells import row_name
 from ser.score.report.details import summed_confusion
+from ser.score.report.document import row_name
 from ser.score.report.provenance import Curve
 from ser.score.results import Results
 

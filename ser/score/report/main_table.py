@@ -3,8 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ser.score.report.cells import percent, row_name, with_interval
-from ser.score.report.document import Table, plain_table
+from ser.score.report.document import Table, percent, plain_table, row_name, with_interval
 from ser.score.results import Results
 from ser.score.stats.intervals import LEVEL_TEXT
 

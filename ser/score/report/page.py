@@ -14,8 +14,7 @@ from ser.base.files import parsing
 from ser.page.frame import render
 from ser.score.predictions.experiment import Predictions
 from ser.score.report.audio import Audio
-from ser.score.report.cells import row_name
-from ser.score.report.document import ReportSection
+from ser.score.report.document import ReportSection, row_name
 from ser.score.report.report import figure_titles, sections
 from ser.score.results import Results
 

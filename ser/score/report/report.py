@@ -9,8 +9,15 @@ from urllib.parse import quote
 from ser.base.files import digest_json
 from ser.score.audit.tables import audit_sections, baseline_table
 from ser.score.report import details
-from ser.score.report.cells import p_value, row_name, with_interval
-from ser.score.report.document import ReportSection, code, escape, markdown
+from ser.score.report.document import (
+    ReportSection,
+    code,
+    escape,
+    markdown,
+    p_value,
+    row_name,
+    with_interval,
+)
 from ser.score.report.main_table import main_table, num_text_columns, partly
 from ser.score.results import Results
 from ser.score.stats.intervals import LEVEL_TEXT

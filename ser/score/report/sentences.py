@@ -1,6 +1,6 @@
 """What the figures say, in a sentence that is generated from them."""
 
-from ser.score.report.cells import percent
+from ser.score.report.document import percent
 from ser.score.stats.intervals import Estimate
 from ser.score.stats.paired import SIGNIFICANT, Comparison
 

@@ -7,8 +7,8 @@ import numpy.typing as npt
 from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp
 
+from ser.base.arrays import Doubles
 from ser.metrics.classification import Codes
-from ser.score.predictions.evaluation import Floats
 
 NUM_BINS = 15
 MIN_POSTERIOR = 1e-6  # prediction tables have six digits
@@ -25,12 +25,12 @@ class Reliability:
         error: Expected calibration error: the mean of their distance, bins weighed by size.
     """
 
-    confidence: Floats
-    accuracy: Floats
+    confidence: Doubles
+    accuracy: Doubles
     error: float
 
 
-def reliability(posteriors: Floats, ref: Codes) -> Reliability:
+def reliability(posteriors: Doubles, ref: Codes) -> Reliability:
     """Expected calibration error over 15 bins of equal mass (Nguyen & O'Connor 2015).
 
     Decisions of equal confidence share their accuracy, so that their order does not matter.
@@ -50,14 +50,14 @@ def reliability(posteriors: Floats, ref: Codes) -> Reliability:
     return Reliability(mean_confidence, accuracy, error)
 
 
-def _mean_of_ties(confidence: Floats, values: npt.NDArray[np.bool_]) -> Floats:
+def _mean_of_ties(confidence: Doubles, values: npt.NDArray[np.bool_]) -> Doubles:
     """Values (N,), each the mean of those whose confidence (N,) is the same."""
     group = np.unique(confidence, return_inverse=True)[1]
-    means: Floats = np.bincount(group, values) / np.bincount(group)
+    means: Doubles = np.bincount(group, values) / np.bincount(group)
     return means[group]
 
 
-def fit_temperature(posteriors: Floats, ref: Codes) -> float:
+def fit_temperature(posteriors: Doubles, ref: Codes) -> float:
     """The temperature that gives the least negative log likelihood (Guo et al. 2017).
 
     Args:
@@ -78,7 +78,7 @@ def fit_temperature(posteriors: Floats, ref: Codes) -> float:
     return float(np.exp(found.x))
 
 
-def risk_coverage(posteriors: Floats, ref: Codes) -> tuple[Floats, Floats]:
+def risk_coverage(posteriors: Doubles, ref: Codes) -> tuple[Doubles, Doubles]:
     """Error among the most confident decisions, as more of them are taken (El-Yaniv & Wiener 2010).
 
     Args:

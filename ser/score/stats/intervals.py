@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import stdtrit
 
+from ser.base.arrays import Doubles
 from ser.metrics.classification import Codes, Metric, accuracy
-from ser.score.predictions.evaluation import Evaluation, Floats
+from ser.score.predictions.evaluation import Evaluation
 
 LEVEL = 0.95
 LEVEL_TEXT = f"{100 * LEVEL:g} %"  # in headings
@@ -51,11 +52,11 @@ class CellCounts:
         correct: (G, C, M) of these the right ones, for M systems; shares of seeds count as such.
     """
 
-    counts: Floats
-    correct: Floats
+    counts: Doubles
+    correct: Doubles
 
 
-def count_cells(cluster: Codes, ref: Codes, correct: Floats, num_classes: int) -> CellCounts:
+def count_cells(cluster: Codes, ref: Codes, correct: Doubles, num_classes: int) -> CellCounts:
     """Reduces N utterances to the cells of their clusters.
 
     Args:
@@ -67,7 +68,7 @@ def count_cells(cluster: Codes, ref: Codes, correct: Floats, num_classes: int) -
     names, group = np.unique(cluster, return_inverse=True)
     cell = np.ravel_multi_index((group, ref), (len(names), num_classes))
 
-    def sums(values: Floats | None = None) -> Floats:
+    def sums(values: Doubles | None = None) -> Doubles:
         per_cell = np.bincount(cell, values, minlength=len(names) * num_classes)
         return per_cell.reshape(len(names), num_classes).astype(float)
 
@@ -119,7 +120,7 @@ def bootstrap(
     session: Codes,
     speaker: Codes,
     ref: Codes,
-    correct: Floats,
+    correct: Doubles,
     num_classes: int,
     num_rounds: int,
     seed: int = 0,

@@ -7,8 +7,9 @@ from itertools import combinations
 import numpy as np
 from scipy.special import bdtr
 
+from ser.base.arrays import Doubles
 from ser.metrics.classification import Codes, Metric
-from ser.score.predictions.evaluation import Evaluation, Floats
+from ser.score.predictions.evaluation import Evaluation
 from ser.score.stats.intervals import (
     Estimate,
     cells_of,
@@ -101,18 +102,18 @@ def _mcnemar_of_seeds(evaluation: Evaluation, a: str, b: str) -> float:
     return max(mcnemar_p(*seeds) for seeds in zip(right_a, right_b, strict=True))
 
 
-def cluster_differences(evaluation: Evaluation, a: str, b: str) -> Floats:
+def cluster_differences(evaluation: Evaluation, a: str, b: str) -> Doubles:
     """(G,) each cluster's part of the difference of WA, averaged over the seeds: they add up to it.
 
     A cluster counts by its utterances, as in the pooled difference that is tested.
     """
     cells = cells_of(evaluation, a, b)
     right = cells.correct.sum(axis=1) / cells.counts.sum()  # (G, 2)
-    difference_of: Floats = right[:, 0] - right[:, 1]
+    difference_of: Doubles = right[:, 0] - right[:, 1]
     return difference_of
 
 
-def sign_flip_p(differences: Floats) -> float:
+def sign_flip_p(differences: Doubles) -> float:
     """Two-sided sign-flip permutation test of paired differences (G,), the cluster as unit.
 
     With a session left out of training in each fold the clusters are the folds. Exact for up to 16
