@@ -168,18 +168,17 @@ def read_audio(path: Path, utt: str, sample_rate_hz: int, speed_factor: float = 
     Raises:
         SerError: The file is missing, unreadable, cut, empty, or holds values that are not finite.
     """
-    samples, rate = read_channels(path, utt)
-    if not len(samples):
+    mono, rate = read_mono(path, utt)
+    if not len(mono):
         raise SerError(f"{path}: 0 samples ({utt}); expected audio; remove or replace the file")
-    mono = samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1, dtype=np.float32)
     played_hz = rate * speed_factor
     if played_hz != sample_rate_hz:
         mono = soxr.resample(mono, played_hz, sample_rate_hz)
     return np.asarray(mono * INT16_SCALE, dtype=np.float32)
 
 
-def read_channels(path: Path, utt: str) -> tuple[Floats, int]:
-    """Reads an audio file as it is: samples (N, channels) +-1, and their rate in Hz.
+def read_mono(path: Path, utt: str) -> tuple[Floats, int]:
+    """Reads an audio file and averages its channels: samples (N,) +-1, and their rate in Hz.
 
     Raises:
         SerError: The file is missing, unreadable, cut, or holds values that are not finite.
@@ -189,7 +188,7 @@ def read_channels(path: Path, utt: str) -> tuple[Floats, int]:
     except UNREADABLE as error:
         raise unreadable(path, utt, error) from error
     require_finite(samples, str(path), utt)
-    return samples, rate
+    return samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1), rate
 
 
 def require_finite(samples: Floats, name: str, utt: str) -> None:

@@ -18,11 +18,10 @@ from ser.data.trainable import trainable_systems
 from ser.kaldi.table import read_table
 from ser.score.predictions.experiment import check_runs
 from ser.score.predictions.table import STAGE
-from ser.score.report.audio import Audio, audio_of
 from ser.score.report.figures import write_figures
 from ser.score.report.files import ReportFiles
 from ser.score.report.main_table import terminal_table
-from ser.score.report.page import page
+from ser.score.report.page import Audio, audio_of, page
 from ser.score.report.paper import read_paper_results
 from ser.score.report.provenance import read_curves, read_pretraining, read_protocol
 from ser.score.report.report import report

@@ -21,7 +21,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from tqdm import tqdm
 
-from ser.audio.reading import read_audio, read_channels
+from ser.audio.reading import read_audio, read_mono
 from ser.base.arrays import Floats
 from ser.base.errors import Faults, SerError
 from ser.base.files import parsing, read_text
@@ -89,8 +89,7 @@ def read_envelopes(wavs: Mapping[str, Path]) -> dict[str, Floats]:
 
 
 def _envelope(wav: Path, utt: str) -> Floats | None:
-    samples, rate = read_channels(wav, utt)
-    return envelope_of(samples.mean(axis=1) if samples.shape[1] > 1 else samples[:, 0], rate)
+    return envelope_of(*read_mono(wav, utt))
 
 
 def envelope_of(samples: Floats, rate: int) -> Floats | None:

@@ -50,9 +50,8 @@ def earlier_stages(asked: RunOptions) -> Iterator[Check]:
         for folder in (feats, *(speed_dir(feats, factor) for factor in speeds)):
             yield partial(require, folder, 1)
     if reads(1, 3, 4, 5, 6):
-        parts = [asked.dump / part for part in asked.parts]
-        for folder in (folder for folder in parts if (folder / "run.json").exists()):
-            yield partial(_as_configured, require_features, folder, asked.conf)
+        for part in asked.parts:
+            yield partial(_as_configured, require_features, asked.dump / part, asked.conf)
     if asked.trains_encoder and reads(1, 3):
         yield from (partial(require, asked.dump / p, 1) for p in ("asr_train", "asr_valid"))
     if asked.trains_encoder and asked.stage > 0 and any(map(asked.runs, (1, 2, 3))):
@@ -60,14 +59,12 @@ def earlier_stages(asked: RunOptions) -> Iterator[Check]:
     if asked.recogniser == HERE:
         if (asked.trains_encoder and reads(2, 3)) or (asked.heads and reads(2, 4, 5)):
             yield partial(require, asked.bpe, 2)
-            if (asked.bpe / "run.json").exists():
-                yield partial(_as_configured, require_bpe, asked.bpe, asked.conf)
+            yield partial(_as_configured, require_bpe, asked.bpe, asked.conf)
         if reads(3, 4, 5):
             starts = {start_of(load_system(asked.conf, name)) for name in asked.systems} - {SCRATCH}
             for folder in (asked.pretrain / name for name in sorted(starts)):
                 yield partial(require, folder, 3)
-                if (folder / "run.json").exists():
-                    yield partial(_as_configured, require_encoder, folder, asked.conf)
+                yield partial(_as_configured, require_encoder, folder, asked.conf)
     if reads(5, 6) and (asked.exp_dir / "folds" / "run.json").exists():
         yield partial(_folds, asked)
     if asked.runs(4) and not asked.force:
@@ -102,7 +99,8 @@ def _runs_of_another_configuration(asked: RunOptions) -> None:
 def _as_configured(
     compare: Callable[[Path, StageRecord, Path], None], folder: Path, conf: Path
 ) -> None:
-    compare(folder, read_record(folder), conf)
+    if (folder / "run.json").exists():  # else ``require`` says what is missing
+        compare(folder, read_record(folder), conf)
 
 
 def _as_written(folder: Path) -> None:

@@ -72,15 +72,9 @@ def _encode(encoding: Encoding, source: Path, record: Record, device: torch.devi
                 if utt not in writer.num_frames:
                     writer.write(utt, matrix[:size].contiguous().numpy())
         scp = writer.finish()
-    utts = features.data.utts
-    write_data_dir(
-        record.folder,
-        {
-            **features.data.tables,
-            "utt2num_frames": {utt: str(writer.num_frames[utt]) for utt in utts},
-            "feats.scp": {utt: scp[utt] for utt in utts},
-        },
-    )
+    num_frames = {utt: str(count) for utt, count in writer.num_frames.items()}
+    tables = {**features.data.tables, "utt2num_frames": num_frames, "feats.scp": scp}
+    write_data_dir(record.folder, tables)
     logger.info("%s: %s utterances through %s", record.folder, len(scp), encoding.encoder)
     record.finish(num_utts=len(scp))
 

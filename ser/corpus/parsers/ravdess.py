@@ -26,15 +26,17 @@ EMOTIONS = {
     "08": "surprised",
 }
 INTENSITIES = {"01": "normal", "02": "strong"}
-STRONG_NEUTRAL = ["01", "02"]  # the one pair that nobody was asked for
 STATEMENTS = {
     "01": "Kids are talking by the door",
     "02": "Dogs are sitting by the door",
 }
-AUDIO_ONLY, SPEECH = "03", "01"
+# Audio alone, speech; of all emotions and intensities nobody was asked for strong neutral.
+NAME = re.compile(
+    r"03-01-(?!01-02)(?P<emotion>0[1-8])-(?P<intensity>0[12])-(?P<statement>0[12])-0[12]"
+    r"-(?P<actor>0[1-9]|1\d|2[0-4])",
+    re.ASCII,
+)
 OTHERS = re.compile(r"(?!03-01)0[1-3]-0[12](-\d\d){5}")  # songs, and both as videos
-REPETITIONS = ("01", "02")
-ACTORS = {f"{actor:02d}" for actor in range(1, 25)}
 PATTERN = "**/Actor_*/*"
 EXPECTED = "Actor_01 to Actor_24"
 
@@ -68,37 +70,27 @@ def read_ravdess(root: Path) -> EmotionCorpus:
 
 
 def _read_name(path: Path) -> EmotionUtterance:
-    fields = path.stem.split("-")
-    if (
-        len(fields) != 7
-        or fields[:2] != [AUDIO_ONLY, SPEECH]
-        or fields[2] not in EMOTIONS
-        or fields[3] not in INTENSITIES
-        or fields[2:4] == STRONG_NEUTRAL
-        or fields[4] not in STATEMENTS
-        or fields[5] not in REPETITIONS
-        or fields[6] not in ACTORS
-        or path.parent.name != f"Actor_{fields[6]}"
-    ):
+    name = NAME.fullmatch(path.stem)
+    if name is None or path.parent.name != f"Actor_{name['actor']}":
         raise SerError(
             f"{path}: not a name of RAVDESS speech; expected "
             "03-01-<emotion>-<intensity>-<statement>-<repetition>-<actor> in Actor_<actor>: "
             "emotions 01 to 08 (01 of intensity 01 alone), intensities, statements and repetitions "
             "01 and 02, actors 01 to 24; remove or rename it"
         )
-    actor = fields[6]
+    actor, statement = name["actor"], name["statement"]
     return EmotionUtterance(
         utt=f"{actor}-{path.stem}",
         utt_orig=path.stem,
         spk=actor,
         gender="m" if int(actor) % 2 else "f",
         session=str(int(actor)),
-        label=EMOTIONS[fields[2]],
+        label=EMOTIONS[name["emotion"]],
         wav=path,
-        transcript=normalise_transcript(STATEMENTS[fields[4]]),
+        transcript=normalise_transcript(STATEMENTS[statement]),
         attributes={
-            "utt2scene": f"statement{fields[4]}",
+            "utt2scene": f"statement{statement}",
             "utt2type": "scripted",
-            "utt2intensity": INTENSITIES[fields[3]],
+            "utt2intensity": INTENSITIES[name["intensity"]],
         },
     )

@@ -3,7 +3,7 @@
 import base64
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +11,15 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 from ser.base.files import parsing
-from ser.page.frame import render
+from ser.corpus.pipes import is_pipe
+from ser.page.frame import audio_link, render
 from ser.score.predictions.experiment import Predictions
-from ser.score.report.audio import Audio
 from ser.score.report.document import ReportSection, row_name
 from ser.score.report.report import figure_titles, sections
 from ser.score.results import Results
+
+Audio = Mapping[str, Mapping[str, str]]
+"""By utterance ``{"link": address}``, or ``{"why": word}`` where the page cannot play it."""
 
 _MARKDOWN = MarkdownIt("commonmark", {"html": False}).disable("image")
 _AUDIO = re.compile(r'<script type="application/json" id="audio">(.*)</script>')
@@ -47,6 +50,28 @@ def page(
         utterances=utterance_rows(predictions, results),
         audio=audio,
     )
+
+
+def audio_of(wavs: Mapping[str, str], page: Path) -> Audio:
+    """What the page plays; nothing is read, and no command is run.
+
+    Args:
+        wavs: ``wav.scp``.
+        page: The page.
+    """
+    return {utt: _audio(source, page) for utt, source in wavs.items()}
+
+
+def _audio(source: str, page: Path) -> dict[str, str]:
+    if is_pipe(source):
+        return {"why": "no audio: a command, not a file"}
+    path = Path(source)
+    if path.is_file():
+        return {"link": audio_link(path, page)}
+    archive, _, offset = source.rpartition(":")
+    if offset.isdecimal() and Path(archive).is_file():
+        return {"why": "no audio: in an archive"}
+    return {"why": "no audio: the file is not there"}
 
 
 def stated_audio(html: str) -> Audio | None:

@@ -3,7 +3,6 @@
 import dataclasses
 import pickle
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, NotRequired
@@ -17,7 +16,7 @@ from ser.base.errors import SerError
 from ser.base.files import digest_file, parsing, read_json_as
 from ser.base.writing import atomic_folder, write_json
 from ser.config.schema import TrainingConfig
-from ser.nn.weights import load_weights, not_written, save_weights
+from ser.nn.weights import load_weights, misfits, not_written, save_weights
 
 Whole = Annotated[int, Field(ge=0, le=1 << 53)]
 STATE_FILES = ("model.safetensors", "optimizer.pt")
@@ -139,13 +138,8 @@ def load_checkpoint(
         )
     weights = load_weights(folder / "model.safetensors")
     own = {name: tensor.shape for name, tensor in model.state_dict().items()}
-    given = {name: tensor.shape for name, tensor in weights.items()}
-    if own != given:
-        wrong = min(n for n in own.keys() | given.keys() if own.get(n) != given.get(n))
-        raise SerError(
-            f"{folder}: holds another model: {wrong} is {_shape(given, wrong)}; expected "
-            f"{_shape(own, wrong)}; {remedy}"
-        )
+    if wrong := misfits(own, weights):
+        raise SerError(f"{folder}: holds another model: {min(wrong)}; {remedy}")
     model.load_state_dict(weights)
     with parsing(folder / "optimizer.pt", "does not fit this optimiser", remedy):
         _load_optimizer(optimizer, folder / "optimizer.pt")
@@ -169,7 +163,3 @@ def _load_optimizer(optimizer: torch.optim.Optimizer, path: Path) -> None:
                 raise ValueError(
                     f"{name} is {tuple(value.shape)}, its parameter {tuple(parameter.shape)}"
                 )
-
-
-def _shape(shapes: Mapping[str, torch.Size], name: str) -> str:
-    return str(tuple(shapes[name])) if name in shapes else "absent"
