@@ -13,6 +13,27 @@ from ser.config.pretraining import require_same_network
 from ser.feats.speed_copies import speed_dir
 
 
+@dataclass(frozen=True, kw_only=True)
+class TrainingRun:
+    """What is asked of any training.
+
+    Attributes:
+        bpe: Folder of the BPE model.
+        seed: Seed of initialisation, order and dropout.
+        num_gpus: GPUs of this run on this machine, one for each process; 0 is the CPU.
+        num_threads: Threads of each of its processes.
+        force: Whether another run in the folder is moved aside.
+        deadline: ``time.monotonic()`` at which it writes a checkpoint and leaves, or None.
+    """
+
+    bpe: Path
+    seed: int
+    num_gpus: int
+    num_threads: int
+    force: bool
+    deadline: float | None = None
+
+
 @dataclass(frozen=True)
 class Inputs:
     """The folders that a training reads.

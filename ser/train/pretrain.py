@@ -38,13 +38,13 @@ from ser.train.engine.loop import Trainer
 from ser.train.engine.selection import Selection
 from ser.train.engine.step import ComputeLoss, autocast
 from ser.train.frozen import Encoding, can_be_encoded
-from ser.train.inputs import require_inputs
+from ser.train.inputs import TrainingRun, require_inputs
 from ser.train.training_data import TrainingData, frame_shift_ms
 from ser.train.training_folder import train_in_folder
 
 
 @dataclass(frozen=True, kw_only=True)
-class PretrainRun:
+class PretrainRun(TrainingRun):
     """One pre-training run.
 
     Attributes:
@@ -52,26 +52,14 @@ class PretrainRun:
         train_data: ``data/asr_train``, whose record has the missing subsets.
         train_feats: Features of the training utterances.
         valid_feats: Features of the validation utterances.
-        bpe: Folder of the BPE model.
         folder: Where the run is written.
-        seed: Seed of initialisation, order and dropout.
-        num_gpus: GPUs of this run on this machine, one for each process; 0 is the CPU.
-        num_threads: Threads of each of its processes.
-        force: Whether another run in the folder is moved aside.
-        deadline: ``time.monotonic()`` at which it writes a checkpoint and leaves, or None.
     """
 
     config_path: Path
     train_data: Path
     train_feats: Path
     valid_feats: Path
-    bpe: Path
     folder: Path
-    seed: int
-    num_gpus: int
-    num_threads: int
-    force: bool
-    deadline: float | None = None
 
 
 def pretrain(run: PretrainRun) -> None:

@@ -18,42 +18,30 @@ from ser.config.systems import load_trained_system
 from ser.corpus.fold_files import read_fold, require_folds
 from ser.kaldi.table import Table
 from ser.text.bpe import Tokenizer
-from ser.train.inputs import require_inputs
+from ser.train.inputs import TrainingRun, require_inputs
 
 
 @dataclass(frozen=True, kw_only=True)
-class FinetuneRun:
+class FinetuneRun(TrainingRun):
     """One fine-tuning run.
 
     Attributes:
         conf: The recipe's ``conf`` folder.
         system: Name of ``conf/systems/<system>.yaml``.
-        seed: Seed of initialisation, order and dropout.
         fold: The held-out fold.
         protocol: ``conf/protocol/<name>.yaml``.
         feats: Features of the emotional utterances.
-        bpe: Folder of the BPE model.
         pretrain: Folder that holds ``<init>/model.safetensors``.
         exp_dir: Folder of folds, systems and predictions.
-        num_gpus: GPUs of this run on this machine, one for each process; 0 is the CPU.
-        num_threads: Threads of each of its processes.
-        force: Whether another run in the folder is moved aside.
-        deadline: ``time.monotonic()`` at which it writes a checkpoint and leaves, or None.
     """
 
     conf: Path
     system: str
-    seed: int
     fold: str
     protocol: Path
     feats: Path
-    bpe: Path
     pretrain: Path
     exp_dir: Path
-    num_gpus: int
-    num_threads: int
-    force: bool
-    deadline: float | None = None
 
     @property
     def folder(self) -> Path:
