@@ -2,11 +2,11 @@
 
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 import numpy as np
 import soundfile
@@ -28,6 +28,8 @@ from ser.base.errors import Faults, SerError
 from ser.base.files import require_fetched
 from ser.base.log import logger
 from ser.kaldi.table import Table
+
+Value = TypeVar("Value")
 
 INT16_SCALE = 32768.0
 RATES_HZ = 1000, 1_000_000  # of audio
@@ -112,17 +114,40 @@ def audio_seconds(path: Path, utt: str) -> float:
         raise unreadable(path, utt, error) from error
 
 
-def _seconds_or_fault(path: Path, utt: str) -> float | SerError:
+def of_each_file(
+    read: Callable[[Path, str], Value], wavs: Mapping[str, Path], what: str
+) -> dict[str, Value]:
+    """What a function makes of the file of each utterance, four files at a time.
+
+    Args:
+        read: Of a file and its utterance.
+        wavs: The files.
+        what: It makes, for the progress.
+
+    Raises:
+        SerError: It refuses files; all are listed.
+    """
+    faults, pool = Faults(), ThreadPoolExecutor(4)
+    found = {}
     try:
-        seconds = audio_seconds(path, utt)
-    except SerError as error:
-        return error
-    if seconds > 0:
-        return seconds
-    return SerError(
-        f"{path}: holds {seconds:.4f} s of audio ({utt}); expected more than 0; remove or replace "
-        "the file"
-    )
+        tasks = {utt: pool.submit(read, wav, utt) for utt, wav in wavs.items()}
+        for utt, task in tqdm(tasks.items(), desc=what, unit="utt", disable=None):
+            with faults.noted():
+                found[utt] = task.result()
+    finally:
+        pool.shutdown(cancel_futures=True)  # Ctrl-C does not wait for the others
+    faults.raise_any()
+    return found
+
+
+def _duration(path: Path, utt: str) -> str:
+    seconds = audio_seconds(path, utt)
+    if not seconds > 0:
+        raise SerError(
+            f"{path}: holds {seconds:.4f} s of audio ({utt}); expected more than 0; remove or "
+            "replace the file"
+        )
+    return f"{seconds:.4f}"
 
 
 def measure_durations(wavs: Mapping[str, Path]) -> Table:
@@ -131,17 +156,7 @@ def measure_durations(wavs: Mapping[str, Path]) -> Table:
     Raises:
         SerError: Audio files are missing, unreadable, truncated or empty; all are listed.
     """
-    faults = Faults()
-    table: Table = {}
-    with ThreadPoolExecutor(4) as pool:
-        measured = pool.map(_seconds_or_fault, wavs.values(), wavs)
-        progress = tqdm(measured, total=len(wavs), desc="durations", unit="utt", disable=None)
-        for utt, seconds in zip(wavs, progress, strict=True):
-            if isinstance(seconds, SerError):
-                faults.add(str(seconds))
-            else:
-                table[utt] = f"{seconds:.4f}"
-    faults.raise_any()
+    table = of_each_file(_duration, wavs, "durations")
     short = [utt for utt, value in table.items() if float(value) < FRAME_SECONDS]
     if short:
         logger.warning(

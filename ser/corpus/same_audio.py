@@ -11,7 +11,6 @@ fills the pauses.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
 
@@ -19,11 +18,10 @@ import numpy as np
 import scipy.fft
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
-from tqdm import tqdm
 
-from ser.audio.reading import read_audio, read_mono
+from ser.audio.reading import of_each_file, read_audio, read_mono
 from ser.base.arrays import Floats
-from ser.base.errors import Faults, SerError
+from ser.base.errors import SerError
 from ser.base.files import parsing, read_text
 from ser.base.log import logger
 from ser.base.writing import write_text
@@ -77,14 +75,7 @@ def read_envelopes(wavs: Mapping[str, Path]) -> dict[str, Floats]:
     Raises:
         SerError: A file is missing, unreadable or cut, or holds what is no number.
     """
-    faults = Faults()
-    found: dict[str, Floats | None] = {}
-    with ThreadPoolExecutor(4) as pool:
-        tasks = {utt: pool.submit(_envelope, wav, utt) for utt, wav in wavs.items()}
-        for utt, task in tqdm(tasks.items(), desc="decoding audio", unit="utt", disable=None):
-            with faults.noted():
-                found[utt] = task.result()
-    faults.raise_any()
+    found = of_each_file(_envelope, wavs, "decoding audio")
     return {utt: envelope for utt, envelope in found.items() if envelope is not None}
 
 

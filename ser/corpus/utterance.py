@@ -3,13 +3,10 @@
 import difflib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
-from tqdm import tqdm
-
-from ser.audio.reading import measure_durations
+from ser.audio.reading import measure_durations, of_each_file
 from ser.base.errors import Faults, SerError
 from ser.base.files import digest_file
 from ser.base.log import logger
@@ -280,7 +277,4 @@ def write_exclusions(folder: Path, reasons: Mapping[str, str]) -> None:
 
 def digest_audio(wavs: Mapping[str, Path]) -> dict[str, str]:
     """SHA-256 of each utterance's audio file, in hexadecimal."""
-    with ThreadPoolExecutor(4) as pool:
-        digests = pool.map(digest_file, wavs.values())
-        progress = tqdm(digests, total=len(wavs), desc="digests", unit="utt", disable=None)
-        return dict(zip(wavs, progress, strict=True))
+    return of_each_file(lambda wav, _: digest_file(wav), wavs, "digests")
