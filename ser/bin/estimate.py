@@ -20,7 +20,7 @@ def parse_args() -> argparse.Namespace:
         "confs", type=Path, nargs="+", metavar="CONF", help="conf/pretrain/* or conf/systems/*"
     )
     parser.add_argument("--hours", type=float, help="hours of speech an epoch")
-    parser.add_argument("--epochs", type=int, help="instead of the configuration's")
+    parser.add_argument("--epochs", type=int, help="of each training, instead of its own")
     parser.add_argument("--vocab-size", type=int, help="instead of what conf/bpe.yaml gives")
     parser.add_argument("--num-gpus", type=int, nargs="+", default=[1, 8])
     parser.add_argument(
@@ -33,7 +33,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Prints one estimate for each configuration."""
+    """Prints an estimate for each training: two of a system whose head is trained first."""
     args = parse_args()
     for option in ("hours", "epochs", "vocab_size", "num_gpus"):
         value = getattr(args, option)

@@ -99,7 +99,7 @@ def _runs_of_another_configuration(asked: RunOptions) -> None:
 def _as_configured(
     compare: Callable[[Path, StageRecord, Path], None], folder: Path, conf: Path
 ) -> None:
-    if (folder / "run.json").exists():  # else ``require`` says what is missing
+    if (folder / "run.json").exists():  # else ``require`` tells, where it is needed
         compare(folder, read_record(folder), conf)
 
 

@@ -124,32 +124,33 @@ def load_network(
     vocab_size: int | None,
     weights: Path,
     device: torch.device,
+    remedy: str = FETCH,
 ) -> Network:
-    """A network with the weights of a file, in evaluation mode.
+    """A network with the weights of a file, in evaluation mode; a message ends with the remedy.
 
     Raises:
         SerError: The weights are no safetensors, or are those of another network.
     """
     with _Undrawn():
         network = build_system(system, num_emotions, vocab_size)
-    tensors = {n: _float32(n, t, weights) for n, t in load_weights(weights, FETCH).items()}
+    tensors = {n: _float32(n, t, weights, remedy) for n, t in load_weights(weights, remedy).items()}
     wrong = [name for name, tensor in tensors.items() if not tensor.isfinite().all()]
     if wrong:
         raise SerError(
             f"{weights}: {len(wrong)} of {len(tensors)} tensors are not finite ({wrong[0]} the "
-            "first); expected numbers; fetch the model again, or rerun the training"
+            f"first); expected numbers; {remedy}"
         )
     try:
         network.load_state_dict(tensors, assign=True)
     except RuntimeError as error:
         reason = str(error).splitlines()[-1].strip()
-        raise SerError(f"{weights}: weights of another network ({reason}); {FETCH}") from error
+        raise SerError(f"{weights}: weights of another network ({reason}); {remedy}") from error
     network.eval().to(device)
     accelerate(network)
     return network
 
 
-def _float32(name: str, tensor: torch.Tensor, path: Path) -> torch.Tensor:
+def _float32(name: str, tensor: torch.Tensor, path: Path, remedy: str) -> torch.Tensor:
     """A weight in the precision that is computed in; half of it may have been saved.
 
     Raises:
@@ -158,7 +159,7 @@ def _float32(name: str, tensor: torch.Tensor, path: Path) -> torch.Tensor:
     if tensor.dtype not in (torch.float32, torch.float16, torch.bfloat16):
         raise SerError(
             f"{path}: {name} is {str(tensor.dtype).removeprefix('torch.')}; expected float32, "
-            f"float16 or bfloat16; {FETCH}"
+            f"float16 or bfloat16; {remedy}"
         )
     return tensor.float()
 

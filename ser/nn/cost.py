@@ -14,6 +14,8 @@ FLOAT_BYTES = 4
 # of the forward pass; that the first convolution needs no gradient of its input is left out. Only
 # on the CPU is anything computed twice: the first convolution, a hundredth of the whole.
 TRAINING_PASSES = 3
+# As ``macs`` and ``saved_activations`` of an encoder name them.
+BLOCKS = frozenset(("blocks' linear layers", "attention scores", "blocks"))
 HEADS = frozenset(("CTC head", "emotion head"))  # trained in every epoch, whatever is frozen
 
 

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 import torch
 
+from ser.base.record import rerun_hint
 from ser.config.schema import TrainingConfig
 from ser.data.loader import load_batches
 from ser.data.sampler import sorted_batches
@@ -15,6 +16,7 @@ from ser.data.utterances import (
     report_lengths,
     select,
 )
+from ser.infer.loading import STAGE
 from ser.infer.torch_engine import load_network
 from ser.nn.cnn_blstm_sa import CnnBlstmSa
 from ser.nn.emotion import EmotionModel
@@ -36,7 +38,8 @@ def predict_parts(
     tokenizer = resolved.tokenizer()
     vocab_size = tokenizer.vocab_size if tokenizer else None
     weights = run.folder / NETWORK
-    model = load_network(system, len(resolved.labels.names), vocab_size, weights, device)
+    remedy = f"run {rerun_hint(STAGE)}"
+    model = load_network(system, len(resolved.labels.names), vocab_size, weights, device, remedy)
     utts = [utt for utt, part in resolved.fold.items() if part in parts]
     if encoding := encoding_of(run, system):
         encode_features(encoding, device)

@@ -177,7 +177,7 @@ def _operations(plan: Plan) -> list[str]:
 
 def _sizes(plan: Plan) -> list[str]:
     whole = kept_bytes(plan.model, plan.num_frames)
-    kept = {part: size for part, size in whole.items() if plan.learns(part)}
+    kept = {part: size for part, size in whole.items() if plan.backward(part)}
     part_utts = plan.training.max_frames_in_memory / plan.num_frames
     parts = ", ".join(f"{name} {part_utts * size / 1e9:.2f}" for name, size in kept.items())
     state = FLOAT_BYTES * plan.num_parameters + STATE_BYTES * plan.num_trained

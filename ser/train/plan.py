@@ -13,7 +13,7 @@ from ser.config.load import load_config
 from ser.config.schema import BpeConfig, LabelsConfig, PretrainConfig, SystemConfig, TrainingConfig
 from ser.config.yaml_file import read_yaml
 from ser.nn.cnn_blstm_sa import CnnBlstmSa
-from ser.nn.cost import FLOAT_BYTES, HEADS, TRAINING_PASSES, count_parameters
+from ser.nn.cost import BLOCKS, FLOAT_BYTES, HEADS, TRAINING_PASSES, count_parameters
 from ser.nn.emotion import EmotionModel
 from ser.nn.recogniser import Recogniser
 from ser.nn.systems import build_recogniser, build_system
@@ -51,16 +51,25 @@ class Plan:
 
     def passes(self, part: str) -> int:
         """How often speech goes through a part in the run, counted in forward passes."""
-        if self.learns(part):
-            return TRAINING_PASSES * self.training.max_epochs
+        if back := self.backward(part):
+            return (1 + back) * self.training.max_epochs
         return 1 if self.encoded else self.training.max_epochs
 
-    def learns(self, part: str) -> bool:
-        """Whether a part of the network is trained, and so needs a backward pass."""
-        if part == "readout" and isinstance(self.model, EmotionModel):
-            # The attentive one has parameters; plain statistics have none.
-            return self.encoder_learns or count_parameters(self.model.readout) > 0
-        return self.encoder_learns or part in HEADS
+    def backward(self, part: str) -> int:
+        """The backward pass of a part in forward passes: 2, or 1 where its weights are frozen.
+
+        It is 0 where nothing in the part, or in front of it, is trained.
+        """
+        if self.encoder_learns or part in HEADS:
+            return TRAINING_PASSES - 1
+        if not isinstance(self.model, EmotionModel):
+            return 0
+        # The attentive readout has parameters; plain statistics have none.
+        if part == "readout" and count_parameters(self.model.readout):
+            return TRAINING_PASSES - 1
+        # x_e is trained, and stands in front of all but the layers that make the frames.
+        in_front = self.model.emotion_embedding is not None
+        return int(in_front and part in (*BLOCKS, "readout"))
 
     @property
     def num_parameters(self) -> int:

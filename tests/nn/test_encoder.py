@@ -16,10 +16,8 @@ from ser.config.schema import PretrainConfig
 from ser.nn.attention import SelfAttention
 from ser.nn.encoder_base import Encoder, EncoderBlock
 from ser.nn.mask import length_mask
-from ser.nn.recogniser import Recogniser
 from ser.nn.transformer import TransformerEncoder, sinusoids
 
-PAPER_PARAMETERS = 69_013_897
 IEMOCAP_CONF = Path(ser.__file__).parents[1] / "egs" / "iemocap" / "conf"
 
 
@@ -45,11 +43,6 @@ def paper_config() -> TransformerConfig:
         head_dim=64,
         ffn_dim=2048,
     )
-
-
-def num_parameters(config: TransformerConfig, vocab_size: int) -> int:
-    with torch.device("meta"):
-        return sum(p.numel() for p in Recogniser(config, vocab_size).parameters())
 
 
 def test_recipe_of_the_paper_builds_the_paper_s_encoder() -> None:

@@ -150,6 +150,7 @@ TAMPERINGS: dict[str, tuple[Callable[[Path], None], str]] = {
         "figures.reliability.png is",
     ),
     "the page": (edit("report.html", "<title>", "<title>Best "), "report.html: is not the page"),
+    "the report deleted": (lambda exp: (exp / "RESULTS.md").unlink(), "RESULTS.md: missing"),
     "the page deleted": (lambda exp: (exp / "report.html").unlink(), "report.html: missing"),
     "a report deleted beside a wrong number": (
         lambda exp: (

@@ -1,6 +1,7 @@
 """The estimate of a full run: for every shipped configuration, and by hand for the paper's."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,18 @@ def test_a_readout_that_learns_is_trained_in_every_epoch() -> None:
     flops = sum(forward.values()) + 3 * plan.training.max_epochs * trained
     utts = plan.hours_per_epoch * 3600 * 100 / plan.num_frames
     assert estimate(plan, 1, "float32").flops == pytest.approx(utts * flops)
+
+
+def test_the_gradient_of_the_emotion_vector_goes_through_a_frozen_encoder(tmp_path: Path) -> None:
+    shutil.copytree(TUNING.parent.parent, tmp_path, dirs_exist_ok=True)
+    system = tmp_path / "whisper" / "tuning" / "transformer_tl_vector.yaml"
+    trained = read(system, None, None, None)
+    system.write_text(system.read_text().replace("frozen: []", "frozen: [encoder]"))
+    frozen = read(system, None, None, None)
+    front, blocks = "conv2", "attention scores"
+    assert [trained.passes(part) for part in (front, blocks)] == [3 * 6, 3 * 6]
+    assert [frozen.passes(part) for part in (front, blocks, "emotion head")] == [6, 2 * 6, 3 * 6]
+    assert "(blocks " in describe(frozen, [1])
 
 
 def test_a_head_that_is_trained_first_is_a_training_of_its_own() -> None:
