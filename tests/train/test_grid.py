@@ -217,3 +217,14 @@ def test_without_a_terminal_a_line_a_minute_tells_how_far_it_is(
         "1.0 of 4 runs (2 running, 0 finished, 0 failed), about 3 min left",
         "2.0 of 4 runs (2 running, 0 finished, 0 failed), about 2 min left",
     ]
+
+
+def test_what_an_earlier_call_did_took_none_of_the_time_of_this_one(
+    monkeypatch: pytest.MonkeyPatch, log: Any
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr(grid.time, "monotonic", lambda: now)
+    with Display(4) as display:
+        now += 60
+        display.show(1.5, done_earlier=1.25)
+    assert log.lines == ["1.5 of 4 runs (0 finished, 0 failed), about 10 min left"]

@@ -30,6 +30,8 @@ def work(task: str, place: int, report: Report) -> None:
     if what == "write":
         report(1, 2)
         Path(path).write_text(str(place))
+    elif what == "resume":
+        report(6, 10)
     elif what == "look":
         Path(path).write_text(str("sched" in sys.modules))
     elif what == "kill":
@@ -90,6 +92,12 @@ def test_what_takes_long_to_import_is_there_already(tmp_path: Path) -> None:
     call = [sys.executable, "-c", LOOK, f"look {tmp_path / 'seen'}"]
     subprocess.run(call, env=with_this_module(), check=True)
     assert (tmp_path / "seen").read_text() == "True"
+
+
+def test_what_was_done_earlier_is_what_the_first_step_found() -> None:
+    with JobPool(work, ["resume", "write /dev/null"], 1, [__name__]) as jobs:
+        assert [ended for ended in jobs if ended]
+        assert (jobs.done, jobs.done_earlier) == (2, 0.5)
 
 
 @pytest.mark.parametrize("num_jobs", [pytest.param(1, marks=pytest.mark.slow), 3])

@@ -81,7 +81,10 @@ class JobPool(Generic[Task]):
         self._waiting = deque(enumerate(tasks))
         self._places = list(range(num_jobs))
         self._running: list[_Job] = []
-        self._shares = self._context.RawArray(ctypes.c_double, len(tasks))
+        # Of each job: how much is done, and was when it went on from an earlier call.
+        self._shares, self._earlier = (
+            self._context.RawArray(ctypes.c_double, len(tasks)) for _ in range(2)
+        )
 
     @property
     def num_running(self) -> int:
@@ -92,6 +95,11 @@ class JobPool(Generic[Task]):
     def done(self) -> float:
         """How much is done, in jobs: 1.5 is one whole job and half of another."""
         return sum(self._shares)
+
+    @property
+    def done_earlier(self) -> float:
+        """How much of it an earlier call had done, as far as the jobs at work have told."""
+        return sum(self._earlier)
 
     def __iter__(self) -> Iterator[dict[int, Ending]]:
         """Starts what there is room for and yields, twice a second or more often, what ended."""
@@ -108,7 +116,8 @@ class JobPool(Generic[Task]):
     def _start(self, index: int, task: Task, place: int) -> None:
         here, there = self._context.Pipe(duplex=False)
         process = self._context.Process(
-            target=_carry_out, args=(self._work, task, place, self._shares, index, there)
+            target=_carry_out,
+            args=(self._work, task, place, self._shares, self._earlier, index, there),
         )
         # The server that forks the jobs is started here too and holds SIGTERM for good: one that
         # goes to all processes of this program must not end it before the jobs that it watches.
@@ -141,6 +150,7 @@ def _carry_out(
     task: Task,
     place: int,
     shares: "ctypes.Array[ctypes.c_double]",
+    earlier: "ctypes.Array[ctypes.c_double]",
     index: int,
     pipe: connection.Connection,
 ) -> None:
@@ -151,6 +161,8 @@ def _carry_out(
     log_to_console(quiet=True)
 
     def report(steps: int, num_steps: int) -> None:
+        if not shares[index]:  # the first step of this call
+            earlier[index] = (steps - 1) / num_steps
         shares[index] = steps / num_steps
 
     try:

@@ -58,7 +58,7 @@ def finetune_all(runs: Sequence[FinetuneRun], num_jobs: int) -> None:
                 else:
                     display.failed(run, ending.reason)
                     failures.append(describe_failure(run, ending.reason, run.folder / "train.log"))
-            display.show(jobs.done, f"{jobs.num_running} running, ")
+            display.show(jobs.done, f"{jobs.num_running} running, ", jobs.done_earlier)
             if deadline and time.monotonic() > deadline:
                 break
     if failures:
@@ -198,20 +198,22 @@ class Display:
         self._num_failed += 1
         logger.warning("%s: failed: %s", run.name, reason)
 
-    def show(self, done: float, note: str = "") -> None:
+    def show(self, done: float, note: str = "", done_earlier: float = 0.0) -> None:
         """Moves the bar.
 
         Args:
             done: How much is done, in runs.
             note: What else is known, before the counts.
+            done_earlier: How much of it before this call, which took none of its time.
         """
         counts = f"{note}{self.num_finished} finished, {self._num_failed} failed"
-        self._bar.n = done
+        self._bar.n, self._bar.initial = done, done_earlier
         self._bar.set_postfix_str(counts, refresh=False)
         self._bar.refresh()
         now = time.monotonic()
-        if self._bar.disable and done and now - self._told >= TELL_EVERY_SECONDS:
-            minutes = (now - self._began) / 60 * (self._num_runs - done) / done
+        progress = done - done_earlier
+        if self._bar.disable and progress > 0 and now - self._told >= TELL_EVERY_SECONDS:
+            minutes = (now - self._began) / 60 * (self._num_runs - done) / progress
             logger.info(
                 "%.1f of %s runs (%s), about %.0f min left", done, self._num_runs, counts, minutes
             )
