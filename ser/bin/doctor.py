@@ -29,6 +29,7 @@ PACKAGES = (
     "torchaudio tqdm"
 )
 SHOWN = 20  # findings of a level
+NOT_ASKED = ("systems", "json", "read_speech")  # options of this program alone
 
 
 class Finding(NamedTuple):
@@ -153,9 +154,6 @@ def environment(args: argparse.Namespace) -> list[Finding]:
     if args.cmd == "slurm" and args.stop_stage > 2 and shutil.which("sbatch") is None:
         needs.append("--cmd slurm: no sbatch on the PATH; expected Slurm; pass --cmd local")
     return [Finding("environment", "error", message) for message in needs]
-
-
-NOT_ASKED = ("systems", "json", "read_speech")  # options of this program alone
 
 
 def asked_for(args: argparse.Namespace) -> "RunOptions":

@@ -276,5 +276,9 @@ def write_exclusions(folder: Path, reasons: Mapping[str, str]) -> None:
 
 
 def digest_audio(wavs: Mapping[str, Path]) -> dict[str, str]:
-    """SHA-256 of each utterance's audio file, in hexadecimal."""
+    """SHA-256 of each utterance's audio file, in hexadecimal.
+
+    Raises:
+        SerError: Files are missing or unreadable; all are listed.
+    """
     return of_each_file(lambda wav, _: digest_file(wav), wavs, "digests")

@@ -204,27 +204,18 @@ def test_each_run_gets_a_gpu_that_the_program_may_use(monkeypatch: pytest.Monkey
         visible_gpus(4)
 
 
+@pytest.mark.parametrize(("earlier", "minutes"), [(0.0, (3, 2)), (0.5, (6, 3))])
 def test_without_a_terminal_a_line_a_minute_tells_how_far_it_is(
-    monkeypatch: pytest.MonkeyPatch, log: Any
+    earlier: float, minutes: tuple[int, int], monkeypatch: pytest.MonkeyPatch, log: Any
 ) -> None:
+    """What an earlier call did took none of the time of this one."""
     now = 1000.0
     monkeypatch.setattr(grid.time, "monotonic", lambda: now)
     with Display(4) as display:
         for seconds, done in ((1, 0.0), (59, 0.9), (60, 1.0), (90, 1.5), (121, 2.0)):
             now = 1000.0 + seconds
-            display.show(done, "2 running, ")
+            display.show(done, "2 running, ", earlier)
     assert log.lines == [
-        "1.0 of 4 runs (2 running, 0 finished, 0 failed), about 3 min left",
-        "2.0 of 4 runs (2 running, 0 finished, 0 failed), about 2 min left",
+        f"1.0 of 4 runs (2 running, 0 finished, 0 failed), about {minutes[0]} min left",
+        f"2.0 of 4 runs (2 running, 0 finished, 0 failed), about {minutes[1]} min left",
     ]
-
-
-def test_what_an_earlier_call_did_took_none_of_the_time_of_this_one(
-    monkeypatch: pytest.MonkeyPatch, log: Any
-) -> None:
-    now = 1000.0
-    monkeypatch.setattr(grid.time, "monotonic", lambda: now)
-    with Display(4) as display:
-        now += 60
-        display.show(1.5, done_earlier=1.25)
-    assert log.lines == ["1.5 of 4 runs (0 finished, 0 failed), about 10 min left"]
