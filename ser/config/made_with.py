@@ -7,13 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ser.base.errors import SerError
-from ser.base.record import (
-    StageRecord,
-    first_difference,
-    read_record,
-    recipe_of,
-    rerun_hint,
-)
+from ser.base.record import StageRecord, first_difference, read_record, recipe_of, rerun_hint
 from ser.config.features import load_features
 from ser.config.load import load_config, validate
 from ser.config.pretraining import load_pretraining

@@ -19,14 +19,7 @@ from ser.config.network import (
     EncoderConfig,
     ReadoutConfig,
 )
-from ser.config.section import (
-    Count,
-    CountOrZero,
-    NotNegative,
-    Positive,
-    Probability,
-    Section,
-)
+from ser.config.section import Count, CountOrZero, NotNegative, Positive, Probability, Section
 
 EncoderName = Annotated[str, AfterValidator(ENCODER.checked)]
 SCRATCH = "scratch"  # the ``init`` of a system that starts from no encoder

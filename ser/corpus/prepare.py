@@ -29,10 +29,7 @@ from ser.corpus.utterance import (
     without_copies,
     write_emotion_dir,
 )
-from ser.kaldi.data_dir import (
-    read_data_dir,
-    require_data_dir,
-)
+from ser.kaldi.data_dir import read_data_dir, require_data_dir
 
 
 def prepare_iemocap(

@@ -16,12 +16,7 @@ from ser.base.record import (
     require_outputs,
 )
 from ser.config.load import load_config
-from ser.config.made_with import (
-    require_bpe,
-    require_encoder,
-    require_features,
-    require_labels_of,
-)
+from ser.config.made_with import require_bpe, require_encoder, require_features, require_labels_of
 from ser.config.pretraining import start_of
 from ser.config.protocol import ProtocolConfig, under_protocol
 from ser.config.schema import SCRATCH, LabelsConfig, PretrainConfig

@@ -10,12 +10,7 @@ from pathlib import Path
 
 from ser.base.files import parsing, read_json
 from ser.config.features import STORED_BYTES
-from ser.nn.cost import (
-    FLOAT_BYTES,
-    TRAINING_PASSES,
-    forward_flops,
-    kept_bytes,
-)
+from ser.nn.cost import FLOAT_BYTES, TRAINING_PASSES, forward_flops, kept_bytes
 from ser.train.plan import Plan
 
 PEAK_NAMES = {"bfloat16": "bfloat16", "float32": "TF32"}  # by the configuration's precision

@@ -12,9 +12,7 @@ from ser.config.schema import SCRATCH, LabelsConfig, SystemConfig
 from ser.data.batch import Batch
 from ser.data.loader import load_batches
 from ser.data.sampler import sorted_batches
-from ser.data.utterances import (
-    report_lengths,
-)
+from ser.data.utterances import report_lengths
 from ser.metrics.classification import unweighted_accuracy, weighted_accuracy
 from ser.nn.cnn_blstm_sa import CnnBlstmSa
 from ser.nn.emotion import EmotionModel

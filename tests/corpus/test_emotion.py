@@ -10,11 +10,7 @@ import soundfile
 
 from ser.base.errors import SerError
 from ser.config.schema import LabelsConfig
-from ser.corpus.utterance import (
-    EmotionUtterance,
-    unique,
-    write_emotion_dir,
-)
+from ser.corpus.utterance import EmotionUtterance, unique, write_emotion_dir
 from ser.kaldi.data_dir import REQUIRED, read_data_dir
 
 EMOTION = ("utt2emo", "utt2emo_raw", "utt2session", "utt2orig")

@@ -15,11 +15,7 @@ from ser.config.protocol import ProtocolConfig
 from ser.config.schema import CountsConfig, LabelsConfig
 from ser.corpus import utterance as emotion
 from ser.corpus.fold_files import read_fold, require_folds
-from ser.corpus.prepare import (
-    prepare_corpus,
-    prepare_folds,
-    prepare_iemocap,
-)
+from ser.corpus.prepare import prepare_corpus, prepare_folds, prepare_iemocap
 from ser.kaldi.data_dir import REQUIRED, read_data_dir
 
 EMOTION = ("utt2emo", "utt2emo_raw", "utt2session", "utt2orig")

@@ -18,13 +18,7 @@ from ser.corpus.synthetic import corpus as synthetic
 from ser.corpus.synthetic import iemocap as synthetic_iemocap
 from ser.corpus.synthetic.corpus import READ_VOICES, write_corpora
 from ser.corpus.synthetic.iemocap import ACTORS
-from ser.corpus.synthetic.text import (
-    CLASSES,
-    EXCLUDED_LABELS,
-    LEXICON,
-    SESSIONS,
-    plan_dialogues,
-)
+from ser.corpus.synthetic.text import CLASSES, EXCLUDED_LABELS, LEXICON, SESSIONS, plan_dialogues
 
 TINY = {"num_emotion_turns": 80, "num_read_sentences": 60}
 CLASS_OF_WORD = {word: emotion for emotion, words in LEXICON.items() for word in words}

@@ -7,13 +7,7 @@ import pytest
 from tiny import random_feats, write_feature_dir
 
 from ser.base.errors import SerError
-from ser.data.utterances import (
-    FeatureDir,
-    Utterance,
-    read_feature_dir,
-    report_lengths,
-    select,
-)
+from ser.data.utterances import FeatureDir, Utterance, read_feature_dir, report_lengths, select
 
 NUM_FRAMES = {"s-a": 40, "s-b": 25, "s-c": 60, "s-d": 3}
 TOKENS = {"s-a": [1, 2, 3], "s-b": [4], "s-c": [], "s-d": [5, 5]}

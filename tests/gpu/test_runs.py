@@ -13,14 +13,7 @@ import torch
 from programs import start
 from tiny import ark_reader, random_feats, training_config
 from tiny_recipe import finetune_run, pretrain_run
-from tiny_training import (
-    KilledError,
-    kill_at,
-    make_data,
-    make_trainer,
-    metrics_log,
-    weights,
-)
+from tiny_training import KilledError, kill_at, make_data, make_trainer, metrics_log, weights
 
 from ser.base.errors import SerError
 from ser.data.utterances import Utterance

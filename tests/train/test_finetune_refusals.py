@@ -4,15 +4,7 @@ from pathlib import Path
 
 import pytest
 from tiny import SYSTEMS, ctc_config, encoder_config, reseal
-from tiny_recipe import (
-    BPE,
-    EXP,
-    FEATS,
-    PROTOCOL,
-    change_system,
-    finetune_run,
-    write_folds_of,
-)
+from tiny_recipe import BPE, EXP, FEATS, PROTOCOL, change_system, finetune_run, write_folds_of
 
 from ser.base.errors import SerError
 from ser.kaldi.table import read_table, write_table

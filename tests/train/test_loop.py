@@ -6,13 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from tiny import (
-    ALONE,
-    SPEC_AUGMENT,
-    optimizer_config,
-    system_config,
-    training_config,
-)
+from tiny import ALONE, SPEC_AUGMENT, optimizer_config, system_config, training_config
 from tiny_training import (
     NO_DROPOUT,
     NUM_EPOCHS,

@@ -6,15 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from tiny import ALONE, reseal
-from tiny_recipe import (
-    BPE,
-    EXP,
-    FEATS,
-    PRETRAIN_PATH,
-    WORDS,
-    change_config,
-    pretrain_run,
-)
+from tiny_recipe import BPE, EXP, FEATS, PRETRAIN_PATH, WORDS, change_config, pretrain_run
 from tiny_training import metrics_log
 
 from ser.base.errors import SerError

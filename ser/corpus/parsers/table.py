@@ -16,13 +16,7 @@ from ser.base.errors import Faults, SerError
 from ser.base.files import read_text
 from ser.base.log import logger
 from ser.base.names import SESSION, SPEAKER
-from ser.corpus.parsers.cells import (
-    NO_VALUE,
-    audio_file,
-    seconds,
-    slashed,
-    without_point,
-)
+from ser.corpus.parsers.cells import NO_VALUE, audio_file, seconds, slashed, without_point
 from ser.corpus.parsers.parsing import EXCEL_SEP, GENDERS, one_word, read_rows, speaker_word
 from ser.corpus.parsers.repeats import SeenRows
 from ser.corpus.segments import Clip

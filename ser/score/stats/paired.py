@@ -10,11 +10,7 @@ from scipy.special import bdtr
 from ser.base.arrays import Doubles
 from ser.metrics.classification import Codes, Metric
 from ser.score.predictions.evaluation import Evaluation
-from ser.score.stats.intervals import (
-    Estimate,
-    cells_of,
-    jackknife_interval,
-)
+from ser.score.stats.intervals import Estimate, cells_of, jackknife_interval
 
 EXACT_CLUSTERS = 16  # up to so many clusters all 2^G signs are tried
 MONTE_CARLO_ROUNDS = 100_000
