@@ -91,8 +91,8 @@ def check(top: Path, call: Typed) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=read)
 def test_commands_can_be_typed(top: Path, page: Path) -> None:
     for block in blocks(page):
-        if "new_recipe.sh" in block:
-            shutil.rmtree(top / "egs" / "demo", ignore_errors=True)
+        if made := re.search(r"new_recipe\.sh (\w+)", block):
+            shutil.rmtree(top / "egs" / made[1], ignore_errors=True)
         calls = typed(top, home_of(page), block)
         assert calls, block
         for call in calls:

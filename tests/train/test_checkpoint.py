@@ -56,6 +56,15 @@ def test_restores_weights_optimiser_and_progress(tmp_path: Path) -> None:
     assert all(torch.equal(old[name], new[name]) for name in ("step", "exp_avg", "exp_avg_sq"))
 
 
+def test_a_checkpoint_of_a_gpu_goes_on_without_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.serialization, "location_tag", lambda _: "cuda:0")
+        save_checkpoint(tmp_path / "checkpoint", *parts(1, steps=3), PROGRESS)
+    assert load_checkpoint(tmp_path / "checkpoint", *parts(2, steps=1)) == PROGRESS
+
+
 @pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o007, 0o660), (0o077, 0o600)])
 def test_the_umask_says_who_reads_weights(tmp_path: Path, umask: int, mode: int) -> None:
     before = os.umask(umask)

@@ -9,6 +9,7 @@ from tiny_training import make_trainer
 
 from ser.base.errors import SerError
 from ser.nn.losses import Loss
+from ser.train.engine.memory import largest_micro_batches
 from ser.train.training_data import TrainingData
 
 pytestmark = pytest.mark.long
@@ -24,6 +25,22 @@ def test_a_full_memory_is_found_before_the_first_step(data: TrainingData, tmp_pa
     with pytest.raises(SerError, match=said):
         make_trainer(data, tmp_path, change=full).run()
     assert not (tmp_path / "train.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    ("lens", "expected"),
+    [
+        ([500] * 40 + [600], [[40], [0, 1]]),  # two of 500 are more frames than one of 600
+        ([500] * 40 + [1000], [[40]]),
+        ([300] * 40 + [310], [[40, 0, 1]]),
+        ([10] * 40, [[0, 1, 2, 3]]),
+        ([3000, 100], [[0]]),
+        ([100], [[0]]),
+    ],
+)
+def test_the_largest_micro_batches(lens: list[int], expected: list[list[int]]) -> None:
+    training = training_config(max_frames_in_memory=1000, batch_size_utts=8)
+    assert largest_micro_batches(lens, training, num_processes=2) == expected
 
 
 def test_rehearsal_leaves_no_trace(data: TrainingData, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from tiny_training import (
 )
 
 from ser.nn.weights import load_weights
-from ser.train.engine.selection import Selection
+from ser.train.engine.selection import EpochWeights, Selection
 from ser.train.training_data import TrainingData
 
 pytestmark = pytest.mark.long
@@ -163,3 +163,18 @@ def test_patience_ends_a_run_that_no_longer_gets_better(
     assert [e["epoch"] for e in metrics_log(tmp_path) if e["scope"] == "epoch"] == [
         *range(1, last + 1)
     ]
+
+
+def test_what_was_best_at_the_checkpoint_stays_until_the_next(tmp_path: Path) -> None:
+    """A run that resumes on a GPU may score an epoch otherwise than before it was ended."""
+    model = torch.nn.Linear(1, 1)
+    kept = EpochWeights(tmp_path, 1)
+    for epoch in range(3):
+        torch.nn.init.constant_(model.weight, epoch)
+        kept.add(model, [0.5, 0.6, 0.55][: epoch + 1], num_checkpointed=0)
+    kept.add(model, [0.5, 0.6, 0.55, 0.601], num_checkpointed=3)
+    kept.add(model, [0.5, 0.6, 0.55, 0.599], num_checkpointed=3)
+    assert kept.average([0.5, 0.6, 0.55, 0.599])["weight"].item() == 1
+    kept.add(model, [0.5, 0.6, 0.55, 0.599, 0.7], num_checkpointed=4)
+    kept.add(model, [0.5, 0.6, 0.55, 0.599, 0.7, 0.1], num_checkpointed=5)
+    assert [path.name for path in tmp_path.iterdir()] == ["epoch5.safetensors"]

@@ -153,7 +153,7 @@ def load_checkpoint(
 def _load_optimizer(optimizer: torch.optim.Optimizer, path: Path) -> None:
     """Nothing of the file is executed; PyTorch itself does not look at the shapes."""
     try:
-        state = torch.load(path, weights_only=True)
+        state = torch.load(path, map_location="cpu", weights_only=True)  # the optimiser moves it
     except pickle.UnpicklingError as error:  # PyTorch advises how to run what is in it
         raise ValueError("it holds more than tensors and numbers, or was cut") from error
     optimizer.load_state_dict(state)

@@ -27,7 +27,7 @@ from ser.train.engine.checkpoint import (
     save_checkpoint,
 )
 from ser.train.engine.distributed import Distributed
-from ser.train.engine.memory import worst_micro_batch
+from ser.train.engine.memory import largest_micro_batches
 from ser.train.engine.metrics_logger import MetricsLogger, averages
 from ser.train.engine.selection import EpochWeights, Selection, out_of_patience
 from ser.train.engine.shutdown import StopRequest
@@ -103,8 +103,9 @@ class Trainer:
                 is full.
         """
         progress = self._resume()
-        worst = worst_micro_batch(self.data.num_frames, self.training, self.world.size)
-        self.stepper.probe_memory(self.data.batch(worst, self.training, self.world.device))
+        self.checkpointed = progress.epoch
+        for largest in largest_micro_batches(self.data.num_frames, self.training, self.world.size):
+            self.stepper.probe_memory(self.data.batch(largest, self.training, self.world.device))
         steps = self.data.steps(
             self.training, self.seed, progress.epoch, progress.step_in_epoch, self.world
         )
@@ -258,7 +259,7 @@ class Trainer:
         save_checkpoint(
             self.checkpoint, self.model, self.stepper.optimizer, progress, self.identity
         )
-        self.saved = time.monotonic()
+        self.saved, self.checkpointed = time.monotonic(), progress.epoch
 
     def _end_epoch(self, progress: Progress, metrics_logger: MetricsLogger) -> None:
         """Validates, keeps the weights where they are wanted, reports, begins the next epoch."""
@@ -273,7 +274,7 @@ class Trainer:
             )
         progress.epoch += 1
         if self.kept and self.world.is_first:
-            self.kept.add(self.model, self._ranking(progress))
+            self.kept.add(self.model, self._ranking(progress), self.checkpointed)
         seconds = progress.sums["seconds"]
         progress.seconds += seconds
         hours = progress.sums["frames"] * self.data.frame_shift_ms / 3.6e6

@@ -7,7 +7,6 @@ import torch
 
 from ser.base.errors import SerError
 from ser.config.schema import TrainingConfig
-from ser.data.sampler import split_by_frames
 
 
 @contextlib.contextmanager
@@ -34,10 +33,13 @@ def out_of_memory_named(training: TrainingConfig, what: str) -> Iterator[None]:
         ) from error
 
 
-def worst_micro_batch(
+def largest_micro_batches(
     num_frames: Sequence[int], training: TrainingConfig, num_processes: int
-) -> list[int]:
-    """The largest micro-batch that one process may have to hold: the longest utterances.
+) -> list[list[int]]:
+    """The largest micro-batches that one process may have to hold.
+
+    Of all batches that could be drawn: the one with the longest utterance, whose attention is the
+    largest, and the one with most padded frames.
 
     Args:
         num_frames: T of each utterance.
@@ -45,9 +47,16 @@ def worst_micro_batch(
         num_processes: Who share a batch.
 
     Returns:
-        Indices of the utterances, the longest first.
+        Indices of the utterances, the longest first; one micro-batch where it is both.
     """
-    longest = sorted(range(len(num_frames)), key=lambda i: -num_frames[i])
-    share = longest[: -(-training.batch_size_utts // num_processes)]
-    micro_batches = split_by_frames([num_frames[i] for i in share], training.max_frames_in_memory)
-    return [share[position] for position in micro_batches[0]]
+    order = sorted(range(len(num_frames)), key=lambda i: -num_frames[i])
+    share = -(-training.batch_size_utts // num_processes)
+
+    def micro_batch(first: int) -> list[int]:
+        size = min(share, training.max_frames_in_memory // num_frames[order[first]])
+        return order[first : first + max(size, 1)]
+
+    fullest = max(
+        range(len(order)), key=lambda first: num_frames[order[first]] * len(micro_batch(first))
+    )
+    return [micro_batch(first) for first in sorted({0, fullest})]

@@ -50,21 +50,25 @@ class EpochWeights:
     def __init__(self, folder: Path, num_epochs: int) -> None:
         self._folder, self._num_epochs = folder, num_epochs
 
-    def add(self, model: nn.Module, selection_score: Sequence[float]) -> None:
-        """Keeps the latest epoch if it is among the best, and drops the one that no longer is.
+    def add(
+        self, model: nn.Module, selection_score: Sequence[float], num_checkpointed: int
+    ) -> None:
+        """Keeps the latest epoch if it is among the best, and drops those that no longer are.
 
-        A run that resumes from an earlier checkpoint comes to the same epochs again and decides
-        the same, so what is dropped here is not missed there.
+        A run that resumes comes to the epochs after its checkpoint again, and on a GPU their scores
+        may be others: what was best at the checkpoint stays until the next one.
 
         Args:
             model: The network after the latest epoch.
             selection_score: How good each epoch was; of equal ones the earlier counts as better.
+            num_checkpointed: Epochs done at the last checkpoint.
         """
         best, latest = self.best(selection_score), len(selection_score) - 1
         if latest in best:
             self._folder.mkdir(exist_ok=True)
             save_weights(self._path(latest), model.state_dict())
-        for epoch in set(range(latest)) - set(best):
+        needed = {*best, *self.best(selection_score[:num_checkpointed])}
+        for epoch in set(range(latest)) - needed:
             self._path(epoch).unlink(missing_ok=True)
 
     def best(self, selection_score: Sequence[float]) -> list[int]:
