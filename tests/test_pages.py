@@ -6,6 +6,7 @@ The blocks of README.md ("Use a model") and ser/infer/README.md are run for good
 
 import argparse
 import importlib
+import re
 import shutil
 import sys
 from pathlib import Path
