@@ -1,5 +1,6 @@
 """``tools/activate.sh``: an environment of one's own is kept where it fits, else one is set up."""
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -43,6 +44,17 @@ def activate(checkout: Path, **environment: str) -> list[str]:
 def test_an_environment_with_this_checkout_is_kept(checkout: Path) -> None:
     here = str(Path(sys.executable).with_name("python"))
     assert activate(checkout, PYTHONPATH=str(checkout)) == [here]
+
+
+def test_a_whole_environment_needs_no_other_python(checkout: Path) -> None:
+    """The shell of tomorrow need not name the interpreter that made it."""
+    for name in ("setup.py", "tools/constraints.txt", "tools/setup.sh"):
+        shutil.copy(ROOT / name, checkout / name)
+    made_from = [(ROOT / name).read_bytes() for name in ("setup.py", "tools/constraints.txt")]
+    complete = checkout / "tools" / "venv" / ".complete"
+    complete.write_text(hashlib.sha256(b"".join(made_from)).hexdigest() + "\n")
+    environment = {**os.environ, "PYTHON": "false"}
+    subprocess.run([checkout / "tools" / "setup.sh"], env=environment, check=True)
 
 
 @pytest.mark.parametrize("lacking", ["this checkout", "torch"])

@@ -115,7 +115,7 @@ def test_what_the_machine_lacks_is_named(missing: str, tmp_path: Path) -> None:
     )
     assert done.returncode == 1
     assert re.fullmatch(
-        r"error: bash .*: expected bash 4 or later, nproc and flock.*\n", done.stderr
+        r"error: bash .*: expected bash 4\.4 or later, nproc and flock.*\n", done.stderr
     )
 
 

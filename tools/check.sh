@@ -48,7 +48,7 @@ ruff check --quiet ser tests tools setup.py
 } >"$own/said" 2>&1 &
 
 status=0
-workers=$(nproc)
+workers=$(env -u OMP_NUM_THREADS nproc)
 python -m pytest -m "$chosen" -n "$((workers < 8 ? workers : 8))" \
   --dist loadfile --no-loadscope-reorder "$@" || status=$?
 wait $! || status=$?

@@ -6,8 +6,9 @@
 # nothing else can be set. A new option is a line of that header (one text in mini, ravdess and
 # iemocap, whose run.sh are alike), a default here, and its use in run.sh or below.
 
-if [ "${BASH_VERSINFO[0]}" -lt 4 ] || ! command -v nproc >/dev/null || ! command -v flock >/dev/null; then
-  echo "error: bash $BASH_VERSION: expected bash 4 or later, nproc and flock, as Linux has them" \
+# Before 4.4 an empty array counts as unset.
+if [ $((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1])) -lt 404 ] || ! command -v nproc >/dev/null || ! command -v flock >/dev/null; then
+  echo "error: bash $BASH_VERSION: expected bash 4.4 or later, nproc and flock, as Linux has them" \
     "(macOS: brew install bash coreutils flock)" >&2
   exit 1
 fi
@@ -37,7 +38,7 @@ option_takes() {
     if [ "$word" = "--$1" ]; then
       case $value in
         N) echo number ;;
-        [A-Z\"]*) echo value ;;
+        [[:upper:]\"]*) echo value ;;
         *\|*) echo "|$value|" ;;
         *) echo nothing ;;
       esac
@@ -119,7 +120,7 @@ begin() {
   protocol=
   exp_dir=
   recogniser=.
-  nj=$(nproc)
+  nj=$(env -u OMP_NUM_THREADS nproc) # else it is that number
   jobs=
   ngpu=0
   max_minutes=

@@ -8,19 +8,17 @@ CDPATH='' cd -- "$(dirname "${BASH_SOURCE[0]}")/.."
 venv=$PWD/tools/venv
 python=${PYTHON:-python3}
 
-if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
-  echo "error: $python: expected Python 3.11 or later; name another with PYTHON=..." >&2
-  exit 1
-fi
-
 # One set-up at a time; a second one waits, and finds the work done.
 exec 9>tools/.setup.lock
 flock 9
 
-made_from=$(cat setup.py tools/constraints.txt | "$python" -c \
-  'import hashlib, sys; print(hashlib.sha256(sys.stdin.buffer.read()).hexdigest())')
+made_from=$(cat setup.py tools/constraints.txt | sha256sum | cut -d ' ' -f 1)
 if [ -f "$venv/.complete" ] && [ "$(cat "$venv/.complete")" = "$made_from" ]; then
   exit 0
+fi
+if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
+  echo "error: $python: expected Python 3.11 or later; name another with PYTHON=..." >&2
+  exit 1
 fi
 import_all='
 import importlib, pkgutil, ser

@@ -14,6 +14,7 @@ import numpy as np
 import soundfile
 from tqdm import tqdm
 
+from ser.audio.audio_ark import place_in_ark
 from ser.audio.containers import can_be_read, decode_container, without_pyav
 from ser.audio.reading import is_audio, read_samples, require_file, require_finite, soundfile_reason
 from ser.audio.truncation import TruncatedError
@@ -23,7 +24,6 @@ from ser.base.log import logger
 from ser.base.record import Record, earlier_record
 from ser.base.writing import atomic_folder, require_replaceable
 from ser.corpus.pipes import is_pipe, output_of
-from ser.kaldi.audio_ark import place_in_ark
 
 MAX_OVERSHOOT_S = 0.5  # how far a piece may end beyond its recording, as Kaldi's extract-segments
 ROUNDING_S = 1e-3  # what is not worth a word

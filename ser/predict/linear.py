@@ -105,19 +105,22 @@ def best_cost(
     """
     from sklearn.model_selection import GroupKFold, cross_val_predict
 
+    if len(config.costs) == 1:
+        return config.costs[0]
+    divisions = []
     num_folds = min(config.num_cost_folds, len(set(speakers)))
-    if num_folds < 2 and len(config.costs) > 1:
+    if num_folds > 1:
+        divisions = list(GroupKFold(num_folds).split(values, labels, speakers))
+    if not divisions or any(len(set(labels[train])) == 1 for train, _ in divisions):
         logger.warning(
-            "warning: one training speaker: no cost can be chosen; the smallest is taken, %s",
+            "warning: one training speaker, or without some of them one class: no cost can be "
+            "chosen; the smallest is taken, %s",
             min(config.costs),
         )
-    if num_folds < 2 or len(config.costs) == 1:
         return min(config.costs)
     scores = dict.fromkeys(sorted(config.costs), 0.0)
     for cost in scores:
-        predicted = cross_val_predict(
-            make_model(cost), values, labels, groups=speakers, cv=GroupKFold(num_folds)
-        )
+        predicted = cross_val_predict(make_model(cost), values, labels, cv=divisions)
         scores[cost] = unweighted_accuracy(confusion_matrix(labels, predicted, labels.max() + 1))
     return max(scores, key=lambda cost: scores[cost])
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tiny import FBANK, system_config
 from torch import nn
 
+from ser.audio.audio_ark import place_in_ark
 from ser.base.errors import SerError
 from ser.base.files import digest_file, read_json, with_digest
 from ser.base.record import read_record, read_started
@@ -26,7 +27,6 @@ from ser.infer.inputs import audio_inputs
 from ser.infer.onnx_engine import _header
 from ser.infer.package import FORMAT, read_package
 from ser.kaldi.ark import ArkReader, ArkWriter, encode
-from ser.kaldi.audio_ark import place_in_ark
 from ser.kaldi.table import read_given_table, read_table
 from ser.release.card import table_row
 from ser.score.predictions.table import read_prediction_file

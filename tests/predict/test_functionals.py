@@ -118,6 +118,8 @@ def test_the_cost_is_the_best_on_speakers_held_out(make: MakeModel) -> None:
     assert chosen in CONFIG.costs
     assert scores[chosen] >= max(scores.values()) - 6  # two divisions here, six there
     assert best_cost(values, wanted, ["one"] * 60, CONFIG, make) == CONFIG.costs[0]
+    of_one_class_each = [f"s{label}" for label in wanted]
+    assert best_cost(values, wanted, of_one_class_each, CONFIG, make) == CONFIG.costs[0]
 
 
 def test_without_opensmile_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ def test_votes_are_mapped_and_self_reports_left_out() -> None:
     votes = parse_votes("E1=exc E2=neu,fru F1=ang M1=ang", CLASSES)
     assert votes == {"E1": ("hap",), "E2": ("neu", "fru")}
     assert parse_votes("", CLASSES) == {}
+    assert set(parse_votes("Mary=ang Fred=ang F=ang M12=ang", CLASSES)) == {"Mary", "Fred", "F"}
 
 
 def test_agreement() -> None:

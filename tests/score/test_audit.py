@@ -134,6 +134,8 @@ def test_what_is_not_known_is_left_out_and_said(tmp_path: Path) -> None:
 def test_near_lines() -> None:
     assert near_lines(["ABCDEFGHIJ", "XY"], ["ABCDEFGHIK"]) == {"ABCDEFGHIJ"}
     assert near_lines(["ABCDEFGHIJ"], ["ABCDEFGXYZ"]) == set()
+    many = [f"{i}" * 10 for i in range(1000)]
+    assert near_lines(many, [many[0], many[700], many[999]]) == {many[0], many[700], many[999]}
     assert near_lines(["A"], []) == near_lines([], ["A"]) == set()
 
 

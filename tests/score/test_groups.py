@@ -42,6 +42,14 @@ def test_every_group_there_is_and_no_other() -> None:
     }
 
 
+def test_lengths_that_rounding_makes_alike_stay_apart() -> None:
+    lengths = ["1.61", "1.62", "1.63", "1.64"]
+    found = groups_of(EVALUATION, {"dur": dict(zip("abcd", lengths, strict=True))}, None)
+    assert len(set(found["length"])) == 4
+    found = groups_of(EVALUATION, {"dur": dict.fromkeys("abcd", "1.6")}, None)
+    assert found["length"] == ["1.6 to 1.6 s"] * 4
+
+
 def test_votes_need_the_labels_that_they_are_counted_against() -> None:
     assert groups_of(EVALUATION, {"votes": dict.fromkeys("abcd", "E1=ang")}, None) == {}
 

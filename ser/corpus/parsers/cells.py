@@ -9,6 +9,10 @@ from ser.base.errors import SerError
 
 NO_VALUE = frozenset(("nan", "NaN", "NaT", "<NA>"))  # as pandas writes what is missing
 WHOLE = re.compile(r"(-?\d+)\.0+")
+# Days, hours, minutes, seconds.
+TIME = re.compile(
+    r"(?:(\d+) days )?(?:(?:(\d+):)?(\d+):)?((?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)", re.ASCII | re.I
+)
 OF_WINDOWS = re.compile(r"[A-Za-z]:[\\/]")
 
 
@@ -26,15 +30,10 @@ def seconds(column: str, text: str) -> float | None:
     """
     if text.lower() in ("", "nat", "nan", "none"):
         return None
-    days, _, clock = text.rpartition(" days ")
-    try:
-        parts = [float(part) for part in reversed(clock.split(":"))]
-        total = 86400 * float(days or 0) + sum(
-            part * 60.0**power for power, part in enumerate(parts)
-        )
-    except ValueError:
-        total = math.nan
-    if not math.isfinite(total) or total < 0 or clock.count(":") > 2:
+    match = TIME.fullmatch(text)
+    units = (86400, 3600, 60, 1)
+    total = sum(float(match[i + 1] or 0) * unit for i, unit in enumerate(units)) if match else None
+    if total is None or math.isinf(total):
         raise SerError(
             f"the {column} '{text}'; expected seconds, as 1.5, or a time, as 0:00:01.5; correct it"
         )

@@ -61,6 +61,7 @@ def read_esd(root: Path) -> EmotionCorpus:
             if path.stem not in texts[speaker]:
                 excluded[f"{speaker}-{path.stem}"] = f"no line in {speaker}.txt"
                 continue
+            language = "zh" if int(speaker) <= 10 else "en"  # other sentences
             sentence = (int(name["number"]) - 1) % NUM_SENTENCES + 1
             utterances.append(
                 EmotionUtterance(
@@ -73,9 +74,9 @@ def read_esd(root: Path) -> EmotionCorpus:
                     wav=path,
                     transcript=normalise_transcript(texts[speaker][path.stem]),
                     attributes={
-                        "utt2scene": f"sentence{sentence:03d}",
+                        "utt2scene": f"{language}_sentence{sentence:03d}",
                         "utt2type": "scripted",
-                        "utt2language": "zh" if int(speaker) <= 10 else "en",
+                        "utt2language": language,
                         **({"utt2split": split} if split else {}),
                     },
                 )

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from ser.audio.audio_ark import place_in_ark
 from ser.base.errors import Faults, SerError, first_few
 from ser.base.log import logger
 from ser.base.names import SESSION, SPEAKER, Name, is_line
@@ -12,7 +13,6 @@ from ser.corpus.parsers.parsing import GENDERS, likeness, one_person
 from ser.corpus.pipes import is_pipe
 from ser.corpus.segments import Clip
 from ser.corpus.utterance import EmotionCorpus, EmotionUtterance
-from ser.kaldi.audio_ark import place_in_ark
 from ser.kaldi.data_dir import speaker_fault
 from ser.kaldi.table import Table, c_order, read_given_table, same_ids
 from ser.text.normalise import normalise_transcript

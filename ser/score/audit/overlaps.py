@@ -19,6 +19,7 @@ from ser.kaldi.table import Table
 from ser.score.audit.baselines import accuracies, by_scene, by_words, majority
 
 NEAR_PERCENT = 90  # of the characters of two lines that agree (normalised indel similarity)
+LINES_AT_ONCE = 256  # each with every other: a byte a pair
 TABLES = {
     "speaker": "utt2spk",
     "session": "utt2session",
@@ -134,12 +135,16 @@ def _seen(fold: Fold, known: Mapping[str, Table]) -> dict[str, dict[str, str]]:
 
 def near_lines(lines: Sequence[str], others: Sequence[str]) -> set[str]:
     """The lines of which another one has 90 % of the characters, in their order."""
-    if not lines or not others:
+    if not others:
         return set()
-    similar = process.cdist(
-        lines, others, scorer=fuzz.ratio, score_cutoff=NEAR_PERCENT, dtype=np.uint8
-    )
-    return {lines[i] for i in np.flatnonzero(similar.max(axis=1)).tolist()}
+    near: set[str] = set()
+    for first in range(0, len(lines), LINES_AT_ONCE):
+        some = lines[first : first + LINES_AT_ONCE]
+        similar = process.cdist(
+            some, others, scorer=fuzz.ratio, score_cutoff=NEAR_PERCENT, dtype=np.uint8
+        )
+        near.update(some[i] for i in np.flatnonzero(similar.max(axis=1)).tolist())
+    return near
 
 
 def _baselines(

@@ -1,5 +1,6 @@
 """How far people agree: the votes of the annotators, and what they reach as classifiers."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 Votes = Mapping[str, tuple[str, ...]]
 """The classes that each annotator gave one utterance; an annotator may vote twice."""
 
-SELF_REPORTS = ("F", "M")  # IEMOCAP's actors vote on themselves as F1, M1
+SELF_REPORT = re.compile(r"[FM]\d+")  # as IEMOCAP's actors vote on themselves
 
 
 def parse_votes(text: str, class_of: Mapping[str, str]) -> Votes:
@@ -20,7 +21,7 @@ def parse_votes(text: str, class_of: Mapping[str, str]) -> Votes:
     votes = {}
     for entry in text.split():
         annotator, _, labels = entry.partition("=")
-        if not annotator.startswith(SELF_REPORTS):
+        if not SELF_REPORT.fullmatch(annotator):
             given = (class_of.get(label, label) for label in labels.split(","))
             votes[annotator] = tuple(dict.fromkeys(given))  # two labels of one class are one vote
     return votes

@@ -1,6 +1,7 @@
 """The groups of utterances that the figures are broken down by."""
 
 from collections.abc import Mapping, Sequence
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -68,5 +69,10 @@ def _quarters(seconds: Sequence[float]) -> list[str]:
     """Four groups of like size: ``0.6 to 2.3 s`` and so on."""
     edges = np.quantile(seconds, np.linspace(0, 1, NUM_LENGTHS + 1))
     index = np.searchsorted(edges[1:-1], seconds, side="left")
-    names = [f"{edges[i]:.1f} to {edges[i + 1]:.1f} s" for i in range(NUM_LENGTHS)]
-    return [names[i] for i in index]
+
+    def groups(digits: int) -> list[str]:
+        return [f"{edges[i]:.{digits}f} to {edges[i + 1]:.{digits}f} s" for i in index]
+
+    return next(  # the first that rounding leaves apart
+        names for names in map(groups, count(1)) if len(set(names)) == len(set(index.tolist()))
+    )

@@ -5,21 +5,21 @@ ESPnet writes them through kaldiio, which also writes FLAC and whatever else sou
 
 import re
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO
 
 import kaldiio
 import numpy as np
 
+from ser.audio.reading import read_samples, require_finite
+from ser.base.arrays import Floats
 from ser.base.errors import SerError
 from ser.base.files import parsing, regular_size
 
 PLACE = re.compile(r"(?P<ark>.+):(?P<offset>\d+)\s*(\[(?P<range>.*)\])?", re.DOTALL)
 RANGE = re.compile(r"\s*(\d+)\s*:\s*(\d+)\s*")
-# kaldiio would also unpickle objects and read matrices: what stands there must be audio.
-AUDIO = (b"RIFF", b"AUDIO", b"fLaC")
-HEADER_BYTES = 46  # of a WAV, as far as its coding
-PCM, EXTENSIBLE = 1, 0xFFFE  # format tags; with the second the coding stands further on
+OF_KALDIIO = (b"AUDIO", b"fLaC")  # it would also unpickle objects and read matrices
 UNKNOWN_SIZE = 0x7FFFFFFF  # and above: of writers that did not know it
 REMEDY = (
     "expected WAV, or what kaldiio writes, at this byte of the archive; write the archive again"
@@ -42,7 +42,7 @@ class ArkPlace:
     offset: int
     samples: tuple[int, int] | None
 
-    def read(self, utt: str) -> tuple[Any, int]:
+    def read(self, utt: str) -> tuple[Floats, int]:
         """Samples (N,) float32, +-1, the channels averaged, and their rate in Hz.
 
         Raises:
@@ -52,37 +52,32 @@ class ArkPlace:
             regular_size(self.ark)
             with self.ark.open("rb") as stream:
                 stream.seek(self.offset)
-                self._check(stream.read(HEADER_BYTES))
-                stream.seek(self.offset)
-                rate, array = kaldiio.matio.read_kaldi(stream)
-            samples = _mono(array)
+                header = stream.read(8)
+                if header.startswith(OF_KALDIIO):
+                    stream.seek(self.offset)
+                    rate, array = kaldiio.matio.read_kaldi(stream)
+                    samples = array.astype(np.float32).reshape(len(array), -1)
+                else:
+                    samples, rate = read_samples(_wav(stream, header), self.source, utt)
+            require_finite(samples, self.source, utt)
+            mono = samples.mean(axis=1)
             if self.samples:
                 first, last = self.samples
-                if not first <= last < len(samples):
-                    raise ValueError(f"{len(samples)} samples, without those of the range")
-                samples = samples[first : last + 1]
-        return samples, int(rate)
-
-    def _check(self, header: bytes) -> None:
-        if not header.startswith(AUDIO):
-            raise ValueError(f"{header[:5]!r} stands there")
-        tag, further = (int.from_bytes(header[at : at + 2], "little") for at in (20, 44))
-        tag = further if tag == EXTENSIBLE else tag
-        if header.startswith(b"RIFF") and header[12:16] == b"fmt " and tag != PCM:
-            raise ValueError(f"a WAV of another coding than PCM (format tag {tag:#06x})")
-        size = int.from_bytes(header[4:8], "little") + 8
-        left = self.ark.stat().st_size - self.offset
-        if header.startswith(b"RIFF") and left < size < UNKNOWN_SIZE:
-            raise ValueError(f"{left} bytes of {size} are left, it was cut")
+                if not first <= last < len(mono):
+                    raise ValueError(f"{len(mono)} samples, without those of the range")
+                mono = mono[first : last + 1]
+        return mono, int(rate)
 
 
-def _mono(array: Any) -> Any:
-    """What kaldiio read as float32, +-1; whole numbers are those of a WAV file."""
-    if array.dtype == np.uint8:
-        array = (array - np.float32(128)) / np.float32(128)
-    elif array.dtype == np.int16:
-        array = array / np.float32(32768)
-    return array.astype(np.float32).reshape(len(array), -1).mean(axis=1)
+def _wav(stream: BinaryIO, header: bytes) -> BinaryIO:
+    """The WAV file of which the first eight bytes were read from an archive."""
+    if not header.startswith(b"RIFF"):
+        raise ValueError(f"{header[:5]!r} stands there")
+    size = int.from_bytes(header[4:], "little")
+    content = stream.read(size if size < UNKNOWN_SIZE else -1)
+    if len(content) < size < UNKNOWN_SIZE:
+        raise ValueError(f"{len(content)} of {size} bytes are left, it was cut")
+    return BytesIO(header + content)
 
 
 def place_in_ark(source: str) -> ArkPlace | None:
