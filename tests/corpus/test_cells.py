@@ -28,5 +28,5 @@ def test_times(text: str, expected: float | None) -> None:
     "text", ["-1", "-0:01", "1:-30", "1_0", "1:2:3:4", "inf", "1e999", "-1 days +23:59:59", "a"]
 )
 def test_what_is_no_time(text: str) -> None:
-    with pytest.raises(SerError, match="expected seconds, as 1.5, or a time"):
+    with pytest.raises(SerError, match=r"expected seconds, as 1\.5, or a time"):
         seconds("start", text)

@@ -18,12 +18,13 @@ def test_esd(tmp_path: Path) -> None:
     assert chinese.transcript == "打远一看 它们的确很是美丽"
     assert english.transcript == "THE NINE THE EGGS"
     assert chinese.attributes == {
-        "utt2scene": "en_sentence021",
+        "utt2scene": "zh_sentence021",
         "utt2type": "scripted",
         "utt2language": "zh",
         "utt2split": "evaluation",
     }
     assert english.attributes["utt2language"] == "en"
+    assert english.attributes["utt2scene"] == "en_sentence021"  # another sentence
     assert "utt2split" not in english.attributes
 
 
