@@ -1,7 +1,7 @@
 """A padded batch, read from the archive straight into its place."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ class Batch:
         tokens: (B, U) CTC targets, zero beyond the lengths.
         token_lens: (B,).
         labels: (B,) classes, -1 where there are none.
+        encoded: Whether ``feats`` are what a frozen encoder made of features.
     """
 
     utts: tuple[str, ...]
@@ -29,19 +30,21 @@ class Batch:
     tokens: torch.Tensor
     token_lens: torch.Tensor
     labels: torch.Tensor
+    encoded: bool = field(default=False, kw_only=True)
 
     @property
     def tensors(self) -> tuple[torch.Tensor, ...]:
-        """All but the ids, in their order."""
+        """All tensors, in their order."""
         return (self.feats, self.feat_lens, self.tokens, self.token_lens, self.labels)
 
     def to(self, device: torch.device) -> "Batch":
         """The same batch on a device; from pinned memory the copy is not waited for."""
-        return Batch(self.utts, *(t.to(device, non_blocking=True) for t in self.tensors))
+        moved = (t.to(device, non_blocking=True) for t in self.tensors)
+        return Batch(self.utts, *moved, encoded=self.encoded)
 
     def pin_memory(self) -> "Batch":
         """The same batch in memory that a GPU copies from by itself; called by the loader."""
-        return Batch(self.utts, *(t.pin_memory() for t in self.tensors))
+        return Batch(self.utts, *(t.pin_memory() for t in self.tensors), encoded=self.encoded)
 
 
 def read_batch(
@@ -84,4 +87,5 @@ def read_batch(
         tokens=torch.from_numpy(tokens),
         token_lens=torch.tensor(token_lens),
         labels=torch.tensor([u.label for u in chosen]),
+        encoded=feats.encoded,
     )

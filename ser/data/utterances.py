@@ -43,11 +43,18 @@ class FeatureReader(ArkReader):
         scp: ``feats.scp``.
         where: Its file.
         normalisation: Done when features are loaded.
+        encoded: Whether they are what a frozen encoder made of features.
     """
 
-    def __init__(self, scp: Mapping[str, str], where: Path, normalisation: Normalisation) -> None:
+    def __init__(
+        self,
+        scp: Mapping[str, str],
+        where: Path,
+        normalisation: Normalisation,
+        encoded: bool = False,
+    ) -> None:
         super().__init__(scp, where)
-        self.normalisation = normalisation
+        self.normalisation, self.encoded = normalisation, encoded
 
     def read_normalised(self, utt: str, out: Matrix) -> None:
         """Reads the features of an utterance into (T, F).
@@ -61,7 +68,7 @@ class FeatureReader(ArkReader):
 
 @dataclass(frozen=True)
 class FeatureDir:
-    """A folder of stage 1: a Kaldi data directory with features.
+    """A folder of stage 1, or of what a frozen encoder made of one.
 
     Attributes:
         data: Its tables.
@@ -86,8 +93,10 @@ def read_feature_dir(path: Path) -> FeatureDir:
     num_frames = {utt: int(count) for utt, count in data["utt2num_frames"].items()}
     _require_room(path, scp, num_frames)
     # Folders of earlier versions name none.
-    normalisation = read_record(path)["config"].get("normalisation", "utterance_mean")
-    return FeatureDir(data, FeatureReader(scp, path / "feats.scp", normalisation), num_frames)
+    config = read_record(path)["config"]
+    normalisation = config.get("normalisation", "utterance_mean")
+    reader = FeatureReader(scp, path / "feats.scp", normalisation, encoded="gathered" in config)
+    return FeatureDir(data, reader, num_frames)
 
 
 def _require_room(path: Path, scp: Mapping[str, str], num_frames: Mapping[str, int]) -> None:
@@ -119,7 +128,8 @@ def read_with_copies(path: Path, speed_factors: Sequence[float]) -> FeatureDir:
     }
     scp = {utt: place for part in (original, *copies) for utt, place in part.feats.scp.items()}
     num_frames = {u: n for part in (original, *copies) for u, n in part.num_frames.items()}
-    feats = FeatureReader(scp, path / "feats.scp", original.feats.normalisation)
+    own = original.feats
+    feats = FeatureReader(scp, path / "feats.scp", own.normalisation, own.encoded)
     return FeatureDir(DataDir(path, tables), feats, num_frames)
 
 

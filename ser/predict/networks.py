@@ -1,9 +1,11 @@
 """What a finished fine-tuning run says of utterances of its fold."""
 
+import math
 from collections.abc import Collection, Iterator, Sequence
 
 import torch
 
+from ser.base.errors import SerError
 from ser.base.record import rerun_hint
 from ser.config.schema import TrainingConfig
 from ser.data.loader import load_batches
@@ -20,7 +22,8 @@ from ser.infer.loading import STAGE
 from ser.infer.torch_engine import load_network
 from ser.nn.cnn_blstm_sa import CnnBlstmSa
 from ser.nn.emotion import EmotionModel
-from ser.predict.prediction import NETWORK, Prediction, predictions_of
+from ser.nn.recogniser import transcribe
+from ser.predict.prediction import NETWORK, Prediction
 from ser.text.bpe import Tokenizer
 from ser.train.encoded import encode_features
 from ser.train.engine.distributed import one_device
@@ -45,12 +48,9 @@ def predict_parts(
         encode_features(encoding, device)
         features = read_feature_dir(encoding.folder)
     utterances = select(features, utts)
-    if not encoding:
+    if not features.feats.encoded:
         report_lengths(utterances, model.min_frames, run.name)
-    encoded = encoding is not None
-    return predict_utterances(
-        model, utterances, features.feats, tokenizer, system.training, encoded
-    )
+    return predict_utterances(model, utterances, features.feats, tokenizer, system.training)
 
 
 def predict_utterances(
@@ -59,7 +59,6 @@ def predict_utterances(
     feats: FeatureReader,
     tokenizer: Tokenizer | None,
     training: TrainingConfig,
-    encoded: bool = False,
 ) -> Iterator[Prediction]:
     """Predicts utterances in batches, the longest first.
 
@@ -69,11 +68,25 @@ def predict_utterances(
         feats: Their features.
         tokenizer: Gives the words; None for a system without CTC head.
         training: Gives size and precision of the batches.
-        encoded: Whether the features are what the frozen encoder made of them.
+
+    Raises:
+        SerError: The posteriors of an utterance are not finite.
     """
     device = next(model.parameters()).device
     batches = sorted_batches([u.num_frames for u in utterances], training.batch_size_utts)
     for batch in load_batches(utterances, feats, batches, device):
         with torch.inference_mode(), autocast(device, training.precision):
-            output = run_emotion_model(model, batch, encoded)
-        yield from predictions_of(output, batch.utts, tokenizer)
+            output = run_emotion_model(model, batch)
+        posteriors = output.emotion_logits.float().softmax(dim=1).tolist()
+        words: list[str] | list[None] = [None] * len(batch.utts)
+        if tokenizer and output.ctc_logits is not None:
+            tokens = transcribe(output.ctc_logits, output.frame_lens)
+            words = [tokenizer.decode(t) for t in tokens]
+        for utt, row, text in zip(batch.utts, posteriors, words, strict=True):
+            if not all(map(math.isfinite, row)):
+                raise SerError(
+                    f"{utt}: the model's posteriors are not finite; expected features and weights "
+                    "that are; look at the utterance's audio and the run's train.log; "
+                    f"run {rerun_hint(4)}"
+                )
+            yield Prediction(utt, tuple(row), text)

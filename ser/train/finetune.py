@@ -101,7 +101,7 @@ def _fit(
     """Trains the model as ``system`` says, the run's own or that of its head alone, in a folder."""
     run = resolved.run
     split = load_split(resolved, system, tokenizer, world)
-    if not split.encoded:
+    if not split.features.feats.encoded:
         report_lengths(split.train, model.min_frames, run.name)
     if isinstance(model, EmotionModel):
         if tokenizer:
@@ -111,7 +111,7 @@ def _fit(
                 lambda: check_ctc_lengths(split.train, encoder, system.ctc, run.feats, listing)
             )
         if system.head_first is None:  # else the training of the head came before
-            standardise(model, split.train, split.features.feats, split.encoded, world)
+            standardise(model, split.train, split.features.feats, world)
     validate = selection = None
     if split.valid:
         validate = partial(_validate, model, split, resolved.labels, system, world)
@@ -119,7 +119,7 @@ def _fit(
         selection = Selection("valid_ua", higher_is_better=True, keep_best=keep_best)
     return Trainer(
         model,
-        emotion_loss(system, split.encoded),
+        emotion_loss(system),
         TrainingData(split.train, split.features.feats, frame_shift_ms(split.features)),
         system.training,
         system.optimizer,
@@ -134,16 +134,11 @@ def _fit(
     ).run()
 
 
-def emotion_loss(system: SystemConfig, encoded: bool = False) -> ComputeLoss:
-    """The loss of fine-tuning, eq. (8), from a network and a batch.
-
-    Args:
-        system: Its CTC term.
-        encoded: Whether the batch holds what a frozen encoder made of the features.
-    """
+def emotion_loss(system: SystemConfig) -> ComputeLoss:
+    """The loss of fine-tuning, eq. (8), from a network and a batch."""
 
     def compute_loss(network: nn.Module, batch: Batch) -> Loss:
-        output = run_emotion_model(network, batch, encoded)
+        output = run_emotion_model(network, batch)
         ctc = None
         if output.ctc_logits is not None:
             ctc = ctc_sum(
@@ -173,7 +168,7 @@ def _validate(
     mine = batches[world.rank :: world.size]
     for batch in load_batches(split.valid, split.features.feats, mine, world.device):
         with autocast(world.device, system.training.precision):
-            output = run_emotion_model(model, batch, split.encoded)
+            output = run_emotion_model(model, batch)
         recognised = output.emotion_logits.argmax(dim=1)
         counts.index_put_((batch.labels, recognised), counts.new_ones(()), accumulate=True)
     confusion = world.sum(counts).cpu().numpy()

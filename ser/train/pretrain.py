@@ -94,9 +94,8 @@ def _train(
     run: PretrainRun, config: PretrainConfig, world: Distributed, identity: str
 ) -> dict[str, float]:
     tokenizer = Tokenizer.load(run.bpe / "bpe.model")
-    encoded = can_be_encoded(config)
     train_feats, valid_feats = run.train_feats, run.valid_feats
-    if encoded:
+    if can_be_encoded(config):
         train_feats = _encoded(run, config, train_feats, config.training.speed_factors, world)
         valid_feats = _encoded(run, config, valid_feats, (), world)
     train = read_with_copies(train_feats, config.training.speed_factors)
@@ -112,13 +111,13 @@ def _train(
     utterances = choose_targets(
         utterances, config.ctc.targets, tokenizer.vocab_size, factors, run.seed
     )
-    if not encoded:
+    if not train.feats.encoded:
         report_lengths(utterances, model.encoder.min_frames, str(run.folder))
     listing = run.folder / "too_short_for_ctc.txt"
     world.on_first(
         lambda: check_ctc_lengths(
             utterances,
-            None if encoded else model.encoder,
+            None if train.feats.encoded else model.encoder,
             config.ctc,
             run.train_feats,
             listing,
@@ -127,16 +126,14 @@ def _train(
 
     return Trainer(
         model,
-        recogniser_loss(config.ctc, encoded),
+        recogniser_loss(config.ctc),
         TrainingData(utterances, train.feats, frame_shift_ms(train)),
         config.training,
         config.optimizer,
         run.folder,
         run.seed,
         world,
-        validate=lambda: validate(
-            model, valid, valid_utterances, tokenizer, config, world, encoded
-        ),
+        validate=lambda: validate(model, valid, valid_utterances, tokenizer, config, world),
         selection=Selection(
             "valid_wer", higher_is_better=False, keep_best=config.selection != "last"
         ),
@@ -165,16 +162,11 @@ def _encoded(
     return encoding.folder
 
 
-def recogniser_loss(config: CtcConfig, encoded: bool = False) -> ComputeLoss:
-    """The loss of pre-training, from a network and a batch.
-
-    Args:
-        config: Its normalisation.
-        encoded: Whether the batch holds what a frozen encoder made of the features.
-    """
+def recogniser_loss(config: CtcConfig) -> ComputeLoss:
+    """The loss of pre-training, from a network and a batch."""
 
     def compute_loss(network: nn.Module, batch: Batch) -> Loss:
-        logits, frame_lens = network(batch.feats, batch.feat_lens, encoded=encoded)
+        logits, frame_lens = network(batch.feats, batch.feat_lens, encoded=batch.encoded)
         ctc = ctc_sum(logits, frame_lens, batch.tokens, batch.token_lens, config)
         return Loss(ctc, emotion=None, ctc=ctc)
 
@@ -188,7 +180,6 @@ def validate(
     tokenizer: Tokenizer,
     config: PretrainConfig,
     world: Distributed,
-    encoded: bool = False,
 ) -> dict[str, float]:
     """Loss and greedy WER on the validation utterances, shared out to the processes.
 
@@ -199,7 +190,7 @@ def validate(
     mine = batches[world.rank :: world.size]
     for batch in load_batches(utterances, valid.feats, mine, world.device):
         with autocast(world.device, config.training.precision):
-            logits, frame_lens = model(batch.feats, batch.feat_lens, encoded)
+            logits, frame_lens = model(batch.feats, batch.feat_lens, batch.encoded)
         loss = ctc_sum(logits, frame_lens, batch.tokens, batch.token_lens, config.ctc)
         total += loss.item()
         for utt, tokens in zip(batch.utts, transcribe(logits, frame_lens), strict=True):

@@ -26,13 +26,11 @@ class Split:
         features: Of stage 1, or what a frozen encoder made of them.
         train: Training utterances, with classes and, for a CTC head, tokens.
         valid: Validation utterances; none where the protocol has none.
-        encoded: Whether a frozen encoder was there already.
     """
 
     features: FeatureDir
     train: list[Utterance]
     valid: list[Utterance]
-    encoded: bool
 
 
 def load_split(
@@ -67,7 +65,7 @@ def load_split(
             )
         train = choose_targets(train, system.ctc.targets, tokenizer.vocab_size, factors, run.seed)
     valid = [] if resolved.protocol.validation == "none" else in_part(VALID)
-    return Split(features, train, valid, encoding is not None)
+    return Split(features, train, valid)
 
 
 def _part(

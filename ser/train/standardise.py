@@ -19,7 +19,6 @@ def standardise(
     model: EmotionModel,
     utterances: Sequence[Utterance],
     feats: FeatureReader,
-    encoded: bool,
     world: Distributed,
 ) -> None:
     """Sets what the readout takes off and divides by; one without such is left alone.
@@ -29,8 +28,7 @@ def standardise(
     Args:
         model: On its device.
         utterances: Of the training part.
-        feats: Theirs.
-        encoded: Whether these are what the frozen encoder made of the features.
+        feats: Their features, or what the frozen encoder made of these.
         world: The processes, which share the utterances out.
     """
     readout = model.readout
@@ -44,7 +42,7 @@ def standardise(
     for batch in load_batches(utterances, feats, mine, world.device):
         with torch.inference_mode():
             hidden, lens = batch.feats, batch.feat_lens
-            if not encoded:
+            if not batch.encoded:
                 hidden, lens = model.encode(hidden, lens)
             rows = hidden[length_mask(lens, hidden.shape[1])].double()  # (all frames, W)
             sums += torch.stack([rows.sum(dim=0), rows.square().sum(dim=0)])

@@ -9,10 +9,12 @@ import pytest
 import soundfile
 import torch
 from programs import call
+from tiny import ark_reader, training_config
 from tiny_audio import untrained_model
 from tiny_recipe import EXP
 
 from ser.base.errors import SerError
+from ser.data.utterances import Utterance
 from ser.infer.engine import Output
 from ser.infer.loading import load, read_run
 from ser.infer.model import Model
@@ -20,7 +22,7 @@ from ser.infer.onnx_seal import SEAL, UNSEALED, seal_onnx
 from ser.infer.torch_engine import Network, load_network
 from ser.nn.emotion import EmotionOutput
 from ser.nn.weights import load_weights, save_weights
-from ser.predict.prediction import predictions_of
+from ser.predict.networks import predict_utterances
 
 RUN = EXP / "cnn_blstm_sa" / "seed1" / "fold1"
 
@@ -134,7 +136,12 @@ def test_weights_that_are_not_finite_are_told_at_load() -> None:
         load(RUN)
 
 
-def test_stage_5_writes_no_posteriors_that_are_not_finite() -> None:
+def test_stage_5_writes_no_posteriors_that_are_not_finite(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     output = EmotionOutput(torch.full((1, 4), torch.nan), None, torch.ones(1, dtype=torch.int64))
+    monkeypatch.setattr("ser.predict.networks.run_emotion_model", lambda *_: output)
+    feats = ark_reader(tmp_path, {"a-1": np.zeros((3, 80), np.float32)})
+    utterances, training = [Utterance("a-1", 3)], training_config()
     with pytest.raises(SerError, match=r"^a-1: the model's posteriors are not finite"):
-        list(predictions_of(output, ["a-1"], None))
+        list(predict_utterances(torch.nn.Linear(1, 1), utterances, feats, None, training))

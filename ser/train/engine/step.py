@@ -152,8 +152,8 @@ def autocast(device: torch.device, precision: str) -> torch.autocast:
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
 
 
-def run_emotion_model(network: nn.Module, batch: Batch, encoded: bool) -> EmotionOutput:
+def run_emotion_model(network: nn.Module, batch: Batch) -> EmotionOutput:
     """The output for a batch of features, or of what a frozen encoder made of them."""
-    given = {"encoded": True} if encoded else {}
+    given = {"encoded": True} if batch.encoded else {}
     output: EmotionOutput = network(batch.feats, batch.feat_lens, **given)
     return output
