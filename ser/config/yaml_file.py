@@ -1,14 +1,13 @@
-"""YAML as our configuration is written: ``!include``, no key twice, and of bounded size.
+"""YAML as our configuration is written: ``!include``, no key twice, no alias, of bounded size.
 
-A few hundred bytes of aliases can stand for more values than fit into memory, and so can files that
-include one another: what they come to is counted before it is made.
+A few hundred bytes of aliases can stand for more values than fit into memory.
 """
 
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Set
-from dataclasses import dataclass, field
+from collections.abc import Hashable, Iterator, Set
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -24,23 +23,8 @@ NAMED = {"classes", "sessions", "groups", "parts", "corpora"}
 OCTAL = re.compile(r"[-+]?0[0-9_]+")
 SEXAGESIMAL = re.compile(r"[-+]?[0-9_]+(:[0-9_.]+)+")  # 1:30 is 90
 MAX_BYTES = 1 << 17  # of a file: what is larger is no configuration
-MAX_VALUES = 30_000  # of a file with all that it includes, aliases written out
 MAX_DEPTH = 20  # of sections in sections
 MAX_INCLUDES = 100  # in all
-
-
-@dataclass
-class _Reading:
-    """What one call reads.
-
-    Attributes:
-        num_files: So far.
-        values: Of the files that were read, by path: one that is included twice is read once.
-    """
-
-    num_files: int = 0
-    values: dict[Path, Any] = field(default_factory=dict)
-
 
 # libyaml where PyYAML was built with it, which its wheels are: ten times as fast.
 _SafeLoader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -54,7 +38,7 @@ class _StrictLoader(_SafeLoader):  # type: ignore[valid-type, misc]  # which of 
 
     path: Path
     within: tuple[Path, ...]  # the files that include this one
-    reading: _Reading
+    numbers: Iterator[int]  # of the files that one call reads
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         keys = [
@@ -76,12 +60,10 @@ class _StrictLoader(_SafeLoader):  # type: ignore[valid-type, misc]  # which of 
                         f"{self.path}:{key_node.start_mark.line + 1}: {value_node.value} holds "
                         f"{type(base).__name__}; expected keys and values to take over"
                     )
-        # A node of its own: an alias of this one must not find the include gone.
-        rest = [(k, v) for k, v in node.value if (k.value, v.tag) != ("<<", "!include")]
-        plain = yaml.MappingNode(node.tag, rest, node.start_mark, node.end_mark)
-        # Deep, since PyYAML else fills sections in afterwards, and they could not be merged here.
-        own = super().construct_mapping(plain, deep=True)
         whole = {key.value for key, value in node.value if value.tag == "!include"}
+        node.value = [(k, v) for k, v in node.value if (k.value, v.tag) != ("<<", "!include")]
+        # Deep, since PyYAML else fills sections in afterwards, and they could not be merged here.
+        own = super().construct_mapping(node, deep=True)
         return _merge(base, own, NAMED | whole)
 
 
@@ -112,7 +94,7 @@ def _include(loader: _StrictLoader, node: yaml.ScalarNode) -> Any:
             f"{included}: no such file; {loader.path}:{node.start_mark.line + 1} includes it; "
             "correct the line"
         )
-    return _read(included, (*loader.within, loader.path.resolve()), loader.reading)
+    return _read(included, (*loader.within, loader.path.resolve()), loader.numbers)
 
 
 def _number(loader: _StrictLoader, node: yaml.ScalarNode) -> Any:
@@ -141,22 +123,18 @@ def read_yaml(path: Path) -> Any:
     whose keys are names (``classes``, ``groups``, ...) are replaced as a whole.
 
     Raises:
-        SerError: The file is missing, is not YAML, includes itself, holds a key twice, or comes to
-            more than ``MAX_VALUES`` values or ``MAX_DEPTH`` sections in sections.
+        SerError: The file is missing, is not YAML, includes itself or too many files, holds a key
+            twice or an alias, or more than ``MAX_DEPTH`` sections in sections.
     """
-    value = _read(path, (), _Reading())
-    _require_bounded(path, value, _parts_of_value)
-    return value
+    return _read(path, (), count(1))
 
 
-def _read(path: Path, within: tuple[Path, ...], reading: _Reading) -> Any:
+def _read(path: Path, within: tuple[Path, ...], numbers: Iterator[int]) -> Any:
     """One file; ``within`` are those that include it, resolved."""
-    if path in reading.values:
-        return reading.values[path]
-    reading.num_files += 1
-    if reading.num_files > MAX_INCLUDES or len(within) > MAX_DEPTH:
+    number = next(numbers)
+    if number > MAX_INCLUDES or len(within) > MAX_DEPTH:
         raise SerError(
-            f"{path}: included as the {reading.num_files}th file, {len(within)} deep; expected at "
+            f"{path}: included as the {number}th file, {len(within)} deep; expected at "
             f"most {MAX_INCLUDES} files, {MAX_DEPTH} deep; correct the !include lines"
         )
     text = read_text(path, MAX_BYTES)
@@ -166,73 +144,32 @@ def _read(path: Path, within: tuple[Path, ...], reading: _Reading) -> Any:
         raise SerError(f"{path}:{line}: not YAML (the character {shown}); correct the line")
     with parsing(path, "not YAML", "correct the value"):
         try:
-            _require_shallow(path, text)
+            _require_plain(path, text)
             loader = _StrictLoader(text)
-            loader.path, loader.within, loader.reading = path, within, reading
-            node = loader.get_single_node()
-            _require_bounded(path, node, _parts_of_node)
-            value = None if node is None else loader.construct_document(node)
+            loader.path, loader.within, loader.numbers = path, within, numbers
+            return loader.get_single_data()
         except yaml.MarkedYAMLError as error:
             line = error.problem_mark.line + 1 if error.problem_mark else 1
             problem = shortened(error.problem)
             raise SerError(f"{path}:{line}: not YAML ({problem}); correct the line") from error
-        except RecursionError as error:
-            raise _too_deep(path) from error
-    reading.values[path] = value
-    return value
 
 
-def _require_shallow(path: Path, text: str) -> None:
-    """Before a tree is made of a file: making one recurses, in libyaml without a limit."""
+def _require_plain(path: Path, text: str) -> None:
+    """Before a tree is made of it: that recurses, and aliases stand for any number of values."""
     depth = 0
     for event in yaml.parse(text, Loader=_SafeLoader):
+        if isinstance(event, yaml.AliasEvent):
+            line = event.start_mark.line + 1 if event.start_mark else 1
+            raise SerError(
+                f"{path}:{line}: the alias *{shortened(event.anchor)}; "
+                "expected the value itself; write it out, or !include a file that holds it"
+            )
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
-            if depth > MAX_DEPTH + 1:
-                raise _too_deep(path)
+            if depth > MAX_DEPTH:
+                raise SerError(
+                    f"{path}: sections in sections deeper than {MAX_DEPTH}; expected fewer; "
+                    "correct the file"
+                )
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
-
-
-def _parts_of_node(node: Any) -> Iterable[Any]:
-    if isinstance(node, yaml.MappingNode):
-        return (part for pair in node.value for part in pair)
-    return node.value if isinstance(node, yaml.SequenceNode) else ()
-
-
-def _parts_of_value(value: Any) -> Iterable[Any]:
-    if isinstance(value, dict):
-        return value.values()
-    return value if isinstance(value, list | set) else ()
-
-
-def _require_bounded(path: Path, root: Any, parts_of: Callable[[Any], Iterable[Any]]) -> None:
-    """Checks what aliases and includes come to, written out, against the bounds.
-
-    Each shared part is counted once and its number taken again, so the count itself is short.
-    """
-    known: dict[int, tuple[int, int]] = {}  # number and height of what stands below
-
-    def measure(item: Any, depth: int) -> tuple[int, int]:
-        if id(item) not in known:
-            if depth > MAX_DEPTH:  # of a value that holds itself too
-                raise _too_deep(path)
-            parts = [measure(part, depth + 1) for part in parts_of(item)]
-            number = 1 + sum(below for below, _ in parts)
-            known[id(item)] = number, 1 + max((height for _, height in parts), default=0)
-        return known[id(item)]
-
-    number, height = measure(root, 0)
-    if height > MAX_DEPTH:
-        raise _too_deep(path)
-    if number > MAX_VALUES:
-        raise SerError(
-            f"{path}: comes to {number:.3g} values, aliases and includes written out; expected at "
-            f"most {MAX_VALUES}; write it without them"
-        )
-
-
-def _too_deep(path: Path) -> SerError:
-    return SerError(
-        f"{path}: sections in sections deeper than {MAX_DEPTH}; expected fewer; correct the file"
-    )

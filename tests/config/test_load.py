@@ -227,21 +227,6 @@ def test_a_section_that_stands_for_itself_is_taken_as_a_whole(tmp_path: Path) ->
     assert list(own["classes"]) == ["ang", "hap"]  # the order of the model's outputs
 
 
-def test_a_value_behind_an_alias_is_there_when_sections_are_merged(tmp_path: Path) -> None:
-    (tmp_path / "base.yaml").write_text("k: {a: {x: 0, y: 5}}\n")
-    (tmp_path / "own.yaml").write_text(
-        "common: &c\n  a:\n    x: 1\nsection:\n  <<: !include base.yaml\n  k: *c\n"
-    )
-    assert read_yaml(tmp_path / "own.yaml")["section"] == {"k": {"a": {"x": 1, "y": 5}}}
-
-
-def test_an_alias_cannot_take_over_what_its_mapping_includes(tmp_path: Path) -> None:
-    (tmp_path / "base.yaml").write_text("z: 0\n")
-    (tmp_path / "own.yaml").write_text("a: &a\n  <<: !include base.yaml\n  x: 1\nb:\n  <<: *a\n")
-    with pytest.raises(SerError, match=r"own.yaml:2: not YAML \(expected a mapping .* for merging"):
-        read_yaml(tmp_path / "own.yaml")
-
-
 def test_what_stands_beside_a_link_is_its_own_recipe_s(tmp_path: Path) -> None:
     """conf/systems may be a link into another recipe: ../encoder.yaml is that of conf."""
     for recipe, size in (("theirs", 1), ("mine", 2)):

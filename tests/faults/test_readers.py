@@ -13,7 +13,7 @@ from ser.base.files import parsing, read_bytes, read_json, read_text
 from ser.base.record import Record
 from ser.config.load import load_config
 from ser.config.schema import LabelsConfig
-from ser.config.yaml_file import MAX_VALUES, read_yaml
+from ser.config.yaml_file import read_yaml
 from ser.feats.extract import start_or_resume
 from ser.train.training_folder import claim_training_folder
 
@@ -53,8 +53,7 @@ def test_whatever_a_parser_stumbles_over_names_the_file() -> None:
     [
         ("a: " * 100, "not YAML"),
         ("".join(f"{' ' * i}a:\n" for i in range(500)), "deeper than 20"),
-        ("a: &a [*a]\n", "deeper than 20"),
-        (f"a: {[0] * (MAX_VALUES + 1)}\n", "comes to .* values"),
+        ("a: &a [*a]\n", r"labels\.yaml:1: the alias \*a; expected the value itself"),
     ],
 )
 def test_yaml_that_is_a_bomb(text: str, said: str, tmp_path: Path) -> None:
