@@ -1,14 +1,13 @@
 """Whether the corpora and the published weights that a call of ``run.sh`` reads are there."""
 
 import re
-from collections.abc import Iterator
-from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
 from ser.base.errors import SerError
 from ser.config.pretraining import ImportConfig
-from ser.doctor.options import HERE, Check, RunOptions
+from ser.doctor.findings import attempt
+from ser.doctor.options import HERE, RunOptions
 from ser.train.published_weights import (
     require_imported,
     require_published_features,
@@ -23,20 +22,20 @@ WITHOUT_READ_SPEECH = (
 )
 
 
-def corpora_and_weights(asked: RunOptions) -> Iterator[Check]:
+def corpora_and_weights(asked: RunOptions) -> None:
     """The corpora that ``local/data.sh`` requires, and the published weights of stage 3."""
     script = Path("local/data.sh")
     if asked.runs(0) and script.exists():
         text = re.sub("(?m)^ *#.*", "", script.read_text(encoding="utf-8"))
         for name, option in re.findall(r"require_corpus (\w+)( -e)?", text):
             if name != "LIBRISPEECH":
-                yield partial(_corpus, asked, name, bool(option))
+                attempt(_corpus, asked, name, bool(option))
         if asked.read_speech and re.search("prepare_read_speech|require_corpus LIBRI", text):
-            yield partial(_corpus, asked, "LIBRISPEECH", False)
+            attempt(_corpus, asked, "LIBRISPEECH", False)
     if asked.runs(3) and asked.recogniser == HERE:
         for name, encoder in asked.encoders.items():
             if isinstance(encoder, ImportConfig):
-                yield partial(_published, asked, name, encoder)
+                attempt(_published, asked, name, encoder)
 
 
 def require_package(name: str, why: str) -> None:

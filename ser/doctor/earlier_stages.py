@@ -1,7 +1,6 @@
 """Whether what a call of ``run.sh`` takes from earlier stages is there, whole and not stale."""
 
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 
 from ser.base.errors import SerError
@@ -22,54 +21,62 @@ from ser.config.protocol import ProtocolConfig, under_protocol
 from ser.config.schema import SCRATCH, LabelsConfig, PretrainConfig
 from ser.config.systems import load_system
 from ser.corpus.parsers.librispeech import require_subsets
-from ser.doctor.options import HERE, READ, SER, Check, RunOptions
+from ser.doctor.findings import attempt
+from ser.doctor.options import HERE, READ, SER, RunOptions
 from ser.feats.speed_copies import speed_dir, speed_factors
 from ser.kaldi.data_dir import require_data_dir
 
 
-def earlier_stages(asked: RunOptions) -> Iterator[Check]:
+def earlier_stages(asked: RunOptions) -> None:
     """What the first stages that are asked for read of those before them: whole and not stale."""
 
     def reads(made_by: int, *stages: int) -> bool:
         return asked.stage > made_by and any(map(asked.runs, stages))
 
     if reads(0, 1):
-        yield from (partial(require_data_dir, Path("data") / part) for part in asked.parts)
+        for part in asked.parts:
+            attempt(require_data_dir, Path("data") / part)
     if reads(0, 4, 5, 6) and (SER / "run.json").exists():
-        yield partial(_labels, asked)
+        attempt(_labels, asked)
     if asked.read_speech and reads(0, 2):
-        yield partial(require_data_dir, READ)
+        attempt(require_data_dir, READ)
     if reads(1, 4, 5) and asked.networks:
-        speeds = speed_factors(asked.conf, asked.systems)["ser"]
+        speeds = speed_factors(asked.conf, asked.system_names)["ser"]
         feats = asked.dump / "ser"
         for folder in (feats, *(speed_dir(feats, factor) for factor in speeds)):
-            yield partial(require, folder, 1)
+            attempt(require, folder, 1)
     if reads(1, 3, 4, 5, 6):
         for part in asked.parts:
-            yield partial(_as_configured, require_features, asked.dump / part, asked.conf)
+            attempt(_as_configured, require_features, asked.dump / part, asked.conf)
     if asked.trains_encoder and reads(1, 3):
-        yield from (partial(require, asked.dump / p, 1) for p in ("asr_train", "asr_valid"))
+        for part in ("asr_train", "asr_valid"):
+            attempt(require, asked.dump / part, 1)
     if asked.trains_encoder and asked.stage > 0 and any(map(asked.runs, (1, 2, 3))):
-        yield partial(_subsets, asked)
+        for name, config in asked.encoders.items():
+            if isinstance(config, PretrainConfig):
+                path = asked.conf / "pretrain" / f"{name}.yaml"
+                attempt(require_subsets, READ, config, path)
     if asked.recogniser == HERE:
         if (asked.trains_encoder and reads(2, 3)) or (asked.heads and reads(2, 4, 5)):
-            yield partial(require, asked.bpe, 2)
-            yield partial(_as_configured, require_bpe, asked.bpe, asked.conf)
+            attempt(require, asked.bpe, 2)
+            attempt(_as_configured, require_bpe, asked.bpe, asked.conf)
         if reads(3, 4, 5):
-            starts = {start_of(load_system(asked.conf, name)) for name in asked.systems} - {SCRATCH}
-            for folder in (asked.pretrain / name for name in sorted(starts)):
-                yield partial(require, folder, 3)
-                yield partial(_as_configured, require_encoder, folder, asked.conf)
+            systems = (load_system(asked.conf, name) for name in asked.system_names)
+            for start in sorted({start_of(system) for system in systems} - {SCRATCH}):
+                folder = asked.pretrain / start
+                attempt(require, folder, 3)
+                attempt(_as_configured, require_encoder, folder, asked.conf)
     if reads(5, 6) and (asked.exp_dir / "folds" / "run.json").exists():
-        yield partial(_folds, asked)
+        attempt(_folds, asked)
     if asked.runs(4) and not asked.force:
-        yield partial(_runs_of_another_configuration, asked)
+        attempt(_runs_of_another_configuration, asked)
     if reads(5, 6):
-        yield partial(require, asked.exp_dir / "predictions", 5)
+        attempt(require, asked.exp_dir / "predictions", 5)
     if asked.whole:
         tops = {Path("data"), Path("dump"), asked.experiment, asked.exp_dir}
         records = {path.resolve(): path for top in tops for path in top.rglob("run.json")}
-        yield from (partial(_as_written, path.parent) for path in sorted(records.values()))
+        for path in sorted(records.values()):
+            attempt(_as_written, path.parent)
 
 
 def _runs_of_another_configuration(asked: RunOptions) -> None:
@@ -127,9 +134,3 @@ def _folds(asked: RunOptions) -> None:
             "warning: %s: of another protocol than %s (%s); the report is of the folds' own",
             *(folds, asked.protocol, first_difference(then, now.model_dump())),
         )
-
-
-def _subsets(asked: RunOptions) -> None:
-    for name, config in asked.encoders.items():
-        if isinstance(config, PretrainConfig):
-            require_subsets(READ, config, asked.conf / "pretrain" / f"{name}.yaml")

@@ -1,46 +1,26 @@
 """What a call of ``run.sh`` asks for, with the defaults that ``run.sh`` has."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import argparse
+import os
+import subprocess
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 
+from ser.base.errors import SerError
 from ser.base.options import distinct_words
 from ser.config.pretraining import ImportConfig, encoders_needed, needs_read_speech
 from ser.config.schema import PretrainConfig, SystemConfig
 from ser.config.systems import trained_systems
 
-Check = Callable[[], object]
 SER, READ = Path("data/ser"), Path("data/asr_train")
 HERE, NONE = ".", "none"  # what --recogniser says beside a folder
 
 
-def experiment_of(conf: Path) -> Path:
-    """Where a recipe keeps what a configuration makes, from its folder."""
-    return Path("exp") if conf == Path("conf") else Path("exp") / conf.name
-
-
-@dataclass(frozen=True, kw_only=True)
 class RunOptions:
-    """The options of a call, in the recipe's folder.
+    """The options of a call, in the recipe's folder: those of ``ser.bin.doctor`` by their names.
 
     Attributes:
-        stage: The first stage.
-        stop_stage: The last one.
-        conf: The recipe's configuration.
-        protocol: ``conf/protocol/<name>.yaml``.
-        systems_text: Names of systems.
-        folds: Names of folds; empty for all.
-        seeds: Numbers.
-        exp_dir: Of folds, systems, predictions and results.
-        recogniser: A recipe, ``.`` for this one, or ``none``.
-        nj: Processes of feature extraction.
-        jobs: Fine-tuning runs side by side; None for as many as fit.
-        ngpu: GPUs.
-        max_minutes: After which training leaves; None for no limit.
-        force: Whether runs of another configuration are moved aside.
-        cmd: ``local`` or ``slurm``.
-        whole: Whether all that is finished is read whole.
         corpora: The variables of ``db.sh``.
     """
 
@@ -48,7 +28,7 @@ class RunOptions:
     stop_stage: int
     conf: Path
     protocol: Path
-    systems_text: str
+    systems: str
     folds: str
     seeds: str
     exp_dir: Path
@@ -60,21 +40,28 @@ class RunOptions:
     force: bool
     cmd: str
     whole: bool
-    corpora: Mapping[str, str]
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        vars(self).update(vars(args))
+        self.protocol = args.protocol or self.conf / "protocol" / "paper.yaml"
+        if args.systems is None:
+            self.systems = " ".join(sorted(p.stem for p in (self.conf / "systems").glob("*.yaml")))
+        self.exp_dir = args.exp_dir or self.experiment
+        self.corpora = variables()
 
     def runs(self, stage: int) -> bool:
         """Whether a stage is among those that are asked for."""
         return self.stage <= stage <= self.stop_stage
 
     @property
-    def systems(self) -> list[str]:
-        """Their names."""
-        return distinct_words("--systems", self.systems_text)
+    def system_names(self) -> list[str]:
+        """Those of ``systems``."""
+        return distinct_words("--systems", self.systems)
 
     @cached_property
     def networks(self) -> Mapping[str, SystemConfig]:
         """The systems that stage 4 trains."""
-        return trained_systems(self.conf, self.systems)
+        return trained_systems(self.conf, self.system_names)
 
     @cached_property
     def heads(self) -> list[str]:
@@ -84,7 +71,7 @@ class RunOptions:
     @cached_property
     def encoders(self) -> Mapping[str, PretrainConfig | ImportConfig]:
         """The encoders that the systems start from."""
-        return encoders_needed(self.conf, self.systems)
+        return encoders_needed(self.conf, self.system_names)
 
     @cached_property
     def trains_encoder(self) -> bool:
@@ -95,12 +82,12 @@ class RunOptions:
     @cached_property
     def read_speech(self) -> bool:
         """Whether transcribed speech is prepared here."""
-        return self.recogniser == HERE and needs_read_speech(self.conf, self.systems)
+        return self.recogniser == HERE and needs_read_speech(self.conf, self.system_names)
 
     @property
     def experiment(self) -> Path:
         """Where a recipe keeps what this configuration makes, from its folder."""
-        return experiment_of(self.conf)
+        return Path("exp") if self.conf == Path("conf") else Path("exp") / self.conf.name
 
     @property
     def bpe(self) -> Path:
@@ -123,3 +110,16 @@ class RunOptions:
     def parts(self) -> list[str]:
         """The data directories that stage 0 makes."""
         return ["ser", *(["asr_train", "asr_valid"] if self.read_speech else [])]
+
+
+def variables() -> dict[str, str]:
+    """The environment as the recipe's ``db.sh`` leaves it."""
+    if not Path("db.sh").exists():
+        return dict(os.environ)
+    words = ["bash", "-c", ". ./db.sh && env -0"]
+    said = subprocess.run(words, capture_output=True, check=False)
+    if said.returncode:
+        reason = os.fsdecode(said.stderr).strip()
+        raise SerError(f"db.sh: {reason}; expected variables of corpora; correct it")
+    pairs = (line.partition("=") for line in os.fsdecode(said.stdout).split("\0"))
+    return {name: value for name, _, value in pairs}

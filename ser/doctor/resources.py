@@ -10,6 +10,7 @@ from ser.config.features import STORED_BYTES, FeaturesConfig, WhisperMelConfig, 
 from ser.config.network import CnnBlstmSaConfig, EncoderConfig
 from ser.config.schema import SCRATCH, PretrainConfig, SystemConfig
 from ser.corpus.fold_files import choose_folds
+from ser.doctor.findings import attempt
 from ser.doctor.options import RunOptions
 from ser.feats.speed_copies import speed_dir, speed_factors
 from ser.kaldi.table import read_table
@@ -21,9 +22,42 @@ BYTES_OF_WORKER = 2e8  # a process that loads batches, with the libraries that i
 CHECKPOINT = 4  # a run in training holds its weights, two moments of Adam and the last epoch
 
 
-def room_for_features(asked: RunOptions) -> None:
+def memory(asked: RunOptions) -> None:
+    """Weights, gradients and moments, and the processes that load batches, fit into memory."""
+    if asked.ngpu or asked.cmd != "local" or not (asked.runs(3) or asked.runs(4)):
+        return
+    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    trained: list[tuple[str, Network, SystemConfig | PretrainConfig]]
+    trained = [(name, system.model, system) for name, system in asked.networks.items()]
+    for name, encoder in asked.encoders.items():
+        if isinstance(encoder, PretrainConfig):
+            trained.append((name, encoder.encoder, encoder))
+    for name, network, config in trained:
+        training = config.training
+        weights = BYTES_OF_WEIGHT[is_frozen(config.optimizer)] * network.num_weights
+        workers = BYTES_OF_WORKER * training.num_loader_workers
+        if weights + workers > there:
+            raise SerError(
+                f"{name}: {weights / 1e9:.1f} GB for {network.num_weights:.3g} weights in training "
+                f"and {workers / 1e9:.1f} GB for num_loader_workers {training.num_loader_workers}; "
+                f"expected at most the memory, {there / 1e9:.1f} GB; lower the sizes of the model, "
+                "or the key"
+            )
+
+
+def disk(asked: RunOptions) -> None:
+    """Whether what stages 1 and 4 write has room."""
+    if asked.stage == 0:  # what there is to write is not known, and is asked again after it
+        return
+    if asked.runs(1):
+        attempt(_room_for_features, asked)
+    if asked.runs(4):
+        _room_for_models(asked)
+
+
+def _room_for_features(asked: RunOptions) -> None:
     """Stage 1 writes frames x bands x 4 bytes (compressed 1) of what stage 0 found."""
-    config, speeds = load_features(asked.conf), speed_factors(asked.conf, asked.systems)
+    config, speeds = load_features(asked.conf), speed_factors(asked.conf, asked.system_names)
     needed = 0.0
     for part in asked.parts:
         durations = Path("data") / part / "utt2dur"
@@ -46,7 +80,7 @@ def feature_bytes(config: FeaturesConfig, seconds: list[float]) -> float:
     return total * 1000 / config.frame_shift_ms * config.num_mel_bins * STORED_BYTES[config.storage]
 
 
-def room_for_models(asked: RunOptions) -> None:
+def _room_for_models(asked: RunOptions) -> None:
     """Stage 4 writes a model a run, as large as the encoder that it starts from."""
     folds, needed = asked.exp_dir / "folds", 0.0
     names = choose_folds(folds, asked.folds) if (folds / "run.json").exists() else []
@@ -58,27 +92,6 @@ def room_for_models(asked: RunOptions) -> None:
             needed += start.stat().st_size * (missing + CHECKPOINT * bool(missing))
     told = "models (a run's is as large as its encoder)"
     _require_room(asked.exp_dir, needed, told, "fewer --seeds or --systems at a time take less")
-
-
-def memory_for_training(asked: RunOptions) -> None:
-    """Weights, gradients and moments, and the processes that load batches, fit into memory."""
-    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    trained: list[tuple[str, Network, SystemConfig | PretrainConfig]]
-    trained = [(name, system.model, system) for name, system in asked.networks.items()]
-    for name, encoder in asked.encoders.items():
-        if isinstance(encoder, PretrainConfig):
-            trained.append((name, encoder.encoder, encoder))
-    for name, network, config in trained:
-        training = config.training
-        weights = BYTES_OF_WEIGHT[is_frozen(config.optimizer)] * network.num_weights
-        workers = BYTES_OF_WORKER * training.num_loader_workers
-        if weights + workers > there:
-            raise SerError(
-                f"{name}: {weights / 1e9:.1f} GB for {network.num_weights:.3g} weights in training "
-                f"and {workers / 1e9:.1f} GB for num_loader_workers {training.num_loader_workers}; "
-                f"expected at most the memory, {there / 1e9:.1f} GB; lower the sizes of the model, "
-                "or the key"
-            )
 
 
 def _require_room(folder: Path, needed: float, what: str, advice: str) -> None:
