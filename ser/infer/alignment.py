@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torchaudio.functional import forced_align
+from torchaudio.functional import forced_align, merge_tokens
 
 from ser.base.arrays import Floats
 from ser.text.ctc import BLANK_ID
@@ -33,19 +33,13 @@ def align(ctc: Floats, tokens: Sequence[int], pieces: Sequence[str], seconds: fl
         return []
     log_probs = torch.from_numpy(np.log(np.maximum(ctc, 1e-12)))[None]
     targets = torch.tensor([list(tokens)], dtype=torch.int32)
-    path = forced_align(log_probs, targets, blank=BLANK_ID)[0][0].tolist()
-    frame = seconds / len(path)
+    paths, scores = forced_align(log_probs, targets, blank=BLANK_ID)
+    frame = seconds / paths.shape[1]
     words: list[Word] = []
-    position, previous = -1, BLANK_ID
-    for i, token in enumerate(path):
-        if token != BLANK_ID and token != previous:
-            position += 1
-            piece = pieces[position]
-            if piece.startswith(" ") or not words:
-                words.append(Word(piece.strip(), i * frame, (i + 1) * frame))
-            else:
-                words[-1] = Word(words[-1].text + piece, words[-1].start, (i + 1) * frame)
-        elif token != BLANK_ID:
-            words[-1] = Word(words[-1].text, words[-1].start, (i + 1) * frame)
-        previous = token
+    for piece, span in zip(pieces, merge_tokens(paths[0], scores[0], BLANK_ID), strict=True):
+        start, end = span.start * frame, span.end * frame
+        if piece.startswith(" ") or not words:
+            words.append(Word(piece.strip(), start, end))
+        else:
+            words[-1] = Word(words[-1].text + piece, words[-1].start, end)
     return words

@@ -23,14 +23,8 @@ Matrix = Floats
 COMPRESSION = {"float32": None, "kaldi_compressed": 2}
 BINARY = b"\0B"  # in front of whatever Kaldi stores in its binary form
 FLOAT32_MARK = b"FM "
-# Of other forms: where rows and columns stand, and the least bytes of a value.
-FORMS = {
-    b"DM ": ("<xixi", 5, 8),
-    b"CM ": ("<8xii", 5, 1),
-    b"CM2 ": ("<8xii", 6, 2),
-    b"CM3 ": ("<8xii", 6, 1),
-}
-HEADER_BYTES = 32
+COMPRESSED_MARK = b"CM "
+COMPRESSED = struct.Struct("<2s3s8xii")  # both, then frames and values, after their range
 FLOAT32 = struct.Struct("<2s3sbibi")  # both, then frames and values, each after its size in bytes
 
 
@@ -225,22 +219,18 @@ class ArkReader:
 
 
 def _read_by_kaldiio(ark: Path, offset: int) -> Matrix:
-    """A matrix of another form of storage, as float32."""
+    """A compressed matrix, as float32."""
     with ark.open("rb") as stream:
         stream.seek(offset)
-        _require_whole(stream.read(HEADER_BYTES), ark.stat().st_size - offset)
+        _require_whole(stream.read(COMPRESSED.size), ark.stat().st_size - offset)
         stream.seek(offset)
         return np.asarray(kaldiio.matio.read_matrix_or_vector(stream), dtype=np.float32)
 
 
 def _require_whole(header: bytes, present: int) -> None:
     """Checks a matrix's size against the bytes present: kaldiio would first allocate it."""
-    for mark, (shape, start, value_bytes) in FORMS.items():
-        if header.startswith(BINARY + mark):
-            num_frames, num_bins = struct.unpack_from(shape, header, start)
-            if not 0 <= num_frames * num_bins * value_bytes <= present or num_frames < 0:
-                raise ValueError(
-                    f"{num_frames} frames of {num_bins} values, but {present} bytes are left"
-                )
-            return
-    raise ValueError(f"{header[:5]!r} stands there, no matrix of Kaldi")
+    if not header.startswith(BINARY + COMPRESSED_MARK):
+        raise ValueError(f"{header[:5]!r} stands there, no matrix of stage 1")
+    _, _, num_frames, num_bins = COMPRESSED.unpack(header)
+    if not 0 <= num_frames * num_bins <= present or num_frames < 0:  # a byte a value
+        raise ValueError(f"{num_frames} frames of {num_bins} values, but {present} bytes are left")

@@ -14,21 +14,13 @@ from typing import Any
 import numpy as np
 
 from ser.base.files import digest_file
-from ser.base.paths import PRETRAIN, prediction_table, run_folders
-from ser.base.record import read_record
+from ser.base.paths import prediction_table
 from ser.corpus.fold_files import fold_names
 from ser.score.predictions.evaluation import Evaluation, encode
 from ser.score.predictions.experiment import Predictions, check_held_out, read_predictions
 from ser.score.report.files import ReportFiles
 from ser.score.report.paper import PaperResult, paper_name
-from ser.score.report.provenance import (
-    describe_run,
-    read_audit,
-    read_pretraining,
-    read_protocol,
-    read_published,
-    wall_time,
-)
+from ser.score.report.provenance import describe_run, read_audit
 from ser.score.report.sentences import compare_in_words
 from ser.score.stats.agreement import human_ceiling, parse_votes
 from ser.score.stats.groups import OWN, TITLES, classes_of_labels, groups_of
@@ -68,26 +60,11 @@ def score_experiment(
     Raises:
         SerError: A table is missing, malformed or of another protocol.
     """
-    exp_dir, earlier = files.exp_dir, earlier or {}
+    exp_dir = files.exp_dir
     tables = exp_dir / "predictions"
     predictions = read_predictions(tables, systems, seeds, folds)
     check_held_out(predictions, tables, exp_dir / "folds")
-    times = {s: wall_time(run_folders(exp_dir, s, seeds, folds)) for s in systems}
-    before = earlier.get("finetune", {})
-    run = describe_run(
-        read_record(tables),
-        command,
-        read_protocol(exp_dir),
-        seeds,
-        folds,
-        {s: time if time["num_runs"] else before.get(s, time) for s, time in times.items()},
-        read_pretraining(pretrain) if pretrain else {},
-        read_published(exp_dir, systems, seeds, folds) or earlier.get("published", {}),
-    )
-    run["pretrain"] = run["pretrain"] or earlier.get("pretrain", {})
-    own = (exp_dir / PRETRAIN).resolve()
-    if run["pretrain"] and (pretrain is None or pretrain.resolve() != own):
-        run["pretrain_elsewhere"] = True  # in another recipe
+    run = describe_run(exp_dir, systems, seeds, folds, command, pretrain, earlier or {})
     if files.partial:
         run["all_folds"] = fold_names(exp_dir / "folds")
     results = assemble_results(predictions, paper, run, read_audit(exp_dir), num_rounds)

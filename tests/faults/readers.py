@@ -216,8 +216,6 @@ FOUND = [
     ("YAML", b"a: " + b"[" * 100_000),
     ("YAML", b"? [a]\n: 1"),
     ("YAML", b"a: !include /dev/zero"),
-    ("ark", struct.pack("<2s3sbibi", b"\0B", b"DM ", 4, 2**31 - 1, 4, 2**31 - 1)),
-    ("ark", b"\0BCM2 " + struct.pack("<ffii", 0, 1, 2**31 - 1, 80)),
     ("ark", b"\0BCM " + struct.pack("<ffii", 0, 1, -1, -80)),
     ("feats.scp", b"a x.ark:" + str(2**70).encode() + b"\n"),
     ("feats.scp", b"a /dev/zero:0\n"),

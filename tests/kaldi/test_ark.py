@@ -168,7 +168,7 @@ def test_other_places_are_errors(tmp_path: Path, place: str) -> None:
 
 def test_a_vector_is_no_feature_matrix(tmp_path: Path) -> None:
     kaldiio.save_ark(str(tmp_path / "feats.ark"), {"a": np.ones(4, np.float32)})
-    with pytest.raises(SerError, match="stands there, no matrix of Kaldi"):
+    with pytest.raises(SerError, match="stands there, no matrix of stage 1"):
         ArkReader({"a": f"{tmp_path / 'feats.ark'}:2"}, WHERE)["a"]
 
 

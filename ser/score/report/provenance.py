@@ -8,7 +8,7 @@ from typing import Any
 
 from ser.base.errors import SerError
 from ser.base.files import digest_file, digest_holds, parsing, read_json, read_text
-from ser.base.paths import CURVE, run_folders
+from ser.base.paths import CURVE, PRETRAIN, run_folders
 from ser.base.record import read_record, rerun_hint
 from ser.config.load import validate
 from ser.corpus.fold_files import digest_folds, fold_names, read_fold
@@ -129,43 +129,56 @@ def read_published(
 
 
 def describe_run(
-    record: Mapping[str, Any],
-    command: str,
-    protocol: Mapping[str, Any],
+    exp_dir: Path,
+    systems: Sequence[str],
     seeds: Sequence[str],
     folds: Sequence[str],
-    finetune: Mapping[str, Mapping[str, Any]],
-    pretrain: Mapping[str, Curve],
-    published: Mapping[str, Mapping[str, Any]],
+    command: str,
+    pretrain: Path | None,
+    earlier: Mapping[str, Any],
 ) -> dict[str, Any]:
     """How the predictions came about.
 
+    Commit, versions and date are those of stage 5 and not of now, so that the same predictions
+    always give the same report.
+
     Args:
-        record: The run record of stage 5. Commit, versions and date are taken from it and not
-            from now, so that the same predictions always give the same report.
-        command: The user's command.
-        protocol: How folds are made and weights selected.
+        exp_dir: The experiment.
+        systems: The systems scored.
         seeds: The seeds scored.
         folds: The folds scored.
-        finetune: Number of runs and wall seconds by system.
-        pretrain: Learning curve by recogniser.
-        published: The published encoder of systems that start from one.
+        command: The user's command.
+        pretrain: Folder of the recognisers; None where they are not at hand.
+        earlier: What this said before, used where the files of training are gone.
     """
-    kept = ("git_commit", "finished", "versions")
-    return {
+    record: Mapping[str, Any] = read_record(exp_dir / "predictions")
+    times = {system: wall_time(run_folders(exp_dir, system, seeds, folds)) for system in systems}
+    gone = {system for system, time in times.items() if not time["num_runs"]}
+    before = {s: time for s, time in earlier.get("finetune", {}).items() if s in gone}
+    curves = read_pretraining(pretrain) if pretrain else {}
+    published = read_published(exp_dir, systems, seeds, folds) or earlier.get("published", {})
+    run = {
         "command": command,
-        **{key: record[key] for key in kept},
-        "protocol": dict(protocol),
+        **{key: record[key] for key in ("git_commit", "finished", "versions")},
+        "protocol": read_protocol(exp_dir),
         "seeds": list(seeds),
         "folds": list(folds),
         "predict": {"wall_seconds": record["wall_seconds"]},
-        "finetune": dict(finetune),
-        "pretrain": {name: _last_epoch(curve) for name, curve in pretrain.items()},
-        **({"published": dict(published)} if published else {}),
+        "finetune": {
+            s: time if time["num_runs"] else before.get(s, time) for s, time in times.items()
+        },
+        "pretrain": {name: last_epoch(curve) for name, curve in curves.items()}
+        or earlier.get("pretrain", {}),
+        **({"published": published} if published else {}),
     }
+    own = (exp_dir / PRETRAIN).resolve()
+    if run["pretrain"] and (pretrain is None or pretrain.resolve() != own):
+        run["pretrain_elsewhere"] = True  # in another recipe
+    return run
 
 
-def _last_epoch(curve: Curve) -> dict[str, Any]:
+def last_epoch(curve: Curve) -> dict[str, Any]:
+    """What a run reached, and how long it took; null where that is no number."""
     last = curve[-1]
     return {
         "num_epochs": len(curve),
