@@ -70,42 +70,12 @@ class CnnBlstmSa(nn.Module):
         """The BLSTM over each utterance alone: (B, S, D), zero beyond the lengths."""
         if torch.compiler.is_exporting():  # packed sequences cannot be exported
             return unpacked_blstm(self.blstm, h, lens)
+        if h.is_meta:  # nor have they lengths there; what one utterance costs is the same
+            alone: torch.Tensor = self.blstm(h)[0]
+            return alone
         packed = pack_padded_sequence(h, lens.cpu(), batch_first=True, enforce_sorted=False)
         out = self.blstm(packed)[0]
         return pad_packed_sequence(out, batch_first=True, total_length=h.shape[1])[0]
-
-    def macs(self, num_frames: int) -> dict[str, int]:
-        """Multiply-adds of one utterance of T frames, by part."""
-        config = self.config
-        pool, channels, hidden = config.pool_size, config.num_channels, config.lstm_dim
-        num_frames = max(num_frames, self.min_frames)
-        pooled = (num_frames // pool) * (config.num_mel_bins // pool)
-        frames = num_frames // pool**2
-        inputs = [channels * (config.num_mel_bins // pool**2)]
-        inputs += [2 * hidden] * (config.num_lstm_layers - 1)
-        heads, width = config.num_attention_heads, config.attention_dim
-        return {
-            "conv1": 9 * channels * num_frames * config.num_mel_bins,
-            "conv2": 9 * channels**2 * pooled,
-            "BLSTM": sum(frames * 2 * 4 * hidden * (size + hidden) for size in inputs),
-            "self-attention": frames * (2 * hidden * width + width * heads + heads * 2 * hidden),
-            "emotion head": self.emotion_head.weight.numel(),
-        }
-
-    def saved_activations(self, num_frames: int) -> dict[str, float]:
-        """Values kept for the backward pass, by part; a maximum's place, 8 bytes, counts twice."""
-        pool, channels = self.config.pool_size, self.config.num_channels
-        bands, num_frames = self.config.num_mel_bins, max(num_frames, self.min_frames)
-        map1 = num_frames * bands
-        map2 = (num_frames // pool) * (bands // pool)
-        map3 = (num_frames // pool**2) * (bands // pool**2)
-        gates_and_cells = 2 * 6 * self.config.lstm_dim * self.config.num_lstm_layers
-        return {
-            "features": float(map1),
-            "conv1": float(channels * (map1 + 3 * map2)),
-            "conv2": float(channels * (map2 + 3 * map3)),
-            "BLSTM": float(num_frames // pool**2 * gates_and_cells),
-        }
 
 
 def unpacked_blstm(blstm: nn.LSTM, h: torch.Tensor, lens: torch.Tensor) -> torch.Tensor:

@@ -41,14 +41,3 @@ class CtcHead(nn.Module):
 
     def _linear(self, z: torch.Tensor) -> torch.Tensor:
         return nn.functional.linear(z, self.weight, self.bias)
-
-    @property
-    def macs_per_frame(self) -> int:
-        """Multiply-adds."""
-        return sum(weight.numel() for weight in self.parameters() if weight.dim() > 1)
-
-    @property
-    def activations_per_frame(self) -> int:
-        """Values kept for the backward pass: in and out of a convolution, and log-probabilities."""
-        vocab_size, d_model = self.weight.shape
-        return 2 * d_model * len(self.convolutions) + vocab_size

@@ -125,24 +125,6 @@ class EmotionModel(nn.Module):
         logits: torch.Tensor = self.emotion_head(self.readout(hidden, lens))  # (B, C)
         return logits
 
-    def macs(self, num_frames: int) -> dict[str, int]:
-        """Multiply-adds of one utterance of T frames, by part."""
-        size = self.encoder.num_encoder_frames(num_frames)
-        parts = self.encoder.macs(num_frames, self._num_extra)
-        parts["readout"] = size * self.readout.macs_per_frame
-        if self.ctc_head is not None:
-            parts["CTC head"] = size * self.ctc_head.macs_per_frame
-        return parts | {"emotion head": self.emotion_head.weight.numel()}
-
-    def saved_activations(self, num_frames: int) -> dict[str, float]:
-        """Values kept for the backward pass, by part."""
-        size = self.encoder.num_encoder_frames(num_frames)
-        parts = self.encoder.saved_activations(num_frames, self._num_extra)
-        parts["readout"] = float(size * self.readout.activations_per_frame)
-        if self.ctc_head is not None:
-            parts["CTC head"] = float(size * self.ctc_head.activations_per_frame)
-        return parts
-
     @property
     def _num_extra(self) -> int:
         return 0 if self.emotion_embedding is None else 1

@@ -4,8 +4,8 @@ The emotion model puts its vector x_e between the two, so an encoder knows nothi
 new encoder is a subclass with its own front end, a section in ``ser/config/network.py`` with the
 properties that ``WhisperConfig`` has, and a line in ``ser/nn/encoders.py``. Published weights are
 read in ``ser/train/published.py``; other features are a definition in ``ser/feats/definitions.py``.
-Other blocks, as a Conformer's, are a subclass of ``EncoderBlock``: override ``_make_blocks``,
-``macs`` and ``saved_activations``, and keep x_e, at position 0, out of convolutions over frames.
+Other blocks, as a Conformer's, are a subclass of ``EncoderBlock``: override ``_make_blocks``, and
+keep x_e, at position 0, out of convolutions over frames.
 """
 
 from abc import ABC, abstractmethod
@@ -156,48 +156,3 @@ class Encoder(nn.Module, ABC):
         if part == "blocks":
             return len(self.blocks) - 1 - int(rest.partition(".")[0])
         return 0 if part == "final_norm" else len(self.blocks)
-
-    @abstractmethod
-    def front_macs(self, num_frames: int) -> dict[str, int]:
-        """Multiply-adds of the front end over an utterance of T frames, by part."""
-
-    @abstractmethod
-    def front_activations(self, num_frames: int) -> dict[str, float]:
-        """Values that the front end keeps for the backward pass, by part."""
-
-    def macs(self, num_frames: int, num_extra: int) -> dict[str, int]:
-        """Multiply-adds over an utterance of T frames, by part.
-
-        Args:
-            num_frames: T.
-            num_extra: Vectors beside the frames: 1 with x_e.
-        """
-        config = self.config
-        width, joined = config.d_model, config.num_heads * config.head_dim
-        positions = self.num_encoder_frames(num_frames) + num_extra
-        return self.front_macs(num_frames) | {
-            "blocks' linear layers": (
-                config.num_blocks * positions * width * (4 * joined + 2 * config.ffn_dim)
-            ),
-            "attention scores": config.num_blocks * positions**2 * 2 * joined,
-        }
-
-    def saved_activations(self, num_frames: int, num_extra: int) -> dict[str, float]:
-        """Values kept by part; dropout keeps its output and a mask of a quarter of its bytes."""
-        config = self.config
-        width, joined = config.d_model, config.num_heads * config.head_dim
-        positions = self.num_encoder_frames(num_frames) + num_extra
-        dropped = 1 if config.dropout_prob else 0
-        attention = 4 * joined + 2 * width + dropped * width / 4  # q, k, v, heads; sum and norm
-        # A GELU keeps its input beside its output.
-        inner = (1 if config.activation == "relu" else 2) * config.ffn_dim
-        feed_forward = inner + 2 * width + dropped * (1.25 * config.ffn_dim + width / 4)
-        return {
-            "features": float(num_frames * config.num_mel_bins),
-            **self.front_activations(num_frames),
-            "blocks": positions * (width + config.num_blocks * (attention + feed_forward)),
-        }
-
-    def num_encoder_frames(self, num_frames: int) -> int:
-        """S of an utterance of T frames."""
-        return int(self.frame_lens(torch.tensor([num_frames], device="cpu")))

@@ -30,13 +30,9 @@ class Readout(nn.Module, ABC):
 
     Attributes:
         size: Of the vector.
-        macs_per_frame: Multiply-adds of each encoder frame.
-        activations_per_frame: Values that each encoder frame keeps for the backward pass.
     """
 
     size: int
-    macs_per_frame: int = 0
-    activations_per_frame: int = 0
 
     @abstractmethod
     def gather(
@@ -120,7 +116,7 @@ class Mean(Pooling):
     """The mean of each layer's frames."""
 
     def __init__(self, config: EncoderConfig) -> None:
-        self.size = self.macs_per_frame = (1 + config.num_blocks) * config.d_model
+        self.size = (1 + config.num_blocks) * config.d_model
         super().__init__(self.size)
 
     def gather(
@@ -145,8 +141,7 @@ class MeanSd(Mean):
     """Mean and standard deviation of each layer's frames."""
 
     def __init__(self, config: EncoderConfig) -> None:
-        width = (1 + config.num_blocks) * config.d_model
-        self.size = self.macs_per_frame = self.activations_per_frame = 2 * width
+        self.size = 2 * (1 + config.num_blocks) * config.d_model
         Pooling.__init__(self, self.size)
 
     def moments(self, z: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
@@ -162,9 +157,7 @@ class MomentsAndHalves(Mean):
     """
 
     def __init__(self, config: EncoderConfig) -> None:
-        width = config.num_blocks * config.d_model
-        self.size = self.macs_per_frame = 5 * width
-        self.activations_per_frame = 2 * width  # centred, and divided by the deviation
+        self.size = 5 * config.num_blocks * config.d_model
         Pooling.__init__(self, self.size)
 
     def gather(
@@ -190,8 +183,6 @@ class Attentive(Pooling):
         width = (1 + config.num_blocks) * config.d_model
         super().__init__(width)
         self.size = 2 * width
-        self.macs_per_frame = 2 * width + SCORE_DIM * (width + 1)
-        self.activations_per_frame = 4 * width + 2 * SCORE_DIM
         self.scores = nn.Sequential(nn.Linear(width, SCORE_DIM), nn.Tanh(), nn.Linear(SCORE_DIM, 1))
 
     def gather(
@@ -240,7 +231,7 @@ def loud_frames(
 
 def weighted_mean(z: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
     """(B, S, D) under weights (B, S) -> (B, D), in float32 or better under autocast too."""
-    if torch.is_autocast_enabled(z.device.type):
+    if not z.is_meta and torch.is_autocast_enabled(z.device.type):
         with torch.autocast(z.device.type, enabled=False):
             return weighted_mean(at_least_float32(z), at_least_float32(weights))
     return torch.einsum("bs,bsd->bd", weights, z)

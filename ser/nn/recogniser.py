@@ -46,20 +46,6 @@ class Recogniser(nn.Module):
         x, frame_lens = self.encoder.frames(feats, feat_lens)
         return self.encoder.layers(x, length_mask(frame_lens, x.shape[1]))[-1], frame_lens
 
-    def macs(self, num_frames: int) -> dict[str, int]:
-        """Multiply-adds of one utterance of T frames, by part."""
-        size = self.encoder.num_encoder_frames(num_frames)
-        return self.encoder.macs(num_frames, num_extra=0) | {
-            "CTC head": size * self.ctc_head.macs_per_frame
-        }
-
-    def saved_activations(self, num_frames: int) -> dict[str, float]:
-        """Values kept for the backward pass, by part."""
-        size = self.encoder.num_encoder_frames(num_frames)
-        return self.encoder.saved_activations(num_frames, num_extra=0) | {
-            "CTC head": float(size * self.ctc_head.activations_per_frame)
-        }
-
 
 def transcribe(logits: torch.Tensor, frame_lens: torch.Tensor) -> list[list[int]]:
     """The greedy transcripts: (B, S, V), (B,) -> B token lists."""

@@ -1,6 +1,5 @@
 """Front end: two strided convolutions and a projection (section 4.2): time and frequency / 6."""
 
-import math
 from typing import TypeVar
 
 import torch
@@ -32,14 +31,6 @@ class ConvSubsampling(nn.Module):
         for kernel, stride in zip(self.kernel_sizes, self.strides, strict=True):
             size = (size - kernel) // stride + 1
         return size
-
-    def map_sizes(self, num_frames: int, num_mel_bins: int) -> tuple[int, int]:
-        """Values that come out of the first and of the second convolution over an utterance."""
-        sizes = max(num_frames, self.min_frames), num_mel_bins
-        k1, s1 = self.kernel_sizes[0], self.strides[0]
-        between = math.prod((size - k1) // s1 + 1 for size in sizes)
-        after = math.prod(map(self.output_size, sizes))
-        return self.conv1.out_channels * between, self.conv2.out_channels * after
 
     def forward(self, feats: torch.Tensor) -> torch.Tensor:
         """(B, T, F) -> (B, S, D), S by ``output_size``. T must reach ``min_frames``."""

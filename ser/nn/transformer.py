@@ -34,22 +34,6 @@ class TransformerEncoder(Encoder):
         x = x * math.sqrt(self.d_model) + sinusoids(x.shape[1], self.d_model, x.device)
         return x, self.frame_lens(feat_lens)
 
-    def front_macs(self, num_frames: int) -> dict[str, int]:
-        """Multiply-adds of the convolutions and the projection."""
-        front = self.subsampling
-        map1, map2 = front.map_sizes(num_frames, self.config.num_mel_bins)
-        k1, k2 = front.kernel_sizes
-        return {
-            "conv1": map1 * k1**2,
-            "conv2": map2 * k2**2 * front.conv2.in_channels,
-            "projection": map2 * self.d_model,
-        }
-
-    def front_activations(self, num_frames: int) -> dict[str, float]:
-        """What the convolutions keep; the second once more in the order of the projection."""
-        map1, map2 = self.subsampling.map_sizes(num_frames, self.config.num_mel_bins)
-        return {"conv1": float(map1), "conv2": 2.0 * map2}
-
 
 def sinusoids(size: int, d_model: int, device: torch.device | None = None) -> torch.Tensor:
     """Fixed position embedding of Vaswani et al. (2017), section 3.5: (size, d_model) float32."""

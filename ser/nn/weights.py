@@ -1,14 +1,20 @@
-"""Weights in files, as safetensors alone."""
+"""Weights: how many, and in files, as safetensors alone."""
 
 from collections.abc import Mapping
 from pathlib import Path
 
 import safetensors.torch
 import torch
+from torch import nn
 
 from ser.base.errors import SerError, reason_of
 from ser.base.files import parsing, regular_size
 from ser.base.writing import atomic_file, readable_by_umask
+
+
+def count_parameters(model: nn.Module) -> int:
+    """Parameters of a model; it may live on the meta device."""
+    return sum(p.numel() for p in model.parameters())
 
 
 def load_weights(path: Path, remedy: str = "rerun the training") -> dict[str, torch.Tensor]:

@@ -40,20 +40,6 @@ class WhisperEncoder(Encoder):
         x = gelu(self.conv2(h)).transpose(1, 2)  # (B, S, D)
         return x + positions(x.shape[1], self.d_model, x.device), self.frame_lens(feat_lens)
 
-    def front_macs(self, num_frames: int) -> dict[str, int]:
-        """Multiply-adds of the convolutions."""
-        width = self.d_model
-        halved = self.num_encoder_frames(num_frames)
-        return {
-            "conv1": 3 * num_frames * self.config.num_mel_bins * width,
-            "conv2": 3 * halved * width**2,
-        }
-
-    def front_activations(self, num_frames: int) -> dict[str, float]:
-        """What the convolutions keep: what goes into each GELU and what comes out."""
-        halved = self.num_encoder_frames(num_frames)
-        return {"conv1": 2.0 * num_frames * self.d_model, "conv2": 2.0 * halved * self.d_model}
-
 
 def positions(size: int, d_model: int, device: torch.device | None = None) -> torch.Tensor:
     """Whisper's position embedding: all sines, then all cosines: (size, d_model) float32."""

@@ -4,13 +4,14 @@ The rate of the card is its data sheet's, of which a share is assumed; or both a
 ``tools/gpu.sh`` measured on a card.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ser.base.files import parsing, read_json
 from ser.config.features import STORED_BYTES
-from ser.nn.cost import FLOAT_BYTES, TRAINING_PASSES, forward_flops, kept_bytes
+from ser.nn.cost import FLOAT_BYTES
 from ser.train.plan import Plan
 
 PEAK_NAMES = {"bfloat16": "bfloat16", "float32": "TF32"}  # by the configuration's precision
@@ -20,6 +21,8 @@ NVLINK_BYTES_PER_SECOND = 450e9  # NVIDIA's data sheet of the H100 SXM, in one d
 STATE_BYTES = 3 * FLOAT_BYTES
 # A value kept for the backward pass is written once and read twice; so is its gradient, less one.
 PASSES = 5
+# Of that, what a forward pass alone moves of what it would keep.
+FORWARD_SHARE = 1 / 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,11 +117,10 @@ def estimate(plan: Plan, num_gpus: int, precision: str, card: Card = H100) -> Es
     """The whole run on so many cards."""
     speech = plan.hours_per_epoch * 3600 * plan.training.max_epochs
     num_utts = plan.hours_per_epoch * 3.6e6 / plan.fbank.frame_shift_ms / plan.num_frames
-    forward = forward_flops(plan.model, plan.num_frames)
-    flops = num_utts * sum(plan.passes(part) * cost for part, cost in forward.items())
-    kept = kept_bytes(plan.model, plan.num_frames)
-    held = sum(plan.passes(part) / TRAINING_PASSES * size for part, size in kept.items())
-    moved = num_utts * PASSES * held
+    flops = num_utts * plan.flops
+    epochs, kept = plan.training.max_epochs, plan.step.kept.total()
+    forward_alone = (1 if plan.encoded else epochs) * (plan.whole.kept.total() - kept)
+    moved = num_utts * PASSES * (epochs * kept + FORWARD_SHARE * forward_alone)
     sent = plan.num_steps * all_reduce_bytes(plan, num_gpus)
     return Estimate(
         flops=flops,
@@ -152,36 +154,35 @@ def describe(plan: Plan, gpu_counts: Sequence[int], card: Card = H100) -> str:
 
 def _operations(plan: Plan) -> list[str]:
     seconds = plan.num_frames * plan.fbank.frame_shift_ms / 1000
-    forward = forward_flops(plan.model, plan.num_frames)
-    total = sum(forward.values())
-    an_epoch = sum(plan.passes(part) * flops for part, flops in forward.items()) / (
-        plan.training.max_epochs
-    )
+    forward = plan.whole.forward
+    total = forward.total()
+    an_epoch = plan.flops / plan.training.max_epochs
     rows = [
-        f"  {part:24} {flops / seconds / 1e9:9.4f}  {flops / total:6.1%}"
-        for part, flops in forward.items()
+        f"  {part:32} {flops / seconds / 1e9:9.4f}  {flops / total:6.1%}"
+        for part, flops in forward.most_common()
     ]
     return [
         f"GFLOP a second of speech, utterances of {seconds:.2f} s",
         *rows,
-        f"  {'forward':24} {total / seconds / 1e9:9.4f}",
-        f"  {'training, an epoch':24} {an_epoch / seconds / 1e9:9.4f}  "
+        f"  {'forward':32} {total / seconds / 1e9:9.4f}",
+        f"  {'training, an epoch':32} {an_epoch / seconds / 1e9:9.4f}  "
         f"(forward x {an_epoch / total:.3g})",
     ]
 
 
 def _sizes(plan: Plan) -> list[str]:
-    whole = kept_bytes(plan.model, plan.num_frames)
-    kept = {part: size for part, size in whole.items() if plan.backward(part)}
+    kept: Counter[str] = Counter()
+    for part, size in plan.step.kept.items():
+        kept[".".join(part.split(".")[:2])] += size
     part_utts = plan.training.max_frames_in_memory / plan.num_frames
-    parts = ", ".join(f"{name} {part_utts * size / 1e9:.2f}" for name, size in kept.items())
+    parts = ", ".join(f"{name} {part_utts * size / 1e9:.2f}" for name, size in kept.most_common())
     state = FLOAT_BYTES * plan.num_parameters + STATE_BYTES * plan.num_trained
     stored = plan.bytes_per_second * STORED_BYTES[plan.fbank.storage] / FLOAT_BYTES
     return [
         f"parameters                 {plan.num_parameters:,}",
         f"weights, gradients, Adam   {state / 1e9:.2f} GB",
-        f"kept for the backward pass {part_utts * sum(kept.values()) / 1e9:.2f} GB "
-        f"a micro-batch of {plan.training.max_frames_in_memory} frames ({parts or 'no part'}), in "
+        f"kept for the backward pass {part_utts * kept.total() / 1e9:.2f} GB "
+        f"a micro-batch of {plan.training.max_frames_in_memory} frames ({parts}), in "
         "float32",
         f"features                   {plan.bytes_per_second / 1e3:.1f} kB a second of speech",
         f"disk for features          {plan.hours_per_epoch * 3600 * stored / 1e9:.1f} GB "

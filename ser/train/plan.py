@@ -3,6 +3,7 @@
 import copy
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -13,12 +14,13 @@ from ser.config.load import load_config
 from ser.config.schema import BpeConfig, LabelsConfig, PretrainConfig, SystemConfig, TrainingConfig
 from ser.config.yaml_file import read_yaml
 from ser.nn.cnn_blstm_sa import CnnBlstmSa
-from ser.nn.cost import BLOCKS, FLOAT_BYTES, HEADS, TRAINING_PASSES, count_parameters
+from ser.nn.cost import FLOAT_BYTES, Cost, cost
 from ser.nn.emotion import EmotionModel
 from ser.nn.recogniser import Recogniser
 from ser.nn.systems import build_recogniser, build_system
+from ser.nn.weights import count_parameters
 from ser.train.engine.optimizer import freeze
-from ser.train.frozen import can_be_encoded, is_frozen, with_head_alone
+from ser.train.frozen import can_be_encoded, with_head_alone
 
 # Hours of speech and mean seconds of an utterance.
 LIBRISPEECH = 960.0, 12.3  # 281,241 utterances
@@ -31,9 +33,8 @@ class Plan:
 
     Attributes:
         name: For people.
-        model: The network, on the meta device.
+        model: The network, on the meta device, frozen as in training.
         training: Batches and epochs.
-        encoder_learns: Whether the encoder is trained, not frozen.
         encoded: Whether a frozen encoder's outputs are computed once for all epochs.
         fbank: The features.
         hours: Hours of speech an epoch, speed copies not counted.
@@ -43,33 +44,38 @@ class Plan:
     name: str
     model: Recogniser | EmotionModel | CnnBlstmSa
     training: TrainingConfig
-    encoder_learns: bool
     encoded: bool
     fbank: FeaturesConfig
     hours: float
     mean_seconds: float
 
-    def passes(self, part: str) -> int:
-        """How often speech goes through a part in the run, counted in forward passes."""
-        if back := self.backward(part):
-            return (1 + back) * self.training.max_epochs
-        return 1 if self.encoded else self.training.max_epochs
+    @cached_property
+    def whole(self) -> Cost:
+        """Of an utterance of mean length, if all of the network were trained."""
+        if self.num_trained == self.num_parameters:
+            return self.step
+        return cost(copy.deepcopy(self.model).requires_grad_(True), self._utterance)
 
-    def backward(self, part: str) -> int:
-        """The backward pass of a part in forward passes: 2, or 1 where its weights are frozen.
+    @cached_property
+    def step(self) -> Cost:
+        """Of an utterance of mean length in every epoch, without what is encoded once."""
+        feats = self._utterance
+        if not self.encoded:
+            return cost(self.model, feats)
+        assert not isinstance(self.model, CnnBlstmSa)
+        with torch.no_grad():
+            hidden, _ = self.model.encode(feats, torch.full((1,), self.num_frames, device="meta"))
+        return cost(self.model, hidden, encoded=True)
 
-        It is 0 where nothing in the part, or in front of it, is trained.
-        """
-        if self.encoder_learns or part in HEADS:
-            return TRAINING_PASSES - 1
-        if not isinstance(self.model, EmotionModel):
-            return 0
-        # The attentive readout has parameters; plain statistics have none.
-        if part == "readout" and count_parameters(self.model.readout):
-            return TRAINING_PASSES - 1
-        # x_e is trained, and stands in front of all but the layers that make the frames.
-        in_front = self.model.emotion_embedding is not None
-        return int(in_front and part in (*BLOCKS, "readout"))
+    @property
+    def flops(self) -> int:
+        """Operations of the whole run on an utterance of mean length."""
+        once = self.whole.forward.total() - self.step.forward.total()  # 0 unless encoded
+        return once + self.training.max_epochs * (self.step.forward.total() + self.step.backward)
+
+    @property
+    def _utterance(self) -> torch.Tensor:
+        return torch.empty(1, self.num_frames, self.fbank.num_mel_bins, device="meta")
 
     @property
     def num_parameters(self) -> int:
@@ -160,7 +166,6 @@ def read_plans(
                 name=name,
                 model=frozen,
                 training=config.training.model_copy(update={"max_epochs": num_epochs}),
-                encoder_learns=not is_frozen(config.optimizer),
                 encoded=can_be_encoded(config),
                 fbank=load_features(conf),
                 hours=hours or usual_hours,

@@ -15,8 +15,8 @@ from ser.base.errors import SerError
 from ser.config.features import FbankConfig
 from ser.infer.recordings import file_seconds
 from ser.nn.cnn_blstm_sa import CnnBlstmSa
-from ser.nn.cost import count_parameters
 from ser.nn.encoders import build_encoder
+from ser.nn.weights import count_parameters
 
 
 @pytest.mark.parametrize(

@@ -1,24 +1,22 @@
-"""The formulas of cost against what PyTorch counts and keeps."""
+"""What a network costs, against arithmetic and against what the CPU computes and keeps."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
 from tiny import cnn_blstm_sa_config, encoder_config, system_config, whisper_config
-from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from ser.config.network import CnnBlstmSaConfig, CtcHeadConfig, EncoderConfig, ReadoutConfig
 from ser.nn.cnn_blstm_sa import CnnBlstmSa
-from ser.nn.cost import TRAINING_PASSES, count_parameters, forward_flops, kept_bytes
+from ser.nn.cost import Cost, cost
 from ser.nn.emotion import EmotionModel
 from ser.nn.recogniser import Recogniser
 from ser.nn.systems import build_system
 
 VOCAB_SIZE, NUM_EMOTIONS = 50, 4
-# Without dropout the CPU has a kernel that keeps no scores, and its wide masks are not counted.
+# Without dropout the CPU has a kernel that keeps no scores, as a GPU.
 ENCODER = encoder_config(dropout_prob=0.0, attention_dropout_prob=0.0)
 WHISPER = whisper_config()
 Build = Callable[[], Recogniser | EmotionModel | CnnBlstmSa]
@@ -52,36 +50,43 @@ def batch(num_frames: int, num_utts: int = 1) -> tuple[torch.Tensor, torch.Tenso
     return torch.randn(num_utts, num_frames, 80), torch.full((num_utts,), num_frames)
 
 
-@contextmanager
-def counted() -> Iterator[FlopCounterMode]:
-    """Counts, with the LSTM and the attention taken apart into products that it knows."""
+def cost_of(build: Build, num_frames: int) -> Cost:
+    with torch.device("meta"):
+        model = build()
+    return cost(model, torch.empty(1, num_frames, 80, device="meta"))
+
+
+def test_operations_by_hand() -> None:
+    """300 frames of 80 bands: maps of 149 by 39 and of 49 by 12, 2 blocks of width 32."""
+    size, width, channels = 49, 32, 4
+    by_hand = {
+        "encoder.subsampling.conv1": 149 * 39 * channels * 3**2,
+        "encoder.subsampling.conv2": size * 12 * channels**2 * 5**2,
+        "encoder.subsampling.projection": size * channels * 12 * width,
+        "encoder.blocks.attention.qkv": 2 * size * width * 3 * width,
+        "encoder.blocks.attention": 2 * size**2 * 2 * width,
+        "encoder.blocks.attention.output": 2 * size * width * width,
+        "encoder.blocks.feed_forward": 2 * size * 2 * width * 64,
+        "ctc_head": size * width * VOCAB_SIZE,
+    }
+    counted = cost_of(NETWORKS["recogniser"], 300)
+    assert counted.forward == {part: 2 * number for part, number in by_hand.items()}
+    # Two products for each of the forward pass; the features need no gradient.
+    spared = counted.forward["encoder.subsampling.conv1"]
+    assert counted.backward == 2 * counted.forward.total() - spared
+
+
+@pytest.mark.parametrize("num_frames", [5, 20, 201])
+def test_an_unpacked_blstm_costs_what_a_packed_one_does(num_frames: int) -> None:
+    model = NETWORKS["cnn_blstm_sa"]().eval()
     with (
-        sdpa_kernel(SDPBackend.MATH),
+        # Takes the LSTM apart into products that the counter knows.
         torch.backends.mkldnn.flags(enabled=False, allow_tf32=None),
         FlopCounterMode(display=False) as counter,
     ):
-        yield counter
-
-
-@pytest.mark.parametrize("num_frames", [20, 200, 201])
-@pytest.mark.parametrize("name", NETWORKS)
-def test_forward_flops_are_those_counted(name: str, num_frames: int) -> None:
-    model = NETWORKS[name]().eval()
-    with counted() as counter:
         model(*batch(num_frames))
-    assert sum(forward_flops(model, num_frames).values()) == counter.get_total_flops()
-
-
-@pytest.mark.parametrize("name", list(NETWORKS)[:-1])
-def test_training_flops_are_nearly_those_counted(name: str) -> None:
-    """Above what is counted by missing gradients: of the features, and of the pooling's weights."""
-    model = NETWORKS[name]()
-    with counted() as counter:
-        output = model(*batch(300))
-        sum(x.sum() for x in output if x is not None and x.requires_grad).backward()
-    forward = forward_flops(model, 300)
-    spared = forward["conv1"] + forward.get("readout", 0)
-    assert TRAINING_PASSES * sum(forward.values()) - spared == counter.get_total_flops()
+    counted = cost_of(NETWORKS["cnn_blstm_sa"], num_frames)
+    assert counted.forward.total() == counter.get_total_flops()
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -102,12 +107,18 @@ def test_kept_bytes_are_those_that_autograd_keeps(name: str) -> None:
         if logits is not None:
             logits.log_softmax(dim=-1).sum()
     seen = sum(s.nbytes() for address, s in kept.items() if address not in own)
-    assert num_utts * sum(kept_bytes(model, num_frames).values()) == pytest.approx(seen, rel=0.15)
+    counted = cost_of(NETWORKS[name], num_frames).kept.total()
+    assert num_utts * counted == pytest.approx(seen, rel=0.15)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-def test_parameters_are_counted_without_memory(name: str) -> None:
-    with torch.device("meta"):
-        on_meta = NETWORKS[name]()
-    assert count_parameters(on_meta) == sum(p.numel() for p in NETWORKS[name]().parameters())
-    assert forward_flops(on_meta, 300) == forward_flops(NETWORKS[name](), 300)
+@pytest.mark.parametrize("prob", [0.0, 0.1])
+def test_blocks_keep_masks_of_bytes_and_no_scores(prob: float) -> None:
+    size, width, ffn_dim = 49, 32, 64
+    config = encoder_config(dropout_prob=prob, attention_dropout_prob=prob)
+    counted = cost_of(lambda: Recogniser(config, VOCAB_SIZE), 300)
+    kept = sum(n for part, n in counted.kept.items() if part.startswith("encoder.blocks"))
+    # Queries, keys, values, their sum; inputs of both layers, sums and normalised sums.
+    values = 4 * width + 4 * width + ffn_dim
+    dropped, masks = (ffn_dim, 2 * width + ffn_dim) if prob else (0, 0)
+    statistics = 2 * 2  # of both norms
+    assert kept == 2 * size * (4 * (values + dropped + statistics) + masks)

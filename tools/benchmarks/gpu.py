@@ -29,6 +29,7 @@ from benchmarks.gpu_training import (
     prepare,
     pretraining_of,
     timed,
+    training_flops,
     wait,
 )
 from ser.base.writing import write_json
@@ -83,7 +84,8 @@ def pretraining(device: torch.device, sizes: Sizes, say: Say) -> None:
             seconds = timed(prepared, device)
             hours = sum(prepared.frames) / FRAMES_PER_HOUR
             say(f"hours of speech an hour, {precision}", hours / seconds * 3600)
-            say(f"TFLOP/s, {precision}", prepared.flops / seconds / 1e12)
+            flops = training_flops(wanted.make, prepared.lens)
+            say(f"TFLOP/s, {precision}", flops / seconds / 1e12)
             say(f"milliseconds a step, {precision}", 1e3 * seconds / len(prepared.frames))
             if device.type == "cuda":
                 peak = torch.cuda.max_memory_allocated(device)

@@ -18,7 +18,7 @@ from ser.config.network import CnnBlstmSaConfig, TransformerConfig
 from ser.config.schema import OptimizerConfig, PretrainConfig, SystemConfig, TrainingConfig
 from ser.data.utterances import FeatureReader, Utterance
 from ser.kaldi.ark import ArkWriter
-from ser.nn.cost import TRAINING_PASSES, forward_flops
+from ser.nn.cost import cost
 from ser.nn.recogniser import Recogniser
 from ser.nn.systems import build_system
 from ser.train.engine.distributed import Distributed
@@ -140,7 +140,7 @@ class Prepared(NamedTuple):
     model: nn.Module
     step: Callable[[int], object]
     frames: Sequence[int]  # of real speech, step by step
-    flops: float  # of forward and backward pass of all steps
+    lens: Sequence[int]  # of all utterances
 
 
 def prepare(
@@ -165,10 +165,18 @@ def prepare(
         return stepper.step(number, parts, 1, len(one.batch), stop=False)
 
     lens = [data.num_frames[i] for one, _ in given for i in one.batch]
-    flops = sum(TRAINING_PASSES * sum(forward_flops(model, size).values()) for size in lens)  # type: ignore[arg-type]
-    return Prepared(
-        model, step, [sum(data.num_frames[i] for i in o.batch) for o, _ in given], flops
-    )
+    frames = [sum(data.num_frames[i] for i in o.batch) for o, _ in given]
+    return Prepared(model, step, frames, lens)
+
+
+def training_flops(make: Callable[[], nn.Module], lens: Sequence[int]) -> float:
+    """Of forward and backward pass of utterances, counted at a few lengths and interpolated."""
+    with torch.device("meta"):
+        model = make()
+    counted = sorted({int(size) for size in np.linspace(min(lens), max(lens), 5)})
+    costs = [cost(model, torch.empty(1, size, 80, device="meta")) for size in counted]
+    flops = [one.forward.total() + one.backward for one in costs]
+    return float(np.interp(lens, counted, flops).sum())
 
 
 def timed(prepared: Prepared, device: torch.device) -> float:

@@ -28,10 +28,9 @@ from ser.config.schema import BpeConfig, LabelsConfig, SystemConfig
 from ser.data.utterances import FeatureReader, Utterance
 from ser.kaldi.ark import ArkWriter
 from ser.nn.cnn_blstm_sa import CnnBlstmSa
-from ser.nn.cost import count_parameters
 from ser.nn.emotion import EmotionModel
 from ser.nn.systems import build_system
-from ser.nn.weights import save_weights
+from ser.nn.weights import count_parameters, save_weights
 from ser.predict.networks import predict_utterances
 from ser.text.bpe import Tokenizer, train_bpe
 

@@ -17,8 +17,7 @@ from ser.base.log import logger
 from ser.config.schema import OptimizerConfig, TrainingConfig
 from ser.data.batch import Batch
 from ser.data.sampler import Step
-from ser.nn.cost import count_parameters
-from ser.nn.weights import save_weights
+from ser.nn.weights import count_parameters, save_weights
 from ser.train.engine.checkpoint import (
     Progress,
     is_due,
