@@ -12,7 +12,6 @@ from ser.base.record import Record
 from ser.base.writing import atomic_folder, require_replaceable, write_text
 from ser.config.protocol import ProtocolConfig
 from ser.config.schema import CountsConfig, LabelsConfig
-from ser.corpus.audio_files import with_audio_files
 from ser.corpus.cross import read_corpora
 from ser.corpus.fold_files import digest_folds, write_folds
 from ser.corpus.folds import make_folds
@@ -20,14 +19,12 @@ from ser.corpus.parsers.iemocap import differences_from_counts, read_iemocap
 from ser.corpus.parsers.kaldi_dir import read_kaldi_dir
 from ser.corpus.parsers.registry import NUM_PUBLISHED, READERS
 from ser.corpus.parsers.table import read_table_corpus
-from ser.corpus.recorded import write_recorded
+from ser.corpus.recorded import write_corpus
 from ser.corpus.utterance import (
     EmotionCorpus,
     EmotionUtterance,
     check_labels,
-    choose,
     without_copies,
-    write_emotion_dir,
 )
 from ser.kaldi.data_dir import read_data_dir, require_data_dir
 
@@ -82,11 +79,12 @@ def prepare_iemocap(
                 "published ids; correct the file"
             )
     utterances = [_with_attributes(u, extra) for u in corpus.utterances]
-    excluded = corpus.left_out | corpus.incomplete
-    write_recorded(
+    write_corpus(
         out,
-        {"labels": labels.record(), "partial": partial},
-        lambda folder: write_emotion_dir(folder, utterances, labels, excluded),
+        EmotionCorpus(utterances, corpus.left_out | corpus.incomplete),
+        labels,
+        tell_wordless=False,  # a few turns are laughter alone
+        config={"partial": partial},
         differences=differences,
     )
 
@@ -106,52 +104,6 @@ def _with_attributes(
 ) -> EmotionUtterance:
     added = {f"utt2{n}": table.get(utterance.utt_orig, "") for n, table in extra.items()}
     return replace(utterance, attributes={**utterance.attributes, **added})
-
-
-def _write_corpus(
-    out: Path,
-    corpus: EmotionCorpus,
-    labels: LabelsConfig,
-    allow_pipes: bool = False,
-    inputs: Mapping[str, str] | None = None,
-) -> None:
-    """Writes a corpus; pieces, pipes and videos become audio files in ``<out>_audio``.
-
-    Missing words are logged.
-    """
-    require_replaceable(out)
-    place = out.resolve()
-    inside = next((u.wav for u in corpus.utterances if place in u.wav.resolve().parents), None)
-    if inside:
-        raise SerError(f"{out}: holds {inside}, which would be lost; name another folder to write")
-    chosen, reasons = choose(corpus.utterances, labels, corpus.excluded)
-    kept, made_from, unreadable = with_audio_files(
-        chosen, out.with_name(f"{out.name}_audio"), allow_pipes
-    )
-    if unreadable:
-        first = next(iter(unreadable))
-        logger.warning(
-            "warning: left out %s videos without sound, %s the first: %s",
-            len(unreadable),
-            first,
-            unreadable[first],
-        )
-        reasons = {**reasons, **unreadable}
-    wordless = [utt for utt, u in kept.items() if not u.transcript]
-    if len(wordless) == len(kept):
-        logger.warning("warning: no words; systems with a CTC head will be left out")
-    elif wordless:
-        logger.warning(
-            "warning: no words of %s of %s utterances, %s the first: a CTC head learns that "
-            "nothing is said there; write their words, or leave systems with a CTC head out",
-            *(len(wordless), len(kept), wordless[0]),
-        )
-    write_recorded(
-        out,
-        {"labels": labels.record()},
-        lambda folder: write_emotion_dir(folder, kept.values(), labels, reasons),
-        {**made_from, **(inputs or {})},
-    )
 
 
 def prepare_corpus(
@@ -198,7 +150,7 @@ def prepare_corpus(
         }
         kept = [u for u in corpus.utterances if u.utt not in left_out]
         corpus = EmotionCorpus(kept, {**corpus.excluded, **left_out})
-    _write_corpus(out, corpus, labels)
+    write_corpus(out, corpus, labels)
 
 
 def prepare_table(table: Path, out: Path, labels: LabelsConfig, allow_pipes: bool = False) -> None:
@@ -217,7 +169,7 @@ def prepare_table(table: Path, out: Path, labels: LabelsConfig, allow_pipes: boo
     if out.resolve() in (table.resolve(), *table.resolve().parents):
         raise SerError(f"{out}: holds {table}, which would be lost; name another folder to write")
     corpus = read_kaldi_dir(table) if table.is_dir() else EmotionCorpus(read_table_corpus(table))
-    _write_corpus(out, corpus, labels, allow_pipes)
+    write_corpus(out, corpus, labels, allow_pipes=allow_pipes)
 
 
 def prepare_cross(folders: Mapping[str, Path], out: Path, labels: LabelsConfig) -> None:
@@ -227,7 +179,7 @@ def prepare_cross(folders: Mapping[str, Path], out: Path, labels: LabelsConfig) 
         SerError: One of them was not made by stage 0, or a label is not in the map.
     """
     inputs = {str(folder): require_data_dir(folder) for folder in folders.values()}
-    _write_corpus(out, read_corpora(folders), labels, inputs=inputs)
+    write_corpus(out, read_corpora(folders), labels, inputs=inputs)
 
 
 def prepare_folds(data_path: Path, out: Path, protocol: ProtocolConfig) -> None:

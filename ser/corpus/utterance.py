@@ -181,35 +181,40 @@ def choose(
         if u.label in labels.exclude:
             reasons[utt] = f"label {u.label} is in 'exclude' of labels.yaml"
     kept = {utt: u for utt, u in found.items() if utt not in reasons}
-    classes = {labels.class_of[u.label] for u in kept.values()}
+    _require_each_class(kept.values(), labels)
+    return kept, reasons
+
+
+def _require_each_class(utterances: Iterable[EmotionUtterance], labels: LabelsConfig) -> None:
+    classes = Counter(labels.class_of[u.label] for u in utterances)
     empty = [name for name in labels.names if name not in classes]
     if empty:
         raise SerError(
-            f"labels.yaml: none of {len(kept)} utterances has the class {' or '.join(empty)}; "
-            "expected one or more of each; remove the class, or correct its labels"
+            f"labels.yaml: none of {classes.total()} utterances has the class "
+            f"{' or '.join(empty)}; expected one or more of each; remove the class, or correct its "
+            "labels"
         )
-    return kept, reasons
 
 
 def write_emotion_dir(
     folder: Path,
-    utterances: Iterable[EmotionUtterance],
+    kept: Mapping[str, EmotionUtterance],
+    reasons: Mapping[str, str],
     labels: LabelsConfig,
-    excluded: Mapping[str, str],
 ) -> None:
     """Maps the labels, and writes tables and ``excluded.tsv`` (utterance, reason).
 
     Args:
         folder: An empty folder.
-        utterances: All utterances of the corpus that have audio.
-        labels: The class of each corpus label, and the labels left out on purpose.
-        excluded: Utterances that the corpus's parser left out already, with the reason.
+        kept: Utterances by id, as ``choose`` gives them, each with an audio file.
+        reasons: Why others were left out, by id.
+        labels: The class of each corpus label.
 
     Raises:
-        SerError: As for ``choose``, or audio is missing or unreadable, a speaker is of two sexes,
-            or an attribute has the name of a table that stands already.
+        SerError: Audio is missing or unreadable, a class has no utterance, a speaker is of two
+            sexes, or an attribute has the name of a table that stands already.
     """
-    kept, reasons = choose(utterances, labels, excluded)
+    _require_each_class(kept.values(), labels)  # what has no sound is gone since they were chosen
     tables = {
         "wav.scp": {utt: str(u.wav.absolute()) for utt, u in kept.items()},
         "text": {utt: u.transcript for utt, u in kept.items()},

@@ -1,5 +1,6 @@
 """Emotional utterances -> a data directory: every exclusion counted, listed and printed."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import soundfile
 
 from ser.base.errors import SerError
 from ser.config.schema import LabelsConfig
-from ser.corpus.utterance import EmotionUtterance, unique, write_emotion_dir
+from ser.corpus.utterance import EmotionUtterance, choose, unique, write_emotion_dir
 from ser.kaldi.data_dir import REQUIRED, read_data_dir
 
 EMOTION = ("utt2emo", "utt2emo_raw", "utt2session", "utt2orig")
@@ -42,12 +43,18 @@ def utterances(tmp_path: Path) -> list[EmotionUtterance]:
     return made
 
 
+def write(
+    folder: Path, utterances: list[EmotionUtterance], excluded: Mapping[str, str] | None = None
+) -> None:
+    write_emotion_dir(folder, *choose(utterances, LABELS, excluded or {}), LABELS)
+
+
 def test_tables_and_exclusions(
     tmp_path: Path, utterances: list[EmotionUtterance], log: Any
 ) -> None:
     folder = tmp_path / "ser"
     folder.mkdir()
-    write_emotion_dir(folder, utterances, LABELS, {"s9-9": "missing: 9.wav"})
+    write(folder, utterances, {"s9-9": "missing: 9.wav"})
     data = read_data_dir(folder)
     assert set(data.tables) == {*REQUIRED, *EMOTION, "spk2gender", "utt2scene"}
     assert data["utt2emo"] == {"s0-0": "ang", "s0-2": "sad", "s1-1": "ang"}
@@ -89,7 +96,7 @@ def test_faults_are_named_and_nothing_is_written(
     folder = tmp_path / "ser"
     folder.mkdir()
     with pytest.raises(SerError, match=said) as error:
-        write_emotion_dir(folder, utterances, LABELS, {})
+        write(folder, utterances)
     assert "\n" not in str(error.value)
     assert not list(folder.iterdir())
 
@@ -98,12 +105,12 @@ def test_sexes_of_speakers(tmp_path: Path, utterances: list[EmotionUtterance], l
     """A row without one is that of its speaker; a speaker without any is told."""
     (tmp_path / "a").mkdir()
     utterances[0] = replace(utterances[0], gender="")
-    write_emotion_dir(tmp_path / "a", utterances, LABELS, {})
+    write(tmp_path / "a", utterances)
     assert read_data_dir(tmp_path / "a")["spk2gender"] == {"s0": "f", "s1": "m"}
     assert not log.find("gender")
     (tmp_path / "b").mkdir()
     unknown = [replace(u, gender="") if u.spk == "s1" else u for u in utterances]
-    write_emotion_dir(tmp_path / "b", unknown, LABELS, {})
+    write(tmp_path / "b", unknown)
     assert "spk2gender" not in read_data_dir(tmp_path / "b").tables
     assert log.find(r"warning: no gender of 1 of 2 speakers \(s1 the first\)")
 
@@ -112,7 +119,7 @@ def test_a_class_without_utterances_is_refused(
     tmp_path: Path, utterances: list[EmotionUtterance]
 ) -> None:
     with pytest.raises(SerError, match=r"none of 2 utterances has the class sad; .* remove the"):
-        write_emotion_dir(tmp_path, utterances[:2], LABELS, {})
+        write(tmp_path, utterances[:2])
 
 
 def test_unique_keeps_the_order(utterances: list[EmotionUtterance]) -> None:
