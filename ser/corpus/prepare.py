@@ -91,11 +91,11 @@ def prepare_iemocap(
 
 def _read_attribute(path: Path) -> dict[str, str]:
     lines = [line.split("\t") for line in read_text(path).splitlines()]
-    faults = Faults()
-    for number, line in enumerate(lines, start=1):
-        if len(line) != 2:
-            faults.add(f"{path}:{number}: expected id<TAB>value; correct the line")
-    faults.raise_any()
+    Faults(
+        f"{path}:{number}: expected id<TAB>value; correct the line"
+        for number, line in enumerate(lines, start=1)
+        if len(line) != 2
+    ).raise_any()
     return dict(lines)
 
 

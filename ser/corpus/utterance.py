@@ -2,7 +2,7 @@
 
 import difflib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
@@ -68,14 +68,11 @@ def unique(utterances: Iterable[EmotionUtterance]) -> dict[str, EmotionUtterance
         SerError: Ids stand for two utterances.
     """
     found: dict[str, EmotionUtterance] = {}
-    faults = Faults()
-    for utterance in utterances:
-        if found.setdefault(utterance.utt, utterance) is not utterance:
-            faults.add(
-                f"{utterance.wav}: the id {utterance.utt} is also that of "
-                f"{found[utterance.utt].wav}; expected each id once; remove one"
-            )
-    faults.raise_any()
+    Faults(
+        f"{u.wav}: the id {u.utt} is also that of {first.wav}; expected each id once; remove one"
+        for u in utterances
+        if (first := found.setdefault(u.utt, u)) is not u
+    ).raise_any()
     return found
 
 
@@ -122,18 +119,17 @@ def check_names(utterances: Iterable[EmotionUtterance]) -> None:
     Raises:
         SerError: Ids, speakers, sessions, labels or attributes cannot.
     """
-    faults = Faults()
-    for u in utterances:
-        names = ((UTTERANCE, u.utt), (SPEAKER, u.spk), (SESSION, u.session), (LABEL, u.label))
-        wrong = [fault for kind, name in names if (fault := kind.fault(name))]
-        for table, value in u.attributes.items():
-            if not is_line(value):
-                wrong.append(
-                    f"{table} has '{value}'; expected one without tabs and line ends; correct it"
-                )
-        for fault in wrong:
-            faults.add(f"{u.wav}: {u.utt}: {fault}")
-    faults.raise_any()
+    Faults(
+        f"{u.wav}: {u.utt}: {fault}" for u in utterances for fault in _name_faults(u)
+    ).raise_any()
+
+
+def _name_faults(u: EmotionUtterance) -> Iterator[str]:
+    names = ((UTTERANCE, u.utt), (SPEAKER, u.spk), (SESSION, u.session), (LABEL, u.label))
+    yield from filter(None, (kind.fault(name) for kind, name in names))
+    for table, value in u.attributes.items():
+        if not is_line(value):
+            yield f"{table} has '{value}'; expected one without tabs and line ends; correct it"
 
 
 def check_labels(utterances: Iterable[EmotionUtterance], labels: LabelsConfig) -> None:
@@ -147,16 +143,14 @@ def check_labels(utterances: Iterable[EmotionUtterance], labels: LabelsConfig) -
     for u in utterances:
         if u.label not in known:
             utts_of[u.label].append(u.utt)
-    faults = Faults()
-    for label, utts in sorted(utts_of.items()):
-        near = difflib.get_close_matches(label.casefold(), known, n=1)
-        more = f" and {len(utts) - 1} more" if len(utts) > 1 else ""
-        faults.add(
-            f"labels.yaml: the label '{label}' of {utts[0]}{more}: neither in a class nor in "
-            "'exclude'; expected every label of the corpus; add it to one of them, or correct it "
-            f"in the corpus{f' (is it {near[0]!r}?)' if near else ''}"
-        )
-    faults.raise_any()
+    Faults(
+        f"labels.yaml: the label '{label}' of {utts[0]}"
+        f"{f' and {len(utts) - 1} more' if len(utts) > 1 else ''}: neither in a class nor in "
+        "'exclude'; expected every label of the corpus; add it to one of them, or correct it in "
+        f"the corpus{f' (is it {near[0]!r}?)' if near else ''}"
+        for label, utts in sorted(utts_of.items())
+        for near in (difflib.get_close_matches(label.casefold(), known, n=1),)
+    ).raise_any()
 
 
 def choose(

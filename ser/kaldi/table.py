@@ -78,14 +78,12 @@ def read_given_table(path: Path) -> Table:
         if identifier:
             found[identifier] = "".join(value)
             lines_of[identifier].append(number)
-    twice = {name: numbers for name, numbers in lines_of.items() if len(numbers) > 1}
-    faults = Faults()
-    for name, numbers in twice.items():
-        faults.add(
-            f"{path}: the id {name} stands in lines {' and '.join(map(str, numbers))}; expected it "
-            "once; remove the lines that are too many"
-        )
-    faults.raise_any()
+    Faults(
+        f"{path}: the id {name} stands in lines {' and '.join(map(str, numbers))}; expected it "
+        "once; remove the lines that are too many"
+        for name, numbers in lines_of.items()
+        if len(numbers) > 1
+    ).raise_any()
     return {name: found[name] for name in sorted(found, key=c_order)}
 
 

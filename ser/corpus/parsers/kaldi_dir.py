@@ -94,14 +94,11 @@ def _speakers(folder: Path) -> Table:
     path = folder / "spk2utt"
     pairs = [(u, spk) for spk, utts in (_optional(path) or {}).items() for u in utts.split()]
     inverse = dict(pairs)
-    faults = Faults()
-    for utt, spk in pairs:
-        if inverse[utt] != spk:
-            faults.add(
-                f"{path}: {utt} is of {spk} and of {inverse[utt]}; expected one speaker; correct "
-                "the table"
-            )
-    faults.raise_any()
+    Faults(
+        f"{path}: {utt} is of {spk} and of {inverse[utt]}; expected one speaker; correct the table"
+        for utt, spk in pairs
+        if inverse[utt] != spk
+    ).raise_any()
     if pairs and not (folder / "utt2spk").exists():
         return {utt: inverse[utt] for utt in sorted(inverse, key=c_order)}
     spk_of = read_given_table(folder / "utt2spk")
@@ -139,21 +136,18 @@ def _same_ids(folder: Path, name: str, ids: Iterable[str], utts: Table) -> None:
 
 
 def _check_names(path: Path, names: Table, kind: Name) -> None:
-    faults = Faults()
-    for utt, name in names.items():
-        if fault := kind.fault(name):
-            faults.add(f"{path}: {utt}: {fault}")
-    faults.raise_any()
+    Faults(
+        f"{path}: {utt}: {fault}" for utt, name in names.items() if (fault := kind.fault(name))
+    ).raise_any()
 
 
 def _check_case(path: Path, spk_of: Table) -> None:
-    faults = Faults()
     written: dict[str, str] = {}
-    for spk in spk_of.values():
-        first = written.setdefault(likeness(spk), spk)
-        if first != spk:
-            faults.add(f"{path}: {one_person('speakers', first, spk)}")
-    faults.raise_any()
+    Faults(
+        f"{path}: {one_person('speakers', first, spk)}"
+        for spk in spk_of.values()
+        if (first := written.setdefault(likeness(spk), spk)) != spk
+    ).raise_any()
 
 
 def _refuse_channels(folder: Path) -> None:
@@ -171,11 +165,11 @@ def _refuse_channels(folder: Path) -> None:
 
 def _genders(path: Path) -> Table:
     table = _optional(path) or {}
-    faults = Faults()
-    for spk, gender in table.items():
-        if gender.lower() not in GENDERS:
-            faults.add(f"{path}: {spk} has '{gender}'; expected f or m; correct the table")
-    faults.raise_any()
+    Faults(
+        f"{path}: {spk} has '{gender}'; expected f or m; correct the table"
+        for spk, gender in table.items()
+        if gender.lower() not in GENDERS
+    ).raise_any()
     return {spk: GENDERS[gender.lower()] for spk, gender in table.items()}
 
 
@@ -210,20 +204,14 @@ def _clips(folder: Path, utts: Table) -> dict[str, Clip]:
         _same_ids(folder, "wav.scp", recordings, utts)
         return {utt: Clip(source) for utt, source in recordings.items()}
     _same_ids(folder, "segments", segments, utts)
-    faults = Faults()
-    clips = {}
-    for utt, value in segments.items():
-        clip = _segment(value, recordings)
-        if clip is None:
-            faults.add(
-                f"{folder / 'segments'}: {utt} has '{value}'; expected a recording of wav.scp, and "
-                "its beginning and end in seconds, the end -1 for that of the recording; correct "
-                "the line"
-            )
-        else:
-            clips[utt] = clip
-    faults.raise_any()
-    return clips
+    clips = {utt: _segment(value, recordings) for utt, value in segments.items()}
+    Faults(
+        f"{folder / 'segments'}: {utt} has '{segments[utt]}'; expected a recording of wav.scp, and "
+        "its beginning and end in seconds, the end -1 for that of the recording; correct the line"
+        for utt, clip in clips.items()
+        if clip is None
+    ).raise_any()
+    return {utt: clip for utt, clip in clips.items() if clip}
 
 
 def _segment(value: str, recordings: Table) -> Clip | None:

@@ -131,16 +131,15 @@ def _read_chapter(chapter: Path) -> list[ReadUtterance]:
 def _same_utts(
     chapter: Path, transcripts: Path, words: Mapping[str, str], audio: Mapping[str, Path]
 ) -> None:
-    faults = Faults()
-    for utt in sorted(words.keys() - audio.keys()):
-        faults.add(
-            f"{chapter}: {utt} has a transcript and no audio; expected both; restore the file"
-        )
-    for utt in sorted(audio.keys() - words.keys()):
-        faults.add(
-            f"{audio[utt]}: no transcript in {transcripts.name}; expected both; restore the line"
-        )
-    faults.raise_any()
+    silent = (
+        f"{chapter}: {utt} has a transcript and no audio; expected both; restore the file"
+        for utt in sorted(words.keys() - audio.keys())
+    )
+    wordless = (
+        f"{audio[utt]}: no transcript in {transcripts.name}; expected both; restore the line"
+        for utt in sorted(audio.keys() - words.keys())
+    )
+    Faults((*silent, *wordless)).raise_any()
 
 
 def split_speakers(

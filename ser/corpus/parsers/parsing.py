@@ -96,17 +96,13 @@ def named_files(
     Raises:
         SerError: As for ``audio_files``, or names are not of the scheme, all of which are listed.
     """
-    faults = Faults()
-    named = []
-    for path in audio_files(root, pattern, expected):
-        if match := scheme.fullmatch(path.stem):
-            named.append((path, match.groupdict(default="")))
-        else:
-            faults.add(
-                f"{path}: not a name of this corpus; expected {expected}; remove or rename it"
-            )
-    faults.raise_any()
-    return named
+    matches = {path: scheme.fullmatch(path.stem) for path in audio_files(root, pattern, expected)}
+    Faults(
+        f"{path}: not a name of this corpus; expected {expected}; remove or rename it"
+        for path, match in matches.items()
+        if not match
+    ).raise_any()
+    return [(path, match.groupdict(default="")) for path, match in matches.items() if match]
 
 
 EXCEL_SEP = "sep="  # begins a line that Excel takes the delimiter from
