@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ser.base.errors import SerError, faults_listed_beside, run_program
 from ser.base.log import log_to_console
-from ser.corpus.parsers.librispeech import prepare_librispeech
+from ser.corpus.prepare import prepare_librispeech
 
 
 def parse_args() -> argparse.Namespace:

@@ -1,10 +1,11 @@
-"""Stage 0: corpora of emotional speech -> ``data/ser``, and its folds."""
+"""Stage 0: corpora -> data directories, and the folds of ``data/ser``."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from ser.audio.reading import measure_durations
 from ser.base.errors import Faults, SerError
 from ser.base.files import read_text
 from ser.base.log import logger
@@ -17,16 +18,18 @@ from ser.corpus.fold_files import digest_folds, write_folds
 from ser.corpus.folds import make_folds
 from ser.corpus.parsers.iemocap import differences_from_counts, read_iemocap
 from ser.corpus.parsers.kaldi_dir import read_kaldi_dir
+from ser.corpus.parsers.librispeech import ReadUtterance, missing_subsets, read_librispeech
 from ser.corpus.parsers.registry import NUM_PUBLISHED, READERS
+from ser.corpus.parsers.roots import find_root, holds
 from ser.corpus.parsers.table import read_table_corpus
-from ser.corpus.recorded import write_corpus
+from ser.corpus.recorded import write_corpus, write_recorded
 from ser.corpus.utterance import (
     EmotionCorpus,
     EmotionUtterance,
     check_labels,
     without_copies,
 )
-from ser.kaldi.data_dir import read_data_dir, require_data_dir
+from ser.kaldi.data_dir import read_data_dir, require_data_dir, write_data_dir
 
 
 def prepare_iemocap(
@@ -180,6 +183,73 @@ def prepare_cross(folders: Mapping[str, Path], out: Path, labels: LabelsConfig) 
     """
     inputs = {str(folder): require_data_dir(folder) for folder in folders.values()}
     write_corpus(out, read_corpora(folders), labels, inputs=inputs)
+
+
+def prepare_librispeech(
+    root: Path,
+    train_out: Path,
+    valid_out: Path,
+    train_subsets: Sequence[str],
+    valid_subsets: Sequence[str],
+    valid_speakers: Sequence[str],
+) -> None:
+    """LibriSpeech -> ``data/asr_train`` and ``data/asr_valid``.
+
+    Args:
+        root: The folder of the subsets.
+        train_out: Data directory to write.
+        valid_out: Data directory to write.
+        train_subsets: Subsets to train on; those that are missing are listed and noted.
+        valid_subsets: Subsets to validate on.
+        valid_speakers: Speakers of the training subsets to validate on instead.
+
+    Raises:
+        SerError: The corpus is missing or malformed, or nothing is left to validate on.
+    """
+    subsets = (*train_subsets, *valid_subsets)
+    is_root = holds(*(f"{subset}/*/*/*.trans.txt" for subset in subsets))
+    root = find_root(root, "subsets of LibriSpeech", is_root, subsets)
+    missing = missing_subsets(root, train_subsets)
+    missing_valid = missing_subsets(root, valid_subsets) if valid_subsets else []
+    if missing or missing_valid:
+        listed = ", ".join(missing + missing_valid)
+        logger.warning("warning: %s: the subsets %s are missing", root, listed)
+    read = read_librispeech(root, train_subsets)
+    unknown = sorted(set(valid_speakers) - {u.spk for u in read})
+    if unknown:
+        raise SerError(
+            f"LibriSpeech: the validation speaker {unknown[0]} is not in the subsets read; "
+            "expected one of theirs; correct local/data.sh"
+        )
+    train = [u for u in read if u.spk not in valid_speakers]
+    valid = [u for u in read if u.spk in valid_speakers] + read_librispeech(root, valid_subsets)
+    if not valid:
+        raise SerError(
+            f"{root}: no utterance to validate on; expected validation subsets or speakers; name "
+            "them in local/data.sh"
+        )
+    _write_read_speech(train_out, train, missing)
+    _write_read_speech(valid_out, valid, missing_valid)
+
+
+def _write_read_speech(
+    out: Path, utterances: Sequence[ReadUtterance], missing: Sequence[str]
+) -> None:
+    tables = {
+        "wav.scp": {u.utt: str(u.wav.absolute()) for u in utterances},
+        "text": {u.utt: u.transcript for u in utterances},
+        "utt2spk": {u.utt: u.spk for u in utterances},
+        "utt2dur": measure_durations({u.utt: u.wav for u in utterances}),
+    }
+    hours = sum(map(float, tables["utt2dur"].values())) / 3600
+    logger.info("%s: %s utterances, %.2f h", out, len(utterances), hours)
+    write_recorded(
+        out,
+        {},
+        lambda folder: write_data_dir(folder, tables),
+        with_audio=False,  # 60 GB in full
+        missing_subsets=missing,
+    )
 
 
 def prepare_folds(data_path: Path, out: Path, protocol: ProtocolConfig) -> None:

@@ -20,11 +20,10 @@ from ser.config.pretraining import start_of
 from ser.config.protocol import ProtocolConfig, under_protocol
 from ser.config.schema import SCRATCH, LabelsConfig, PretrainConfig
 from ser.config.systems import load_system
-from ser.corpus.parsers.librispeech import require_subsets
 from ser.doctor.findings import attempt
 from ser.doctor.options import HERE, READ, SER, RunOptions
 from ser.feats.speed_copies import speed_dir, speed_factors
-from ser.kaldi.data_dir import require_data_dir
+from ser.kaldi.data_dir import require_data_dir, require_subsets
 
 
 def earlier_stages(asked: RunOptions) -> None:

@@ -12,7 +12,6 @@ from torch import nn
 from ser.base.record import Record
 from ser.config.load import load_config
 from ser.config.schema import SCRATCH, CtcConfig, PretrainConfig
-from ser.corpus.parsers.librispeech import require_subsets
 from ser.data.batch import Batch
 from ser.data.loader import load_batches
 from ser.data.sampler import sorted_batches
@@ -25,6 +24,7 @@ from ser.data.utterances import (
     select,
     short_enough,
 )
+from ser.kaldi.data_dir import require_subsets
 from ser.metrics.wer import word_errors
 from ser.nn.losses import Loss, ctc_sum
 from ser.nn.recogniser import Recogniser, transcribe

@@ -7,13 +7,8 @@ import pytest
 
 from ser.base.errors import SerError
 from ser.base.record import require
-from ser.corpus.parsers.librispeech import (
-    ReadUtterance,
-    asr_tables,
-    missing_subsets,
-    prepare_librispeech,
-    read_librispeech,
-)
+from ser.corpus.parsers.librispeech import ReadUtterance, missing_subsets, read_librispeech
+from ser.corpus.prepare import prepare_librispeech
 from ser.kaldi.data_dir import read_data_dir
 
 
@@ -45,12 +40,10 @@ def test_order_line_ends_and_files_beside(tmp_path: Path) -> None:
     )  # fmt: skip
     (tmp_path / "train" / "19" / "._198").touch()
     (tmp_path / "train" / "SPEAKERS.TXT").touch()
-    found = read_librispeech(tmp_path, ["absent", "train"])
-    assert asr_tables(found) == {
-        "wav.scp": {f"19-198-000{i}": str(folder / f"19-198-000{i}.flac") for i in range(3)},
-        "text": {"19-198-0000": "A B", "19-198-0001": "DON'T", "19-198-0002": ""},
-        "utt2spk": {f"19-198-000{i}": "19" for i in range(3)},
-    }
+    assert read_librispeech(tmp_path, ["absent", "train"]) == [
+        ReadUtterance(f"19-198-000{i}", "19", folder / f"19-198-000{i}.flac", words)
+        for i, words in enumerate(["A B", "DON'T", ""])
+    ]
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,10 @@ from corpora import PLANTERS, plant_audio, plant_ravdess, plant_tess
 from ser.base.errors import SerError
 from ser.config.schema import LabelsConfig
 from ser.corpus.parsers.iemocap import read_iemocap
-from ser.corpus.parsers.librispeech import prepare_librispeech
 from ser.corpus.parsers.parsing import list_audio
 from ser.corpus.parsers.ravdess import read_ravdess
 from ser.corpus.parsers.registry import READERS
-from ser.corpus.prepare import prepare_corpus
+from ser.corpus.prepare import prepare_corpus, prepare_librispeech
 from ser.kaldi.data_dir import read_data_dir
 
 LABELS = LabelsConfig(

@@ -1,4 +1,4 @@
-"""LibriSpeech (Panayotov et al., 2015): ``<subset>/<speaker>/<chapter>/`` -> stage 0's folders.
+"""LibriSpeech (Panayotov et al., 2015): ``<subset>/<speaker>/<chapter>/`` -> read sentences.
 
 Any extension of ``ser.audio.reading.EXTENSIONS`` is taken (``.flac``, ``.wav``, ``.opus``, ...).
 """
@@ -7,16 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ser.audio.reading import EXTENSIONS, measure_durations
+from ser.audio.reading import EXTENSIONS
 from ser.base.errors import Faults, SerError
 from ser.base.files import read_text
-from ser.base.log import logger
-from ser.base.record import require
-from ser.config.schema import PretrainConfig
-from ser.corpus.parsers.roots import find_root, holds, is_metadata_file
-from ser.corpus.recorded import write_recorded
-from ser.kaldi.data_dir import write_data_dir
-from ser.kaldi.table import Table
+from ser.corpus.parsers.roots import is_metadata_file
 from ser.text.normalise import normalise_transcript
 
 
@@ -45,25 +39,6 @@ def missing_subsets(root: Path, subsets: Sequence[str]) -> list[str]:
             "set LIBRISPEECH to the folder of the subsets"
         )
     return missing
-
-
-def require_subsets(data: Path, config: PretrainConfig, path: Path) -> None:
-    """Checks ``data/asr_train`` against the subsets that a pre-training expects.
-
-    Args:
-        data: The data directory.
-        config: The pre-training.
-        path: Its ``conf/pretrain/<name>.yaml``.
-
-    Raises:
-        SerError: Some are missing, and the configuration does not allow it.
-    """
-    missing = require(data, 0)["notes"].get("missing_subsets", [])
-    if missing and not config.allow_missing_subsets:
-        raise SerError(
-            f"{data}: LibriSpeech's {', '.join(missing)} are missing; {path} expects all; restore "
-            "them and rerun from stage 0, or set allow_missing_subsets: true"
-        )
 
 
 def read_librispeech(root: Path, subsets: Iterable[str]) -> list[ReadUtterance]:
@@ -140,88 +115,3 @@ def _same_utts(
         for utt in sorted(audio.keys() - words.keys())
     )
     Faults((*silent, *wordless)).raise_any()
-
-
-def split_speakers(
-    utterances: Iterable[ReadUtterance], valid_speakers: Sequence[str]
-) -> tuple[list[ReadUtterance], list[ReadUtterance]]:
-    """Training and validation utterances, the latter by whole speakers.
-
-    Raises:
-        SerError: A validation speaker is not in the corpus.
-    """
-    listed = list(utterances)
-    unknown = sorted(set(valid_speakers) - {u.spk for u in listed})
-    if unknown:
-        raise SerError(
-            f"LibriSpeech: the validation speaker {unknown[0]} is not in the subsets read; "
-            "expected one of theirs; correct local/data.sh"
-        )
-    train = [u for u in listed if u.spk not in valid_speakers]
-    return train, [u for u in listed if u.spk in valid_speakers]
-
-
-def asr_tables(utterances: Iterable[ReadUtterance]) -> dict[str, Table]:
-    """The tables of a Kaldi data directory, but for the durations."""
-    listed = list(utterances)
-    return {
-        "wav.scp": {u.utt: str(u.wav.absolute()) for u in listed},
-        "text": {u.utt: u.transcript for u in listed},
-        "utt2spk": {u.utt: u.spk for u in listed},
-    }
-
-
-def prepare_librispeech(
-    root: Path,
-    train_out: Path,
-    valid_out: Path,
-    train_subsets: Sequence[str],
-    valid_subsets: Sequence[str],
-    valid_speakers: Sequence[str],
-) -> None:
-    """LibriSpeech -> ``data/asr_train`` and ``data/asr_valid``.
-
-    Args:
-        root: The folder of the subsets.
-        train_out: Data directory to write.
-        valid_out: Data directory to write.
-        train_subsets: Subsets to train on; those that are missing are listed and noted.
-        valid_subsets: Subsets to validate on.
-        valid_speakers: Speakers of the training subsets to validate on instead.
-
-    Raises:
-        SerError: The corpus is missing or malformed, or nothing is left to validate on.
-    """
-    subsets = (*train_subsets, *valid_subsets)
-    is_root = holds(*(f"{subset}/*/*/*.trans.txt" for subset in subsets))
-    root = find_root(root, "subsets of LibriSpeech", is_root, subsets)
-    missing = missing_subsets(root, train_subsets)
-    missing_valid = missing_subsets(root, valid_subsets) if valid_subsets else []
-    if missing or missing_valid:
-        listed = ", ".join(missing + missing_valid)
-        logger.warning("warning: %s: the subsets %s are missing", root, listed)
-    train, valid = split_speakers(read_librispeech(root, train_subsets), valid_speakers)
-    valid += read_librispeech(root, valid_subsets)
-    if not valid:
-        raise SerError(
-            f"{root}: no utterance to validate on; expected validation subsets or speakers; name "
-            "them in local/data.sh"
-        )
-    _write_read_speech(train_out, train, missing)
-    _write_read_speech(valid_out, valid, missing_valid)
-
-
-def _write_read_speech(
-    out: Path, utterances: Sequence[ReadUtterance], missing: Sequence[str]
-) -> None:
-    tables = asr_tables(utterances)
-    tables["utt2dur"] = measure_durations({u.utt: u.wav for u in utterances})
-    hours = sum(map(float, tables["utt2dur"].values())) / 3600
-    logger.info("%s: %s utterances, %.2f h", out, len(utterances), hours)
-    write_recorded(
-        out,
-        {},
-        lambda folder: write_data_dir(folder, tables),
-        with_audio=False,  # 60 GB in full
-        missing_subsets=missing,
-    )
