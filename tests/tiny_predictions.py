@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from ser.base.files import digest_json
 from ser.base.writing import write_json
 from ser.bin import score
-from ser.corpus.fold_files import digest_folds, fold_list_name, read_fold
+from ser.corpus.fold_files import fold_list_name, read_fold
 from ser.kaldi.table import write_table
 
 LABELS = ("ang", "hap", "neu", "sad")
@@ -26,7 +27,7 @@ def write_predictions(
     for fold in "123":
         parts = {f"{f}-{i}": "test" if f == fold else "train" for f in "123" for i in range(10)}
         write_table(exp_dir / "folds" / f"fold{fold}", parts)
-    digest = digest_folds({fold: read_fold(exp_dir / "folds", fold) for fold in "123"})
+    digest = digest_json({fold: read_fold(exp_dir / "folds", fold) for fold in "123"})
     write_json(
         exp_dir / "folds" / "run.json",
         {

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ser.base.errors import SerError
-from ser.base.files import digest_file, digest_json
+from ser.base.files import digest_file
 from ser.base.names import FOLD
 from ser.base.options import distinct_words
 from ser.base.record import StageRecord, first_difference, read_record, require, rerun_hint
@@ -38,6 +38,11 @@ def read_fold(folder: Path, name: str) -> Table:
         known = ", ".join(fold_names(folder))
         raise SerError(f"--folds {name}: no such fold; expected some of: {known}")
     return read_table(path)
+
+
+def in_part(fold: Mapping[str, str], part: str) -> list[str]:
+    """The utterances of one part of a fold."""
+    return [utt for utt, its in fold.items() if its == part]
 
 
 def fold_names(folder: Path) -> list[str]:
@@ -89,11 +94,6 @@ def require_folds(folder: Path, protocol: Mapping[str, Any], path: Path) -> Stag
             f"them anew, and with them all that was trained: {rerun_hint(0)}"
         )
     return record
-
-
-def digest_folds(folds: Mapping[str, Table]) -> str:
-    """SHA-256 of all fold lists of a protocol together."""
-    return digest_json(folds)
 
 
 def fold_list_name(folder: Path, name: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from ser.base.errors import SerError
 from ser.base.log import logger
 from ser.config.protocol import ProtocolConfig
-from ser.corpus.fold_files import TEST, TRAIN, VALID, natural_order
+from ser.corpus.fold_files import TEST, TRAIN, VALID, in_part, natural_order
 from ser.corpus.speaker_leak import require_speakers_apart
 from ser.kaldi.data_dir import DataDir
 from ser.kaldi.table import Table
@@ -172,8 +172,8 @@ def _even_groups(sizes: Mapping[str, int], num_groups: int) -> dict[str, str]:
 def _other_speaker(data: DataDir, fold: str, parts: Mapping[str, str]) -> list[str]:
     """The utterances in the tested speaker's session of the one other speaker there."""
     spk_of, session_of = data["utt2spk"], data["utt2session"]
-    tested = {spk_of[utt] for utt, part in parts.items() if part == TEST}
-    sessions = {session_of[utt] for utt, part in parts.items() if part == TEST}
+    tested = {spk_of[utt] for utt in in_part(parts, TEST)}
+    sessions = {session_of[utt] for utt in in_part(parts, TEST)}
     others = {spk_of[utt] for utt in parts if session_of[utt] in sessions} - tested
     if len(tested) != 1 or len(others) != 1:
         raise SerError(
@@ -213,9 +213,8 @@ def _random_share(
 ) -> list[str]:
     """A share of the training part, of each class alike."""
     by_class: dict[str, list[str]] = defaultdict(list)
-    for utt, part in parts.items():
-        if part == TRAIN:
-            by_class[data["utt2emo"][utt]].append(utt)
+    for utt in in_part(parts, TRAIN):
+        by_class[data["utt2emo"][utt]].append(utt)
     draw = random.Random(f"{protocol.seed} {fold}")
     chosen = []
     for label in sorted(by_class):

@@ -7,14 +7,14 @@ from pathlib import Path
 
 from ser.audio.reading import measure_durations
 from ser.base.errors import Faults, SerError
-from ser.base.files import read_text
+from ser.base.files import digest_json, read_text
 from ser.base.log import logger
 from ser.base.record import Record
 from ser.base.writing import atomic_folder, require_replaceable, write_text
 from ser.config.protocol import ProtocolConfig
 from ser.config.schema import CountsConfig, LabelsConfig
 from ser.corpus.cross import read_corpora
-from ser.corpus.fold_files import digest_folds, write_folds
+from ser.corpus.fold_files import write_folds
 from ser.corpus.folds import make_folds
 from ser.corpus.parsers.iemocap import differences_from_counts, read_iemocap
 from ser.corpus.parsers.kaldi_dir import read_kaldi_dir
@@ -262,7 +262,7 @@ def prepare_folds(data_path: Path, out: Path, protocol: ProtocolConfig) -> None:
     folds = make_folds(read_data_dir(data_path), protocol)
     with atomic_folder(out, "fold*", stage=0) as folder:
         write_folds(folder, folds)
-        Record(folder, 0, protocol.model_dump(), inputs).finish(digest=digest_folds(folds))
+        Record(folder, 0, protocol.model_dump(), inputs).finish(digest=digest_json(folds))
     for name, parts in folds.items():
         counts = ", ".join(f"{part} {n}" for part, n in sorted(Counter(parts.values()).items()))
         logger.info("fold %s: %s", name, counts)

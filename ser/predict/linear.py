@@ -17,7 +17,7 @@ from ser.base.log import logger
 from ser.base.record import Record
 from ser.base.writing import atomic_folder, readable_by_umask
 from ser.config.baselines import FunctionalsConfig, ProbeConfig
-from ser.corpus.fold_files import TEST, TRAIN, read_fold
+from ser.corpus.fold_files import TEST, TRAIN, in_part, read_fold
 from ser.data.utterances import FeatureDir
 from ser.metrics.classification import confusion_matrix, unweighted_accuracy
 from ser.predict.prediction import VECTORS, Prediction
@@ -61,7 +61,7 @@ def predict_from_vectors(
         values = load_file(folder / VECTORS)
     make_model = svm if isinstance(config, FunctionalsConfig) else logistic
     fold = read_fold(run.exp_dir / "folds", run.fold)
-    train, test = ([u for u, p in fold.items() if p == part] for part in (TRAIN, TEST))
+    train, test = in_part(fold, TRAIN), in_part(fold, TEST)
     emotion_of, spk_of = features.data["utt2emo"], features.data["utt2spk"]
 
     def matrix(utts: Sequence[str]) -> Doubles:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from ser.base.errors import SerError
 from ser.config.baselines import WordsConfig
 from ser.config.systems import load_system
-from ser.corpus.fold_files import TEST, TRAIN
+from ser.corpus.fold_files import TEST, TRAIN, in_part
 from ser.data.utterances import FeatureDir
 from ser.predict.networks import predict_parts
 from ser.predict.prediction import Prediction
@@ -37,9 +37,8 @@ def predict_from_words(source: ResolvedRun, features: FeatureDir) -> list[Predic
     The recogniser was trained on the training part: it transcribes it better than the test part,
     which is a handicap of this baseline.
     """
-    fold = source.fold
     transcripts = {p.utt: p.words or "" for p in predict_parts(source, features, (TRAIN, TEST))}
-    train, test = ([u for u, p in fold.items() if p == part] for part in (TRAIN, TEST))
+    train, test = in_part(source.fold, TRAIN), in_part(source.fold, TEST)
     emotions = features.data["utt2emo"]
     classes, posteriors = word_posteriors(
         [transcripts[utt] for utt in train],

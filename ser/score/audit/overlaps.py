@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from rapidfuzz import fuzz, process
 
-from ser.corpus.fold_files import TEST
+from ser.corpus.fold_files import TEST, in_part
 from ser.corpus.same_audio import read_same_audio
 from ser.kaldi.data_dir import DataDir
 from ser.kaldi.table import Table
@@ -51,7 +51,7 @@ def split(folds: Mapping[str, Table]) -> list[Fold]:
         Fold(
             name,
             [utt for utt, part in parts.items() if part != TEST],
-            [utt for utt, part in parts.items() if part == TEST],
+            in_part(parts, TEST),
         )
         for name, parts in folds.items()
     ]

@@ -8,7 +8,7 @@ from typing import Any
 from ser.base.errors import SerError
 from ser.base.paths import is_run_folder, prediction_table
 from ser.base.record import rerun_hint
-from ser.corpus.fold_files import TEST, fold_list_name, read_fold
+from ser.corpus.fold_files import TEST, fold_list_name, in_part, read_fold
 from ser.score.predictions.table import (
     STAGE,
     PredictionRow,
@@ -159,7 +159,7 @@ def check_held_out(predictions: Predictions, folder: Path, fold_lists: Path) -> 
                             f"{prediction.utt} is not held out by fold {fold}",
                             f"utterances of the test part of {fold_lists / f'fold{fold}'}",
                         )
-                missing = {u for u, part in parts.items() if part == TEST} - {p.utt for p in table}
+                missing = set(in_part(parts, TEST)) - {p.utt for p in table}
                 if missing:
                     raise fault(
                         path,

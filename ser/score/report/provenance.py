@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from ser.base.errors import SerError
-from ser.base.files import digest_file, digest_holds, parsing, read_json, read_text
+from ser.base.files import digest_file, digest_holds, digest_json, parsing, read_json, read_text
 from ser.base.paths import CURVE, PRETRAIN, run_folders
 from ser.base.record import read_record, rerun_hint
 from ser.config.load import validate
-from ser.corpus.fold_files import digest_folds, fold_names, read_fold
+from ser.corpus.fold_files import fold_names, read_fold
 from ser.score.report.schema import Audited
 from ser.score.stats.system import finite
 
@@ -95,7 +95,7 @@ def read_audit(exp_dir: Path) -> dict[str, Any] | None:
     validate(path, Audited, audited)
     folder = exp_dir / "folds"
     folds = {name: read_fold(folder, name) for name in fold_names(folder)}
-    if audited["fold_digest"] != digest_folds(folds):
+    if audited["fold_digest"] != digest_json(folds):
         raise SerError(
             f"{path}: of other folds than {folder} holds; expected the audit of these; "
             f"run {rerun_hint(0)}"
