@@ -24,7 +24,7 @@ DELAY_PACKETS = 3  # of an encoder, that it may or may not count
 HINT = "pip install av"
 
 
-def can_be_read() -> bool:
+def has_pyav() -> bool:
     """Whether PyAV is installed."""
     return importlib.util.find_spec("av") is not None
 

@@ -49,7 +49,7 @@ def fold_names(folder: Path) -> list[str]:
     """The folds that stage 0 wrote into a folder; a copy of a list beside them is none."""
     sealed = read_record(folder).get("outputs") if (folder / "run.json").exists() else None
     listed = list(sealed or (path.name for path in folder.glob("fold*")))
-    return sorted((name.removeprefix("fold") for name in listed), key=natural_order)
+    return sorted((name.removeprefix("fold") for name in listed), key=shorter_first)
 
 
 def choose_folds(folder: Path, asked: str) -> list[str]:
@@ -101,6 +101,6 @@ def fold_list_name(folder: Path, name: str) -> str:
     return f"fold{name}@{digest_file(folder / f'fold{name}')[:DIGEST_DIGITS]}"
 
 
-def natural_order(name: str) -> tuple[int, str]:
-    """Sorts ``2`` before ``10``."""
+def shorter_first(name: str) -> tuple[int, str]:
+    """Sorts shorter names first, so ``2`` before ``10``."""
     return len(name), name

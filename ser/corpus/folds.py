@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from ser.base.errors import SerError
 from ser.base.log import logger
 from ser.config.protocol import ProtocolConfig
-from ser.corpus.fold_files import TEST, TRAIN, VALID, in_part, natural_order
+from ser.corpus.fold_files import TEST, TRAIN, VALID, in_part, shorter_first
 from ser.corpus.speaker_leak import require_speakers_apart
 from ser.kaldi.data_dir import DataDir
 from ser.kaldi.table import Table
@@ -27,10 +27,10 @@ def make_folds(data: DataDir, protocol: ProtocolConfig) -> dict[str, Table]:
     """
     utts = _utterances_of(data, protocol)
     if protocol.fold_unit == "parts":
-        given = _without_scenes(data, "1", _given_parts(data, protocol, utts), protocol)
+        given = _by_scene_groups(data, "1", _given_parts(data, protocol, utts), protocol)
         return _with_validation(data, given, protocol)
     fold_of = _test_folds(data, protocol, utts)
-    names = sorted(set(fold_of.values()), key=natural_order)
+    names = sorted(set(fold_of.values()), key=shorter_first)
     if len(names) != protocol.num_folds:
         remedy = f"write num_folds: {len(names)} in the protocol"
         if len(names) == 1:
@@ -47,7 +47,7 @@ def make_folds(data: DataDir, protocol: ProtocolConfig) -> dict[str, Table]:
             parts |= {utt: VALID for utt, f in fold_of.items() if f == following[name]}
         elif protocol.validation == "other_speaker":
             parts |= dict.fromkeys(_other_speaker(data, name, parts), VALID)
-        folds |= _without_scenes(data, name, parts, protocol)
+        folds |= _by_scene_groups(data, name, parts, protocol)
     if protocol.test_folds:
         unknown = [name for name in protocol.test_folds if name not in folds]
         if unknown:
@@ -155,7 +155,7 @@ def _in_turn(data: DataDir, protocol: ProtocolConfig, units: Collection[str]) ->
     if protocol.fold_unit == "speaker":
         gender = data.tables.get("spk2gender", {})
         return sorted(units, key=lambda spk: (gender.get(spk, ""), spk))
-    return sorted(units, key=natural_order)
+    return sorted(units, key=shorter_first)
 
 
 def _even_groups(sizes: Mapping[str, int], num_groups: int) -> dict[str, str]:
@@ -184,7 +184,7 @@ def _other_speaker(data: DataDir, fold: str, parts: Mapping[str, str]) -> list[s
     return [utt for utt in parts if spk_of[utt] in others and session_of[utt] in sessions]
 
 
-def _without_scenes(
+def _by_scene_groups(
     data: DataDir, name: str, parts: Table, protocol: ProtocolConfig
 ) -> dict[str, Table]:
     """The fold as it is, or one for each group of scenes, which are tested there and only there."""
@@ -193,7 +193,7 @@ def _without_scenes(
     scene_of = _table(data, "utt2scene", f"num_scene_groups {protocol.num_scene_groups}")
     sizes = Counter(scene_of[utt] for utt in data.utts)
     group_of = _even_groups(sizes, protocol.num_scene_groups)
-    groups = sorted(set(group_of.values()), key=natural_order)
+    groups = sorted(set(group_of.values()), key=shorter_first)
     if len(groups) != protocol.num_scene_groups:
         raise SerError(
             f"{data.path / 'utt2scene'}: {len(sizes)} scenes; expected num_scene_groups "

@@ -15,7 +15,7 @@ import soundfile
 from tqdm import tqdm
 
 from ser.audio.audio_ark import place_in_ark
-from ser.audio.containers import can_be_read, decode_container, without_pyav
+from ser.audio.containers import decode_container, has_pyav, without_pyav
 from ser.audio.reading import is_audio, read_samples, require_file, require_finite, soundfile_reason
 from ser.audio.truncation import TruncatedError
 from ser.base.errors import Faults, SerError
@@ -96,7 +96,7 @@ def write_clips(clips: Mapping[str, Clip], out: Path, allow_pipes: bool) -> Writ
     if record.is_finished() and all(path.is_file() for path in files.values()):
         return Written(files, {})
     videos = {source for source in by_source if _needs_pyav(source)}
-    if videos and not can_be_read():
+    if videos and not has_pyav():
         raise without_pyav(min(videos))
     made = out.with_name(f".{out.name}.made")  # so far, each named after what it was made from
     found = _already(out, made, wanted)

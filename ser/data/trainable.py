@@ -32,16 +32,16 @@ def trainable_systems(conf: Path, names: Sequence[str], feats: Path) -> list[str
         require_outputs(feats, read_record(feats), STAGE)
     if not text.exists() or any(read_table(text).values()):
         return list(names)
-    left = [name for name in names if not _needs_words(conf, name)]
-    out = [name for name in names if name not in left]
-    if not left:
+    kept = [name for name in names if not _needs_words(conf, name)]
+    left_out = [name for name in names if name not in kept]
+    if not kept:
         raise SerError(
-            f"{text}: no words; needed for {' '.join(out)}; expected transcripts; pass other "
+            f"{text}: no words; needed for {' '.join(left_out)}; expected transcripts; pass other "
             "systems (--systems)"
         )
-    if out:
-        logger.warning("warning: %s: no words; left out: %s", text, " ".join(out))
-    return left
+    if left_out:
+        logger.warning("warning: %s: no words; left out: %s", text, " ".join(left_out))
+    return kept
 
 
 def _needs_words(conf: Path, name: str) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import soxr
 
-from ser.audio.containers import can_be_read, decode_container
+from ser.audio.containers import decode_container, has_pyav
 from ser.audio.reading import INT16_SCALE, RATES_HZ, UNREADABLE, read_samples, soundfile_reason
 from ser.audio.truncation import (
     NO_LAST_PAGE,
@@ -125,7 +125,7 @@ def read_stream(stream: BinaryIO) -> Recording:
     try:
         samples, rate = read_samples(held, name, "upload")
     except UNREADABLE as error:
-        if not can_be_read() or not held.getbuffer().nbytes:
+        if not has_pyav() or not held.getbuffer().nbytes:
             raise SerError(
                 f"{name}: not readable ({soundfile_reason(error)}); expected the bytes of "
                 "an audio file; raw samples are given as an array with sample_rate"

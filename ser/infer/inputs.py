@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ser.audio.containers import HINT, can_be_read, needs_pyav
+from ser.audio.containers import HINT, has_pyav, needs_pyav
 from ser.audio.reading import EXTENSIONS, OTHER_EXTENSIONS
 from ser.base.errors import SerError
 from ser.base.files import read_bytes
@@ -91,7 +91,7 @@ def _search(folder: Path) -> tuple[list[Path], list[SerError]]:
             "them to WAV",
             *(folder, " ".join(unread)),
         )
-    if can_be_read():
+    if has_pyav():
         paths += videos
     elif videos:
         kinds = sorted({path.suffix.lower() for path in videos})

@@ -28,7 +28,7 @@ from ser.base.writing import (
     write_text,
 )
 from ser.config.made_with import require_labels_of_recipe, require_labels_of_run
-from ser.corpus.fold_files import fold_names, natural_order
+from ser.corpus.fold_files import fold_names, shorter_first
 from ser.infer.loading import Run, read_run
 from ser.infer.package import BPE, CARD, FORMAT, MANIFEST, MAX_MEMBERS, NOTICE, PACKED, Manifest
 from ser.nn.weights import load_weights, save_weights
@@ -154,7 +154,7 @@ def _runs(packing: Packing) -> dict[str, Run]:
     seed = packing.system / f"seed{packing.seed}"
     read = [read_run(path.parent) for path in seed.glob("fold*/run.json")]
     own = [run for run in read if run.folder.name == f"fold{run.fold}"]
-    finished = {run.fold: run for run in sorted(own, key=lambda run: natural_order(run.fold))}
+    finished = {run.fold: run for run in sorted(own, key=lambda run: shorter_first(run.fold))}
     wanted = list(packing.folds) or _folds_of_protocol(packing.system.parent, finished)
     lacking = [fold for fold in wanted if fold not in finished]
     predictions = packing.system.parent / "predictions" / packing.system.name

@@ -124,7 +124,7 @@ def test_a_folder_names_what_it_passes_over(
     soundfile.write(video.with_name("a.wav"), np.zeros(100), 16000)
     found, faults = audio_inputs([str(video.parent)])
     assert [one.path.name for one in found] == ["a.wav", "clip.mp4"] and not faults
-    monkeypatch.setattr("ser.infer.inputs.can_be_read", lambda: False)
+    monkeypatch.setattr("ser.infer.inputs.has_pyav", lambda: False)
     found, faults = audio_inputs([str(video.parent)])
     assert [one.path.name for one in found] == ["a.wav"] and not faults
     assert log.find(r"passed over 1 files \(.mp4\); PyAV reads them: pip install av")
