@@ -4,6 +4,7 @@ import random
 import string
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 
 from ser.base.errors import SerError
 from ser.base.log import logger
@@ -74,13 +75,8 @@ def _given_parts(data: DataDir, protocol: ProtocolConfig, utts: Sequence[str]) -
     """The part of each utterance as the protocol reads it off a table; some may be in none."""
     values = _table(data, protocol.parts_table, "fold_unit parts")
     part_of: dict[str, str] = {v: part for part, some in protocol.parts.items() for v in some}
-    absent = sorted(part_of.keys() - {values[utt] for utt in utts})
-    if absent:
-        raise SerError(
-            f"{data.path / protocol.parts_table}: no utterance has '{absent[0]}', which "
-            f"fold_unit parts lists; expected some of {' '.join(sorted(set(values.values())))}; "
-            "change the protocol"
-        )
+    absent = part_of.keys() - {values[utt] for utt in utts}
+    _refuse_absent(data.path / protocol.parts_table, absent, values, "fold_unit parts lists")
     return {utt: part_of[values[utt]] for utt in utts if values[utt] in part_of}
 
 
@@ -93,15 +89,18 @@ def _utterances_of(data: DataDir, protocol: ProtocolConfig) -> list[str]:
     ):
         if wanted:
             values = _table(data, table, f"{key} {wanted}")
-            absent = sorted(set(wanted) - set(values.values()))
-            if absent:
-                raise SerError(
-                    f"{data.path / table}: no utterance has '{absent[0]}', which {key} names; "
-                    f"expected some of {' '.join(sorted(set(values.values())))}; change the "
-                    "protocol"
-                )
+            absent = set(wanted) - set(values.values())
+            _refuse_absent(data.path / table, absent, values, f"{key} names")
             utts = [utt for utt in utts if (values[utt] in wanted) == keep]
     return utts
+
+
+def _refuse_absent(path: Path, absent: Collection[str], values: Table, who: str) -> None:
+    if absent:
+        raise SerError(
+            f"{path}: no utterance has '{min(absent)}', which {who}; expected some of "
+            f"{' '.join(sorted(set(values.values())))}; change the protocol"
+        )
 
 
 def _table(data: DataDir, name: str, why: str) -> Table:

@@ -25,7 +25,6 @@ from ser.corpus.parsers.table import read_table_corpus
 from ser.corpus.recorded import write_corpus, write_recorded
 from ser.corpus.utterance import (
     EmotionCorpus,
-    EmotionUtterance,
     check_labels,
     without_copies,
 )
@@ -74,14 +73,18 @@ def prepare_iemocap(
                 "(in egs/iemocap IEMOCAP_PARTIAL=1)"
             )
         logger.warning("warning: %sgoing on with a partial corpus", message)
-    extra = {name: _read_attribute(path) for name, path in attributes.items()}
-    for name, table in extra.items():
-        if not any(u.utt_orig in table for u in corpus.utterances):
+    utterances = corpus.utterances
+    for name, path in attributes.items():
+        table = _read_attribute(path)
+        if not any(u.utt_orig in table for u in utterances):
             raise SerError(
-                f"{attributes[name]}: none of its {len(table)} ids is in {root}; expected the "
-                "published ids; correct the file"
+                f"{path}: none of its {len(table)} ids is in {root}; expected the published ids; "
+                "correct the file"
             )
-    utterances = [_with_attributes(u, extra) for u in corpus.utterances]
+        utterances = [
+            replace(u, attributes={**u.attributes, f"utt2{name}": table.get(u.utt_orig, "")})
+            for u in utterances
+        ]
     write_corpus(
         out,
         EmotionCorpus(utterances, corpus.left_out | corpus.incomplete),
@@ -100,13 +103,6 @@ def _read_attribute(path: Path) -> dict[str, str]:
         if len(line) != 2
     ).raise_any()
     return dict(lines)
-
-
-def _with_attributes(
-    utterance: EmotionUtterance, extra: Mapping[str, Mapping[str, str]]
-) -> EmotionUtterance:
-    added = {f"utt2{n}": table.get(utterance.utt_orig, "") for n, table in extra.items()}
-    return replace(utterance, attributes={**utterance.attributes, **added})
 
 
 def prepare_corpus(

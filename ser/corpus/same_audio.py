@@ -60,7 +60,7 @@ def same_audio(envelopes: Mapping[str, Floats], wavs: Mapping[str, Path], digest
         return read_audio(wavs[utt], utt, RATE_HZ)
 
     for one, other in _candidates(envelopes):
-        if digests[one] != digests[other] and correlation(samples(one), samples(other)) >= SAMPLES:
+        if digests[one] != digests[other] and _correlation(samples(one), samples(other)) >= SAMPLES:
             pairs.append((one, other))
     rows, columns = zip(*((number[a], number[b]) for a, b in pairs), strict=True)
     links = coo_array((np.ones(len(pairs)), (rows, columns)), shape=(len(utts), len(utts)))
@@ -75,15 +75,11 @@ def read_envelopes(wavs: Mapping[str, Path]) -> dict[str, Floats]:
     Raises:
         SerError: A file is missing, unreadable or cut, or holds what is no number.
     """
-    found = of_each_file(_envelope, wavs, "decoding audio")
+    found = of_each_file(lambda wav, utt: _envelope(*read_mono(wav, utt)), wavs, "decoding audio")
     return {utt: envelope for utt, envelope in found.items() if envelope is not None}
 
 
-def _envelope(wav: Path, utt: str) -> Floats | None:
-    return envelope_of(*read_mono(wav, utt))
-
-
-def envelope_of(samples: Floats, rate: int) -> Floats | None:
+def _envelope(samples: Floats, rate: int) -> Floats | None:
     """The level of each 25 ms of samples (N,) +-1: (T,) of mean 0 and norm 1; None of silence."""
     num_frames = min(MAX_FRAMES, len(samples) * FRAMES_PER_S // rate)
     if not num_frames or samples.std(dtype=np.float64) < SILENCE:
@@ -123,7 +119,7 @@ def _matrix(envelopes: Sequence[Floats], offset: int, width: int) -> Floats:
     return matrix
 
 
-def correlation(one: Floats, other: Floats) -> float:
+def _correlation(one: Floats, other: Floats) -> float:
     """The correlation of samples at 8 kHz, of either sign, at the best shift up to 0.15 s."""
     shifts = round(SHIFT_SECONDS * RATE_HZ)
     size = scipy.fft.next_fast_len(max(len(one), len(other)) + shifts, real=True)

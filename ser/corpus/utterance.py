@@ -113,18 +113,8 @@ def without_copies(utterances: Iterable[EmotionUtterance]) -> list[EmotionUttera
     return list(found.values())
 
 
-def check_names(utterances: Iterable[EmotionUtterance]) -> None:
-    """Checks that what becomes a file name, a column or a line can be one.
-
-    Raises:
-        SerError: Ids, speakers, sessions, labels or attributes cannot.
-    """
-    Faults(
-        f"{u.wav}: {u.utt}: {fault}" for u in utterances for fault in _name_faults(u)
-    ).raise_any()
-
-
 def _name_faults(u: EmotionUtterance) -> Iterator[str]:
+    """Why what becomes a file name, a column or a line cannot be one."""
     names = ((UTTERANCE, u.utt), (SPEAKER, u.spk), (SESSION, u.session), (LABEL, u.label))
     yield from filter(None, (kind.fault(name) for kind, name in names))
     for table, value in u.attributes.items():
@@ -164,11 +154,13 @@ def choose(
         excluded: Utterances that the corpus's parser left out already, with the reason.
 
     Raises:
-        SerError: An id stands for two utterances, a label is in neither list, or a class has no
-            utterance.
+        SerError: An id stands for two utterances, a name cannot be one, a label is in neither
+            list, or a class has no utterance.
     """
     found = unique(utterances)
-    check_names(found.values())
+    Faults(
+        f"{u.wav}: {utt}: {fault}" for utt, u in found.items() for fault in _name_faults(u)
+    ).raise_any()
     check_labels(found.values(), labels)
     reasons = dict(excluded)
     for utt, u in found.items():

@@ -7,6 +7,7 @@ transcript lines without a time, and transcripts of turns that were never cut ou
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +45,7 @@ LABEL_OF_VOTE = {
     "Surprise": "sur",
 }
 TYPES = {"i": "improvised", "s": "scripted"}
+SEXES = {"f": "female", "m": "male"}  # as counts.yaml has them
 
 
 @dataclass(frozen=True)
@@ -224,17 +226,15 @@ def differences_from_counts(
     Returns:
         A sentence for each difference and for what is missing; empty for a whole corpus.
     """
-    found: dict[str, dict[str, int]] = {session: {} for session in expected.sessions}
+    found: dict[str, Counter[str]] = {session: Counter() for session in expected.sessions}
     for u in corpus.utterances:
         if u.label in labels.class_of:
-            row = found.setdefault(u.session, {})
-            for key in (u.label, {"f": "female", "m": "male"}[u.gender]):
-                row[key] = row.get(key, 0) + 1
+            found.setdefault(u.session, Counter()).update((u.label, SEXES[u.gender]))
     said = []
     for session, row in sorted(found.items()):
         wanted = expected.sessions.get(session, {})
         for key in sorted(row.keys() | wanted.keys()):
-            have, want = row.get(key, 0), wanted.get(key, 0)
+            have, want = row[key], wanted.get(key, 0)
             if have != want:
                 said.append(f"session {session}: {key} {have}, expected {want} ({have - want:+d})")
     if len(corpus.utterances) != expected.labelled_utterances:

@@ -60,7 +60,6 @@ def read_kaldi_dir(folder: Path) -> EmotionCorpus:
     _check_case(folder / "utt2spk", spk_of)
     name_of = _ids(folder / "utt2spk", spk_of)
     gender_of = _genders(folder / "spk2gender")
-    _refuse_channels(folder)
     clips = _clips(folder, spk_of)
     return EmotionCorpus(
         [
@@ -150,12 +149,12 @@ def _check_case(path: Path, spk_of: Table) -> None:
     ).raise_any()
 
 
-def _refuse_channels(folder: Path) -> None:
+def _refuse_channels(folder: Path, recordings: Table) -> None:
     """Speakers on the channels of one file would all get the mean of its channels."""
     if _optional(folder / "reco2file_and_channel") is None:
         return
     first: dict[str, str] = {}
-    for recording, source in (_optional(folder / "wav.scp") or {}).items():
+    for recording, source in recordings.items():
         if first.setdefault(source, recording) != recording:
             raise SerError(
                 f"{folder / 'wav.scp'}: {first[source]} and {recording} are one file; expected one "
@@ -198,6 +197,7 @@ def _check_sources(path: Path, recordings: Table) -> None:
 
 def _clips(folder: Path, utts: Table) -> dict[str, Clip]:
     recordings = read_given_table(folder / "wav.scp")
+    _refuse_channels(folder, recordings)
     _check_sources(folder / "wav.scp", recordings)
     segments = _optional(folder / "segments")
     if segments is None:

@@ -7,10 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ser.audio.reading import EXTENSIONS
 from ser.base.errors import Faults, SerError
 from ser.base.files import read_text
-from ser.corpus.parsers.roots import is_metadata_file
+from ser.corpus.parsers.parsing import is_audio_file
 from ser.text.normalise import normalise_transcript
 
 
@@ -70,7 +69,7 @@ def read_librispeech(root: Path, subsets: Iterable[str]) -> list[ReadUtterance]:
 
 
 def _refuse_audio(path: Path) -> None:
-    if path.suffix.lower() in EXTENSIONS and not is_metadata_file(path):
+    if is_audio_file(path):
         raise SerError(
             f"{path}: audio beside the chapters, without a transcript; expected "
             "<subset>/<speaker>/<chapter>/<utterance>; move or remove it"
@@ -93,9 +92,7 @@ def _read_chapter(chapter: Path) -> list[ReadUtterance]:
             words[utt] = transcript
     faults.raise_any()
     audio: dict[str, Path] = {}
-    for path in sorted(chapter.iterdir()):
-        if path.suffix.lower() not in EXTENSIONS or is_metadata_file(path):
-            continue
+    for path in sorted(filter(is_audio_file, chapter.iterdir())):
         if path.stem in audio:
             raise SerError(f"{path}: {audio[path.stem].name} has the same id; remove one of them")
         audio[path.stem] = path

@@ -26,8 +26,13 @@ GENDERS = {
 }
 
 
+def is_audio_file(path: Path) -> bool:
+    """Whether a file of a corpus is audio by its name; what macOS adds (``._name``) is not."""
+    return path.suffix.lower() in EXTENSIONS and not is_metadata_file(path)
+
+
 def audio_files(root: Path, pattern: str, expected: str) -> list[Path]:
-    """The audio files of a corpus, sorted; without those that macOS adds (``._name``).
+    """The audio files of a corpus, sorted.
 
     Args:
         root: The corpus.
@@ -39,11 +44,7 @@ def audio_files(root: Path, pattern: str, expected: str) -> list[Path]:
     """
     if not root.is_dir():
         raise SerError(f"{root}: no such folder; expected {expected}; set the path in db.sh")
-    found = [
-        path
-        for path in sorted(root.glob(pattern))
-        if path.suffix.lower() in EXTENSIONS and not is_metadata_file(path)
-    ]
+    found = list(filter(is_audio_file, sorted(root.glob(pattern))))
     if not found:
         raise SerError(
             f"{root}: 0 audio files of {pattern}; expected {expected}; check the path in db.sh"
