@@ -23,11 +23,7 @@ from ser.corpus.parsers.registry import NUM_PUBLISHED, READERS
 from ser.corpus.parsers.roots import find_root, holds
 from ser.corpus.parsers.table import read_table_corpus
 from ser.corpus.recorded import write_corpus, write_recorded
-from ser.corpus.utterance import (
-    EmotionCorpus,
-    check_labels,
-    without_copies,
-)
+from ser.corpus.utterance import EmotionCorpus, check_labels, without_copies
 from ser.kaldi.data_dir import read_data_dir, require_data_dir, write_data_dir
 
 

@@ -12,21 +12,9 @@ from ser.base.log import logger
 from ser.base.record import Record, require
 from ser.base.writing import atomic_folder, require_replaceable
 from ser.config.schema import LabelsConfig
-from ser.corpus.same_audio import (
-    FILE,
-    read_envelopes,
-    same_audio,
-    tell_same_audio,
-    write_same_audio,
-)
+from ser.corpus.same_audio import FILE, same_audio, tell_same_audio, write_same_audio
 from ser.corpus.segments import Clip, write_clips
-from ser.corpus.utterance import (
-    EmotionCorpus,
-    EmotionUtterance,
-    choose,
-    digest_audio,
-    write_emotion_dir,
-)
+from ser.corpus.utterance import EmotionCorpus, EmotionUtterance, choose, write_emotion_dir
 from ser.kaldi.data_dir import digest_data_dir
 from ser.kaldi.table import read_table
 
@@ -140,8 +128,7 @@ def write_recorded(
         wavs = {utt: Path(wav) for utt, wav in read_table(folder / "wav.scp").items()}
         audio = {}
         if with_audio:
-            envelopes, digests = read_envelopes(wavs), digest_audio(wavs)
-            same = same_audio(envelopes, wavs, digests)
+            same, digests = same_audio(wavs)
             write_same_audio(folder, same)
             audio["audio"] = digest_json(digests)
         inputs = {"tables": digest_data_dir(folder), **audio, **(inputs or {})}

@@ -22,7 +22,7 @@ from scipy.sparse.csgraph import connected_components
 from ser.audio.reading import of_each_file, read_audio, read_mono
 from ser.base.arrays import Floats
 from ser.base.errors import SerError
-from ser.base.files import parsing, read_text
+from ser.base.files import digest_file, parsing, read_text
 from ser.base.log import logger
 from ser.base.writing import write_text
 from ser.kaldi.table import Table
@@ -42,14 +42,17 @@ BLOCK_UTTS = 256
 CACHED_UTTS = 256
 
 
-def same_audio(envelopes: Mapping[str, Floats], wavs: Mapping[str, Path], digests: Table) -> Table:
-    """For each utterance the first one that has its audio, maybe itself.
+def same_audio(wavs: Mapping[str, Path]) -> tuple[Table, Table]:
+    """For each utterance the first one that has its audio, maybe itself; and its file's SHA-256.
 
-    Args:
-        envelopes: Of each utterance that is not silent.
-        wavs: The file of each.
-        digests: Of the bytes of each file.
+    All audio is decoded once.
+
+    Raises:
+        SerError: A file is missing, unreadable or cut, or holds what is no number.
     """
+    decoded = of_each_file(lambda wav, utt: _envelope(*read_mono(wav, utt)), wavs, "decoding audio")
+    envelopes = {utt: envelope for utt, envelope in decoded.items() if envelope is not None}
+    digests = of_each_file(lambda wav, _: digest_file(wav), wavs, "digests")
     utts = list(wavs)
     number = {utt: i for i, utt in enumerate(utts)}
     first: dict[str, str] = {}
@@ -66,17 +69,8 @@ def same_audio(envelopes: Mapping[str, Floats], wavs: Mapping[str, Path], digest
     links = coo_array((np.ones(len(pairs)), (rows, columns)), shape=(len(utts), len(utts)))
     _, groups = connected_components(links, directed=False)
     firsts: dict[int, str] = {}
-    return {utt: firsts.setdefault(int(g), utt) for utt, g in zip(utts, groups, strict=True)}
-
-
-def read_envelopes(wavs: Mapping[str, Path]) -> dict[str, Floats]:
-    """Decodes all audio once: the envelope of each utterance that is not silent.
-
-    Raises:
-        SerError: A file is missing, unreadable or cut, or holds what is no number.
-    """
-    found = of_each_file(lambda wav, utt: _envelope(*read_mono(wav, utt)), wavs, "decoding audio")
-    return {utt: envelope for utt, envelope in found.items() if envelope is not None}
+    same = {utt: firsts.setdefault(int(g), utt) for utt, g in zip(utts, groups, strict=True)}
+    return same, digests
 
 
 def _envelope(samples: Floats, rate: int) -> Floats | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
-from ser.audio.reading import measure_durations, of_each_file
+from ser.audio.reading import measure_durations
 from ser.base.errors import Faults, SerError
 from ser.base.files import digest_file
 from ser.base.log import logger
@@ -264,12 +264,3 @@ def write_exclusions(folder: Path, reasons: Mapping[str, str]) -> None:
             logger.warning("warning: %s; is the corpus whole?", said)
         else:
             logger.info(said)
-
-
-def digest_audio(wavs: Mapping[str, Path]) -> dict[str, str]:
-    """SHA-256 of each utterance's audio file, in hexadecimal.
-
-    Raises:
-        SerError: Files are missing or unreadable; all are listed.
-    """
-    return of_each_file(lambda wav, _: digest_file(wav), wavs, "digests")
