@@ -89,20 +89,18 @@ def without_copies(utterances: Iterable[EmotionUtterance]) -> list[EmotionUttera
     copies = []
     for u in sorted(utterances, key=lambda u: len(u.wav.parts)):
         other = found.setdefault(u.utt, u)
-        first = other.wav
-        if first == u.wav:
-            if other != u:
-                names = [f.name for f in fields(u) if getattr(u, f.name) != getattr(other, f.name)]
+        if other.wav != u.wav:
+            copies.append(u.wav)
+            if not _same_bytes(other.wav, u.wav):
                 faults.add(
-                    f"{u.wav}: {u.utt} has two rows that differ ({', '.join(names)}); expected "
-                    "one; remove the wrong one"
+                    f"{u.wav}: {other.wav} is another file of the same utterance, and differs; "
+                    "expected one; remove the wrong one"
                 )
-            continue
-        copies.append(u.wav)
-        if first.stat().st_size != u.wav.stat().st_size or digest_file(first) != digest_file(u.wav):
+        elif other != u:
+            names = [f.name for f in fields(u) if getattr(u, f.name) != getattr(other, f.name)]
             faults.add(
-                f"{u.wav}: {first} is another file of the same utterance, and differs; expected "
-                "one; remove the wrong one"
+                f"{u.wav}: {u.utt} has two rows that differ ({', '.join(names)}); expected one; "
+                "remove the wrong one"
             )
     faults.raise_any()
     if copies:
@@ -111,6 +109,11 @@ def without_copies(utterances: Iterable[EmotionUtterance]) -> list[EmotionUttera
             *(len(copies), copies[0]),
         )
     return list(found.values())
+
+
+def _same_bytes(one: Path, other: Path) -> bool:
+    same_size = one.stat().st_size == other.stat().st_size
+    return same_size and digest_file(one) == digest_file(other)
 
 
 def _name_faults(u: EmotionUtterance) -> Iterator[str]:

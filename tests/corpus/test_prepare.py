@@ -1,5 +1,6 @@
 """Stage 0 whole: corpora -> recorded data directories, or an error and nothing half-written."""
 
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -96,7 +97,10 @@ def test_a_partial_iemocap_is_refused_or_accepted(
     assert all(f"missing: {wav}\n" in report.read_text() for wav in lost)
     assert not out.exists()
 
+    words = next((tree / "Session3").glob("dialog/transcriptions/Ses*.txt"))
+    words.write_text(re.sub(r"\]: .*", "]: [LAUGHTER]", words.read_text()))  # worth no warning
     prepare_iemocap(tree, out, LABELS, counts, True, {})
+    assert "" in read_data_dir(out)["text"].values()
     (warning,) = log.find("^warning: ")
     assert "going on with a partial corpus" in warning
     assert all(f"missing: {wav}\n" in report.read_text() for wav in lost)

@@ -204,17 +204,12 @@ def _read_evaluations(folder: Path) -> dict[str, Turn]:
 def _read_transcripts(folder: Path) -> dict[str, str]:
     """Words of each turn; lines without the id of a turn (``F: Yeah.``) belong to none."""
     words: dict[str, str] = {}
-    faults = Faults()
-    for path, number, line in _lines(folder):
-        with faults.noted():
-            match = TRANSCRIPT.match(line)
-            if not match:
-                continue
-            if words.setdefault(match["utt"], match["words"]) != match["words"]:
-                raise SerError(
-                    f"{path}:{number}: {match['utt']} has two different transcripts; expected one"
-                )
-    faults.raise_any()
+    Faults(
+        f"{path}:{number}: {match['utt']} has two different transcripts; expected one"
+        for path, number, line in _lines(folder)
+        if (match := TRANSCRIPT.match(line))
+        and words.setdefault(match["utt"], match["words"]) != match["words"]
+    ).raise_any()
     return words
 
 

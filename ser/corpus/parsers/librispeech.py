@@ -82,14 +82,13 @@ def _read_chapter(chapter: Path) -> list[ReadUtterance]:
     words: dict[str, str] = {}
     faults = Faults()
     for number, line in enumerate(read_text(transcripts_path).splitlines(), start=1):
-        with faults.noted():
-            utt, _, transcript = line.partition(" ")
-            if not utt.startswith(f"{spk}-{chapter.name}-") or utt in words:
-                raise SerError(
-                    f"{transcripts_path}:{number}: '{utt}' is double or not of this chapter; "
-                    f"expected {spk}-{chapter.name}-<number> once; correct the line"
-                )
-            words[utt] = transcript
+        utt, _, transcript = line.partition(" ")
+        if not utt.startswith(f"{spk}-{chapter.name}-") or utt in words:
+            faults.add(
+                f"{transcripts_path}:{number}: '{utt}' is double or not of this chapter; "
+                f"expected {spk}-{chapter.name}-<number> once; correct the line"
+            )
+        words.setdefault(utt, transcript)
     faults.raise_any()
     audio: dict[str, Path] = {}
     for path in sorted(filter(is_audio_file, chapter.iterdir())):
