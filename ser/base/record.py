@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import IntEnum
 from pathlib import Path
 from typing import Annotated, Any, NotRequired
 
@@ -28,6 +29,18 @@ from ser.base.outputs import faults, outputs_in, seal
 from ser.base.writing import write_json
 
 MAX_THREADS = 4096
+
+
+class Stage(IntEnum):
+    """The stages of ``run.sh``, by what they make."""
+
+    DATA = 0
+    FEATURES = 1
+    BPE = 2
+    PRETRAIN = 3
+    FINETUNE = 4
+    PREDICT = 5
+    SCORE = 6
 
 
 def rerun_hint(stage: int, folder: Path = Path()) -> str:

@@ -10,14 +10,13 @@ from pathlib import Path
 from ser.base.errors import SerError, run_program
 from ser.base.options import distinct_words, whole_numbers
 from ser.base.paths import run_folders
-from ser.base.record import read_record, require
+from ser.base.record import Stage, read_record, require
 from ser.base.writing import sole_run, write_json, write_text
 from ser.config.made_with import labels_of, require_features, require_system_of_run
 from ser.corpus.fold_files import choose_folds, fold_names
 from ser.data.trainable import trainable_systems
 from ser.kaldi.table import read_table
 from ser.score.predictions.experiment import check_runs
-from ser.score.predictions.table import STAGE
 from ser.score.report.figures import write_figures
 from ser.score.report.files import ReportFiles
 from ser.score.report.main_table import terminal_table
@@ -59,7 +58,7 @@ def main() -> None:
     folds = choose_folds(args.exp_dir / "folds", args.folds)
     partial = set(folds) != set(fold_names(args.exp_dir / "folds"))
     files = ReportFiles(args.exp_dir, partial)
-    record = require(args.exp_dir / "predictions", STAGE)
+    record = require(args.exp_dir / "predictions", Stage.PREDICT)
     runs = {s: run_folders(args.exp_dir, s, seeds, folds) for s in systems}
     check_runs(record, [folder for folders in runs.values() for folder in folders])
     for system, folders in runs.items():

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ser.base.errors import run_program
 from ser.base.log import log_to_console
-from ser.base.record import Record
+from ser.base.record import Record, Stage
 from ser.config.load import load_config
 from ser.config.schema import BpeConfig
 from ser.kaldi.data_dir import read_data_dir, require_data_dir
@@ -27,7 +27,7 @@ def main() -> None:
     log_to_console()
     config = load_config(args.conf / "bpe.yaml", BpeConfig)
     inputs = {str(args.data): require_data_dir(args.data)}
-    record = Record(args.out, 2, config.model_dump(), inputs)
+    record = Record(args.out, Stage.BPE, config.model_dump(), inputs)
     write_bpe(record, read_data_dir(args.data)["text"].values(), config, args.data / "text")
 
 

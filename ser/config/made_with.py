@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ser.base.errors import SerError
-from ser.base.record import StageRecord, first_difference, read_record, recipe_of, rerun_hint
+from ser.base.record import Stage, StageRecord, first_difference, read_record, recipe_of, rerun_hint
 from ser.config.features import load_features
 from ser.config.load import load_config, validate
 from ser.config.pretraining import load_pretraining
@@ -51,7 +51,7 @@ def require_labels_of(data: Path, labels: LabelsConfig, path: Path) -> None:
     """The same of a data directory of stage 0."""
     made = read_record(data)["config"].get("labels")
     if made is not None:
-        _require(data, 0, made, path, labels)
+        _require(data, Stage.DATA, made, path, labels)
 
 
 def require_labels_of_run(run: Path, labels: LabelsConfig) -> None:
@@ -60,7 +60,7 @@ def require_labels_of_run(run: Path, labels: LabelsConfig) -> None:
         feats = recipe_of(run) / name
         if (feats / "run.json").exists():
             record = read_record(feats)
-            if (record["stage"], record["identity"]) == (1, identity):
+            if (record["stage"], record["identity"]) == (Stage.FEATURES, identity):
                 require_labels(feats, record, labels, run / "run.json")
 
 
@@ -79,7 +79,7 @@ def require_labels_of_recipe(run: Path, labels: LabelsConfig) -> None:
     conf = recipe / "conf" if experiment == recipe / "exp" else recipe / "conf" / name
     path = conf / "labels.yaml"
     if experiment in (recipe / "exp", recipe / "exp" / name) and path.exists():
-        _require(run, 0, _plain(labels), path, load_config(path, LabelsConfig))
+        _require(run, Stage.DATA, _plain(labels), path, load_config(path, LabelsConfig))
 
 
 def require_system_of_run(run: Path, conf: Path, name: str) -> None:
@@ -101,9 +101,9 @@ def require_system_of_run(run: Path, conf: Path, name: str) -> None:
         record = run / "run.json"
         protocol = validate(record, ProtocolConfig, made.get("protocol"))
         trained = under_protocol(name, system, protocol, record)
-        _require(run, 4, made.get("system", {}), path, trained)
+        _require(run, Stage.FINETUNE, made.get("system", {}), path, trained)
     else:
-        _require(run, 5, made, path, system)
+        _require(run, Stage.PREDICT, made, path, system)
 
 
 def require_features(feats: Path, made: StageRecord, conf: Path) -> None:
@@ -112,7 +112,7 @@ def require_features(feats: Path, made: StageRecord, conf: Path) -> None:
     Raises:
         SerError: They are others.
     """
-    _require(feats, 1, made["config"], conf / "fbank.yaml", load_features(conf))
+    _require(feats, Stage.FEATURES, made["config"], conf / "fbank.yaml", load_features(conf))
 
 
 def require_bpe(bpe: Path, made: StageRecord, conf: Path) -> None:
@@ -123,7 +123,7 @@ def require_bpe(bpe: Path, made: StageRecord, conf: Path) -> None:
     """
     path = conf / "bpe.yaml"
     if _same_recipe(bpe, conf) and path.exists():
-        _require(bpe, 2, made["config"], path, load_config(path, BpeConfig))
+        _require(bpe, Stage.BPE, made["config"], path, load_config(path, BpeConfig))
 
 
 def require_encoder(encoder: Path, made: StageRecord, conf: Path) -> None:
@@ -135,7 +135,7 @@ def require_encoder(encoder: Path, made: StageRecord, conf: Path) -> None:
     path = conf / "pretrain" / f"{encoder.name}.yaml"
     if _same_recipe(encoder, conf) and path.exists():
         now = load_pretraining(conf, encoder.name)
-        _require(encoder, 3, made["config"], path, now)
+        _require(encoder, Stage.PRETRAIN, made["config"], path, now)
 
 
 def _same_recipe(folder: Path, conf: Path) -> bool:

@@ -8,7 +8,7 @@ from ser.base.errors import SerError
 from ser.base.files import digest_file
 from ser.base.names import FOLD
 from ser.base.options import distinct_words
-from ser.base.record import StageRecord, first_difference, read_record, require, rerun_hint
+from ser.base.record import Stage, StageRecord, first_difference, read_record, require, rerun_hint
 from ser.kaldi.table import Table, read_table, write_table
 
 TRAIN, VALID, TEST = "train", "valid", "test"
@@ -61,7 +61,7 @@ def choose_folds(folder: Path, asked: str) -> list[str]:
     names = fold_names(folder)
     if not names:
         raise SerError(
-            f"{folder}: no fold lists; expected those of a protocol; run {rerun_hint(0)}"
+            f"{folder}: no fold lists; expected those of a protocol; run {rerun_hint(Stage.DATA)}"
         )
     if not asked.strip():
         return names
@@ -85,13 +85,13 @@ def require_folds(folder: Path, protocol: Mapping[str, Any], path: Path) -> Stag
     Raises:
         SerError: They are not there, not whole, or those of another protocol.
     """
-    record = require(folder, 0)
+    record = require(folder, Stage.DATA)
     if record["config"] != protocol:
         raise SerError(
             f"{folder}: the folds of another protocol than {path} "
             f"({first_difference(record['config'], protocol)}); expected one protocol a folder; "
             "pass the --protocol that they were made with or an --exp-dir for this one, or make "
-            f"them anew, and with them all that was trained: {rerun_hint(0)}"
+            f"them anew, and with them all that was trained: {rerun_hint(Stage.DATA)}"
         )
     return record
 

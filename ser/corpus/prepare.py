@@ -9,7 +9,7 @@ from ser.audio.reading import measure_durations
 from ser.base.errors import Faults, SerError
 from ser.base.files import digest_json, read_text
 from ser.base.log import logger
-from ser.base.record import Record
+from ser.base.record import Record, Stage
 from ser.base.writing import atomic_folder, require_replaceable, write_text
 from ser.config.protocol import ProtocolConfig
 from ser.config.schema import CountsConfig, LabelsConfig
@@ -252,9 +252,9 @@ def prepare_folds(data_path: Path, out: Path, protocol: ProtocolConfig) -> None:
     """
     inputs = {str(data_path): require_data_dir(data_path)}
     folds = make_folds(read_data_dir(data_path), protocol)
-    with atomic_folder(out, "fold*", stage=0) as folder:
+    with atomic_folder(out, "fold*", stage=Stage.DATA) as folder:
         write_folds(folder, folds)
-        Record(folder, 0, protocol.model_dump(), inputs).finish(digest=digest_json(folds))
+        Record(folder, Stage.DATA, protocol.model_dump(), inputs).finish(digest=digest_json(folds))
     for name, parts in folds.items():
         counts = ", ".join(f"{part} {n}" for part, n in sorted(Counter(parts.values()).items()))
         logger.info("fold %s: %s", name, counts)

@@ -9,7 +9,7 @@ from ser.audio.reading import is_audio, require_file
 from ser.base.errors import Faults, FaultsError, SerError
 from ser.base.files import digest_json
 from ser.base.log import logger
-from ser.base.record import Record, require
+from ser.base.record import Record, Stage, require
 from ser.base.writing import atomic_folder, require_replaceable
 from ser.config.schema import LabelsConfig
 from ser.corpus.same_audio import FILE, same_audio, tell_same_audio, write_same_audio
@@ -56,7 +56,7 @@ def write_corpus(
     if clips := _clips(kept):
         made = out.with_name(f"{out.name}_audio")
         written = write_clips(clips, made, allow_pipes)
-        read[str(made.absolute())] = str(require(made, 0)["identity"])
+        read[str(made.absolute())] = str(require(made, Stage.DATA)["identity"])
         if written.unreadable:
             logger.warning(
                 "warning: left out %s videos without sound, %s the first: %s",
@@ -118,7 +118,7 @@ def write_recorded(
     Raises:
         SerError: As ``write`` does, or audio is broken or cut.
     """
-    with atomic_folder(out, "utt2*", stage=0) as folder:
+    with atomic_folder(out, "utt2*", stage=Stage.DATA) as folder:
         try:
             write(folder)
         except FaultsError:  # of the corpus
@@ -132,6 +132,6 @@ def write_recorded(
             write_same_audio(folder, same)
             audio["audio"] = digest_json(digests)
         inputs = {"tables": digest_data_dir(folder), **audio, **(inputs or {})}
-        Record(folder, 0, config, inputs).finish(**notes)
+        Record(folder, Stage.DATA, config, inputs).finish(**notes)
     if with_audio:
         tell_same_audio(same, out / FILE)

@@ -21,7 +21,7 @@ from ser.audio.truncation import TruncatedError
 from ser.base.errors import Faults, SerError
 from ser.base.files import digest_json
 from ser.base.log import logger
-from ser.base.record import Record, earlier_record
+from ser.base.record import Record, Stage, earlier_record
 from ser.base.writing import atomic_folder, require_replaceable
 from ser.corpus.pipes import is_pipe, output_of
 
@@ -91,7 +91,7 @@ def write_clips(clips: Mapping[str, Clip], out: Path, allow_pipes: bool) -> Writ
         )
     versions = _versions({source: utts[0] for source, utts in by_source.items()})
     wanted = {utt: asdict(clip) | {"version": versions[clip.source]} for utt, clip in clips.items()}
-    record = Record(out, 0, {"formats": FORMATS, "clips": wanted}, {})
+    record = Record(out, Stage.DATA, {"formats": FORMATS, "clips": wanted}, {})
     files = _files(out, wanted)
     if record.is_finished() and all(path.is_file() for path in files.values()):
         return Written(files, {})
@@ -115,12 +115,12 @@ def write_clips(clips: Mapping[str, Clip], out: Path, allow_pipes: bool) -> Writ
     if len(unreadable) > len(clips) / 2:
         Faults(map(str, faults.values())).raise_any()
     kept = {utt: entry for utt, entry in wanted.items() if utt in found}
-    with atomic_folder(out, stage=0) as folder:
+    with atomic_folder(out, stage=Stage.DATA) as folder:
         for utt, path in found.items():
             _link(path, folder / f"{_stem(utt)}{path.suffix}")
         # Every later stage asks for this record: it would read all audio each time, where the data
         # directory has the digests of the audio already. A lost file is made anew all the same.
-        Record(folder, 0, {"formats": FORMATS, "clips": kept}, {}).finish(outputs=())
+        Record(folder, Stage.DATA, {"formats": FORMATS, "clips": kept}, {}).finish(outputs=())
     shutil.rmtree(made, ignore_errors=True)
     _tell(overshoots)
     return Written(_files(out, kept), unreadable)

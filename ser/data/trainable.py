@@ -5,13 +5,11 @@ from pathlib import Path
 
 from ser.base.errors import SerError
 from ser.base.log import logger
-from ser.base.record import read_record, require_outputs
+from ser.base.record import Stage, read_record, require_outputs
 from ser.config.baselines import WordsConfig
 from ser.config.schema import SystemConfig
 from ser.config.systems import load_system
 from ser.kaldi.table import read_table
-
-STAGE = 1  # which makes the features
 
 
 def trainable_systems(conf: Path, names: Sequence[str], feats: Path) -> list[str]:
@@ -29,7 +27,7 @@ def trainable_systems(conf: Path, names: Sequence[str], feats: Path) -> list[str
     """
     text = feats / "text"
     if (feats / "run.json").exists():
-        require_outputs(feats, read_record(feats), STAGE)
+        require_outputs(feats, read_record(feats), Stage.FEATURES)
     if not text.exists() or any(read_table(text).values()):
         return list(names)
     kept = [name for name in names if not _needs_words(conf, name)]

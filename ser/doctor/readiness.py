@@ -11,7 +11,7 @@ from ser.base.errors import SerError
 from ser.base.log import logger
 from ser.base.names import CONFIGURATION
 from ser.base.options import max_processes, require_within, whole_numbers
-from ser.base.record import earlier_record, require
+from ser.base.record import Stage, earlier_record, require
 from ser.config.baselines import FunctionalsConfig
 from ser.config.features import load_features, require_bands, require_same_features
 from ser.config.load import load_config
@@ -146,11 +146,11 @@ def _recogniser(asked: RunOptions) -> None:
         for name in asked.encoders:
             attempt(_encoder_of_another, asked, asked.pretrain / name)
         if asked.heads:
-            require(asked.bpe, 2)
+            require(asked.bpe, Stage.BPE)
 
 
 def _encoder_of_another(asked: RunOptions, folder: Path) -> None:
-    trained_on = require(folder, 3)["notes"].get("fbank", {})
+    trained_on = require(folder, Stage.PRETRAIN)["notes"].get("fbank", {})
     features = load_features(asked.conf).model_dump()
     require_same_features(features, trained_on, asked.conf / "fbank.yaml", str(folder))
 

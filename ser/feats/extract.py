@@ -21,7 +21,7 @@ from ser.base.errors import SerError
 from ser.base.files import parsing, read_json_as, read_text
 from ser.base.log import logger
 from ser.base.process import end_with_parent
-from ser.base.record import Record, Started, rerun_hint
+from ser.base.record import Record, Stage, Started, rerun_hint
 from ser.base.writing import require_written_by, sole_run, write_json, write_text
 from ser.config.features import FeaturesConfig
 from ser.feats.definitions import Extractor, make_extractor
@@ -62,7 +62,7 @@ def extract_features(
     settings = config.model_dump()
     if speed_factor != 1.0:
         settings["speed_factor"] = speed_factor
-    record = Record(out, 1, settings, inputs)
+    record = Record(out, Stage.FEATURES, settings, inputs)
     with sole_run(out):
         if record.is_finished():
             logger.info("%s: finished already, with the same inputs", out)
@@ -199,7 +199,8 @@ def _extract(item: Item, config: FeaturesConfig, speed_factor: float) -> Encoded
     if abs(decoded - float(seconds)) > LOST_SECONDS:
         raise SerError(
             f"{wav}: {decoded:.2f} s decoded ({utt}); utt2dur says {seconds} s; expected the same "
-            f"within {LOST_SECONDS} s: the file was changed or cut since; run {rerun_hint(0)}"
+            f"within {LOST_SECONDS} s: the file was changed or cut since; "
+            f"run {rerun_hint(Stage.DATA)}"
         )
     with np.errstate(all="ignore"):  # an overflow is reported with its name
         feats = _extractor(config)(samples)

@@ -10,7 +10,7 @@ from ser.base.errors import SerError
 from ser.base.files import parsing, read_bytes
 from ser.base.hub import fetch, repository
 from ser.base.options import require_within, shown
-from ser.base.record import MAX_THREADS, read_record, require_outputs
+from ser.base.record import MAX_THREADS, Stage, read_record, require_outputs
 from ser.config.features import FeaturesConfig, RecordedFeatures
 from ser.config.protocol import ProtocolConfig
 from ser.config.schema import LabelsConfig, SystemConfig
@@ -19,8 +19,6 @@ from ser.infer.model import Model
 from ser.infer.onnx_engine import OnnxEngine, load_onnx
 from ser.infer.package import BPE, FETCH, MANIFEST, PACKED, read_package
 from ser.text.bpe import MAX_MODEL_BYTES, Tokenizer
-
-STAGE = 4  # which trains
 
 
 def load(
@@ -160,5 +158,5 @@ def read_run(folder: Path) -> Run:
             identity=record["identity"],
             published=record["notes"].get("published"),
         )
-    require_outputs(folder, record, STAGE)
+    require_outputs(folder, record, Stage.FINETUNE)
     return run

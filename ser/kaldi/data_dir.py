@@ -9,7 +9,7 @@ from pathlib import Path
 from ser.base.errors import SerError
 from ser.base.files import digest_file, digest_json
 from ser.base.names import CLASS, SPEAKER, UTTERANCE, is_line
-from ser.base.record import require, rerun_hint
+from ser.base.record import Stage, require, rerun_hint
 from ser.config.schema import PretrainConfig
 from ser.kaldi.table import Table, c_order, invert, read_table, same_ids, write_table
 
@@ -180,11 +180,11 @@ def require_data_dir(path: Path) -> str:
     Raises:
         SerError: It is not whole, or tables were changed, or added, after it was made.
     """
-    record = require(path, 0)  # which does not see what was added
+    record = require(path, Stage.DATA)  # which does not see what was added
     if record["inputs"].get("tables") != digest_data_dir(path):
         raise SerError(
             f"{path}: its tables are not those that stage 0 wrote; expected them unchanged; "
-            f"run {rerun_hint(0)}"
+            f"run {rerun_hint(Stage.DATA)}"
         )
     return str(record["identity"])
 
@@ -200,7 +200,7 @@ def require_subsets(data: Path, config: PretrainConfig, path: Path) -> None:
     Raises:
         SerError: Some are missing, and the configuration does not allow it.
     """
-    missing = require(data, 0)["notes"].get("missing_subsets", [])
+    missing = require(data, Stage.DATA)["notes"].get("missing_subsets", [])
     if missing and not config.allow_missing_subsets:
         raise SerError(
             f"{data}: LibriSpeech's {', '.join(missing)} are missing; {path} expects all; restore "

@@ -13,7 +13,7 @@ from ser.base.errors import SerError
 from ser.base.log import logger
 from ser.base.outputs import faults
 from ser.base.paths import is_run_folder, prediction_table_of
-from ser.base.record import Record, earlier_record, read_record, require, rerun_hint
+from ser.base.record import Record, Stage, earlier_record, read_record, require, rerun_hint
 from ser.base.writing import sole_run, write_text
 from ser.config.baselines import FunctionalsConfig, ProbeConfig, WordsConfig
 from ser.config.made_with import labels_of, require_features
@@ -31,7 +31,6 @@ from ser.score.predictions.table import columns
 from ser.train.engine.distributed import prepare_process
 from ser.train.resolve import FinetuneRun
 
-STAGE = 4  # which trains
 ATTRIBUTES = (
     "spk2gender",
     "utt2emo_raw",
@@ -55,7 +54,7 @@ def predict_all(runs: Sequence[FinetuneRun]) -> None:
     out = runs[0].exp_dir / "predictions"
     prepare_process(runs[0].num_threads, seed=0)
     conf, feats = runs[0].conf, runs[0].feats
-    made = require(feats, 1)  # of baselines too, which are not resolved
+    made = require(feats, Stage.FEATURES)  # of baselines too, which are not resolved
     require_features(feats, made, conf)
     labels = labels_of(conf, feats, made)
     features = read_feature_dir(feats)
@@ -82,7 +81,7 @@ def predict_all(runs: Sequence[FinetuneRun]) -> None:
         inputs = dict(sorted(inputs.items()))  # whichever were there before
         tables = [prediction_table_of(out, Path(name)) for name in inputs]
         outputs = [out / "attributes.tsv", *tables]
-        Record(out, 5, {}, inputs, started).finish(outputs, num_tables=len(runs))
+        Record(out, Stage.PREDICT, {}, inputs, started).finish(outputs, num_tables=len(runs))
     logger.info("%s tables in %s", len(runs), out)
 
 
@@ -113,10 +112,10 @@ def _source(run: FinetuneRun, labels: LabelsConfig, features: FeatureDir) -> _So
     resolved = source_run(run)
     if not resolved.record.is_finished():
         if (resolved.run.folder / "run.json").exists():
-            require(resolved.run.folder, STAGE)  # says what is lost
+            require(resolved.run.folder, Stage.FINETUNE)  # says what is lost
         raise SerError(
             f"{resolved.run.folder}: not trained, or with another configuration than there is now; "
-            f"expected {resolved.run.name}; run {rerun_hint(STAGE)}"
+            f"expected {resolved.run.name}; run {rerun_hint(Stage.FINETUNE)}"
         )
     if isinstance(system, WordsConfig):
         return _Source(resolved.record, partial(predict_from_words, resolved, features))

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from ser.audio.reading import INT16_SCALE, read_audio
 from ser.base.errors import SerError
-from ser.base.record import Record, require
+from ser.base.record import Record, Stage, require
 from ser.config.baselines import FunctionalsConfig
 from ser.data.utterances import FeatureDir
 from ser.predict.linear import write_vectors
@@ -26,8 +26,8 @@ def functionals_record(run: FinetuneRun, config: FunctionalsConfig, features: Fe
     Raises:
         SerError: opensmile is not installed, or audio is unreadable.
     """
-    inputs = {str(run.feats): str(require(run.feats, 1)["identity"])}
-    record = Record(run.exp_dir / run.system, 5, config.model_dump(), inputs)
+    inputs = {str(run.feats): str(require(run.feats, Stage.FEATURES)["identity"])}
+    record = Record(run.exp_dir / run.system, Stage.PREDICT, config.model_dump(), inputs)
     if not record.is_finished():
         write_vectors(record, _functionals(features.data["wav.scp"], config.functionals))
     return record

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 import torch
 
 from ser.base.errors import SerError
-from ser.base.record import rerun_hint
+from ser.base.record import Stage, rerun_hint
 from ser.config.schema import TrainingConfig
 from ser.data.loader import load_batches
 from ser.data.sampler import sorted_batches
@@ -18,7 +18,6 @@ from ser.data.utterances import (
     report_lengths,
     select,
 )
-from ser.infer.loading import STAGE
 from ser.infer.torch_engine import load_network
 from ser.nn.cnn_blstm_sa import CnnBlstmSa
 from ser.nn.emotion import EmotionModel
@@ -41,7 +40,7 @@ def predict_parts(
     tokenizer = resolved.tokenizer()
     vocab_size = tokenizer.vocab_size if tokenizer else None
     weights = run.folder / NETWORK
-    remedy = f"run {rerun_hint(STAGE)}"
+    remedy = f"run {rerun_hint(Stage.FINETUNE)}"
     model = load_network(system, len(resolved.labels.names), vocab_size, weights, device, remedy)
     utts = [utt for utt, part in resolved.fold.items() if part in parts]
     if encoding := encoding_of(run, system):
@@ -87,6 +86,6 @@ def predict_utterances(
                 raise SerError(
                     f"{utt}: the model's posteriors are not finite; expected features and weights "
                     "that are; look at the utterance's audio and the run's train.log; "
-                    f"run {rerun_hint(4)}"
+                    f"run {rerun_hint(Stage.FINETUNE)}"
                 )
             yield Prediction(utt, tuple(row), text)

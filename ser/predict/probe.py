@@ -1,6 +1,6 @@
 """The baseline of a frozen encoder: a linear classifier of its outputs; no network is trained."""
 
-from ser.base.record import Record, require
+from ser.base.record import Record, Stage, require
 from ser.config.baselines import ProbeConfig
 from ser.config.made_with import require_encoder
 from ser.config.network import ReadoutConfig
@@ -27,11 +27,11 @@ def probe_record(run: FinetuneRun, config: ProbeConfig) -> Record:
         speed_factors=(),
         out=run.exp_dir / "encoded",
     )
-    encoder = require(encoding.encoder, 3)
+    encoder = require(encoding.encoder, Stage.PRETRAIN)
     require_encoder(encoding.encoder, encoder, run.conf)
     (encoded,) = encode_features(encoding, one_device(run.num_gpus))
     inputs = {str(encoded.folder): encoded.identity}
-    record = Record(run.exp_dir / run.system, 5, config.model_dump(), inputs)
+    record = Record(run.exp_dir / run.system, Stage.PREDICT, config.model_dump(), inputs)
     if not record.is_finished():
         vectors = read_feature_dir(encoded.folder)
         values = {utt: vectors.feats[utt][0] for utt in vectors.num_frames}

@@ -13,7 +13,7 @@ from typing_extensions import TypedDict
 
 from ser.base.errors import SerError
 from ser.base.files import digest_file, read_json_as
-from ser.base.record import rerun_hint
+from ser.base.record import Stage, rerun_hint
 from ser.score.report.document import code, escape
 from ser.score.stats.intervals import LEVEL_TEXT
 
@@ -127,7 +127,8 @@ def table_row(system: Path) -> dict[str, Any] | None:
         own = name.startswith(f"predictions/{system.name}/")
         if own and not (table.is_file() and digest_file(table) == digest):
             raise SerError(
-                f"{path}: of another {name} than the one that is there now; run {rerun_hint(6)}"
+                f"{path}: of another {name} than the one that is there now; "
+                f"run {rerun_hint(Stage.SCORE)}"
             )
     return {
         "wa": _figure(row["wa"], row["wa_interval"]),

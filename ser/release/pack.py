@@ -18,7 +18,7 @@ from ser.base.files import digest_file, read_text, with_digest
 from ser.base.log import logger
 from ser.base.names import is_line
 from ser.base.paths import prediction_table_of
-from ser.base.record import rerun_hint
+from ser.base.record import Stage, rerun_hint
 from ser.base.writing import (
     atomic_file,
     atomic_folder,
@@ -226,13 +226,13 @@ def _held_out(packing: Packing, runs: Mapping[str, Run]) -> list[PredictionRow]:
         if labels != run.labels.names:
             raise SerError(
                 f"{path}: the classes are {' '.join(labels)}; expected {' '.join(run.labels.names)}"
-                f" as in {run.folder}; run {rerun_hint(5)}"
+                f" as in {run.folder}; run {rerun_hint(Stage.PREDICT)}"
             )
         noted = path.with_suffix(".sha256")
         if not noted.exists() or read_text(noted) != table_digest(path, run.folder, run.identity):
             raise SerError(
                 f"{path}: not of {run.folder} as it is now; expected what stage 5 says of it; "
-                f"run {rerun_hint(5)}"
+                f"run {rerun_hint(Stage.PREDICT)}"
             )
         predictions += found
     return predictions

@@ -10,12 +10,11 @@ import numpy as np
 from ser.base.arrays import Doubles
 from ser.base.errors import SerError
 from ser.base.paths import run_folders
-from ser.base.record import require
+from ser.base.record import Stage, require
 from ser.score.report.document import NONE, ReportSection, code, percent, with_interval
 from ser.score.report.provenance import read_curve, read_protocol
 from ser.score.stats.intervals import LEVEL_TEXT, CellCounts, jackknife_interval
 
-STAGE = 4
 LAST = "last"
 
 
@@ -101,7 +100,7 @@ def compare_settings(
 
 def _reached(run: Path, last: bool) -> Doubles:
     """WA and UA (2,) on the validation part, of the epoch that the protocol keeps."""
-    require(run, STAGE)
+    require(run, Stage.FINETUNE)
     path = run / "train.jsonl"
     epochs = [(epoch.get("valid_wa"), epoch.get("valid_ua")) for epoch in read_curve(run)]
     if not epochs or any(value is None for epoch in epochs for value in epoch):

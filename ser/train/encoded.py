@@ -6,7 +6,7 @@ import torch
 from tqdm import tqdm
 
 from ser.base.log import logger
-from ser.base.record import Record, require
+from ser.base.record import Record, Stage, require
 from ser.base.writing import sole_run
 from ser.data.loader import load_batches
 from ser.data.sampler import split_by_frames
@@ -42,11 +42,11 @@ def encode_features(encoding: Encoding, device: torch.device) -> list[Record]:
         if factor != 1.0:
             source, out = speed_dir(source, factor), speed_dir(out, factor)
         inputs = {
-            str(source): require(source, 1)["identity"],
-            str(encoding.encoder): require(encoding.encoder, 3)["identity"],
+            str(source): require(source, Stage.FEATURES)["identity"],
+            str(encoding.encoder): require(encoding.encoder, Stage.PRETRAIN)["identity"],
         }
         settings = {"gathered": encoding.folder.parent.name, "normalisation": "none"}
-        record = Record(out, 4, settings, inputs)
+        record = Record(out, Stage.FINETUNE, settings, inputs)
         with sole_run(out, wait=True):
             if not record.is_finished():
                 _encode(encoding, source, record, device)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ser.base.record import StageRecord, require
+from ser.base.record import Stage, StageRecord, require
 from ser.config.features import require_bands, require_same_features
 from ser.config.made_with import require_bpe, require_encoder, require_features
 from ser.config.network import CnnBlstmSaConfig, EncoderConfig
@@ -80,8 +80,12 @@ def require_inputs(
             the network.
     """
     copies = [speed_dir(feats[0], factor) for factor in speed_factors]
-    made = {folder: require(folder, 1) for folder in (*feats, *copies)}
-    made |= {folder: require(folder, stage) for folder, stage in ((bpe, 2), (start, 3)) if folder}
+    made = {folder: require(folder, Stage.FEATURES) for folder in (*feats, *copies)}
+    made |= {
+        folder: require(folder, stage)
+        for folder, stage in ((bpe, Stage.BPE), (start, Stage.PRETRAIN))
+        if folder
+    }
     for folder in feats:
         require_features(folder, made[folder], conf)
     require_bands(conf, name, network.num_mel_bins)

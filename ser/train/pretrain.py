@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ser.base.record import Record
+from ser.base.record import Record, Stage
 from ser.config.load import load_config
 from ser.config.schema import SCRATCH, CtcConfig, PretrainConfig
 from ser.data.batch import Batch
@@ -80,7 +80,9 @@ def pretrain(run: PretrainRun) -> None:
         start=None if config.init == SCRATCH else run.folder.with_name(config.init),
     )
     require_subsets(run.train_data, config, run.config_path)
-    record = Record(run.folder, 3, {**config.model_dump(), "seed": run.seed}, inputs.identities)
+    record = Record(
+        run.folder, Stage.PRETRAIN, {**config.model_dump(), "seed": run.seed}, inputs.identities
+    )
     world = init_distributed(run.num_gpus)
 
     def train(num_threads: int) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from ser.base.errors import SerError, first_few
 from ser.base.files import digest_file, parsing, require_fetched, require_regular
 from ser.base.hub import Repository, fetch
 from ser.base.log import logger
-from ser.base.record import Record, read_record
+from ser.base.record import Record, Stage, read_record
 from ser.base.writing import sole_run, write_json
 from ser.config.network import WhisperConfig
 from ser.config.pretraining import ImportConfig, PublishedConfig
@@ -147,7 +147,10 @@ def import_encoder(config: ImportConfig, given: str, folder: Path) -> None:
     require_sizes(source, config.encoder)
     digests = {path.name: digest_file(path) for path in weight_files(source)}
     record = Record(
-        folder, 3, config.model_dump(), {f"published {k}": v for k, v in digests.items()}
+        folder,
+        Stage.PRETRAIN,
+        config.model_dump(),
+        {f"published {k}": v for k, v in digests.items()},
     )
     with sole_run(folder, wait=True):  # of several processes one imports, the others find it done
         published = _described(config.published, source, digests)

@@ -7,7 +7,7 @@ from typing import Any
 
 from ser.base.files import digest_json
 from ser.base.paths import run_folder
-from ser.base.record import Record
+from ser.base.record import Record, Stage
 from ser.config.load import load_config
 from ser.config.made_with import labels_of
 from ser.config.network import CtcHeadConfig
@@ -117,7 +117,10 @@ def resolve(run: FinetuneRun) -> ResolvedRun:
     return ResolvedRun(
         run=run,
         record=Record(
-            run.folder, 4, config, {**inputs.identities, str(folds): fold_lists["identity"]}
+            run.folder,
+            Stage.FINETUNE,
+            config,
+            {**inputs.identities, str(folds): fold_lists["identity"]},
         ),
         system=system,
         labels=labels,

@@ -7,10 +7,9 @@ from typing import Any
 
 from ser.base.errors import SerError
 from ser.base.paths import is_run_folder, prediction_table
-from ser.base.record import rerun_hint
+from ser.base.record import Stage, rerun_hint
 from ser.corpus.fold_files import TEST, fold_list_name, in_part, read_fold
 from ser.score.predictions.table import (
-    STAGE,
     PredictionRow,
     fault,
     read_attributes,
@@ -46,12 +45,13 @@ def check_runs(record: Mapping[str, Any], runs: Iterable[Path]) -> None:
         trained = run / "run.json"
         if (run / "started.json").exists() and not trained.exists():
             raise SerError(
-                f"{run}: is being trained anew; expected it to be finished; run {rerun_hint(4)}"
+                f"{run}: is being trained anew; expected it to be finished; "
+                f"run {rerun_hint(Stage.FINETUNE)}"
             )
         if run.resolve() not in predicted:
             raise SerError(
                 f"{run}: not among the runs that stage 5 predicted; expected its table; "
-                f"run {rerun_hint(STAGE)}"
+                f"run {rerun_hint(Stage.PREDICT)}"
             )
 
 

@@ -7,10 +7,9 @@ from pathlib import Path
 
 from ser.base.errors import SerError
 from ser.base.files import read_text
-from ser.base.record import rerun_hint
+from ser.base.record import Stage, rerun_hint
 from ser.kaldi.data_dir import VOTES, is_positive
 
-STAGE = 5
 FIRST_COLUMNS = ("utt", "spk", "session", "fold_list", "ref", "hyp")
 POSTERIOR_PREFIX = "post_"
 POSTERIOR_TOLERANCE = 1e-3
@@ -170,4 +169,4 @@ def _probability(path: Path, utt: str, column: str, text: str) -> float:
 
 def fault(path: Path, wrong: str, expected: str) -> SerError:
     """The error for a table that is not as stage 5 writes it."""
-    return SerError(f"{path}: {wrong}; expected {expected}; run {rerun_hint(STAGE)}")
+    return SerError(f"{path}: {wrong}; expected {expected}; run {rerun_hint(Stage.PREDICT)}")
