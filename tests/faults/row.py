@@ -1,9 +1,9 @@
 """A row of the table of faults, and the files that many rows are about."""
 
-import errno
 from dataclasses import dataclass
+from errno import ENOSPC
 
-from damage import Fault, cut, flipped, gone, nothing
+from damage import Fault, both, cut, failing, flipped, gone, holds, key, nothing
 from experiment import SYSTEM
 
 WAV = "corpus/wavs/1F-ang.wav"
@@ -11,7 +11,6 @@ CHAPTER = "corpus/LibriSpeech/train-clean-5/1/1"
 TSV = f"exp/predictions/{SYSTEM}/seed1_fold1.tsv"
 CSV, PAPER, BPE = "corpus/corpus.csv", "conf/protocol/paper.yaml", "conf/bpe.yaml"
 SYSTEM_YAML, CTC = f"conf/systems/{SYSTEM}.yaml", "conf/pretrain/ctc.yaml"
-FULL, DENIED = errno.ENOSPC, errno.EACCES
 
 
 @dataclass(frozen=True)
@@ -46,6 +45,26 @@ class Row:
 def word(call: str, words: str, said: str, **more: object) -> Row:
     """A wrong option."""
     return Row(call, words, nothing, said, tuple(words.split("|")), **more)  # type: ignore[arg-type]
+
+
+def full(
+    call: str, part: str, left: str, what: str = "disk full", said: str = "No space left"
+) -> Row:
+    """The disk is full when the call writes to a path with this part."""
+    return Row(call, what, failing(part, ENOSPC), said, left=left)
+
+
+def foreign(call: str, folder: str) -> Row:
+    """The folder that the call writes is there, with a file of somebody else's."""
+    fault = both(gone(folder), holds(f"{folder}/mine", b""))
+    said = f"{folder}: is there and was not written by this program"
+    return Row(call, "foreign folder", fault, said, anew=False)
+
+
+def misspelt(call: str, file: str, wrong: str, right: str) -> Row:
+    """A configuration has a key that is nearly one."""
+    said = f"unknown key '{wrong}'; did you mean '{right}'"
+    return Row(call, "unknown key", key(file, **{wrong: 1}), said)
 
 
 def damaged(reader: str, folder: str, names: str, maker: str, stage: int) -> list[Row]:

@@ -1,8 +1,10 @@
 """Faults in what stages 0 to 2 read and write, and in what they wrote for later ones."""
 
-from damage import audio, both, cut, failing, gone, held, holds, key, replaced
+from errno import EACCES
+
+from damage import audio, cut, failing, gone, held, holds, key, replaced
 from experiment import SYSTEM
-from row import BPE, CHAPTER, CSV, DENIED, FULL, PAPER, WAV, Row, damaged, word
+from row import BPE, CHAPTER, CSV, PAPER, WAV, Row, damaged, foreign, full, misspelt, word
 
 OF_STAGES = [
     *damaged("folds", "data/ser", "wav.scp utt2emo utt2session", "table", 0),
@@ -49,16 +51,8 @@ READ = [
         "read", "no audio at all", holds(f"{CHAPTER}/1-1-0003.flac", b"text\n"), r"1-1-0003\.flac: "
     ),
     word("read", "--valid-speakers|9", "no such speaker|9"),
-    Row(
-        "read", "disk full", failing("asr_train.partial", FULL), "No space left", left=r"\.partial/"
-    ),
-    Row(
-        "read",
-        "foreign folder",
-        both(gone("data/asr_train"), holds("data/asr_train/mine", b"")),
-        "data/asr_train: is there and was not written by this program",
-        anew=False,
-    ),
+    full("read", "asr_train.partial", r"\.partial/"),
+    foreign("read", "data/asr_train"),
 ]
 TABLE = [
     Row("table", "running twice", held("data/ser"), "another run is writing here"),
@@ -85,12 +79,7 @@ TABLE = [
         left=r"\.partial/",
     ),
     Row("table", "no labels.yaml", gone("conf/labels.yaml"), "labels.yaml: no such file"),
-    Row(
-        "table",
-        "unknown key",
-        key("conf/labels.yaml", clases={}),
-        "unknown key 'clases'; did you mean 'classes'",
-    ),
+    misspelt("table", "conf/labels.yaml", "clases", "classes"),
     Row(
         "table", "no YAML", holds("conf/labels.yaml", b"classes: [\n"), r"labels.yaml:\d+: not YAML"
     ),
@@ -100,18 +89,12 @@ TABLE = [
         replaced("conf/labels.yaml", "exclude:", "classes: {}\nexclude:"),
         "classes",
     ),
-    Row(
-        "table",
-        "foreign folder",
-        both(gone("data/ser"), holds("data/ser/mine", b"")),
-        "data/ser: is there and was not written by this program",
-        anew=False,
-    ),
-    Row("table", "disk full", failing("/.ser.partial", FULL), "No space left", left=r"\.partial/"),
+    foreign("table", "data/ser"),
+    full("table", "/.ser.partial", r"\.partial/"),
     Row(
         "table",
         "not allowed",
-        failing("/.ser.partial", DENIED),
+        failing("/.ser.partial", EACCES),
         "Permission denied",
         left=r"\.partial/",
     ),
@@ -119,12 +102,7 @@ TABLE = [
 FOLDS = [
     Row("folds", "running twice", held("exp/folds"), "another run is writing here"),
     Row("folds", "no protocol", gone(PAPER), "paper.yaml: no such file"),
-    Row(
-        "folds",
-        "unknown key",
-        key(PAPER, fold_units=1),
-        "unknown key 'fold_units'; did you mean 'fold_unit'",
-    ),
+    misspelt("folds", PAPER, "fold_units", "fold_unit"),
     Row("folds", "no folds", key(PAPER, num_folds=0), "'num_folds' is 0"),
     Row("folds", "too many folds", key(PAPER, num_folds=9), "9"),
     Row("folds", "a leak unsaid", key(PAPER, fold_unit="random"), "speaker_dependent: true"),
@@ -139,21 +117,14 @@ FOLDS = [
         "folds", "--folds|7", "--folds 7: no such fold; expected some of: 1 2 3", left="exp/folds/"
     ),
     word("folds", "--folds|1 1", "'1' occurs twice", left="exp/folds/"),
-    Row(
-        "folds", "disk full", failing("/.folds.partial", FULL), "No space left", left=r"\.partial/"
-    ),
+    full("folds", "/.folds.partial", r"\.partial/"),
     Row("audit", "other protocol", key(PAPER, num_folds=2), "num_folds was 3 and is 2"),
-    Row("audit", "disk full", failing("audit.json", FULL), "No space left", left=r"\.partial"),
+    full("audit", "audit.json", r"\.partial"),
 ]
 FEATS = [
     word("feats", "--nj|0", "--nj 0: expected 1 to "),
     Row("feats", "no fbank.yaml", gone("conf/fbank.yaml"), "fbank.yaml: no such file"),
-    Row(
-        "feats",
-        "unknown key",
-        key("conf/fbank.yaml", num_mel_bin=1),
-        "unknown key 'num_mel_bin'; did you mean",
-    ),
+    misspelt("feats", "conf/fbank.yaml", "num_mel_bin", "num_mel_bins"),
     Row("feats", "no bands", key("conf/fbank.yaml", num_mel_bins=0), "'num_mel_bins' is 0"),
     Row(
         "feats", "above half the rate", key("conf/fbank.yaml", high_freq_hz=9000.0), "high_freq_hz"
@@ -163,7 +134,7 @@ FEATS = [
     Row("feats", "read speech cut", cut(f"{CHAPTER}/1-1-0003.flac"), r"0003\.flac", left="dump/"),
     Row("feats", "longer audio", audio(WAV, 20000), r"utt2dur says 0\.81.*stage 0", left="dump/"),
     Row("feats", "running twice", held("dump/fbank/asr_train"), "another run is writing here"),
-    Row("feats", "disk full", failing("feats.ark", FULL), "No space left", left="dump/"),
+    full("feats", "feats.ark", "dump/"),
 ]
 BPES = [
     Row("bpe", "running twice", held("exp/bpe"), "another run is writing here"),
@@ -176,5 +147,5 @@ BPES = [
         "num_pieces 3 is less than|'num_pieces' is 3",
     ),
     Row("bpe", "a share above 1", key(BPE, character_coverage=2.0), "'character_coverage' is 2.0"),
-    Row("bpe", "disk full", failing("/.bpe.partial", FULL), "No space left", left=r"\.partial/"),
+    full("bpe", "/.bpe.partial", r"\.partial/"),
 ]

@@ -1,8 +1,8 @@
 """Faults in scores, packages and verification."""
 
-from damage import both, cut, failing, flipped, gone, held, holds, key, replaced, sealed
+from damage import both, cut, flipped, gone, held, holds, key, replaced, sealed
 from experiment import FOLD
-from row import FULL, SYSTEM_YAML, TSV, WAV, Row, word
+from row import SYSTEM_YAML, TSV, WAV, Row, foreign, full, word
 
 
 def edited(what: str, old: str, new: str, said: str) -> Row:
@@ -38,14 +38,8 @@ SCORE = [
     ),
     Row("score", "system edited", key(SYSTEM_YAML, ctc_alpha=0.5), "ctc_alpha was .*--stage 4"),
     Row("score", "audit cut", cut("exp/audit.json"), r"audit.json:\d+: not JSON"),
-    Row(
-        "score",
-        "disk full",
-        failing("results.json", FULL),
-        "No space left",
-        left="exp/figures|partial",
-    ),
-    Row("score", "figures full", failing("figures.partial", FULL), "No space left", left="partial"),
+    full("score", "results.json", "exp/figures|partial"),
+    full("score", "figures.partial", "partial", what="figures full"),
 ]
 PACK = [
     word("pack", "--folds|9", "fold 9 is not trained"),
@@ -65,13 +59,7 @@ PACK = [
         "not of .*as it is now.*--stage 5",
         mend=("predict",),
     ),
-    Row(
-        "pack",
-        "foreign folder",
-        both(gone("model"), holds("model/mine", b"")),
-        "model: is there and was not",
-        anew=False,
-    ),
+    foreign("pack", "model"),
     Row(
         "pack",
         "a file of others in it",
@@ -79,14 +67,8 @@ PACK = [
         r"model: holds notes\.txt, no part of a package, which would be lost",
         anew=False,
     ),
-    Row(
-        "pack",
-        "disk full",
-        failing("/.model.partial", FULL),
-        "No space|room on the disk",
-        left="partial",
-    ),
-    Row("pack", "archive full", failing("model.tar.gz", FULL), "No space left", left="model"),
+    full("pack", "/.model.partial", "partial", said="No space|room on the disk"),
+    full("pack", "model.tar.gz", "model", what="archive full"),
     *(
         Row(
             "ser_predict",

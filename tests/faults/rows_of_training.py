@@ -1,8 +1,8 @@
 """Faults in stages 3 to 5."""
 
-from damage import cut, failing, flipped, gone, held, interrupted, key, replaced, sealed
+from damage import cut, flipped, gone, held, interrupted, key, replaced, sealed
 from experiment import FOLD, SYSTEM
-from row import CTC, FULL, PAPER, SYSTEM_YAML, Row, word
+from row import CTC, PAPER, SYSTEM_YAML, Row, full, misspelt, word
 
 PRETRAIN = [
     Row("pretrain", "no configuration", gone(CTC), "ctc.yaml: no such encoder"),
@@ -31,12 +31,7 @@ PRETRAIN = [
 ]
 FINETUNE = [
     Row("fold1", "no system", gone(SYSTEM_YAML), f"{SYSTEM}.yaml: no such system"),
-    Row(
-        "fold1",
-        "unknown key",
-        key(SYSTEM_YAML, ctc_alhpa=1),
-        "unknown key 'ctc_alhpa'; did you mean 'ctc_alpha'",
-    ),
+    misspelt("fold1", SYSTEM_YAML, "ctc_alhpa", "ctc_alpha"),
     Row("fold1", "weight below 0", key(SYSTEM_YAML, ctc_alpha=-1.0), "'ctc_alpha' is -1.0"),
     Row("fold1", "no such encoder", key(SYSTEM_YAML, init="ctcc"), "ctcc"),
     word("fold1", "--task|9", "--task 9: expected 0 to 2"),
@@ -89,16 +84,10 @@ FINETUNE = [
         "ctc_alpha was 0.6 and is 0.5.*--force moves it aside",
         anew=False,
     ),
-    Row(
-        "fold1",
-        "disk full",
-        failing("fold1/.model.safetensors", FULL),
-        "No space left",
-        left=FOLD,
-    ),
-    Row("fold1", "no log", failing("fold1/train.log", FULL), "No space left", left=FOLD),
-    Row("fold1", "no TensorBoard", failing("fold1/tensorboard", FULL), "No space left", left=FOLD),
-    Row("fold1", "no metrics log", failing("fold1/train.jsonl", FULL), "No space left", left=FOLD),
+    full("fold1", "fold1/.model.safetensors", FOLD),
+    full("fold1", "fold1/train.log", FOLD, what="no log"),
+    full("fold1", "fold1/tensorboard", FOLD, what="no TensorBoard"),
+    full("fold1", "fold1/train.jsonl", FOLD, what="no metrics log"),
     *(
         Row(
             "fold1",
@@ -151,11 +140,5 @@ PREDICT = [
         key(SYSTEM_YAML, ctc_alpha=0.5),
         "another configuration.*--stage 4",
     ),
-    Row(
-        "predict",
-        "disk full",
-        failing("seed1_fold2", FULL),
-        "No space left",
-        left="exp/predictions",
-    ),
+    full("predict", "seed1_fold2", "exp/predictions"),
 ]
