@@ -91,9 +91,10 @@ def same_process() -> Iterator[None]:
 
     from ser.base.log import logger
 
-    level = logger.level
+    handlers, level, propagate = list(logger.handlers), logger.level, logger.propagate
     torch.set_flush_denormal(False)  # Hypothesis draws denormal numbers
     yield
+    logger.handlers, logger.propagate = handlers, propagate
     logger.setLevel(level)
     torch.set_flush_denormal(False)
 
@@ -114,16 +115,14 @@ class Log(logging.Handler):
 
 
 @pytest.fixture
-def log() -> Iterator[Log]:
+def log() -> Log:
     """What is said to the user while a test runs."""
     from ser.base.log import logger
 
-    handler, level = Log(), logger.level
-    logger.addHandler(handler)
+    handler = Log()
+    logger.addHandler(handler)  # until same_process ends
     logger.setLevel(logging.INFO)
-    yield handler
-    logger.removeHandler(handler)
-    logger.setLevel(level)
+    return handler
 
 
 @pytest.fixture(scope="session")

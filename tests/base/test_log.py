@@ -2,22 +2,12 @@
 
 import logging
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from ser.base.errors import SerError
 from ser.base.log import log_to_console, log_to_file, logger
-
-
-@pytest.fixture(autouse=True)
-def keep_the_logger() -> Iterator[None]:
-    """Other tests find the logger as it was."""
-    before = logger.handlers, logger.level, logger.propagate
-    yield
-    logger.handlers, logger.propagate = before[0], before[2]
-    logger.setLevel(before[1])
 
 
 @pytest.mark.parametrize(("quiet", "shown"), [(False, "said\nwarned\n"), (True, "warned\n")])

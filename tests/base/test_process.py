@@ -3,10 +3,9 @@
 import os
 import subprocess
 import sys
-import time
 
 import pytest
-from processes import is_running
+from processes import is_running, wait_until
 
 from ser.base import process
 
@@ -32,10 +31,7 @@ def test_a_worker_does_not_outlive_a_killed_parent() -> None:
     assert is_running(worker)
     parent.kill()
     parent.wait()
-    deadline = time.monotonic() + 10
-    while is_running(worker) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert not is_running(worker)
+    wait_until(lambda: not is_running(worker))
     parent.stdout.close()
 
 

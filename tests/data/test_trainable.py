@@ -7,7 +7,6 @@ import pytest
 from tiny import SYSTEMS, system_config, write_config
 
 from ser.base.errors import SerError
-from ser.base.log import logger
 from ser.config.baselines import FunctionalsConfig, WordsConfig
 from ser.data.trainable import trainable_systems
 
@@ -31,16 +30,14 @@ def feats(folder: Path, text: str) -> Path:
     return folder
 
 
-def test_without_words(conf: Path, tmp_path: Path, monkeypatch: Any) -> None:
-    said: list[str] = []
-    monkeypatch.setattr(logger, "warning", lambda form, *args: said.append(form % args))
+def test_without_words(conf: Path, tmp_path: Path, log: Any) -> None:
     silent = feats(tmp_path, "a-1\na-2\n")
     kept = trainable_systems(conf, [*SYSTEMS, *CONTROLS], silent)
     assert kept == ["cnn_blstm_sa", "transformer", "transformer_tl", "egemaps_svm"]
-    (line,) = said
+    (line,) = log.lines
     assert "no words; left out: transformer_tl_mtl words_of_mtl" in line
     assert trainable_systems(conf, ["transformer"], silent) == ["transformer"]
-    assert len(said) == 1
+    assert len(log.lines) == 1
     with pytest.raises(SerError, match="no words; needed for transformer_tl_mtl"):
         trainable_systems(conf, ["transformer_tl_mtl"], silent)
 

@@ -1,7 +1,7 @@
 """From a feature folder to utterances with targets."""
 
-import logging
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tiny import random_feats, write_feature_dir
@@ -50,14 +50,11 @@ def test_tables_that_differ_are_refused(path: Path, table: str, message: str) ->
         read_feature_dir(path)
 
 
-def test_lengths_that_matter_are_told(
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(logging.getLogger("ser"), "propagate", True)
+def test_lengths_that_matter_are_told(log: Any) -> None:
     report_lengths([Utterance("s-a", 40), Utterance("s-b", 6000)], 11, "run")
-    assert not caplog.messages
+    assert not log.lines
     utterances = [Utterance("s-a", 3), Utterance("s-b", 59998), Utterance("s-c", 6001)]
     report_lengths(utterances, 11, "run")
-    short, long = caplog.messages
+    short, long = log.lines
     assert short == "run: 1 utterances shorter than 11 frames are padded, s-a first"
     assert long.startswith("warning: run: 2 utterances of more than 6000 frames, s-b first with 59")

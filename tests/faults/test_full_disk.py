@@ -47,14 +47,12 @@ def test_a_log_on_a_full_disk_does_not_hide_why_it_ended(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     full(tmp_path / "train.log")
-    level = logger.level
     logger.setLevel("INFO")
     reason = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "model.safetensors")
     with pytest.raises(OSError) as error, log_to_file(tmp_path / "train.log"):
         logger.info("epoch 1")
         logger.info("epoch 2")
         raise reason
-    logger.setLevel(level)
     assert error.value is reason
     said = capsys.readouterr().err
     assert said.startswith(f"warning: {tmp_path / 'train.log'}: No space left on device; free some")

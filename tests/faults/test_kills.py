@@ -6,7 +6,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from unittest.mock import patch
 
@@ -14,6 +14,7 @@ import pytest
 import yaml
 from damage import interrupted, nothing
 from experiment import CALLS, FOLD, OUTPUTS, SYSTEM, differences, do, undone
+from processes import wait_until
 from tracked import ROOT
 from undisturbed import Undisturbed
 
@@ -101,14 +102,6 @@ def test_the_clock_is_set_back(name: str, reference: Undisturbed) -> None:
     assert not differences(reference.content)
 
 
-def until(is_so: Callable[[], object]) -> None:
-    """Waits, a minute at most."""
-    deadline = time.monotonic() + 60
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 @pytest.mark.slow
 def test_run_script_that_is_ended_in_stage_4(reference: Undisturbed) -> None:
     """SIGTERM to run.sh alone: the training beside it writes its checkpoint and leaves."""
@@ -123,7 +116,7 @@ def test_run_script_that_is_ended_in_stage_4(reference: Undisturbed) -> None:
     with Path("said").open("wb") as said:
         script = subprocess.Popen(["./run.sh", *words], stdout=said, stderr=said)
     metrics_log = Path(FOLD, "train.jsonl")
-    until(
+    wait_until(
         lambda: (metrics_log.exists() and metrics_log.stat().st_size) or script.poll() is not None
     )
     assert script.poll() is None, Path("said").read_text()
@@ -134,7 +127,7 @@ def test_run_script_that_is_ended_in_stage_4(reference: Undisturbed) -> None:
     assert here
     script.terminate()
     script.wait()
-    until(lambda: not any(map(is_alive, here)))
+    wait_until(lambda: not any(map(is_alive, here)))
     assert "its checkpoint is written; rerun the command" in Path(FOLD, "train.log").read_text()
     assert Path(FOLD, "checkpoint", "progress.json").exists()
 

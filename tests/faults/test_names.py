@@ -1,6 +1,5 @@
 """A name that would be another file, column or line is refused where it enters, or escaped."""
 
-import logging
 import os
 import shutil
 from pathlib import Path
@@ -128,11 +127,8 @@ def test_an_error_is_one_line_whatever_it_names() -> None:
 
 
 def test_a_logged_name_makes_no_other_line(capsys: pytest.CaptureFixture[str]) -> None:
-    kept = logger.handlers, logger.propagate
     log_to_console()
     logger.warning("warning: %s: %s of them", Path(HOSTILE[0]), 2)
-    logger.handlers, logger.propagate = kept
-    logger.setLevel(logging.INFO)
     assert capsys.readouterr().err == "warning: nl\\nerror: forged.wav: 2 of them\n"
 
 

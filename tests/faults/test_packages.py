@@ -50,7 +50,6 @@ def test_manifests(change: dict[str, Any], tmp_path: Path) -> None:
     (tmp_path / "package.json").write_text(json.dumps(with_digest(MANIFEST | change)))
     with pytest.raises(SerError) as error:
         read_package(tmp_path)
-    assert "\n" not in str(error.value)
     assert "''" not in str(error.value)
     assert len(str(error.value)) < 1000
 
@@ -76,7 +75,6 @@ def test_a_sparse_file_is_not_read_for_hours(package: Path) -> None:
 def test_headers(change: dict[str, Any]) -> None:
     with pytest.raises(SerError) as error:
         _header(Path("m.onnx"), {"ser": json.dumps(with_digest(HEADER | change))})
-    assert "\n" not in str(error.value)
     assert str(error.value).startswith("m.onnx: ")
     assert f"'{next(iter(change))}" in str(error.value)
 
@@ -124,9 +122,8 @@ def test_graphs_that_reach_outside(kind: str, tmp_path: Path) -> None:
     model = helper.make_model(graph, opset_imports=opsets, ir_version=8)
     (tmp_path / "m.onnx").write_bytes(model.SerializeToString())
     assert onnx.load(tmp_path / "m.onnx", load_external_data=False).graph.name == "g"
-    with pytest.raises(SerError, match=r"m\.onnx: not a readable ONNX file") as error:
+    with pytest.raises(SerError, match=r"m\.onnx: not a readable ONNX file"):
         load(tmp_path / "m.onnx")
-    assert "\n" not in str(error.value)
 
 
 def test_half_a_character_never_had_a_digest() -> None:

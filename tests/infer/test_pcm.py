@@ -98,9 +98,8 @@ def test_raw_pcm_is_passed_on_whole(rate: int | None) -> None:
     ],
 )
 def test_what_is_not_16_bit_pcm_is_refused(data: bytes, said: str) -> None:
-    with pytest.raises(SerError, match=f"^-: .*{said}") as caught:
+    with pytest.raises(SerError, match=f"^-: .*{said}"):
         samples_of(data)
-    assert "\n" not in str(caught.value)
 
 
 def test_a_rate_that_the_header_contradicts_is_refused() -> None:

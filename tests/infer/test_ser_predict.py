@@ -6,12 +6,12 @@ import shutil
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+from processes import wait_until
 from programs import call, command, start
 from tiny_audio import plant_files, run_folder
 from tiny_recipe import WORDS
@@ -194,9 +194,7 @@ def test_standard_input_is_predicted_as_it_comes_in(run: Path) -> None:
     reader.start()
     process.stdin.write(samples[: 2 * 16000].tobytes())
     process.stdin.flush()
-    deadline = time.monotonic() + 60
-    while not lines and time.monotonic() < deadline:
-        time.sleep(0.05)
+    wait_until(lambda: lines)
     assert len(lines) == 1  # while standard input is open
     process.stdin.write(samples[2 * 16000 :].tobytes())
     process.stdin.close()

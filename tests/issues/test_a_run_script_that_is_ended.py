@@ -4,10 +4,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
+from processes import wait_until
 
 from ser.base.process import is_alive
 
@@ -43,13 +43,9 @@ def test_what_works_for_it_is_ended(tmp_path: Path, call: str) -> None:
         env={**os.environ, "PYTHON": sys.executable},
     )
     begun = tmp_path / "begun"
-    deadline = time.monotonic() + 60
-    while not (begun.exists() and begun.read_text()) and time.monotonic() < deadline:
-        time.sleep(0.02)
+    wait_until(lambda: begun.exists() and begun.read_text())
     program = int(begun.read_text())
     shell.send_signal(signal.SIGTERM)
     shell.wait()
-    while is_alive(program) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert not is_alive(program)
+    wait_until(lambda: not is_alive(program))
     assert (tmp_path / "tidied").exists()

@@ -83,9 +83,8 @@ def test_what_soundfile_reads(name: str, tmp_path: Path) -> None:
     for share in SHARES:
         cut = shorten(path, share)
         for read in (lambda p: read_audio(p, "u", RATE), list_windows, upload):
-            with pytest.raises(SerError, match=r"\d s decoded|not readable") as caught:
+            with pytest.raises(SerError, match=r"\d s decoded|not readable"):
                 read(cut)
-            assert "\n" not in str(caught.value)
         if path.suffix != ".flac":  # of which each frame alone tells that it is whole
             with pytest.raises(SerError, match=r"decoded .*copy it again|not readable"):
                 audio_seconds(cut, "u")

@@ -155,7 +155,6 @@ def test_an_archive_cut_anywhere_is_an_error(tmp_path: Path, storage: str) -> No
             ArkReader(scp, WHERE)[last]
         assert f"no readable matrix ({last} in {WHERE}; " in str(error.value)
         assert "rerun stage 1" in str(error.value)
-        assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("place", ["{ark}", "{ark}:x", "none.ark:2", "-:0", "{ark}:-1", "{ark}:1"])

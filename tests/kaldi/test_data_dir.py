@@ -95,7 +95,6 @@ def test_violations_are_not_written(
         write_data_dir(tmp_path, break_table(name, key, value))
     assert said.format(path=tmp_path) in str(error.value)
     assert str(error.value).startswith(f"{tmp_path}/")
-    assert "\n" not in str(error.value)
     assert not list(tmp_path.iterdir())
 
 

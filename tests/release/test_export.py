@@ -243,9 +243,8 @@ def test_files_that_are_none_of_ours(baseline_file: Path, tmp_path: Path) -> Non
     with pytest.raises(SerError, match=r"model\.onnx: no such file"):
         load(path)
     path.write_bytes(b"no graph")
-    with pytest.raises(SerError, match=r"model\.onnx: not a readable ONNX file") as error:
+    with pytest.raises(SerError, match=r"model\.onnx: not a readable ONNX file"):
         load(path)
-    assert "\n" not in str(error.value)
     graph = onnx.load(baseline_file)
     header = OnnxHeader.model_validate_json(graph.metadata_props[0].value)
     newer = header.model_copy(update={"format": FORMAT + 1})

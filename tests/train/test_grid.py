@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+from processes import wait_until
 from tiny import reseal
 from tiny_recipe import EXP, FEATS, change_system, finetune_run, is_trained
 
@@ -45,9 +46,7 @@ def writers(path: Path) -> list[int]:
 def wait_until_training(run: FinetuneRun) -> int:
     """Waits for a run's first reports; returns its process."""
     report = run.folder / "train.jsonl"
-    deadline = time.monotonic() + 60
-    while not (report.exists() and report.stat().st_size) and time.monotonic() < deadline:
-        time.sleep(0.02)
+    wait_until(lambda: report.exists() and report.stat().st_size)
     (pid,) = writers(report)
     return pid
 

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from processes import is_running
+from processes import is_running, wait_until
 
 from ser.base.errors import SerError, StoppedError
 from ser.train.launch.job_pool import Ending, JobPool, Report
@@ -121,12 +121,8 @@ def test_whatever_befalls_one_the_others_go_on(num_jobs: int, tmp_path: Path) ->
 
 def wait_for(path: Path) -> int:
     """The number that a job writes into a file."""
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        if path.exists() and (text := path.read_text()):
-            return int(text)
-        time.sleep(0.02)
-    raise AssertionError(f"{path} is not there")
+    wait_until(lambda: path.exists() and path.read_text())
+    return int(path.read_text())
 
 
 def test_leaving_the_block_ends_what_is_at_work(tmp_path: Path) -> None:
@@ -184,7 +180,4 @@ def test_no_job_outlives_its_parent(number: signal.Signals, to_group: bool, tmp_
     assert parent.wait(30) == expected[number]
     tidied = [path.with_suffix(".tidied").exists() for path in paths]
     assert all(tidied) == (number != signal.SIGKILL)
-    deadline = time.monotonic() + 10
-    while any(map(is_running, pids)) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert not any(map(is_running, pids))
+    wait_until(lambda: not any(map(is_running, pids)))

@@ -1,16 +1,16 @@
 """Slurm's part, with stand-ins for its programs; tests/slurm/run.sh has the real ones."""
 
-import logging
 import os
 import shlex
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
+from typing import Any
 
 import fork_server
 import pytest
+from processes import wait_until
 from tiny_recipe import (
     BPE,
     CONF,
@@ -89,7 +89,7 @@ def submit(runs: list[FinetuneRun], max_jobs: int | None = None) -> str:
 
 @pytest.mark.slow
 def test_failed_and_lost_tasks_are_named_and_submitted_again(
-    caplog: pytest.LogCaptureFixture,
+    log: Any,
 ) -> None:
     """Fold 1 holds another run, fold 2's task is lost, fold 3 finishes."""
     runs = [finetune_run(SYSTEM, fold) for fold in "123"]
@@ -97,7 +97,6 @@ def test_failed_and_lost_tasks_are_named_and_submitted_again(
     finetune(runs[0])
     change_system(SYSTEM, training__max_epochs=2)
     Path("lost").write_text("1")
-    caplog.set_level(logging.INFO, "ser")
     with pytest.raises(SerError) as caught:
         submit(runs, max_jobs=2)
     call = shlex.split(Path("calls").read_text())
@@ -114,7 +113,7 @@ def test_failed_and_lost_tasks_are_named_and_submitted_again(
         "    the end of exp/slurm/finetune_42_1.out:",
         "      slurmstepd: error: *** CANCELLED DUE TO TIME LIMIT ***",
     ]
-    assert f"{runs[2].name}: finished (1 of 3)" in caplog.messages
+    assert f"{runs[2].name}: finished (1 of 3)" in log.lines
     assert [is_trained(run) for run in runs] == [False, False, True]
 
     Path("lost").unlink()
@@ -164,15 +163,12 @@ def test_an_interrupted_wait_cancels_the_job(
         text=True,
     )
     assert program.stderr is not None
-    while Path("late").exists():
-        time.sleep(0.01)
+    wait_until(lambda: not Path("late").exists())
     if not late:
         assert "submitted as job 42" in program.stderr.readline()
     os.killpg(program.pid, number)
     _, said = program.communicate(timeout=30)
     assert program.returncode == 128 + number
     assert said == "cancelling job 42\n"
-    deadline = time.monotonic() + 10
-    while not Path("scancelled").exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
+    wait_until(Path("scancelled").exists)
     assert Path("scancelled").read_text() == "42\n"

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from processes import wait_until
 from tiny_recipe import EXP, PRETRAIN_PATH, change_config
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
@@ -86,9 +87,7 @@ def work(out: str) -> None:
 
 
 def finish(process: Launched) -> tuple[int, str]:
-    deadline = time.monotonic() + 120
-    while process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.05)
+    wait_until(lambda: process.poll() is not None, 120)
     assert process.status is not None
     return process.status, process.output.read_text()
 
