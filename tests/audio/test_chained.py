@@ -14,6 +14,7 @@ from ser.infer.recordings import stream_file
 
 RATE_HZ = 16000
 ID3 = b"ID3\x03\0\0" + bytes([0, 0, 70, 40])  # of 9000 bytes
+PICTURE = bytes(range(1, 101)) * 90
 NOISE = 0.1 * np.random.default_rng(0).normal(size=20000)
 
 
@@ -48,30 +49,19 @@ def test_more_audio_than_is_decoded_is_an_error(tmp_path: Path, name: str) -> No
             read()
 
 
-@pytest.mark.parametrize(
-    ("name", "after"),
-    [
-        ("tagged.mp3", b"TAG" + b"title".ljust(125, b"\0")),
-        ("padded.wav", bytes(60000)),
-        ("noted.wav", b"LIST\x04\0\0\0note"),
-        ("pictured.wav", b"id3 " + struct.pack("<I", 9000) + bytes(range(1, 101)) * 90),
-        ("pictured.aiff", b"ID3 " + struct.pack(">I", 9000) + bytes(range(1, 101)) * 90),
-        ("tagged.wav", ID3 + bytes(range(1, 101)) * 90),
-        ("pictured.mp3", ID3 + bytes(range(1, 101)) * 90),
-        ("whole.flac", b""),
-        ("whole.ogg", b""),
-    ],
-)
-def test_what_is_whole_is_read(tmp_path: Path, name: str, after: bytes) -> None:
-    path = written(tmp_path / name, lambda data: data + after)
-    assert len(read_audio(path, "u", RATE_HZ)) == len(NOISE)
+WHOLE: dict[str, Callable[[bytes], bytes]] = {
+    "tagged.mp3": lambda data: data + b"TAG" + b"title".ljust(125, b"\0"),
+    "padded.wav": lambda data: data + bytes(60000),
+    "noted.wav": lambda data: data + b"LIST\x04\0\0\0note",
+    "pictured.wav": lambda data: data + b"id3 " + struct.pack("<I", 9000) + PICTURE,
+    "pictured.aiff": lambda data: data + b"ID3 " + struct.pack(">I", 9000) + PICTURE,
+    "tagged.wav": lambda data: data + ID3 + PICTURE,
+    "pictured.mp3": lambda data: data + ID3 + PICTURE,
+    "tagged_in_front.flac": lambda data: ID3 + bytes(9000) + data,
+    "whose_samples_alone_have_a_size.wav": lambda data: data[:4] + struct.pack("<I", 36) + data[8:],
+}
 
 
-def test_a_tag_in_front_is_no_other_file(tmp_path: Path) -> None:
-    path = written(tmp_path / "tagged.flac", lambda data: ID3 + bytes(9000) + data)
-    assert len(read_audio(path, "u", RATE_HZ)) == len(NOISE)
-
-
-def test_a_header_without_the_whole_size_but_with_that_of_the_samples(tmp_path: Path) -> None:
-    path = written(tmp_path / "a.wav", lambda data: data[:4] + struct.pack("<I", 36) + data[8:])
-    assert len(read_audio(path, "u", RATE_HZ)) == len(NOISE)
+@pytest.mark.parametrize("name", WHOLE)
+def test_what_is_whole_is_read(tmp_path: Path, name: str) -> None:
+    assert len(read_audio(written(tmp_path / name, WHOLE[name]), "u", RATE_HZ)) == len(NOISE)

@@ -244,11 +244,7 @@ def test_unfinished_and_foreign_folders_are_named(recipe: Path) -> None:
         load(path.parent)
 
 
-@pytest.mark.long
-def test_importing_ser_imports_nothing_heavy() -> None:
-    code = "import sys, ser; ser.load; print('torch' in sys.modules)"
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert out.stdout == "False\n"
+def test_ser_has_no_other_attributes() -> None:
     with pytest.raises(AttributeError, match="no attribute 'laod'"):
         ser.laod  # noqa: B018
 

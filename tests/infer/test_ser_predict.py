@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import threading
 from pathlib import Path
 
@@ -215,23 +214,3 @@ def test_a_reader_that_leaves_early_is_no_error(run: Path, audio: list[Path]) ->
     process.stdout.close()
     assert process.stderr.read() == b""
     assert process.wait() == 141
-
-
-@pytest.mark.long
-def test_imports_of_the_program_are_few() -> None:
-    """What costs a start: each of these takes longer than a prediction."""
-    code = "import sys, ser.bin.ser_predict; print(' '.join(sys.modules))"
-    loaded = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    ).stdout.split()
-    heavy = {
-        "torch",
-        "torchaudio",
-        "tensorboard",
-        "matplotlib",
-        "scipy.stats",
-        "sklearn",
-        "jiwer",
-        "kaldiio",
-    }
-    assert not heavy & set(loaded)

@@ -137,9 +137,6 @@ def test_pipes_are_refused_and_never_run(tmp_path: Path, pipe: str) -> None:
         ArkReader({"s0": "feats.ark:12", "s1-a": command}, WHERE)
     assert command in str(error.value)
     assert not proof.exists()
-    with pytest.raises(Exception):  # noqa: B017 - nothing but a file comes out of touch
-        kaldiio.load_mat(f"touch {proof} |")
-    assert proof.exists()
 
 
 @pytest.mark.parametrize("storage", STORAGES)
@@ -208,14 +205,3 @@ def test_sizes_beyond_the_archive_are_errors(tmp_path: Path, size: tuple[int, in
     ark.write_bytes(b"a " + FLOAT32.pack(BINARY, b"FM ", 4, size[0], 4, size[1]) + bytes(84))
     with pytest.raises(SerError, match="no readable matrix"):
         ArkReader({"a": f"{ark}:2"}, WHERE)["a"]
-
-
-@pytest.mark.parametrize("storage", STORAGES)
-def test_read_into_place(tmp_path: Path, storage: str) -> None:
-    reader = ArkReader(write(tmp_path, storage), WHERE)
-    assert reader.num_bins == 7
-    out = np.full((40, 7), np.nan, np.float32)
-    reader.read_into("s2-a", out)
-    assert np.array_equal(out, reader["s2-a"])
-    with pytest.raises(SerError, match=r"s2-a in .*shape \(40, 7\) instead of \(39, 7\)"):
-        reader.read_into("s2-a", out[:39])
