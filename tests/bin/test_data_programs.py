@@ -1,10 +1,8 @@
-"""The programs of stages 0 and 2: their faults are one line and a status, never a traceback."""
+"""The programs of stages 0 and 2, from a corpus on."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import pytest
 import soundfile
 from programs import call
 
@@ -21,66 +19,6 @@ def plant_ravdess(root: Path, num_actors: int) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             samples = np.full(1600, 10 * actor + int(emotion), np.int16)
             soundfile.write(path, samples, 16000)
-
-
-def faults() -> Sequence[tuple[str, list[object], str]]:
-    none = Path("/none")
-    out = Path("out")
-    iemocap_conf = CONF.parents[1] / "iemocap" / "conf"
-    return [
-        ("prepare_corpus", ["ravdess", none, out, "--conf", CONF], "/none: no such folder"),
-        (
-            "prepare_corpus",
-            ["ravdess", "/", out, "--conf", none],
-            "/none/labels.yaml: no such file",
-        ),
-        ("prepare_iemocap", [none, out, "--conf", iemocap_conf], "/none: no such folder"),
-        ("prepare_iemocap", [none, out, "--conf", CONF], "counts.yaml: no such file"),
-        (
-            "prepare_iemocap",
-            [none, out, "--conf", iemocap_conf, "--attribute", "cue"],
-            "--attribute cue: expected NAME=FILE",
-        ),
-        (
-            "prepare_iemocap",
-            [none, out, "--conf", iemocap_conf, "--attribute", "a=b", "--attribute", "a=c"],
-            "--attribute a=b a=c: expected NAME=FILE, each name once",
-        ),
-        (
-            "prepare_librispeech",
-            [none, out, "valid", "--train-subsets", "train-clean-5"],
-            "/none: no such folder",
-        ),
-        (
-            "prepare_librispeech",
-            [none, out, out, "--train-subsets", "train-clean-5"],
-            "out: named twice; expected two folders",
-        ),
-        (
-            "make_folds",
-            [none, out, "--protocol", CONF / "protocol" / "paper.yaml"],
-            "/none: not there or not whole",
-        ),
-        (
-            "make_folds",
-            [none, out, "--protocol", CONF / "bpe.yaml"],
-            "the key 'fold_unit' is missing",
-        ),
-        ("train_bpe", [none, out, "--conf", CONF], "/none: not there or not whole"),
-        ("make_feats", ["d", "--out", out, "--conf", "c", "--nj", "999999"], "--nj 999999: "),
-        ("make_synthetic", [out, "--num-turns", "-1"], "--num-turns -1: expected 1 to"),
-    ]
-
-
-@pytest.mark.parametrize(("program", "words", "said"), faults())
-def test_a_fault_is_one_line(program: str, words: list[object], said: str, tmp_path: Path) -> None:
-    result = call(program, *(tmp_path / w if w == Path("out") else w for w in words))
-    assert result.status == 1
-    assert result.out == ""
-    assert result.err.startswith("error: ")
-    assert said in result.err
-    assert result.err.count("\n") == 1
-    assert not list(tmp_path.iterdir())
 
 
 def test_from_a_corpus_to_folds_and_bpe(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from programs import call
+from tracked import ROOT
 
 from ser import bin as programs
 
@@ -20,6 +21,56 @@ OFTEN_WITHOUT_WORK = (
     "submit train_bpe verify"
 ).split()
 SLOW_IMPORTS = {"torch", "torchaudio", "tensorboard", "sklearn", "scipy.stats"}
+RAVDESS, IEMOCAP, CROSS = (ROOT / "egs" / name / "conf" for name in ("ravdess", "iemocap", "cross"))
+NONE = Path("/none")
+FAULTS: list[tuple[str, list[object], str]] = [
+    ("prepare_corpus", ["ravdess", NONE, "out", "--conf", RAVDESS], "/none: no such folder"),
+    ("prepare_corpus", ["ravdess", "/", "out", "--conf", NONE], "/none/labels.yaml: no such file"),
+    ("prepare_iemocap", [NONE, "out", "--conf", IEMOCAP], "/none: no such folder"),
+    ("prepare_iemocap", [NONE, "out", "--conf", RAVDESS], "counts.yaml: no such file"),
+    (
+        "prepare_iemocap",
+        [NONE, "out", "--conf", IEMOCAP, "--attribute", "cue"],
+        "--attribute cue: expected NAME=FILE",
+    ),
+    (
+        "prepare_iemocap",
+        [NONE, "out", "--conf", IEMOCAP, "--attribute", "a=b", "--attribute", "a=c"],
+        "--attribute a=b a=c: expected NAME=FILE, each name once",
+    ),
+    (
+        "prepare_librispeech",
+        [NONE, "out", "valid", "--train-subsets", "train-clean-5"],
+        "/none: no such folder",
+    ),
+    (
+        "prepare_librispeech",
+        [NONE, "out", "out", "--train-subsets", "train-clean-5"],
+        "out: named twice; expected two folders",
+    ),
+    (
+        "make_folds",
+        [NONE, "out", "--protocol", RAVDESS / "protocol" / "paper.yaml"],
+        "/none: not there or not whole",
+    ),
+    (
+        "make_folds",
+        [NONE, "out", "--protocol", RAVDESS / "bpe.yaml"],
+        "the key 'fold_unit' is missing",
+    ),
+    ("train_bpe", [NONE, "out", "--conf", RAVDESS], "/none: not there or not whole"),
+    ("make_feats", ["d", "--out", "out", "--conf", "c", "--nj", "999999"], "--nj 999999: "),
+    ("make_synthetic", ["out", "--num-turns", "-1"], "--num-turns -1: expected 1 to"),
+    ("pack", [NONE, "--out", "out"], "/none/seed1: no fold is trained"),
+    ("pack", [NONE, "--out", "out", "--folds", "1 1"], "--folds '1 1': '1' occurs twice"),
+    ("export", [NONE, "--out", "x.onnx"], "/none: no package.json"),
+    ("export", [NONE, "--out", "x.bin"], "--out x.bin: expected a name that ends in"),
+    ("export", [NONE, "--out", "no/x.onnx"], "no: no such folder"),
+    ("prepare_cross", ["out", "--conf", NONE], "/none/cross.yaml: no such file"),
+    ("prepare_cross", ["out", "--conf", CROSS], "../crema_d/data/ser: not there or not whole"),
+    ("prepare_table", [NONE / "t.csv", "out", "--conf", CROSS], "/none/t.csv: no such file"),
+    ("prepare_table", [Path("/"), "out", "--conf", CROSS], "/utt2spk: no such file"),
+]
 BEGINNINGS = ("run_program(main)", "program()")
 
 
@@ -49,3 +100,16 @@ def test_what_takes_seconds_to_import_is_not_imported_before_it_is_needed(
     code += f"print(*sorted({slow} & sys.modules.keys()))"
     imported = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (imported.stdout, imported.stderr) == ("\n", "")
+
+
+@pytest.mark.parametrize(("program", "words", "said"), FAULTS)
+def test_a_fault_is_one_line(
+    program: str, words: list[object], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = call(program, *words)
+    assert (result.status, result.out) == (1, "")
+    assert result.err.startswith("error: ")
+    assert said in result.err
+    assert result.err.count("\n") == 1
+    assert not list(tmp_path.iterdir())
