@@ -9,8 +9,13 @@ import pytest
 import soundfile
 
 from ser.audio.reading import read_audio
+from ser.config.schema import LabelsConfig
 from ser.corpus.utterance import EmotionUtterance
 
+LABELS = LabelsConfig(
+    classes={"ang": ["angry"], "hap": ["happy"], "neu": ["neutral"], "sad": ["sad"]},
+    exclude=["disgust", "fearful", "surprised", "calm", "bored"],
+)
 RAMP = np.arange(16000, dtype=np.int16)  # a second whose samples tell where they stand
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from corpora import (
+    LABELS,
     MELD_COLUMNS,
     PLANTERS,
     find,
@@ -18,7 +19,6 @@ from corpora import (
     plant_msp_podcast,
     plant_savee,
     plant_tess,
-    plant_video,
     write_csv,
 )
 
@@ -201,10 +201,6 @@ def test_meld_faults(tmp_path: Path) -> None:
         read_meld(tmp_path)
 
 
-LABELS = LabelsConfig(
-    classes={"ang": ["angry"], "hap": ["happy"], "neu": ["neutral"], "sad": ["sad"]},
-    exclude=["disgust", "fearful", "surprised"],
-)
 EMODB_LABELS = LabelsConfig(
     classes={"ang": ["angry"], "neu": ["neutral"]},
     exclude=["happy", "sad", "disgust", "fearful", "bored"],
@@ -214,20 +210,6 @@ EMODB_LABELS = LabelsConfig(
 def plant_bytes(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
-
-
-@pytest.mark.long
-def test_films_become_audio_once(tmp_path: Path, log: Any) -> None:
-    plant_meld(tmp_path / "MELD.Raw", plant_video, ".mp4", speakers=["Joey"])
-    out = tmp_path / "data" / "ser"
-    prepare_corpus("meld", tmp_path / "MELD.Raw", out, LABELS)
-    data = read_data_dir(out)
-    assert len(data.utts) == 12
-    assert all(Path(wav).parent == out.with_name("ser_audio") for wav in data["wav.scp"].values())
-    assert all(0.9 < float(seconds) < 1.1 for seconds in data["utt2dur"].values())
-    made = {wav: Path(wav).stat().st_mtime_ns for wav in data["wav.scp"].values()}
-    prepare_corpus("meld", tmp_path / "MELD.Raw", out, LABELS)
-    assert made == {wav: Path(wav).stat().st_mtime_ns for wav in made}
 
 
 def test_a_video_without_sound_is_named(tmp_path: Path) -> None:
@@ -279,11 +261,9 @@ STRAY = {
 
 
 @pytest.mark.parametrize("name", STRAY)
-def test_other_names_are_refused_and_apple_doubles_passed_over(tmp_path: Path, name: str) -> None:
+def test_other_names_are_refused(tmp_path: Path, name: str) -> None:
     PLANTERS[name](tmp_path)
     stray = tmp_path / STRAY[name]
-    (stray.parent / f"._{stray.name}").write_bytes(b"AppleDouble")
-    READERS[name](tmp_path)
     plant_audio(stray)
     with pytest.raises(SerError, match=f"{re.escape(str(stray))}: not a name of this corpus"):
         READERS[name](tmp_path)

@@ -148,8 +148,6 @@ def test_odd_audio_is_predicted(run: Path, tmp_path: Path) -> None:
         (["-", "--hop", "0", "--window", "1"], "--window 1 --hop 0: expected seconds"),
         (["{audio}", "--window", "nan"], "--window nan --hop nan: expected seconds"),
         (["{audio}", "--html", "{empty}/none/x.html"], "none: no such folder"),
-        (["{none}"], "none.scp: 0 lines; expected"),
-        (["{pipe}"], "pipe.wav: no regular file"),
         (["{audio}", "{audio}", "--html", "{empty}/x.html"], "2 files; expected one INPUT"),
     ],
 )
@@ -158,10 +156,7 @@ def test_wrong_calls_are_one_line(
 ) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "pipe.scp").write_text("u1 touch /tmp/never |\n")
-    (tmp_path / "none.scp").write_text("")
-    os.mkfifo(tmp_path / "pipe.wav")
     places = {"audio": audio[0], "empty": tmp_path / "empty", "scp": tmp_path / "pipe.scp"}
-    places |= {"none": tmp_path / "none.scp", "pipe": tmp_path / "pipe.wav"}
     result = call("ser_predict", run, *(word.format(**places) for word in words))
     assert result.status == 1
     assert result.err.startswith("error: ")

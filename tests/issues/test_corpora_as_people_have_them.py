@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from corpora import PLANTERS, plant_audio, plant_ravdess, plant_tess
+from corpora import LABELS, PLANTERS, plant_audio, plant_ravdess, plant_tess
 
 from ser.base.errors import SerError
-from ser.config.schema import LabelsConfig
 from ser.corpus.parsers.iemocap import read_iemocap
 from ser.corpus.parsers.parsing import list_audio
 from ser.corpus.parsers.ravdess import read_ravdess
@@ -18,10 +17,6 @@ from ser.corpus.parsers.registry import READERS
 from ser.corpus.prepare import prepare_corpus, prepare_librispeech
 from ser.kaldi.data_dir import read_data_dir
 
-LABELS = LabelsConfig(
-    classes={"ang": ["angry"], "hap": ["happy"], "neu": ["neutral"], "sad": ["sad"]},
-    exclude=["disgust", "fearful", "surprised", "calm", "bored"],
-)
 # A folder of each corpus, a step below its root.
 INSIDE = {
     "crema_d": "AudioWAV",

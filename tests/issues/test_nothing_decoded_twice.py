@@ -5,19 +5,13 @@ from typing import Any
 
 import pytest
 import soundfile
-from corpora import RAMP, plant_meld, plant_video
+from corpora import LABELS, RAMP, plant_meld, plant_video
 
 from ser.base.errors import SerError
-from ser.config.schema import LabelsConfig
 from ser.corpus import segments as clips_module
 from ser.corpus.prepare import prepare_corpus
 from ser.corpus.segments import Clip, write_clips
 from ser.kaldi.data_dir import read_data_dir
-
-LABELS = LabelsConfig(
-    classes={"ang": ["angry"], "hap": ["happy"], "neu": ["neutral"], "sad": ["sad"]},
-    exclude=["disgust", "fearful", "surprised"],
-)
 
 
 @pytest.fixture
@@ -41,14 +35,19 @@ def test_a_video_without_sound_is_left_out_with_its_reason(
     plant_meld(tmp_path / "MELD.Raw", plant_video, ".mp4", speakers=["Joey"])
     out = tmp_path / "data" / "ser"
     prepare_corpus("meld", tmp_path / "MELD.Raw", out, LABELS)
-    whole = read_data_dir(out).utts
+    data = read_data_dir(out)
+    assert len(data.utts) == 12
+    assert all(Path(wav).parent == out.with_name("ser_audio") for wav in data["wav.scp"].values())
+    assert all(0.9 < float(seconds) < 1.1 for seconds in data["utt2dur"].values())
     used = list(decoded)
-    bad = Path(used[0])
-    bad.write_bytes(bad.read_bytes()[:40])
     decoded.clear()
     prepare_corpus("meld", tmp_path / "MELD.Raw", out, LABELS)
+    assert not decoded
+    bad = Path(used[0])
+    bad.write_bytes(bad.read_bytes()[:40])
+    prepare_corpus("meld", tmp_path / "MELD.Raw", out, LABELS)
     assert decoded == [str(bad)], "the others are there"
-    assert len(whole) == len(read_data_dir(out).utts) + 1
+    assert len(read_data_dir(out).utts) == 11
     assert log.find(r"warning: left out 1 videos without sound, .*: .*\.mp4: no sound to read")
     assert "no sound to read" in (out / "excluded.tsv").read_text()
 
