@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny import ALONE, ark_reader
+from tiny import ALONE, SYSTEMS, ark_reader
 from torch import nn
 
 import ser
@@ -23,7 +23,6 @@ from ser.train.training_data import TrainingData
 ROOT = Path(ser.__file__).parents[1]
 CONF = ROOT / "egs" / "iemocap" / "conf"
 VOCAB_SIZE = 5001
-SYSTEMS = ("cnn_blstm_sa", "transformer", "transformer_tl", "transformer_tl_mtl")
 
 
 def num_parameters(model: nn.Module) -> int:

@@ -1,6 +1,6 @@
 """Small configurations, models and folders that the tests share."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -224,3 +224,13 @@ def reseal(folder: Path) -> None:
     record = read_record(folder)
     record["outputs"] = seal(folder, outputs_in(folder))
     write_json(folder / "run.json", record)
+
+
+class Trap:
+    """Leaves a mark where it is unpickled."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple[Callable[[Path], None], tuple[Path]]:
+        return Path.touch, (self.mark,)

@@ -194,5 +194,5 @@ def weights(run: FinetuneRun) -> bytes:
     return (run.folder / "model.safetensors").read_bytes()
 
 
-def epochs(run: FinetuneRun) -> list[dict[str, float]]:
+def epochs(run: FinetuneRun | PretrainRun) -> list[dict[str, float]]:
     return [entry for entry in metrics_log(run.folder) if entry["scope"] == "epoch"]

@@ -1,8 +1,6 @@
 """Run records: reruns are safe, and what is stale is noticed, however far up."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +9,6 @@ import pytest
 from ser.base import record as record_module
 from ser.base.errors import SerError
 from ser.base.record import Record, first_difference, flatten, require
-from ser.base.writing import sole_run
 
 CONFIG = {"num_mel_bins": 80, "window": {"type": "povey", "size": 400}}
 
@@ -154,13 +151,6 @@ def test_stale_inputs_are_noticed_however_far_up(tmp_path: Path) -> None:
     require(model, 3)
 
 
-def test_made_again_from_the_same_is_not_stale(tmp_path: Path) -> None:
-    make(tmp_path / "data", 0, CONFIG)
-    make(tmp_path / "feats", 1, CONFIG, tmp_path / "data")
-    make(tmp_path / "data", 0, CONFIG)
-    require(tmp_path / "feats", 1)
-
-
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
@@ -180,36 +170,3 @@ def test_flatten() -> None:
         "a.c.d": [2],
         "e": None,
     }
-
-
-HOLDER = """
-import sys
-from pathlib import Path
-from ser.base.writing import sole_run
-with sole_run(Path(sys.argv[1])):
-    print("held", flush=True)
-    sys.stdin.read()
-"""
-
-
-def test_a_second_process_is_refused_until_the_first_ends(tmp_path: Path) -> None:
-    folder = tmp_path / "exp" / "run"
-    holder = subprocess.Popen(
-        [sys.executable, "-c", HOLDER, str(folder)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert holder.stdin is not None
-    assert holder.stdout is not None
-    assert holder.stdout.readline() == "held\n"
-    with pytest.raises(SerError, match=f"{folder}: another run is writing here"), sole_run(folder):
-        pass
-    with sole_run(folder.with_name("other")):  # its neighbour is free
-        pass
-    holder.kill()  # a killed run holds nothing
-    holder.wait()
-    with sole_run(folder):
-        pass
-    holder.stdin.close()
-    holder.stdout.close()

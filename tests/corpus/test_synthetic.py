@@ -26,15 +26,8 @@ CLASS_OF_LABEL = {**{emotion: emotion for emotion in CLASSES}, "exc": "hap"}
 
 
 @pytest.fixture(scope="module")
-def corpora(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("synthetic") / "corpora"
-    write_corpora(root, **TINY)
-    return root
-
-
-@pytest.fixture(scope="module")
-def iemocap(corpora: Path) -> Path:
-    return corpora / "IEMOCAP_full_release"
+def iemocap(generated: Path) -> Path:
+    return generated / "IEMOCAP_full_release"
 
 
 def digests(root: Path) -> dict[str, str]:
@@ -58,8 +51,8 @@ def label_lines(iemocap: Path) -> dict[str, str]:
     return labels
 
 
-def cue_lines(corpora: Path) -> dict[str, str]:
-    return dict(line.split("\t") for line in (corpora / "cue.tsv").read_text().splitlines())
+def cue_lines(generated: Path) -> dict[str, str]:
+    return dict(line.split("\t") for line in (generated / "cue.tsv").read_text().splitlines())
 
 
 def wav_path(iemocap: Path, utt: str) -> Path:
@@ -68,7 +61,7 @@ def wav_path(iemocap: Path, utt: str) -> Path:
 
 
 @pytest.mark.long
-def test_another_process_writes_the_same_bytes(corpora: Path, tmp_path: Path) -> None:
+def test_another_process_writes_the_same_bytes(generated: Path, tmp_path: Path) -> None:
     program = (
         "import sys; from pathlib import Path; "
         "from ser.corpus.synthetic.corpus import write_corpora; "
@@ -77,7 +70,7 @@ def test_another_process_writes_the_same_bytes(corpora: Path, tmp_path: Path) ->
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONHASHSEED": "7"}
     again = tmp_path / "again"
     subprocess.run([sys.executable, "-c", program, str(again)], check=True, env=environment)
-    assert digests(again) == digests(corpora)
+    assert digests(again) == digests(generated)
 
 
 def test_a_failed_run_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,8 +90,8 @@ def test_too_small_a_corpus_is_refused(turns: int, sentences: int, tmp_path: Pat
         write_corpora(tmp_path / "c", num_emotion_turns=turns, num_read_sentences=sentences)
 
 
-def test_counts_agree_with_the_files(corpora: Path, iemocap: Path) -> None:
-    known = yaml.safe_load((corpora / "counts.yaml").read_text())
+def test_counts_agree_with_the_files(generated: Path, iemocap: Path) -> None:
+    known = yaml.safe_load((generated / "counts.yaml").read_text())
     labels = label_lines(iemocap)
     assert known["labelled_utterances"] == len(labels) == 80 + len(EXCLUDED_LABELS)
     assert set(EXCLUDED_LABELS) <= set(labels.values())
@@ -113,7 +106,7 @@ def test_counts_agree_with_the_files(corpora: Path, iemocap: Path) -> None:
         assert expected == {**counted, "female": sexes["F"], "male": sexes["M"]}
         assert {CLASS_OF_LABEL[label] for label in found.values()} == set(CLASSES)
     five = {utt for utt, label in labels.items() if label not in EXCLUDED_LABELS}
-    assert set(cue_lines(corpora)) == five
+    assert set(cue_lines(generated)) == five
 
 
 def test_every_labelled_turn_has_16_khz_mono_pcm(iemocap: Path) -> None:
@@ -166,8 +159,8 @@ def test_annotators_agree_unless_the_label_is_xxx(iemocap: Path) -> None:
             assert num >= 2 and vote == synthetic_iemocap.VOTES[label]
 
 
-def test_librispeech_layout(corpora: Path) -> None:
-    release = corpora / "LibriSpeech"
+def test_librispeech_layout(generated: Path) -> None:
+    release = generated / "LibriSpeech"
     table = [
         [field.strip() for field in line.split("|")]
         for line in (release / "SPEAKERS.TXT").read_text().splitlines()
@@ -198,11 +191,11 @@ def test_readers_are_not_actors() -> None:
     assert not set(readers) & {actor.voice for actor in ACTORS.values()}
 
 
-def test_the_voice_tells_the_class_of_prosody_turns_only(corpora: Path, iemocap: Path) -> None:
+def test_the_voice_tells_the_class_of_prosody_turns_only(generated: Path, iemocap: Path) -> None:
     loudness: dict[tuple[str, str], list[float]] = defaultdict(list)
     seconds: dict[tuple[str, str], list[float]] = defaultdict(list)
     labels = label_lines(iemocap)
-    for utt, cue in cue_lines(corpora).items():
+    for utt, cue in cue_lines(generated).items():
         samples, rate_hz = soundfile.read(wav_path(iemocap, utt))
         loudness[cue, labels[utt]].append(float(np.sqrt(np.mean(samples**2))))
         seconds[cue, labels[utt]].append(len(samples) / rate_hz)
@@ -212,8 +205,8 @@ def test_the_voice_tells_the_class_of_prosody_turns_only(corpora: Path, iemocap:
     assert np.mean(seconds["words", "sad"]) < 1.3 * np.mean(seconds["words", "ang"])
 
 
-def test_script_lines_are_listed(corpora: Path) -> None:
-    listed = (corpora / "script_lines.txt").read_text().splitlines()
+def test_script_lines_are_listed(generated: Path) -> None:
+    listed = (generated / "script_lines.txt").read_text().splitlines()
     plan = plan_dialogues(80, random.Random("1 turns"))
     script = {turn.text for name, turns in plan.items() if "_script" in name for turn in turns}
     assert set(listed) == script

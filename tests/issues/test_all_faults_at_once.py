@@ -68,27 +68,17 @@ def plant_table(folder: Path, rows: list[str]) -> Path:
     return folder / "t.csv"
 
 
-@pytest.mark.parametrize("size", [50, 4000])
-def test_broken_audio(tmp_path: Path, size: int) -> None:
-    """No header, and a header alone that promises more."""
-    table = plant_table(tmp_path, [f"{i}.wav,{'xy'[i % 2]},s{i},u" for i in range(8)])
+@pytest.mark.parametrize(("form", "size"), [("wav", 4), ("wav", 4000), ("flac", 20000)])
+def test_broken_audio(tmp_path: Path, form: str, size: int) -> None:
+    """No header; one that promises more; and FLAC, of which decoding alone tells."""
+    table = plant_table(tmp_path, [f"{i}.{form},{'xy'[i % 2]},s{i},u" for i in range(8)])
+    for number, samples in enumerate(NOISE):
+        soundfile.write(tmp_path / f"{number}.{form}", np.tile(samples, 8), 16000)
     for number in (2, 5):
-        path = tmp_path / f"{number}.wav"
-        path.write_bytes(path.read_bytes()[:size] if size > 50 else b"none")
+        path = tmp_path / f"{number}.{form}"
+        path.write_bytes(path.read_bytes()[:size])
     lines = lines_of(lambda: prepare_table(table, tmp_path / "data", LABELS))
     assert [Path(line.split(": ")[0]).stem for line in lines] == ["2", "5"]
-
-
-def test_audio_that_breaks_behind_its_header(tmp_path: Path) -> None:
-    """Which decoding alone tells: of FLAC, and of numbers that are none."""
-    table = plant_table(tmp_path, [f"{i}.flac,{'xy'[i % 2]},s{i},u" for i in range(4)])
-    for number in range(4):
-        soundfile.write(tmp_path / f"{number}.flac", np.tile(NOISE[number], 8), 16000)
-    for number in (1, 3):
-        path = tmp_path / f"{number}.flac"
-        path.write_bytes(path.read_bytes()[:20000])
-    lines = lines_of(lambda: prepare_table(table, tmp_path / "data", LABELS))
-    assert [Path(line.split(": ")[0]).stem for line in lines] == ["1", "3"]
 
 
 def test_a_kaldi_folder(tmp_path: Path) -> None:

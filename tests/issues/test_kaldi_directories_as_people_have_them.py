@@ -2,7 +2,6 @@
 
 import io
 import pickle
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 from corpora import RAMP, samples_of
+from tiny import Trap
 
 from ser.base.errors import SerError
 from ser.config.schema import LabelsConfig
@@ -136,16 +136,6 @@ def test_what_is_no_audio_of_a_dump(source: Path) -> None:
     dump(source)
     ark.write_bytes(ark.read_bytes()[:-10])
     assert "it was cut" in refused(source)
-
-
-class Trap:
-    """Leaves a mark where it is unpickled."""
-
-    def __init__(self, mark: Path) -> None:
-        self.mark = mark
-
-    def __reduce__(self) -> tuple[Callable[[Path], None], tuple[Path]]:
-        return Path.touch, (self.mark,)
 
 
 def test_nothing_is_unpickled_or_run(source: Path, tmp_path: Path) -> None:

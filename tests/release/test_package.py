@@ -1,7 +1,6 @@
 """Packages: one folder that is enough, and nothing but what was packed is ever loaded."""
 
 import json
-import os
 import pickle
 import shutil
 import subprocess
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tiny import reseal
+from tiny import Trap, reseal
 from tiny_audio import packing, plant_files, train
 from tiny_recipe import CONF, EXP, LABELS
 
@@ -160,19 +159,9 @@ def test_an_archive_is_to_be_unpacked(package: Path) -> None:
         load(package.with_name("model.tar.gz"))
 
 
-class Bomb:
-    """Leaves a mark when it is unpickled."""
-
-    def __init__(self, mark: Path) -> None:
-        self.mark = mark
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return os.mkdir, (str(self.mark),)
-
-
 def test_a_pickle_in_place_of_weights_is_not_opened(package: Path, tmp_path: Path) -> None:
     mark, weights = tmp_path / "mark", package / "fold1.safetensors"
-    weights.write_bytes(pickle.dumps(Bomb(mark)))
+    weights.write_bytes(pickle.dumps(Trap(mark)))
     with pytest.raises(SerError, match="not the file that was packed"):
         load(package)
     manifest = json.loads((package / MANIFEST).read_text())

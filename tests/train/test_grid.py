@@ -14,7 +14,7 @@ import pytest
 import torch
 from processes import wait_until
 from tiny import reseal
-from tiny_recipe import EXP, FEATS, change_system, finetune_run, is_trained
+from tiny_recipe import EXP, FEATS, change_system, finetune_run, is_trained, weights
 
 from ser.base.errors import SerError, StoppedError
 from ser.train.finetune import finetune
@@ -25,10 +25,6 @@ from ser.train.resolve import FinetuneRun
 pytestmark = pytest.mark.usefixtures("recipe")
 SYSTEM = "transformer_tl_mtl"
 LONG, ENDLESS = "cnn_blstm_sa", {"training__max_epochs": 100_000}
-
-
-def weights(run: FinetuneRun) -> bytes:
-    return (run.folder / "model.safetensors").read_bytes()
 
 
 def writers(path: Path) -> list[int]:

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from tiny import ALONE, reseal
-from tiny_recipe import BPE, EXP, FEATS, PRETRAIN_PATH, WORDS, change_config, pretrain_run
-from tiny_training import metrics_log
+from tiny_recipe import BPE, EXP, FEATS, PRETRAIN_PATH, WORDS, change_config, epochs, pretrain_run
 
 from ser.base.errors import SerError
 from ser.base.record import Record
@@ -22,10 +21,6 @@ from ser.train.pretrain import pretrain, validate
 
 FOLDER = EXP / "pretrain" / "ctc"
 pytestmark = pytest.mark.usefixtures("recipe")
-
-
-def epochs(folder: Path) -> list[dict[str, float]]:
-    return [entry for entry in metrics_log(folder) if entry["scope"] == "epoch"]
 
 
 def spoken(features: FeatureDir) -> list[Utterance]:
@@ -44,11 +39,12 @@ def test_leaves_weights_metrics_and_record() -> None:
     assert vocabulary == 25
     model = Recogniser(config.encoder, vocabulary)
     model.load_state_dict(load_weights(FOLDER / "model.safetensors"))
-    assert [entry["epoch"] for entry in epochs(FOLDER)] == [1, 2, 3]
-    for entry in epochs(FOLDER):
+    reported = epochs(pretrain_run())
+    assert [entry["epoch"] for entry in reported] == [1, 2, 3]
+    for entry in reported:
         assert entry.keys() >= {"loss", "ctc_loss", "gradient_norm", "valid_loss", "valid_wer"}
         assert entry["ctc_loss"] == entry["loss"]
-    assert epochs(FOLDER)[-1]["loss"] < epochs(FOLDER)[0]["loss"]
+    assert reported[-1]["loss"] < reported[0]["loss"]
     notes = json.loads((FOLDER / "run.json").read_text())["notes"]
     assert notes["num_parameters"] == sum(p.numel() for p in model.parameters())
     assert notes["num_steps"] == 6
@@ -169,9 +165,10 @@ def test_best_weights_are_kept_by_wer(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("ser.train.pretrain.validate", scripted)
     change(selection="best_valid_wer")
-    pretrain(pretrain_run(folder=EXP / "x"))
+    run = pretrain_run(folder=EXP / "x")
+    pretrain(run)
     weights = load_weights(EXP / "x" / "model.safetensors")
     same = [all(torch.equal(weights[n], state[n]) for n in weights) for state in kept]
     assert same == [False, True, False]
-    assert [entry["valid_wer"] for entry in epochs(EXP / "x")] == [0.4, 0.2, 0.9]
+    assert [entry["valid_wer"] for entry in epochs(run)] == [0.4, 0.2, 0.9]
     assert not (EXP / "x" / "best.safetensors").exists()
