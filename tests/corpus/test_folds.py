@@ -1,5 +1,6 @@
 """Folds: speakers are never on both sides, and every utterance is tested once."""
 
+import shutil
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ser.base.errors import SerError
+from ser.base.record import Record
 from ser.config.protocol import ProtocolConfig
-from ser.corpus.fold_files import read_fold, write_folds
+from ser.corpus.fold_files import fold_names, read_fold, write_folds
 from ser.corpus.folds import make_folds
 from ser.kaldi.data_dir import DataDir
 
@@ -140,6 +142,13 @@ def test_written_folds_are_read(tmp_path: Path) -> None:
         assert read_fold(tmp_path, name) == fold
     with pytest.raises(SerError, match="--folds 6: no such fold; expected some of: 1, 2, 3, 4, 5"):
         read_fold(tmp_path, "6")
+
+
+def test_a_copy_of_a_fold_list_is_no_fold(tmp_path: Path) -> None:
+    write_folds(tmp_path, make_folds(IEMOCAP, protocol()))
+    Record(tmp_path, 0, {}, {}).finish()
+    shutil.copyfile(tmp_path / "fold1", tmp_path / "fold1.bak")
+    assert fold_names(tmp_path) == ["1", "2", "3", "4", "5"]
 
 
 @pytest.mark.parametrize("name", ["", "..", "a/b", "two words"])

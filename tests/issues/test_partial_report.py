@@ -34,7 +34,9 @@ def test_the_report_of_all_folds_stays(
     assert [(exp / name).read_bytes() for name in WHOLE] == before
     assert Path("RESULTS.md").read_bytes() == published
     title = "Partial results (folds 1, 3 of 3)"
-    assert (exp / "RESULTS.partial.md").read_text().startswith(f"# {title}\n")
+    partial = (exp / "RESULTS.partial.md").read_text()
+    assert partial.startswith(f"# {title}\n")
+    assert "- Without listening (WA / UA %, over all 3 folds): " in partial
     assert Path("RESULTS.partial.md").read_text().startswith(f"# {title}\n")
     assert f"<title>{title}</title>" in (exp / "report.partial.html").read_text()
     assert capsys.readouterr().out.startswith("partial: folds 1, 3 of 3\n")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ser.base.errors import SerError
-from ser.kaldi.data_dir import DataDir, digest_data_dir, read_data_dir, write_data_dir
+from ser.kaldi.data_dir import digest_data_dir, read_data_dir, write_data_dir
 from ser.kaldi.table import Table
 
 UTTS = ("s1-a", "s1-b", "s10-a", "s2-a")
@@ -169,8 +169,3 @@ def test_no_directory_and_no_utterances(tmp_path: Path) -> None:
         read_data_dir(tmp_path / "data")
     with pytest.raises(SerError, match=f"{tmp_path}: no utterances"):
         write_data_dir(tmp_path, {name: {} for name in tables()})
-
-
-def test_a_table_that_is_not_there_is_named() -> None:
-    with pytest.raises(SerError, match="data/ser/utt2session: no such file"):
-        DataDir(Path("data/ser"), {})["utt2session"]

@@ -44,11 +44,6 @@ def test_ctc_head_without_tokens_is_refused() -> None:
         build_system(system_config("transformer_tl_mtl"), 4, None)
 
 
-def test_systems_without_a_ctc_head_need_no_tokens() -> None:
-    for name in SYSTEMS[:3]:
-        build_system(system_config(name), 4, None)
-
-
 @pytest.mark.parametrize("vocab_size", [None, VOCABULARY], ids=["TL", "TL+MTL"])
 def test_transfer_copies_all_but_what_fine_tuning_adds(
     weights: dict[str, torch.Tensor], vocab_size: int | None

@@ -1,7 +1,6 @@
 """Stage 5 on a tiny recipe: each model on the fold that it never saw."""
 
 import json
-import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -22,7 +21,6 @@ from tiny_recipe import (
 from ser.base.errors import SerError
 from ser.base.files import digest_file, read_json
 from ser.base.record import Record, read_record, require
-from ser.corpus.fold_files import fold_names
 from ser.predict import folds as predict_module
 from ser.predict import networks
 from ser.predict.folds import predict_all
@@ -206,12 +204,6 @@ def test_two_calls_at_once_are_one_after_the_other() -> None:
         list(pool.map(predict_all, calls))
     names = {Path(name).parts[-3] for name in read_record(PREDICTIONS)["inputs"]}
     assert names == {"transformer", "cnn_blstm_sa"}
-
-
-def test_a_copy_of_a_fold_list_is_no_fold() -> None:
-    folds = EXP / "folds"
-    shutil.copyfile(folds / "fold1", folds / "fold1.bak")
-    assert fold_names(folds) == ["1", "2", "3"]
 
 
 def test_a_record_and_a_digest_that_were_edited(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,10 +20,8 @@ from ser.base.errors import SerError
 from ser.base.files import digest_file, read_json, with_digest
 from ser.infer.loading import load
 from ser.infer.package import MANIFEST
-from ser.infer.result import Result
 from ser.nn.weights import load_weights
 from ser.release.pack import pack
-from ser.score.stats.calibration import fit_temperature
 
 
 def test_an_ensemble_is_the_mean_of_its_members(package: Path, tmp_path: Path) -> None:
@@ -229,21 +227,6 @@ def test_a_tampered_package_is_refused(package: Path, kind: str, message: str) -
         load(package)
     assert message in str(error.value)
     assert "stage" not in str(error.value)  # which who has a package alone does not have
-
-
-def test_the_temperature_is_that_of_the_truth() -> None:
-    """Posteriors sharpened by a known factor, labels drawn from the unsharpened ones."""
-    rng = np.random.default_rng(0)
-    logits = rng.normal(size=(20000, 4))
-    shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    ref = np.array([rng.choice(4, p=row) for row in shares])
-    sharp = np.exp(2.5 * logits) / np.exp(2.5 * logits).sum(axis=1, keepdims=True)
-    assert fit_temperature(sharp, ref) == pytest.approx(2.5, rel=0.05)
-    assert fit_temperature(shares, ref) == pytest.approx(1.0, rel=0.05)
-
-
-def test_the_result_is_typed(package: Path, tmp_path: Path) -> None:
-    assert isinstance(load(str(package)).predict(str(plant_files(tmp_path)[0])), Result)
 
 
 def test_an_archive_through_a_link_holds_the_files(package: Path, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ser.score.stats.calibration import NUM_BINS, reliability, risk_coverage
+from ser.score.stats.calibration import NUM_BINS, fit_temperature, reliability, risk_coverage
 
 
 def decisions(confidence: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -50,3 +50,14 @@ def test_seeds_are_pooled() -> None:
     coverage, risk = risk_coverage(both, np.stack([ref, ref]))
     assert len(coverage) == 4
     assert risk[-1] == 0.5
+
+
+def test_the_temperature_is_that_of_the_truth() -> None:
+    """Posteriors sharpened by a known factor, labels drawn from the unsharpened ones."""
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(20000, 4))
+    shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    ref = np.array([rng.choice(4, p=row) for row in shares])
+    sharp = np.exp(2.5 * logits) / np.exp(2.5 * logits).sum(axis=1, keepdims=True)
+    assert fit_temperature(sharp, ref) == pytest.approx(2.5, rel=0.05)
+    assert fit_temperature(shares, ref) == pytest.approx(1.0, rel=0.05)

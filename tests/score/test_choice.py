@@ -1,17 +1,16 @@
 """Settings compared on validation speakers: what is read, what it makes of it, what it refuses."""
 
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from programs import call
 from scipy import stats
 
 from ser.base.errors import SerError
 from ser.base.record import Record
 from ser.base.writing import write_json
-from ser.bin import choose
 from ser.kaldi.table import write_table
 from ser.score.model_selection import compare_settings
 from ser.score.report.document import Table
@@ -145,11 +144,7 @@ def test_a_run_of_other_inputs_is_refused(tmp_path: Path) -> None:
         table(tmp_path)
 
 
-def test_the_program_prints_markdown(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_program_prints_markdown(tmp_path: Path) -> None:
     write_runs(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["choose", str(tmp_path), "--systems", "slow fast"])
-    choose.main()
-    printed = capsys.readouterr().out
+    printed = call("choose", tmp_path, "--systems", "slow fast").out
     assert "| fast " in printed and "2 settings on the validation part of 3 folds" in printed

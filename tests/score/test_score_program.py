@@ -63,14 +63,6 @@ def test_report_holds_what_was_asked(scored: Path) -> None:
     assert results["systems"]["mine"]["wer"] is None
 
 
-def test_a_part_of_the_folds_says_what_the_baselines_are_of(
-    exp_dir: Path, monkeypatch: pytest.MonkeyPatch, without_figures: None
-) -> None:
-    run_score(monkeypatch, exp_dir, "--folds", "1 3")
-    text = (exp_dir / "RESULTS.partial.md").read_text()
-    assert "- Without listening (WA / UA %, over all 3 folds): " in text
-
-
 @pytest.mark.long
 def test_every_table_of_leaking_folds_is_labelled(
     exp_dir: Path, monkeypatch: pytest.MonkeyPatch

@@ -60,27 +60,25 @@ def test_empty_transcripts_are_passed_over() -> None:
     assert train_bpe(["", *TEXT, ""], config(60), WHERE) == train_bpe(TEXT, config(60), WHERE)
 
 
-def test_too_small_a_text_names_the_largest_size_that_works() -> None:
-    with pytest.raises(SerError, match=r"num_pieces 5000 .*40 transcripts") as error:
-        train_bpe(TEXT, config(5000), WHERE)
-    assert str(error.value).startswith(f"{WHERE}: bpe.yaml num_pieces 5000 ")
-    said = re.search(r"expected at most (\d+)", str(error.value))
-    assert said
-    largest = int(said[1])
-    assert Tokenizer(train_bpe(TEXT, config(largest), WHERE)).vocab_size == largest + 1
-    with pytest.raises(SerError, match=f"expected at most {largest}"):
-        train_bpe(TEXT, config(largest + 1), WHERE)
-
-
-def test_too_few_pieces_name_the_smallest_size_that_works() -> None:
-    with pytest.raises(SerError, match=r"is less than the characters of the text") as error:
-        train_bpe(TEXT, config(10), WHERE)
-    said = re.search(r"expected at least (\d+)", str(error.value))
-    assert said
-    smallest = int(said[1])
-    assert Tokenizer(train_bpe(TEXT, config(smallest), WHERE)).vocab_size == smallest + 1
-    with pytest.raises(SerError, match=f"expected at least {smallest}"):
-        train_bpe(TEXT, config(smallest - 1), WHERE)
+@pytest.mark.parametrize(
+    ("pieces", "most_or_least", "beyond", "said"),
+    [
+        (5000, "most", 1, "num_pieces 5000 .*40 transcripts"),
+        (10, "least", -1, "is less than the characters of the text"),
+    ],
+)
+def test_another_number_of_pieces_names_the_nearest_that_works(
+    pieces: int, most_or_least: str, beyond: int, said: str
+) -> None:
+    with pytest.raises(SerError, match=said) as error:
+        train_bpe(TEXT, config(pieces), WHERE)
+    assert str(error.value).startswith(f"{WHERE}: bpe.yaml num_pieces {pieces} ")
+    found = re.search(rf"expected at {most_or_least} (\d+)", str(error.value))
+    assert found
+    nearest = int(found[1])
+    assert Tokenizer(train_bpe(TEXT, config(nearest), WHERE)).vocab_size == nearest + 1
+    with pytest.raises(SerError, match=f"expected at {most_or_least} {nearest}"):
+        train_bpe(TEXT, config(nearest + beyond), WHERE)
 
 
 @pytest.mark.parametrize("text", [[], [""], ["", ""]])

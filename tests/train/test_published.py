@@ -17,7 +17,6 @@ from wrong_weights import WRONG, edit_tensors
 from ser.base.errors import SerError
 from ser.base.files import digest_file
 from ser.base.record import read_record
-from ser.config.network import WhisperConfig
 from ser.config.pretraining import ImportConfig
 from ser.nn.weights import load_weights
 from ser.nn.whisper import WhisperEncoder
@@ -32,8 +31,10 @@ PUBLISHED = {
 }
 
 
-def import_config(config: WhisperConfig = CONFIG) -> ImportConfig:
-    return ImportConfig.model_validate({"encoder": config.model_dump(), "published": PUBLISHED})
+def import_config(**stated: str) -> ImportConfig:
+    return ImportConfig.model_validate(
+        {"encoder": CONFIG.model_dump(), "published": PUBLISHED | stated}
+    )
 
 
 @pytest.fixture
@@ -129,11 +130,8 @@ def test_weights_are_not_called_by_another_name(
 ) -> None:
     digest = digest_file(folder / "model.safetensors")
     for number, (sha256, is_published) in enumerate(((digest, True), ("0" * 64, False))):
-        config = ImportConfig.model_validate(
-            {"encoder": CONFIG.model_dump(), "published": {**PUBLISHED, "sha256": sha256}}
-        )
         out = tmp_path / str(number)
-        import_encoder(config, str(folder), out)
+        import_encoder(import_config(sha256=sha256), str(folder), out)
         assert read_record(out)["notes"]["published"]["is_published"] == is_published
         warned = f"{folder}: not the weights of somebody/whisper-mini" in caplog.text
         assert warned != is_published
@@ -141,10 +139,7 @@ def test_weights_are_not_called_by_another_name(
 
 def test_a_digest_that_is_corrected_counts(folder: Path, tmp_path: Path) -> None:
     for sha256 in ("0" * 64, digest_file(folder / "model.safetensors")):
-        config = ImportConfig.model_validate(
-            {"encoder": CONFIG.model_dump(), "published": {**PUBLISHED, "sha256": sha256}}
-        )
-        import_encoder(config, str(folder), tmp_path / "out")
+        import_encoder(import_config(sha256=sha256), str(folder), tmp_path / "out")
     assert read_record(tmp_path / "out")["notes"]["published"]["is_published"]
 
 
