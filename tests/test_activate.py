@@ -8,10 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-
-import ser
-
-ROOT = Path(ser.__file__).parents[1]
+from tracked import ROOT
 
 
 @pytest.fixture

@@ -12,15 +12,14 @@ from programs import call
 from recipe_shell import plant_checkout, prepare, run, run_script
 from tiny import whisper_config
 from tiny_whisper import write_published
+from tracked import ROOT
 
-import ser
 from ser.base.files import digest_file
 from ser.config.load import load_config
 from ser.config.schema import LabelsConfig
 from ser.corpus.fold_files import read_fold
 from ser.kaldi.data_dir import read_data_dir
 
-ROOT = Path(ser.__file__).parents[1]
 pytestmark = pytest.mark.long
 WHISPER = whisper_config(d_model=16, num_heads=2, ffn_dim=32)
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 from tiny import ALONE, SYSTEMS, ark_reader
 from torch import nn
+from tracked import ROOT
 
-import ser
 from ser.config.load import load_config
 from ser.config.schema import PretrainConfig, SystemConfig, TrainingConfig
 from ser.data.utterances import FeatureReader, Utterance
@@ -20,7 +20,6 @@ from ser.train.finetune import emotion_loss
 from ser.train.pretrain import recogniser_loss
 from ser.train.training_data import TrainingData
 
-ROOT = Path(ser.__file__).parents[1]
 CONF = ROOT / "egs" / "iemocap" / "conf"
 VOCAB_SIZE = 5001
 

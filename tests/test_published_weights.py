@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from tracked import ROOT
 
-import ser
 from ser.config.features import load_features
 from ser.config.pretraining import ImportConfig, load_pretraining
 from ser.config.systems import load_trained_system
@@ -20,7 +20,7 @@ from ser.nn.whisper import WhisperEncoder, positions
 from ser.train.engine.optimizer import learning_rate, make_optimizer, set_learning_rate
 from ser.train.published import read_encoder
 
-CONF = Path(ser.__file__).parents[1] / "egs" / "iemocap" / "conf" / "whisper"
+CONF = ROOT / "egs" / "iemocap" / "conf" / "whisper"
 
 
 @pytest.fixture(scope="module")

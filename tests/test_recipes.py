@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from programs import call
 from recipe_shell import SYSTEMS, run, run_script, shrink
+from tiny import tsv_rows
 from tracked import ROOT
 
 from ser.kaldi.table import read_table
@@ -219,18 +220,15 @@ def test_audio_files_are_predicted_as_stage_5_predicts_them(tiny: Path) -> None:
     """Features of one file at a time in memory, or of all through an archive: the same."""
     system = tiny / "exp" / "transformer_tl_mtl" / "seed1" / "fold1"
     table = tiny / "exp" / "predictions" / "transformer_tl_mtl" / "seed1_fold1.tsv"
-    header, *rows = (line.split("\t") for line in table.read_text().splitlines())
-    stage5 = {row[0]: dict(zip(header, row, strict=True)) for row in rows}
+    stage5 = {row["utt"]: row for row in tsv_rows(table.read_text())}
     wavs = dict(line.split(" ", 1) for line in (tiny / "data/ser/wav.scp").read_text().splitlines())
     utts = list(stage5)[:5]
     result = call("ser_predict", system, "--format", "tsv", *(wavs[u] for u in utts))
     assert (result.status, result.err) == (0, "")
-    header, *rows = (line.split("\t") for line in result.out.splitlines())
-    for utt, row in zip(utts, rows, strict=True):
-        shell = dict(zip(header, row, strict=True))
+    for utt, shell in zip(utts, tsv_rows(result.out), strict=True):
         assert shell["path"] == wavs[utt]
         assert (shell["label"], shell["words"]) == (stage5[utt]["hyp"], stage5[utt]["ctc_text"])
-        for name in header[2:6]:
+        for name in list(shell)[2:6]:
             assert float(shell[name]) == pytest.approx(float(stage5[utt][name]), abs=1e-5)
 
 

@@ -219,6 +219,12 @@ def write_feature_dir(
     Record(path, 1, FBANK.model_dump(), dict(inputs)).finish()
 
 
+def tsv_rows(text: str) -> list[dict[str, str]]:
+    """The rows of a table with a header, by the names of its columns."""
+    header, *rows = (line.split("\t") for line in text.splitlines())
+    return [dict(zip(header, row, strict=True)) for row in rows]
+
+
 def reseal(folder: Path) -> None:
     """Records the files of a finished folder as they are now, as if its stage had written them."""
     record = read_record(folder)

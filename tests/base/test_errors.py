@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from tracked import ROOT
 
-import ser
 from ser.base.errors import SerError, run_program
 
 
@@ -60,9 +60,8 @@ run_program(main)
     ("closed", "status", "out"), [("0", 0, b"out\n"), ("2", 0, b"out\n"), ("0 1", 1, b"")]
 )
 def test_streams_that_are_closed(closed: str, status: int, out: bytes, tmp_path: Path) -> None:
-    path = str(Path(ser.__file__).parents[1])
     command = [sys.executable, "-c", CLOSING.format(code=WORKING), *closed.split()]
-    env = {**os.environ, "PYTHONPATH": path}
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
     ended = subprocess.run(command, env=env, cwd=tmp_path, stdout=subprocess.PIPE, check=False)
     assert (ended.returncode, ended.stdout) == (status, out)
     file = tmp_path / "file"
@@ -72,7 +71,7 @@ def test_streams_that_are_closed(closed: str, status: int, out: bytes, tmp_path:
 @pytest.mark.parametrize("program", ["verify", "finetune"])
 def test_interrupted_while_it_imports(program: str, tmp_path: Path) -> None:
     (tmp_path / "pydantic.py").write_text("import os; os.kill(os.getpid(), 2)\n")
-    path = os.pathsep.join([str(tmp_path), str(Path(ser.__file__).parents[1])])
+    path = os.pathsep.join([str(tmp_path), str(ROOT)])
     command = [sys.executable, "-m", f"ser.bin.{program}"]
     ended = subprocess.run(command, env={**os.environ, "PYTHONPATH": path}, capture_output=True)
     assert (ended.returncode, ended.stderr) == (-signal.SIGINT, b"")

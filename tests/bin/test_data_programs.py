@@ -5,10 +5,9 @@ from pathlib import Path
 import numpy as np
 import soundfile
 from programs import call
+from tracked import ROOT
 
-import ser
-
-CONF = Path(ser.__file__).parents[1] / "egs" / "ravdess" / "conf"
+CONF = ROOT / "egs" / "ravdess" / "conf"
 EMOTIONS = ("01", "03", "04", "05")
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tracked import own
+from tracked import ROOT, own
 
 from ser.base.errors import SerError
 from ser.config.load import load_config
@@ -14,7 +14,7 @@ from ser.corpus.folds import make_folds
 from ser.kaldi.data_dir import DataDir
 from ser.kaldi.table import Table
 
-EGS = Path(__file__).parents[2] / "egs"
+EGS = ROOT / "egs"
 SCENES = [f"impro0{i}" for i in range(1, 9)] + [f"script0{i}_{k}" for i in "123" for k in "123"]
 LABELS = {"ang": "ang", "hap": "hap", "exc": "hap", "neu": "neu", "sad": "sad"}
 

@@ -1,14 +1,13 @@
 """The sampler: every utterance once an epoch, in an order that seed and epoch fix."""
 
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tracked import ROOT
 
-import ser
 from ser.config.load import load_config
 from ser.config.schema import PretrainConfig, SystemConfig
 from ser.data.sampler import epoch_batches, sorted_batches, split_by_frames
@@ -65,7 +64,7 @@ def test_lengths_within_a_batch_are_alike() -> None:
 def test_shipped_jitter_pads_little_and_changes_batches(recipe: str) -> None:
     """With lengths that spread as in speech: mostly from half to twice the mean."""
     lens = np.random.default_rng(1).lognormal(6, 0.5, 20000).astype(int).tolist()
-    conf = Path(ser.__file__).parents[1] / "egs" / recipe / "conf"
+    conf = ROOT / "egs" / recipe / "conf"
     for path, schema in (("pretrain/ctc", PretrainConfig), ("systems/transformer", SystemConfig)):
         training = load_config(conf / f"{path}.yaml", schema).training
         options = (training.batch_size_utts, training.length_jitter_prob, 1)

@@ -40,13 +40,11 @@ def test_unknown_utterance_is_refused(features: FeatureDir) -> None:
         select(features, [])
 
 
-@pytest.mark.parametrize(
-    ("table", "message"), [("feats.scp", r"utt2spk: s-d"), ("utt2num_frames", r"utt2spk: s-d")]
-)
-def test_tables_that_differ_are_refused(path: Path, table: str, message: str) -> None:
+@pytest.mark.parametrize("table", ["feats.scp", "utt2num_frames"])
+def test_tables_that_differ_are_refused(path: Path, table: str) -> None:
     lines = (path / table).read_text().splitlines(keepends=True)
     (path / table).write_text("".join(lines[:-1]))
-    with pytest.raises(SerError, match=message):
+    with pytest.raises(SerError, match="utt2spk: s-d"):
         read_feature_dir(path)
 
 

@@ -33,12 +33,13 @@ def flip(path: Path, place: int, bit: int = 0) -> None:
     path.write_bytes(data)
 
 
-@pytest.mark.parametrize("name", ["model.safetensors"])
 @pytest.mark.usefixtures("trained")
-def test_a_flipped_bit_of_a_run(name: str) -> None:
+def test_a_flipped_bit_of_a_run() -> None:
     load(RUN)
-    flip(RUN / name, (RUN / name).stat().st_size - 5)
-    with pytest.raises(SerError, match=f"fold1: {name} was changed; expected what stage 4 wrote"):
+    path = RUN / "model.safetensors"
+    flip(path, path.stat().st_size - 5)
+    said = r"fold1: model\.safetensors was changed; expected what stage 4 wrote"
+    with pytest.raises(SerError, match=said):
         load(RUN)
 
 

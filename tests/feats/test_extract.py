@@ -90,7 +90,7 @@ def test_holds_the_features_of_the_audio(data: Path, out: Path) -> None:
     assert notes["num_utts"] == NUM_UTTS
 
 
-def test_two_processes_write_the_same_bytes(data: Path, out: Path, tmp_path: Path) -> None:
+def test_two_processes_write_the_same_bytes(data: Path, out: Path) -> None:
     extract_features(data, out, FBANK, 1)
     alone = written(out)
     (out / "run.json").unlink()

@@ -16,7 +16,7 @@ RATE = 16000
 
 
 @dataclass
-class Distributed:
+class TimedSource:
     """A clock, a source whose samples come in at some times, and work that takes its time.
 
     Attributes:
@@ -67,44 +67,44 @@ def live(seconds: float, rate: float = RATE) -> Floats:
 
 
 def test_work_that_keeps_up_is_the_latency() -> None:
-    world = Distributed(live(10), work=0.05)
+    world = TimedSource(live(10), work=0.05)
     assert world.latencies(2, 1) == pytest.approx([0.05] * 9)
 
 
 def test_a_queue_is_seen() -> None:
     """Each window takes half a second longer than a hop: each line is that much later."""
-    world = Distributed(live(10), work=1.5)
+    world = TimedSource(live(10), work=1.5)
     told = world.latencies(2, 1)
     assert told == pytest.approx(world.true)
     assert told == pytest.approx([1.5 + 0.5 * i for i in range(9)])
 
 
 def test_a_queue_that_is_worked_off_is_gone() -> None:
-    world = Distributed(live(12), work=0.1)
+    world = TimedSource(live(12), work=0.1)
     told = world.latencies(2, 1, more_work=[0, 3.0])
     assert told == pytest.approx(world.true)
     assert max(told) > 3 and told[-1] == pytest.approx(0.1)
 
 
 def test_what_came_in_while_the_model_was_loaded_was_queued() -> None:
-    world = Distributed(live(10), work=1.2, now=1.98)
+    world = TimedSource(live(10), work=1.2, now=1.98)
     assert world.latencies(2, 1) == pytest.approx(world.true)
 
 
 def test_neither_a_pause_nor_a_slow_clock_is_a_queue() -> None:
     came = live(20, rate=RATE * 0.99)  # each second comes in 10 ms late
     came[10 * RATE :] += 30
-    world = Distributed(came, work=0.05)
+    world = TimedSource(came, work=0.05)
     assert world.latencies(2, 1) == pytest.approx([0.05] * 19, abs=0.002)
 
 
 def test_a_file_piped_in_counts_from_its_reading() -> None:
-    world = Distributed(np.zeros(20 * RATE, np.float32), work=0.05)
+    world = TimedSource(np.zeros(20 * RATE, np.float32), work=0.05)
     assert world.latencies(2, 1) == pytest.approx([0.05] * 19)
 
 
 def test_odd_ends_and_nothing() -> None:
-    world = Distributed(live(2.55), work=0.05)
+    world = TimedSource(live(2.55), work=0.05)
     assert world.latencies(1, 1) == pytest.approx([0.05] * 3)
     with pytest.raises(SerError, match="-: no audio, 0 samples"):
-        Distributed(live(0), work=0.05).latencies(1, 1)
+        TimedSource(live(0), work=0.05).latencies(1, 1)

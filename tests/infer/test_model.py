@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 import soundfile
 from tiny_audio import plant_files, run_folder, untrained_model
-from tiny_recipe import FEATS, LABELS, change_system, finetune_run
+from tiny_recipe import FEATS, LABELS
+from tracked import ROOT
 
 import ser
 from ser.audio.reading import INT16_SCALE, read_audio
@@ -27,7 +28,6 @@ from ser.infer.model import Model
 from ser.infer.recordings import stream_file
 from ser.infer.result import Result
 from ser.infer.windows import windows
-from ser.train.finetune import finetune
 
 
 def test_what_a_result_says(model: Model, tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_processes_that_are_forked_after_a_prediction_predict(
     path = tmp_path / "a.wav"  # of some length: shorter ones are computed by one thread
     soundfile.write(path, 0.1 * np.random.default_rng(0).normal(size=16000 * 20), 16000)
     command = [sys.executable, "-c", FORKED, str(package), str(path)]
-    env = {**os.environ, "PYTHONPATH": str(Path(ser.__file__).parents[1])}
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
     assert subprocess.run(command, env=env, check=False).returncode == 0
 
 
@@ -153,7 +153,7 @@ def test_a_long_file_is_the_mean_of_its_windows(
     assert (found.start, found.end) == (0.0, 5.0)
 
 
-def test_an_hour_is_never_in_memory(model: Model, tmp_path: Path) -> None:
+def test_an_hour_is_never_in_memory(tmp_path: Path) -> None:
     """No window and no piece that is read is longer than asked for."""
     path = tmp_path / "hour.flac"
     with soundfile.SoundFile(path, "w", 8000, 1) as file:
@@ -227,14 +227,12 @@ def test_a_system_without_words(trained_recipe: Path, baseline: Model, tmp_path:
     assert len(result.posteriors) == len(LABELS.names)
 
 
-def test_unfinished_and_foreign_folders_are_named(recipe: Path) -> None:
+def test_unfinished_and_foreign_folders_are_named(trained: Path) -> None:
     with pytest.raises(SerError, match=r"exp/transformer/seed1/fold1: no package\.json; expected"):
-        load(finetune_run("transformer").folder)
+        load(run_folder("transformer", "1"))
     with pytest.raises(SerError, match=r"ser/run\.json: no record of a system.*'system'"):
         load(FEATS / "ser")
-    change_system("transformer", training__max_epochs=1)
-    finetune(finetune_run("transformer"))
-    path = finetune_run("transformer").folder / "run.json"
+    path = run_folder("cnn_blstm_sa", "1") / "run.json"
     record = read_json(path)
     write_json(path, [])
     with pytest.raises(SerError, match=r"run\.json: (no record of a system|Input should be)"):
@@ -263,11 +261,10 @@ def test_types_hold_in_a_users_project(tmp_path: Path) -> None:
         "wrong: int = result.label\n"
     )
     command = [sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent", "use.py"]
-    root = str(Path(ser.__file__).parents[1])
     found = subprocess.run(
         command,
         cwd=tmp_path,
-        env={**os.environ, "MYPYPATH": root},
+        env={**os.environ, "MYPYPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=False,

@@ -54,7 +54,7 @@ def audio(folder: Path, seconds: float = 2.0) -> Path:
     return path
 
 
-def test_the_attention_is_the_one_that_the_network_uses(model: Model, tmp_path: Path) -> None:
+def test_the_attention_is_the_one_that_the_network_uses(model: Model) -> None:
     """Weights and values give what the attention layer gives for the first position."""
     import torch
 

@@ -12,6 +12,7 @@ import pytest
 import soundfile
 from processes import wait_until
 from programs import call, command, start
+from tiny import tsv_rows
 from tiny_audio import plant_files, run_folder
 from tiny_recipe import WORDS
 
@@ -31,17 +32,12 @@ def audio(tmp_path: Path) -> list[Path]:
     return plant_files(tmp_path / "audio")
 
 
-def rows_of(out: str) -> list[dict[str, str]]:
-    header, *rows = (line.split("\t") for line in out.splitlines())
-    return [dict(zip(header, row, strict=True)) for row in rows]
-
-
 def test_a_line_for_each_file(run: Path, audio: list[Path]) -> None:
     result = start("ser_predict", run, *audio, "--format", "tsv")
     assert result.status == 0
     short = audio[-1]
     assert result.err == f"warning: {short}: too short; no label (--any-audio gives one)\n"
-    rows = rows_of(result.out)
+    rows = tsv_rows(result.out)
     assert list(rows[0]) == ["path", "label", *(f"post_{name}" for name in WORDS), "words"]
     assert [row["path"] for row in rows] == [str(path) for path in audio]
     for row in rows:
@@ -61,7 +57,7 @@ def test_the_formats_say_the_same(run: Path, audio: list[Path]) -> None:
     keys = {"path", "label", "posteriors", "words", "flag"}
     assert [set(item) for item in found] == [keys] * len(audio)
     assert [item["path"] for item in found] == [str(path) for path in audio]
-    for item, row, line in zip(found, rows_of(tsv), table.splitlines()[1:], strict=True):
+    for item, row, line in zip(found, tsv_rows(tsv), table.splitlines()[1:], strict=True):
         assert list(item["posteriors"]) == list(WORDS)
         assert (item["label"] or "-", item["words"]) == (row["label"], row["words"])
         assert line.split()[:2] == [item["path"], row["label"]]
@@ -73,7 +69,7 @@ def test_folders_lists_and_a_threshold(run: Path, audio: list[Path], tmp_path: P
     scp = tmp_path / "wav.scp"
     scp.write_text(f"u1 {audio[1]}\nu2 {audio[0]}\n")
     options = ["--format", "tsv", "--threshold", "0.999999"]
-    rows = rows_of(call("ser_predict", run, audio[0].parent, scp, *options).out)
+    rows = tsv_rows(call("ser_predict", run, audio[0].parent, scp, *options).out)
     assert [row["path"] for row in rows] == [str(p) for p in [*sorted(audio), audio[1], audio[0]]]
     assert {row["label"] for row in rows} == {"-"}
 
@@ -87,7 +83,7 @@ def test_a_bad_file_is_named_and_the_others_go_on(run: Path, audio: list[Path]) 
     bad = [folder / f"{name}.wav" for name in ("broken", "text", "empty", "nan", "absent")]
     result = call("ser_predict", run, audio[0], *bad, audio[1], "--format", "tsv")
     assert result.status == 1
-    assert [row["path"] for row in rows_of(result.out)] == [str(audio[0]), str(audio[1])]
+    assert [row["path"] for row in tsv_rows(result.out)] == [str(audio[0]), str(audio[1])]
     errors = result.err.splitlines()
     assert len(errors) == len(bad)
     for path, line in zip(bad, errors, strict=True):
@@ -168,7 +164,7 @@ def test_windows_of_a_file(run: Path, tmp_path: Path) -> None:
     samples = 0.1 * np.random.default_rng(0).normal(size=int(3.3 * 16000))
     soundfile.write(tmp_path / "long.wav", samples, 16000)
     options = ["--window", "1", "--hop", "0.5", "--format", "tsv"]
-    rows = rows_of(call("ser_predict", run, tmp_path / "long.wav", *options).out)
+    rows = tsv_rows(call("ser_predict", run, tmp_path / "long.wav", *options).out)
     times = [(float(row["start"]), float(row["end"])) for row in rows]
     assert times == [(0.5 * i, 0.5 * i + 1) for i in range(5)] + [(2.5, 3.3)]
 

@@ -1,8 +1,8 @@
 """A file that is written into a recipe's ``conf`` must not land in another recipe."""
 
-from pathlib import Path
+from tracked import ROOT
 
-EGS = Path(__file__).parents[2] / "egs"
+EGS = ROOT / "egs"
 
 
 def test_no_link_leads_out_of_a_recipe() -> None:

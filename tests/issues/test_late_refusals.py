@@ -9,8 +9,8 @@ import pytest
 import yaml
 from after_stage_0 import FOLDS, READ, write_data, write_folds
 from programs import Said, call
+from tracked import ROOT
 
-import ser
 from ser.base import outputs
 from ser.base.record import Record
 from ser.config.features import load_features
@@ -20,7 +20,7 @@ from ser.config.schema import BpeConfig
 from ser.config.systems import load_system
 from ser.text.bpe import write_bpe
 
-EGS = Path(ser.__file__).parents[1] / "egs"
+EGS = ROOT / "egs"
 SCRATCH = "cnn_blstm_sa transformer"
 
 

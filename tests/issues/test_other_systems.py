@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from tracked import ROOT
 
 POSIX_ONLY = ("fcntl", "resource", "pwd", "grp", "termios", "pty")
 PREDICT = f"""
@@ -34,6 +35,5 @@ def test_a_package_predicts_without_what_linux_has(package: Path, tmp_path: Path
 
 
 def test_shell_scripts_keep_their_line_ends() -> None:
-    root = Path(__file__).parents[2]
-    assert "*.sh text eol=lf" in (root / ".gitattributes").read_text().splitlines()
-    assert not [path for path in root.glob("egs/*/*.sh") if b"\r" in path.read_bytes()]
+    assert "*.sh text eol=lf" in (ROOT / ".gitattributes").read_text().splitlines()
+    assert not [path for path in ROOT.glob("egs/*/*.sh") if b"\r" in path.read_bytes()]

@@ -1,13 +1,11 @@
 """Who forks or reports finds a workflow that runs the checks, a form, licence and changes."""
 
 import re
-from pathlib import Path
 
 import yaml
+from tracked import ROOT
 
 import ser
-
-ROOT = Path(ser.__file__).parents[1]
 
 
 def test_the_workflow_runs_what_ci_runs() -> None:

@@ -1,15 +1,14 @@
 """The encoder against PyTorch's own layer, its positions, its size."""
 
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from tiny import encoder_config
 from torch import nn
+from tracked import ROOT
 
-import ser
 from ser.config.load import load_config
 from ser.config.network import TransformerConfig
 from ser.config.schema import PretrainConfig
@@ -18,7 +17,7 @@ from ser.nn.encoder_base import Encoder, EncoderBlock
 from ser.nn.mask import length_mask
 from ser.nn.transformer import TransformerEncoder, sinusoids
 
-IEMOCAP_CONF = Path(ser.__file__).parents[1] / "egs" / "iemocap" / "conf"
+IEMOCAP_CONF = ROOT / "egs" / "iemocap" / "conf"
 
 
 def encode(

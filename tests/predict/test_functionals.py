@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from tiny import reseal, write_config
+from tiny import reseal, tsv_rows, write_config
 from tiny_recipe import CONF, EXP, FEATS, LABELS, finetune_run
 
 from ser.base.errors import SerError
@@ -32,9 +32,7 @@ def recipe_here(recipe: Path) -> Path:
 
 
 def rows_of(fold: str) -> list[dict[str, str]]:
-    text = (EXP / "predictions" / NAME / f"seed1_fold{fold}.tsv").read_text()
-    header, *rows = (line.split("\t") for line in text.splitlines())
-    return [dict(zip(header, row, strict=True)) for row in rows]
+    return tsv_rows((EXP / "predictions" / NAME / f"seed1_fold{fold}.tsv").read_text())
 
 
 def plant(monkeypatch: pytest.MonkeyPatch) -> list[int]:

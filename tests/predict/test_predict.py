@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from tiny import FBANK, SYSTEMS
+from tiny import FBANK, SYSTEMS, tsv_rows
 from tiny_audio import train
 from tiny_recipe import (
     EXP,
@@ -39,9 +39,7 @@ def recipe_here(recipe: Path) -> Path:
 
 
 def table(system: str, fold: str = "1") -> list[dict[str, str]]:
-    text = (PREDICTIONS / system / f"seed1_fold{fold}.tsv").read_text()
-    header, *rows = (line.split("\t") for line in text.splitlines())
-    return [dict(zip(header, row, strict=True)) for row in rows]
+    return tsv_rows((PREDICTIONS / system / f"seed1_fold{fold}.tsv").read_text())
 
 
 def count_tables(monkeypatch: pytest.MonkeyPatch) -> list[str]:

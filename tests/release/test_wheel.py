@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 from tiny_audio import plant_files
+from tracked import ROOT
 
 import ser
 
-ROOT = Path(ser.__file__).parents[1]
 USE = """
 import sys
 sys.path.insert(0, sys.argv[1])

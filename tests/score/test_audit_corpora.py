@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import soundfile
+from tracked import ROOT
 
-import ser
 from ser.config.load import load_config
 from ser.config.protocol import ProtocolConfig
 from ser.config.schema import CountsConfig, LabelsConfig
@@ -26,7 +26,7 @@ from ser.kaldi.data_dir import read_data_dir
 from ser.score.audit.overlaps import audit
 from ser.text.normalise import normalise_transcript
 
-RECIPES = Path(ser.__file__).parents[1] / "egs"
+RECIPES = ROOT / "egs"
 
 
 def audited(tree: Path, out: Path, recipe: Path, counts: Path) -> dict[str, Any]:

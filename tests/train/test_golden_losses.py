@@ -4,14 +4,12 @@ The figures were written down once; a change of them is a change of what everybo
 a reason. Other processors round differently, hence the tolerance.
 """
 
-from pathlib import Path
-
 import pytest
 import torch
 from tiny import random_batch
 from torch import nn
+from tracked import ROOT
 
-import ser
 from ser.config.load import load_config
 from ser.config.schema import OptimizerConfig, PretrainConfig, SystemConfig
 from ser.nn.cpu.accelerate import accelerate
@@ -23,7 +21,7 @@ from ser.train.pretrain import recogniser_loss
 
 pytestmark = pytest.mark.long
 
-EGS = Path(ser.__file__).parents[1] / "egs"
+EGS = ROOT / "egs"
 VOCAB_SIZE, NUM_CLASSES, NUM_STEPS = 120, 4, 3
 
 GOLDEN: dict[str, list[float]] = {
