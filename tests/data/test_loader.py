@@ -6,7 +6,6 @@ import signal
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-import kaldiio
 import numpy as np
 import pytest
 import torch
@@ -159,16 +158,8 @@ def compressed(folder: Path, feats: Mapping[str, Matrix]) -> dict[str, str]:
         return writer.finish()
 
 
-def float64(folder: Path, feats: Mapping[str, Matrix]) -> dict[str, str]:
-    ark, scp = folder / "feats.ark", folder / "feats.scp"
-    doubled = {utt: matrix.astype(np.float64) for utt, matrix in feats.items()}
-    kaldiio.save_ark(str(ark), doubled, scp=str(scp))
-    return dict(line.split(" ") for line in scp.read_text().splitlines())
-
-
-@pytest.mark.parametrize("write", [compressed, float64])
-def test_other_forms_of_storage_are_read_too(tmp_path: Path, write) -> None:
-    reader = FeatureReader(write(tmp_path, FEATS), tmp_path / "feats.scp", "utterance_mean")
+def test_compressed_features_are_read_too(tmp_path: Path) -> None:
+    reader = FeatureReader(compressed(tmp_path, FEATS), tmp_path / "feats.scp", "utterance_mean")
     batch = read_batch(UTTERANCES, [2, 0], reader)
     for row, utt in enumerate(batch.utts):
         matrix = reader[utt]
