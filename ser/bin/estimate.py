@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ser.base.errors import run_program
 from ser.base.options import require_within
-from ser.train.estimate import H100, describe, read_card
+from ser.train.estimate import H100, describe_plan, read_card
 from ser.train.plan import read_plans
 
 
@@ -42,7 +42,7 @@ def main() -> None:
     card = read_card(args.measured) if args.measured else H100
     options = (args.vocab_size, args.hours, args.epochs)
     plans = [plan for conf in args.confs for plan in read_plans(conf, *options)]
-    print("\n\n".join(describe(plan, args.num_gpus, card) for plan in plans))
+    print("\n\n".join(describe_plan(plan, args.num_gpus, card) for plan in plans))
 
 
 if __name__ == "__main__":

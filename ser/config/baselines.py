@@ -16,27 +16,32 @@ class WordsConfig(Section):
     words_of: str
 
 
-class FunctionalsConfig(Section):
-    """``conf/baselines/<name>.yaml`` of a comparison without a network.
+class VectorsConfig(Section):
+    """What linear classifiers of a vector an utterance have: costs to choose from.
 
-    Functionals of a whole utterance by opensmile, standardised on the training part, and a linear
-    support vector machine; its cost is that of the best UA on training speakers held out in turn.
+    The vectors are standardised on the training part. The cost is that of the best UA on training
+    speakers held out in turn, in so many divisions.
     """
 
-    functionals: Literal["eGeMAPSv02", "ComParE_2016"]
     costs: Annotated[list[Positive], Field(min_length=1, max_length=100)]
     num_cost_folds: Annotated[int, Field(ge=2, le=100)]
 
 
-class ProbeConfig(Section):
+class FunctionalsConfig(VectorsConfig):
+    """``conf/baselines/<name>.yaml`` of a comparison without a network.
+
+    Functionals of a whole utterance by opensmile, and a linear support vector machine.
+    """
+
+    functionals: Literal["eGeMAPSv02", "ComParE_2016"]
+
+
+class ProbeConfig(VectorsConfig):
     """``conf/baselines/<name>.yaml`` of what an encoder knows as it is, without any training of it.
 
-    Mean and standard deviation of each layer over the frames, standardised on the training part,
-    and logistic regression; its cost is chosen as that of the functionals. ``least_loudness`` is
-    that of a readout.
+    Mean and standard deviation of each layer over the frames, and logistic regression.
+    ``least_loudness`` is that of a readout.
     """
 
     probe_of: str
     least_loudness: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    costs: Annotated[list[Positive], Field(min_length=1, max_length=100)]
-    num_cost_folds: Annotated[int, Field(ge=2, le=100)]

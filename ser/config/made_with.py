@@ -17,8 +17,10 @@ from ser.config.section import Section
 from ser.config.systems import load_system, system_path
 
 
-def require_labels(feats: Path, made: StageRecord, labels: LabelsConfig, path: Path) -> None:
-    """Checks classes against the data directories that features were made from.
+def require_labels_of_features(
+    feats: Path, made: StageRecord, labels: LabelsConfig, path: Path
+) -> None:
+    """Checks classes against those of the data directories that features were made from.
 
     Args:
         feats: A folder of stage 1.
@@ -32,7 +34,7 @@ def require_labels(feats: Path, made: StageRecord, labels: LabelsConfig, path: P
     for name in made["inputs"]:
         data = recipe_of(feats) / name
         if (data / "run.json").exists():
-            require_labels_of(data, labels, path)
+            require_labels_of_data(data, labels, path)
 
 
 def labels_of(conf: Path, feats: Path, made: StageRecord) -> LabelsConfig:
@@ -43,25 +45,33 @@ def labels_of(conf: Path, feats: Path, made: StageRecord) -> LabelsConfig:
     """
     path = conf / "labels.yaml"
     labels = load_config(path, LabelsConfig)
-    require_labels(feats, made, labels, path)
+    require_labels_of_features(feats, made, labels, path)
     return labels
 
 
-def require_labels_of(data: Path, labels: LabelsConfig, path: Path) -> None:
-    """The same of a data directory of stage 0."""
+def require_labels_of_data(data: Path, labels: LabelsConfig, path: Path) -> None:
+    """Checks classes against those of a data directory of stage 0.
+
+    Raises:
+        SerError: It has other classes, or another corpus label in one of them.
+    """
     made = read_record(data)["config"].get("labels")
     if made is not None:
         _require(data, Stage.DATA, made, path, labels)
 
 
 def require_labels_of_run(run: Path, labels: LabelsConfig) -> None:
-    """The same of the features that a run was trained on, where they are still there."""
+    """Checks classes against those of the features of a run, where these are still there.
+
+    Raises:
+        SerError: They were made with other classes since the run was trained.
+    """
     for name, identity in read_record(run)["inputs"].items():
         feats = recipe_of(run) / name
         if (feats / "run.json").exists():
             record = read_record(feats)
             if (record["stage"], record["identity"]) == (Stage.FEATURES, identity):
-                require_labels(feats, record, labels, run / "run.json")
+                require_labels_of_features(feats, record, labels, run / "run.json")
 
 
 def require_labels_of_recipe(run: Path, labels: LabelsConfig) -> None:

@@ -10,7 +10,7 @@ from ser.base.errors import SerError
 from ser.base.names import ENCODER
 from ser.base.record import first_difference
 from ser.config.baselines import ProbeConfig
-from ser.config.load import load_config
+from ser.config.load import validate
 from ser.config.network import CtcHeadConfig, WhisperConfig
 from ser.config.schema import SCRATCH, PretrainConfig, SystemConfig
 from ser.config.section import Section
@@ -60,8 +60,8 @@ def load_pretraining(conf: Path, name: str) -> PretrainConfig | ImportConfig:
         )
     values = read_yaml(path)
     if isinstance(values, dict) and "published" in values:
-        return load_config(path, ImportConfig)
-    return load_config(path, PretrainConfig)
+        return validate(path, ImportConfig, values)
+    return validate(path, PretrainConfig, values)
 
 
 def encoders_needed(conf: Path, systems: Sequence[str]) -> dict[str, PretrainConfig | ImportConfig]:

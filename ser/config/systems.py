@@ -8,11 +8,16 @@ from ser.base.errors import SerError
 from ser.base.log import logger
 from ser.base.names import SYSTEM
 from ser.config.baselines import FunctionalsConfig, ProbeConfig, WordsConfig
-from ser.config.load import load_config
+from ser.config.load import validate
 from ser.config.schema import SystemConfig
 from ser.config.yaml_file import read_yaml
 
 AnySystem = SystemConfig | WordsConfig | FunctionalsConfig | ProbeConfig
+BASELINES: dict[str, type[AnySystem]] = {
+    "words_of": WordsConfig,
+    "functionals": FunctionalsConfig,
+    "probe_of": ProbeConfig,
+}  # by the key that each of them has alone
 FOLDERS = ("systems", "baselines", "ablations", "tuning")
 RENAMED = {"controls": "baselines or ablations", "variants": "tuning"}  # read for one version more
 
@@ -27,13 +32,9 @@ def load_system(conf: Path, name: str) -> AnySystem:
     if path.parent.name in RENAMED:
         _tell_renamed(path)
     values = read_yaml(path)
-    if isinstance(values, dict) and "words_of" in values:
-        return load_config(path, WordsConfig)
-    if isinstance(values, dict) and "functionals" in values:
-        return load_config(path, FunctionalsConfig)
-    if isinstance(values, dict) and "probe_of" in values:
-        return load_config(path, ProbeConfig)
-    return load_config(path, SystemConfig)
+    keys = values if isinstance(values, dict) else {}
+    kind = next((config for key, config in BASELINES.items() if key in keys), SystemConfig)
+    return validate(path, kind, values)
 
 
 def system_path(conf: Path, name: str) -> Path:

@@ -15,7 +15,12 @@ from ser.base.record import (
     require_outputs,
 )
 from ser.config.load import load_config
-from ser.config.made_with import require_bpe, require_encoder, require_features, require_labels_of
+from ser.config.made_with import (
+    require_bpe,
+    require_encoder,
+    require_features,
+    require_labels_of_data,
+)
 from ser.config.pretraining import start_of
 from ser.config.protocol import ProtocolConfig, under_protocol
 from ser.config.schema import SCRATCH, LabelsConfig, PretrainConfig
@@ -121,7 +126,7 @@ def _begun(asked: RunOptions, system: str) -> Iterator[Path]:
 
 def _labels(asked: RunOptions) -> None:
     path = asked.conf / "labels.yaml"
-    require_labels_of(SER, load_config(path, LabelsConfig), path)
+    require_labels_of_data(SER, load_config(path, LabelsConfig), path)
 
 
 def _folds(asked: RunOptions) -> None:

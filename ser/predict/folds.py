@@ -15,7 +15,7 @@ from ser.base.outputs import faults
 from ser.base.paths import is_run_folder, prediction_table_of
 from ser.base.record import Record, Stage, earlier_record, read_record, require, rerun_hint
 from ser.base.writing import sole_run, write_text
-from ser.config.baselines import FunctionalsConfig, ProbeConfig, WordsConfig
+from ser.config.baselines import ProbeConfig, VectorsConfig, WordsConfig
 from ser.config.made_with import labels_of, require_features
 from ser.config.schema import LabelsConfig
 from ser.config.systems import load_system
@@ -26,7 +26,7 @@ from ser.predict.linear import predict_from_vectors
 from ser.predict.networks import predict_parts
 from ser.predict.prediction import Prediction, table_digest
 from ser.predict.probe import probe_record
-from ser.predict.words import predict_from_words, source_run
+from ser.predict.words import predict_from_words, resolve_source
 from ser.score.predictions.table import columns
 from ser.train.engine.distributed import prepare_process
 from ser.train.resolve import FinetuneRun
@@ -102,14 +102,14 @@ class _Source:
 
 def _source(run: FinetuneRun, labels: LabelsConfig, features: FeatureDir) -> _Source:
     system = load_system(run.conf, run.system)
-    if isinstance(system, FunctionalsConfig | ProbeConfig):
+    if isinstance(system, VectorsConfig):
         if isinstance(system, ProbeConfig):
             record = probe_record(run, system)
         else:
             record = functionals_record(run, system, features)
         predict = partial(predict_from_vectors, run, system, labels.names, features, record.folder)
         return _Source(record, predict, has_seed=False)
-    resolved = source_run(run)
+    resolved = resolve_source(run)
     if not resolved.record.is_finished():
         if (resolved.run.folder / "run.json").exists():
             require(resolved.run.folder, Stage.FINETUNE)  # says what is lost

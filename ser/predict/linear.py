@@ -16,7 +16,7 @@ from ser.base.files import parsing, regular_size
 from ser.base.log import logger
 from ser.base.record import Record
 from ser.base.writing import atomic_folder, readable_by_umask
-from ser.config.baselines import FunctionalsConfig, ProbeConfig
+from ser.config.baselines import FunctionalsConfig, VectorsConfig
 from ser.corpus.fold_files import TEST, TRAIN, in_part, read_fold
 from ser.data.utterances import FeatureDir
 from ser.metrics.classification import confusion_matrix, unweighted_accuracy
@@ -39,7 +39,7 @@ def write_vectors(record: Record, values: Mapping[str, Floats], **notes: Any) ->
 
 def predict_from_vectors(
     run: FinetuneRun,
-    config: FunctionalsConfig | ProbeConfig,
+    config: VectorsConfig,
     names: Sequence[str],
     features: FeatureDir,
     folder: Path,
@@ -91,7 +91,7 @@ def best_cost(
     values: Doubles,
     labels: npt.NDArray[np.int64],
     speakers: Sequence[str],
-    config: FunctionalsConfig | ProbeConfig,
+    config: VectorsConfig,
     make_model: MakeModel,
 ) -> float:
     """The cost with the best UA over training speakers held out in turn; of equals the smallest.

@@ -13,7 +13,7 @@ from ser.score.audit.baselines import word_posteriors
 from ser.train.resolve import FinetuneRun, ResolvedRun, resolve
 
 
-def source_run(run: FinetuneRun) -> ResolvedRun:
+def resolve_source(run: FinetuneRun) -> ResolvedRun:
     """The run whose words a reading system is given; of any other system the run itself.
 
     Raises:

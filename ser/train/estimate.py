@@ -80,7 +80,7 @@ def read_card(path: Path) -> Card:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Estimate:
+class RunCost:
     """A run on so many GPUs at a precision; all times in seconds of the whole run.
 
     Attributes:
@@ -113,7 +113,7 @@ class Estimate:
         return max(self.compute, self.memory, self.all_reduce)
 
 
-def estimate(plan: Plan, num_gpus: int, precision: str, card: Card = H100) -> Estimate:
+def run_cost(plan: Plan, num_gpus: int, precision: str, card: Card = H100) -> RunCost:
     """The whole run on so many cards."""
     speech = plan.hours_per_epoch * 3600 * plan.training.max_epochs
     num_utts = plan.hours_per_epoch * 3.6e6 / plan.fbank.frame_shift_ms / plan.num_frames
@@ -122,7 +122,7 @@ def estimate(plan: Plan, num_gpus: int, precision: str, card: Card = H100) -> Es
     forward_alone = (1 if plan.encoded else epochs) * (plan.whole.kept.total() - kept)
     moved = num_utts * PASSES * (epochs * kept + FORWARD_SHARE * forward_alone)
     sent = plan.num_steps * all_reduce_bytes(plan, num_gpus)
-    return Estimate(
+    return RunCost(
         flops=flops,
         compute=flops / (num_gpus * card.shares[precision] * card.peaks[precision]),
         memory=moved / (num_gpus * card.bytes_per_second),
@@ -136,7 +136,7 @@ def all_reduce_bytes(plan: Plan, num_gpus: int) -> float:
     return 2 * (num_gpus - 1) / num_gpus * FLOAT_BYTES * plan.num_trained
 
 
-def describe(plan: Plan, gpu_counts: Sequence[int], card: Card = H100) -> str:
+def describe_plan(plan: Plan, gpu_counts: Sequence[int], card: Card = H100) -> str:
     """The estimate for people: costs by part, memory, disk, then the run on so many cards."""
     return "\n".join(
         [
@@ -197,7 +197,7 @@ def _run(plan: Plan, num_gpus: int, card: Card) -> list[str]:
         f"{plan.training.batch_size_utts} utterances, on {num_gpus} {card.name}"
     ]
     for precision, peak in card.peaks.items():
-        run = estimate(plan, num_gpus, precision, card)
+        run = run_cost(plan, num_gpus, precision, card)
         per_gpu = run.speech / run.seconds / num_gpus
         asked = ", as the configuration has it" if precision == plan.training.precision else ""
         lines += [

@@ -17,7 +17,7 @@ from ser.base.files import read_json
 from ser.base.record import Record, read_record
 from ser.base.writing import write_json
 from ser.config.features import FbankConfig
-from ser.config.made_with import require_bpe, require_features, require_labels
+from ser.config.made_with import require_bpe, require_features, require_labels_of_features
 from ser.config.schema import BpeConfig, LabelsConfig, PretrainConfig
 from ser.predict.folds import predict_all
 from ser.release.pack import pack
@@ -126,7 +126,7 @@ def test_what_is_the_same_goes_on() -> None:
     assert "normalisation" in FBANK.model_dump()
     made = read_record(FEATS / "ser")
     require_features(FEATS / "ser", made, CONF)
-    require_labels(FEATS / "ser", made, LABELS, CONF / "labels.yaml")
+    require_labels_of_features(FEATS / "ser", made, LABELS, CONF / "labels.yaml")
     other = Path("other")
     shutil.copytree(BPE, other / BPE)
     Path("run.sh").touch()

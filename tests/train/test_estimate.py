@@ -11,7 +11,7 @@ from tracked import own
 
 import ser
 from ser.base.errors import SerError
-from ser.train.estimate import all_reduce_bytes, describe, estimate, read_card
+from ser.train.estimate import all_reduce_bytes, describe_plan, read_card, run_cost
 from ser.train.plan import Plan, read_plans
 
 EGS = Path(ser.__file__).parents[1] / "egs"
@@ -47,7 +47,7 @@ def paper(**changes: float) -> Plan:
     ],
 )
 def test_every_shipped_configuration_is_estimated(path: Path) -> None:
-    text = describe(read(path, None, None, None), [1, 8])
+    text = describe_plan(read(path, None, None, None), [1, 8])
     assert text.startswith(
         f"{path}: arithmetic on the configuration\nthe card: NVIDIA's data sheet"
     )
@@ -57,7 +57,7 @@ def test_every_shipped_configuration_is_estimated(path: Path) -> None:
 def test_the_papers_run_by_hand() -> None:
     plan = paper()
     assert plan.num_parameters == 69_013_897
-    one, eight = (estimate(plan, count, "bfloat16") for count in (1, 8))
+    one, eight = (run_cost(plan, count, "bfloat16") for count in (1, 8))
     # 16.5 encoder frames a second, 12 * 25 * 512^2 products of the second convolution, 18 blocks
     # of 3.15 M, and about 11 M more; each is 2 operations, three times.
     by_hand = 960 * 3600 * 25 * 16.5 * (78.6e6 + 56.6e6 + 11e6) * 2 * 3
@@ -79,7 +79,7 @@ def test_a_frozen_encoder_is_passed_once() -> None:
     """14 epochs of forward and backward pass without; the same sizes but for the readout."""
     systems = EGS / "ravdess" / "conf" / "whisper" / "systems"
     scratch, frozen = (
-        estimate(read(systems / f"{name}.yaml", None, 5.6, None), 1, "float32").flops
+        run_cost(read(systems / f"{name}.yaml", None, 5.6, None), 1, "float32").flops
         for name in ("transformer", "transformer_tl")
     )
     assert scratch / frozen == pytest.approx(3 * 14, rel=0.02)
@@ -94,11 +94,11 @@ def test_a_head_alone_is_trained_in_every_epoch() -> None:
     # Of two alike, the first convolution needs no gradient of what it reads.
     head = plan.training.max_epochs * (2.5 * convolutions + 3 * linear)
     utts = 5.0 * 3600 * 100 / plan.num_frames
-    assert estimate(plan, 1, "float32").flops == pytest.approx(utts * (encoder + head))
+    assert run_cost(plan, 1, "float32").flops == pytest.approx(utts * (encoder + head))
     assert convolutions + linear > 0.1 * encoder
     # What goes into each convolution and each GELU, and into the linear layer; the scores.
     kept = 60000 / 2 * 4 * (5 * 384 + 201) / 1e9
-    assert f"kept for the backward pass {kept:.2f} GB" in describe(plan, [1])
+    assert f"kept for the backward pass {kept:.2f} GB" in describe_plan(plan, [1])
 
 
 def test_a_readout_that_learns_is_trained_in_every_epoch() -> None:
@@ -108,7 +108,7 @@ def test_a_readout_that_learns_is_trained_in_every_epoch() -> None:
     # Nearly all of it reads the encoded frames, which need no gradient.
     flops = forward.total() - trained + 2 * plan.training.max_epochs * trained
     utts = plan.hours_per_epoch * 3600 * 100 / plan.num_frames
-    assert estimate(plan, 1, "float32").flops == pytest.approx(utts * flops, rel=0.01)
+    assert run_cost(plan, 1, "float32").flops == pytest.approx(utts * flops, rel=0.01)
 
 
 def test_the_gradient_of_the_emotion_vector_goes_through_a_frozen_encoder(tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ def test_the_gradient_of_the_emotion_vector_goes_through_a_frozen_encoder(tmp_pa
     assert trained.step.backward == 2 * forward.total() - first
     assert frozen.step.backward == linear + 2 * (scores + head)
     assert frozen.flops == 6 * (forward.total() + frozen.step.backward)
-    assert "(encoder.blocks " in describe(frozen, [1])
+    assert "(encoder.blocks " in describe_plan(frozen, [1])
 
 
 def test_a_head_that_is_trained_first_is_a_training_of_its_own() -> None:
@@ -133,9 +133,9 @@ def test_a_head_that_is_trained_first_is_a_training_of_its_own() -> None:
     frozen = read(TUNING.parent / "systems" / "transformer_tl.yaml", None, None, None)
     assert (head.num_trained, head.num_steps) == (frozen.num_trained, frozen.num_steps)
     assert head.training.max_epochs > tuned.training.max_epochs
-    assert estimate(head, 1, "float32").flops == estimate(frozen, 1, "float32").flops
+    assert run_cost(head, 1, "float32").flops == run_cost(frozen, 1, "float32").flops
     assert tuned.num_trained > 100 * head.num_trained
-    assert "transformer_tl_tuned.yaml, after it: arithmetic" in describe(tuned, [1])
+    assert "transformer_tl_tuned.yaml, after it: arithmetic" in describe_plan(tuned, [1])
 
 
 def test_a_card_that_was_measured_takes_the_place_of_the_data_sheet(tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ def test_a_card_that_was_measured_takes_the_place_of_the_data_sheet(tmp_path: Pa
 
     write(figures)
     card = read_card(path)
-    run = estimate(paper(), 1, "bfloat16", card)
+    run = run_cost(paper(), 1, "bfloat16", card)
     assert run.compute == pytest.approx(run.flops / 320e12)
     said = call("estimate", PAPER, "--measured", path).out
     assert f"the card: {path}: measured" in said
@@ -169,9 +169,9 @@ def test_a_card_that_was_measured_takes_the_place_of_the_data_sheet(tmp_path: Pa
 
 
 def test_options_scale_the_run() -> None:
-    whole, half = (estimate(paper(hours=h), 1, "float32").flops for h in (100, 50))
+    whole, half = (run_cost(paper(hours=h), 1, "float32").flops for h in (100, 50))
     assert whole == pytest.approx(2 * half)
-    assert estimate(paper(hours=50, epochs=50), 1, "float32").flops == pytest.approx(whole)
+    assert run_cost(paper(hours=50, epochs=50), 1, "float32").flops == pytest.approx(whole)
     assert paper(vocab_size=101).num_parameters == 69_013_897 - 513 * (5001 - 101)
 
 

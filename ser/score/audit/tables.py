@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ser.corpus.same_audio import BAND_HZ, ENVELOPES, SAMPLES
-from ser.score.report.document import ReportSection, Table, upright
+from ser.score.report.document import ReportSection, Rows, upright
 
 BASELINES = {
     "constant": "one class for all, the most frequent of the test",
@@ -59,7 +59,7 @@ def audit_sections(audited: Mapping[str, Any]) -> list[ReportSection]:
     ]
 
 
-def baseline_table(audited: Mapping[str, Any]) -> Table:
+def baseline_table(audited: Mapping[str, Any]) -> Rows:
     """WA and UA of the no-audio baselines."""
     return [
         ["what is known", "WA %", "UA %"],
@@ -70,7 +70,7 @@ def baseline_table(audited: Mapping[str, Any]) -> Table:
     ]
 
 
-def _overlap_table(audited: Mapping[str, Any]) -> Table:
+def _overlap_table(audited: Mapping[str, Any]) -> Rows:
     folds: Mapping[str, Any] = audited["folds"]
     names = [name for name in OVERLAPS if name in next(iter(folds.values()))["overlaps"]]
     rows = [["fold", "test", *(OVERLAPS[name] for name in names)]]
@@ -85,7 +85,7 @@ def _overlap_table(audited: Mapping[str, Any]) -> Table:
     return [*rows, ["all", str(total), *shares]]
 
 
-def _priors(audited: Mapping[str, Any]) -> Table:
+def _priors(audited: Mapping[str, Any]) -> Rows:
     folds: Mapping[str, Any] = audited["folds"]
     labels = sorted({label for f in folds.values() for label in f["priors"]["heard"]})
     rows = [["fold", *labels]]

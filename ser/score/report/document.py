@@ -7,7 +7,7 @@ from typing import Any
 
 NONE = "—"
 
-Table = list[list[str]]
+Rows = list[list[str]]
 """Rows of cells, the header first; cells are plain text."""
 
 # What Markdown takes for markup within a line; what stands in brackets stays where no link follows.
@@ -33,7 +33,7 @@ class ReportSection:
     title: str
     level: int
     text: str = ""
-    table: Table | None = None
+    table: Rows | None = None
     note: str = ""
     num_text_columns: int = 1
 
@@ -50,7 +50,7 @@ def code(text: str) -> str:
     return f"{fence}{pad}{text}{pad}{fence}"
 
 
-def upright(table: Table, corner: str) -> Table:
+def upright(table: Rows, corner: str) -> Rows:
     """The table with its shorter side across, for phones and terminals.
 
     Args:
@@ -78,7 +78,7 @@ def markdown(sections: Sequence[ReportSection]) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
-def markdown_table(table: Table, num_text_columns: int = 1) -> str:
+def markdown_table(table: Rows, num_text_columns: int = 1) -> str:
     """A table in Markdown, its columns aligned for those who read the source."""
     escaped = [[escape(cell) for cell in row] for row in table]
     header, *rows = _aligned(escaped, num_text_columns)
@@ -89,13 +89,13 @@ def markdown_table(table: Table, num_text_columns: int = 1) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in (header, rule, *rows))
 
 
-def plain_table(table: Table, num_text_columns: int = 1) -> str:
+def plain_table(table: Rows, num_text_columns: int = 1) -> str:
     """A table as aligned plain text."""
     lines = ["  ".join(row).rstrip() for row in _aligned(table, num_text_columns)]
     return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])
 
 
-def _aligned(table: Table, num_text_columns: int) -> Table:
+def _aligned(table: Rows, num_text_columns: int) -> Rows:
     """Cells padded to their column's width: text to the left, numbers to the right."""
     widths = [max(3, *map(len, column)) for column in zip(*table, strict=True)]
     return [

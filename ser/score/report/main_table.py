@@ -3,14 +3,14 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ser.score.report.document import Table, percent, plain_table, row_name, with_interval
+from ser.score.report.document import Rows, percent, plain_table, row_name, with_interval
 from ser.score.results import Results
 from ser.score.stats.intervals import LEVEL_TEXT
 
 IN_THE_CODE = "in the code"  # the configuration's name, beside the paper's
 
 
-def main_table(results: Results) -> Table:
+def main_table(results: Results) -> Rows:
     """The form of the paper's Table 1, in percent; the paper's own columns where there are any."""
     systems: Mapping[str, Any] = results["systems"]
     renamed = any(row["paper_name"] for row in systems.values())
@@ -32,7 +32,7 @@ def main_table(results: Results) -> Table:
     ]
 
 
-def num_text_columns(table: Table) -> int:
+def num_text_columns(table: Rows) -> int:
     """Of a main table, the columns on the left that hold no numbers."""
     return 1 + (IN_THE_CODE in table[0])
 
