@@ -11,8 +11,9 @@ from typing import BinaryIO
 
 import kaldiio
 import numpy as np
+import soundfile
 
-from ser.audio.reading import read_samples, require_finite
+from ser.audio.reading import read_samples, require_finite, soundfile_reason
 from ser.base.arrays import Floats
 from ser.base.errors import SerError
 from ser.base.files import parsing, regular_size
@@ -58,7 +59,7 @@ class ArkPlace:
                     rate, array = kaldiio.matio.read_kaldi(stream)
                     samples = array.astype(np.float32).reshape(len(array), -1)
                 else:
-                    samples, rate = read_samples(_wav(stream, header), self.source, utt)
+                    samples, rate = _read_wav(stream, header, self.source, utt)
             require_finite(samples, self.source, utt)
             mono = samples.mean(axis=1)
             if self.samples:
@@ -69,15 +70,20 @@ class ArkPlace:
         return mono, int(rate)
 
 
-def _wav(stream: BinaryIO, header: bytes) -> BinaryIO:
-    """The WAV file of which the first eight bytes were read from an archive."""
+def _read_wav(stream: BinaryIO, header: bytes, name: str, utt: str) -> tuple[Floats, int]:
+    """The WAV file of which the first eight bytes were read: samples (N, channels), and Hz."""
     if not header.startswith(b"RIFF"):
         raise ValueError(f"{header[:5]!r} stands there")
     size = int.from_bytes(header[4:], "little")
-    content = stream.read(size if size < UNKNOWN_SIZE else -1)
-    if len(content) < size < UNKNOWN_SIZE:
+    if size >= UNKNOWN_SIZE:
+        raise ValueError("a WAV that does not say where it ends")
+    content = stream.read(size)
+    if len(content) < size:
         raise ValueError(f"{len(content)} of {size} bytes are left, it was cut")
-    return BytesIO(header + content)
+    try:
+        return read_samples(BytesIO(header + content), name, utt)
+    except soundfile.SoundFileError as error:  # which names the memory that was read
+        raise ValueError(soundfile_reason(error)) from error
 
 
 def place_in_ark(source: str) -> ArkPlace | None:

@@ -24,7 +24,7 @@ OCTAL = re.compile(r"[-+]?0[0-9_]+")
 SEXAGESIMAL = re.compile(r"[-+]?[0-9_]+(:[0-9_.]+)+")  # 1:30 is 90
 MAX_BYTES = 1 << 17  # of a file: what is larger is no configuration
 MAX_DEPTH = 20  # of sections in sections
-MAX_INCLUDES = 100  # in all
+MAX_INCLUDES, MAX_INCLUDED_DEPTH = 100, 10  # files in all, files within files
 
 # libyaml where PyYAML was built with it, which its wheels are: ten times as fast.
 _SafeLoader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -124,7 +124,7 @@ def read_yaml(path: Path) -> Any:
 
     Raises:
         SerError: The file is missing, is not YAML, includes itself or too many files, holds a key
-            twice or an alias, or more than ``MAX_DEPTH`` sections in sections.
+            twice or an alias, or more than ``MAX_DEPTH`` sections in sections of one file.
     """
     return _read(path, (), count(1))
 
@@ -132,10 +132,10 @@ def read_yaml(path: Path) -> Any:
 def _read(path: Path, within: tuple[Path, ...], numbers: Iterator[int]) -> Any:
     """One file; ``within`` are those that include it, resolved."""
     number = next(numbers)
-    if number > MAX_INCLUDES or len(within) > MAX_DEPTH:
+    if number > MAX_INCLUDES or len(within) > MAX_INCLUDED_DEPTH:
         raise SerError(
             f"{path}: included as the {number}th file, {len(within)} deep; expected at "
-            f"most {MAX_INCLUDES} files, {MAX_DEPTH} deep; correct the !include lines"
+            f"most {MAX_INCLUDES} files, {MAX_INCLUDED_DEPTH} deep; correct the !include lines"
         )
     text = read_text(path, MAX_BYTES)
     if unprintable := yaml.reader.Reader.NON_PRINTABLE.search(text):

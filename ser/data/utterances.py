@@ -17,6 +17,7 @@ from ser.kaldi.data_dir import DataDir, read_data_dir
 from ser.kaldi.table import read_table, same_ids
 
 LONG_FRAMES = 6000  # a minute
+GATHERED = "gathered"  # key of the record of what a frozen encoder made of features
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def read_feature_dir(path: Path) -> FeatureDir:
     # Folders of earlier versions name none.
     config = read_record(path)["config"]
     normalisation = config.get("normalisation", "utterance_mean")
-    reader = FeatureReader(scp, path / "feats.scp", normalisation, encoded="gathered" in config)
+    reader = FeatureReader(scp, path / "feats.scp", normalisation, encoded=GATHERED in config)
     return FeatureDir(data, reader, num_frames)
 
 

@@ -7,6 +7,7 @@ from ser.base.errors import SerError
 from ser.base.files import digest_json
 from ser.base.log import logger
 from ser.base.record import (
+    Stage,
     StageRecord,
     first_difference,
     read_record,
@@ -48,13 +49,13 @@ def earlier_stages(asked: RunOptions) -> None:
         speeds = speed_factors(asked.conf, asked.system_names)["ser"]
         feats = asked.dump / "ser"
         for folder in (feats, *(speed_dir(feats, factor) for factor in speeds)):
-            attempt(require, folder, 1)
+            attempt(require, folder, Stage.FEATURES)
     if reads(1, 3, 4, 5, 6):
         for part in asked.parts:
             attempt(_as_configured, require_features, asked.dump / part, asked.conf)
     if asked.trains_encoder and reads(1, 3):
         for part in ("asr_train", "asr_valid"):
-            attempt(require, asked.dump / part, 1)
+            attempt(require, asked.dump / part, Stage.FEATURES)
     if asked.trains_encoder and asked.stage > 0 and any(map(asked.runs, (1, 2, 3))):
         for name, config in asked.encoders.items():
             if isinstance(config, PretrainConfig):
@@ -62,20 +63,20 @@ def earlier_stages(asked: RunOptions) -> None:
                 attempt(require_subsets, READ, config, path)
     if asked.recogniser == HERE:
         if (asked.trains_encoder and reads(2, 3)) or (asked.heads and reads(2, 4, 5)):
-            attempt(require, asked.bpe, 2)
+            attempt(require, asked.bpe, Stage.BPE)
             attempt(_as_configured, require_bpe, asked.bpe, asked.conf)
         if reads(3, 4, 5):
             systems = (load_system(asked.conf, name) for name in asked.system_names)
             for start in sorted({start_of(system) for system in systems} - {SCRATCH}):
                 folder = asked.pretrain / start
-                attempt(require, folder, 3)
+                attempt(require, folder, Stage.PRETRAIN)
                 attempt(_as_configured, require_encoder, folder, asked.conf)
     if reads(5, 6) and (asked.exp_dir / "folds" / "run.json").exists():
         attempt(_folds, asked)
     if asked.runs(4) and not asked.force:
         attempt(_runs_of_another_configuration, asked)
     if reads(5, 6):
-        attempt(require, asked.exp_dir / "predictions", 5)
+        attempt(require, asked.exp_dir / "predictions", Stage.PREDICT)
     if asked.whole:
         tops = {Path("data"), Path("dump"), asked.experiment, asked.exp_dir}
         records = {path.resolve(): path for top in tops for path in top.rglob("run.json")}

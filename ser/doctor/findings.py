@@ -2,12 +2,9 @@
 
 import logging
 from collections.abc import Callable
-from typing import TypeVarTuple
 
 from ser.base.errors import SerError, describe
 from ser.base.log import logger
-
-Args = TypeVarTuple("Args")
 
 
 class Findings(logging.Handler):
@@ -33,7 +30,7 @@ class Findings(logging.Handler):
         return [message for of, message in self.kinds if of == level]
 
 
-def attempt(check: Callable[[*Args], object], *args: *Args) -> None:
+def attempt(check: Callable[..., object], *args: object) -> None:
     """Calls a check; what it raises is logged as an error, and the next one can be called."""
     try:
         check(*args)

@@ -113,8 +113,8 @@ def best_cost(
         divisions = list(GroupKFold(num_folds).split(values, labels, speakers))
     if not divisions or any(len(set(labels[train])) == 1 for train, _ in divisions):
         logger.warning(
-            "warning: one training speaker, or without some of them one class: no cost can be "
-            "chosen; the smallest is taken, %s",
+            "warning: no cost can be chosen: the training part has one speaker, or one class once "
+            "some of its speakers are held out; the smallest is taken, %s",
             min(config.costs),
         )
         return min(config.costs)

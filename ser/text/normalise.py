@@ -7,9 +7,10 @@ _MARKUP = re.compile(r"\[[^\]]*\]|\{[^}]*\}|<(?!\s*\d+\s)[^<>]*>")  # but not "5
 _INVISIBLE = "Cf"  # soft hyphens, joiners: inside words, and heard by nobody
 # The last two are those of Windows-1252 that was read as Latin-1, as in MELD.
 _APOSTROPHES = str.maketrans("\u2019\u2018\u02bc\uff07\u0060\u00b4\x91\x92", "''''''''")
-# In marks of quotation, with apostrophes between its letters.
+# Between marks of quotation, of which the last follows punctuation: after a letter it may be an
+# apostrophe.
 _QUOTED = re.compile(
-    r"(?<!\w)[\u2018\x91](\w(?:[^\u2018\u2019\x91\x92]|(?<=\w)[\u2019\x92](?=\w))*)[\u2019\x92](?!\w)"
+    r"(?<!\w)[\u2018\x91](\w(?:[^\u2018\u2019\x91\x92]|(?<=\w)[\u2019\x92](?=\w))*[,.?!\u2026\u2014-])[\u2019\x92]"
 )
 
 

@@ -10,7 +10,7 @@ from ser.base.record import Record, Stage, require
 from ser.base.writing import sole_run
 from ser.data.loader import load_batches
 from ser.data.sampler import split_by_frames
-from ser.data.utterances import read_feature_dir, select
+from ser.data.utterances import GATHERED, read_feature_dir, select
 from ser.feats.extract import start_or_resume
 from ser.feats.speed_copies import speed_dir
 from ser.kaldi.ark import ArkWriter
@@ -45,7 +45,7 @@ def encode_features(encoding: Encoding, device: torch.device) -> list[Record]:
             str(source): require(source, Stage.FEATURES)["identity"],
             str(encoding.encoder): require(encoding.encoder, Stage.PRETRAIN)["identity"],
         }
-        settings = {"gathered": encoding.folder.parent.name, "normalisation": "none"}
+        settings = {GATHERED: encoding.folder.parent.name, "normalisation": "none"}
         record = Record(out, Stage.FINETUNE, settings, inputs)
         with sole_run(out, wait=True):
             if not record.is_finished():

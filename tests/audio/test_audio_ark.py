@@ -8,6 +8,7 @@ import soundfile
 
 from ser.audio.audio_ark import place_in_ark
 from ser.audio.reading import read_mono
+from ser.base.errors import SerError
 
 SAMPLES = 0.3 * np.sin(np.arange(16000) / 20)
 
@@ -36,3 +37,21 @@ def test_flac_is_read(tmp_path: Path) -> None:
     place = place_in_ark(in_ark(tmp_path, "PCM_16", "FLAC"))
     assert place is not None
     assert np.abs(place.read("a")[0] - SAMPLES).max() < 1e-4
+
+
+@pytest.mark.parametrize(
+    ("size", "said"),
+    [
+        (0xFFFFFFFF, "a WAV that does not say where it ends"),
+        (0x7FFFFF00, r"\d+ of \d+ bytes are left, it was cut"),
+        (0, r"no readable audio \(a; [\w .]+\)"),
+    ],
+)
+def test_a_size_that_is_not_there(tmp_path: Path, size: int, said: str) -> None:
+    place = place_in_ark(in_ark(tmp_path, "PCM_16"))
+    assert place is not None
+    content = bytearray(place.ark.read_bytes())
+    content[6:10] = size.to_bytes(4, "little")
+    place.ark.write_bytes(content)
+    with pytest.raises(SerError, match=said):
+        place.read("a")

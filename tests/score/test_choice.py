@@ -13,7 +13,7 @@ from ser.base.record import Record
 from ser.base.writing import write_json
 from ser.kaldi.table import write_table
 from ser.score.model_selection import compare_settings
-from ser.score.report.document import Table
+from ser.score.report.document import Rows
 
 FOLDS = ("1", "2", "3")
 UA = {
@@ -42,7 +42,7 @@ def write_runs(exp: Path, selection: str = "last", validation: str = "next_fold"
             Record(run, 4, {}, {}).finish()
 
 
-def table(exp: Path, systems: Sequence[str] = ("slow", "fast")) -> Table:
+def table(exp: Path, systems: Sequence[str] = ("slow", "fast")) -> Rows:
     found = compare_settings(exp, systems, ["1"], FOLDS)[0].table
     assert found is not None
     return found

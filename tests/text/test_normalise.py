@@ -21,6 +21,7 @@ from ser.text.normalise import normalise_transcript
         ("don\u2019t \u2018em it\u02bcs rock `n\u00b4 roll", "DON'T 'EM IT'S ROCK 'N' ROLL"),
         ("he\x92s \x91em\x85 so", "HE'S 'EM SO"),  # Windows-1252 read as Latin-1
         ("\u2018Hi,\u2019 he said, \u2018I don\u2019t.\u2019", "HI HE SAID I DON'T"),  # quotation
+        ("\u2018Cause I\u2019m goin\u2019 \u2018n\u2019 so", "'CAUSE I'M GOIN' 'N' SO"),
         ("can\uff07t \u2018em", "CAN'T 'EM"),
         ("well-known -- twenty\u2013one\u2014two", "WELL KNOWN TWENTY ONE TWO"),
         ("wait...what?", "WAIT WHAT"),
