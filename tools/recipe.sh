@@ -4,7 +4,8 @@
 # The options are those of run.sh's header: "--name N" takes a number, "--name WORD" a value,
 # "--name this|that" one of these words, "--name" alone is a switch. Each is a variable of run.sh;
 # nothing else can be set. A new option is a line of that header (one text in mini, ravdess and
-# iemocap, whose run.sh are alike), a default here, and its use in run.sh or below.
+# iemocap, whose run.sh are alike), a default here, its use in run.sh or below, and the same option
+# in ser/bin/doctor.py, which looks at the call first.
 
 # Before 4.4 an empty array counts as unset.
 if [ $((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1])) -lt 404 ] || ! command -v nproc >/dev/null || ! command -v flock >/dev/null; then

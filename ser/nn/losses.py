@@ -1,4 +1,8 @@
-"""The losses: cross-entropy, CTC, and their weighted sum, eq. (8)."""
+"""The losses: cross-entropy, CTC, and their weighted sum, eq. (8).
+
+Another term, or weights of classes: here, a key in ``ser.config.schema`` (SystemConfig), and its
+use in ``ser.train.finetune`` (``emotion_loss``).
+"""
 
 from collections.abc import Sequence
 from itertools import pairwise

@@ -1,6 +1,7 @@
 """The folder of one training run: claimed, trained in, logged, finished, tidied.
 
-The launcher tidies folders too and has no use for PyTorch, so it is not imported here.
+The launcher tidies folders too and has no use for PyTorch, so it is not imported here. Before
+``run.sh`` begins, ``ser.doctor.earlier_stages`` looks for runs of another configuration.
 """
 
 import shutil

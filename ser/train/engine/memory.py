@@ -1,4 +1,8 @@
-"""Out of memory: found before the first epoch, and reported with what to change."""
+"""Out of memory: found before the first epoch, and reported with what to change.
+
+How much a training needs is reckoned by ``ser.train.estimate``, and refused by
+``ser.doctor.resources`` where the machine has less.
+"""
 
 import contextlib
 from collections.abc import Iterator, Sequence
