@@ -7,12 +7,20 @@ from typing import Any
 from pydantic import ValidationError
 
 from ser.base.errors import SerError
-from ser.base.record import Stage, StageRecord, first_difference, read_record, recipe_of, rerun_hint
+from ser.base.record import (
+    Stage,
+    StageRecord,
+    first_difference,
+    read_record,
+    recipe_of,
+    require,
+    rerun_hint,
+)
 from ser.config.features import load_features
 from ser.config.load import load_config, validate
 from ser.config.pretraining import load_pretraining
 from ser.config.protocol import ProtocolConfig, under_protocol
-from ser.config.schema import BpeConfig, LabelsConfig, SystemConfig
+from ser.config.schema import BpeConfig, LabelsConfig, PretrainConfig, SystemConfig
 from ser.config.section import Section
 from ser.config.systems import load_system, system_path
 
@@ -146,6 +154,25 @@ def require_encoder(encoder: Path, made: StageRecord, conf: Path) -> None:
     if _same_recipe(encoder, conf) and path.exists():
         now = load_pretraining(conf, encoder.name)
         _require(encoder, Stage.PRETRAIN, made["config"], path, now)
+
+
+def require_subsets(data: Path, config: PretrainConfig, path: Path) -> None:
+    """Checks ``data/asr_train`` against the subsets that a pre-training expects.
+
+    Args:
+        data: The data directory.
+        config: The pre-training.
+        path: Its ``conf/pretrain/<name>.yaml``.
+
+    Raises:
+        SerError: Some are missing, and the configuration does not allow it.
+    """
+    missing = require(data, Stage.DATA)["notes"].get("missing_subsets", [])
+    if missing and not config.allow_missing_subsets:
+        raise SerError(
+            f"{data}: LibriSpeech's {', '.join(missing)} are missing; {path} expects all; restore "
+            "them and rerun from stage 0, or set allow_missing_subsets: true"
+        )
 
 
 def _same_recipe(folder: Path, conf: Path) -> bool:

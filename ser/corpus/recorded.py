@@ -58,9 +58,12 @@ def write_corpus(
         written = write_clips(clips, made, allow_pipes)
         read[str(made.absolute())] = str(require(made, Stage.DATA)["identity"])
         if written.unreadable:
+            first, reason = next(iter(written.unreadable.items()))
             logger.warning(
                 "warning: left out %s videos without sound, %s the first: %s",
-                *(len(written.unreadable), *next(iter(written.unreadable.items()))),
+                len(written.unreadable),
+                first,
+                reason,
             )
         reasons |= written.unreadable
         for utt, wav in written.files.items():

@@ -68,11 +68,15 @@ def unique(utterances: Iterable[EmotionUtterance]) -> dict[str, EmotionUtterance
         SerError: Ids stand for two utterances.
     """
     found: dict[str, EmotionUtterance] = {}
-    Faults(
-        f"{u.wav}: the id {u.utt} is also that of {first.wav}; expected each id once; remove one"
-        for u in utterances
-        if (first := found.setdefault(u.utt, u)) is not u
-    ).raise_any()
+    faults = Faults()
+    for u in utterances:
+        first = found.setdefault(u.utt, u)
+        if first is not u:
+            faults.add(
+                f"{u.wav}: the id {u.utt} is also that of {first.wav}; expected each id once; "
+                "remove one"
+            )
+    faults.raise_any()
     return found
 
 
@@ -136,14 +140,16 @@ def check_labels(utterances: Iterable[EmotionUtterance], labels: LabelsConfig) -
     for u in utterances:
         if u.label not in known:
             utts_of[u.label].append(u.utt)
-    Faults(
-        f"labels.yaml: the label '{label}' of {utts[0]}"
-        f"{f' and {len(utts) - 1} more' if len(utts) > 1 else ''}: neither in a class nor in "
-        "'exclude'; expected every label of the corpus; add it to one of them, or correct it in "
-        f"the corpus{f' (is it {near[0]!r}?)' if near else ''}"
-        for label, utts in sorted(utts_of.items())
-        for near in (difflib.get_close_matches(label.casefold(), known, n=1),)
-    ).raise_any()
+    faults = Faults()
+    for label, utts in sorted(utts_of.items()):
+        near = difflib.get_close_matches(label.casefold(), known, n=1)
+        faults.add(
+            f"labels.yaml: the label '{label}' of {utts[0]}"
+            f"{f' and {len(utts) - 1} more' if len(utts) > 1 else ''}: neither in a class nor in "
+            "'exclude'; expected every label of the corpus; add it to one of them, or correct it "
+            f"in the corpus{f' (is it {near[0]!r}?)' if near else ''}"
+        )
+    faults.raise_any()
 
 
 def choose(

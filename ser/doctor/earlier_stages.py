@@ -21,6 +21,7 @@ from ser.config.made_with import (
     require_encoder,
     require_features,
     require_labels_of_data,
+    require_subsets,
 )
 from ser.config.pretraining import start_of
 from ser.config.protocol import ProtocolConfig, under_protocol
@@ -29,7 +30,7 @@ from ser.config.systems import load_system
 from ser.doctor.findings import attempt
 from ser.doctor.options import HERE, READ, SER, RunOptions
 from ser.feats.speed_copies import speed_dir, speed_factors
-from ser.kaldi.data_dir import require_data_dir, require_subsets
+from ser.kaldi.data_dir import require_data_dir
 
 
 def earlier_stages(asked: RunOptions) -> None:

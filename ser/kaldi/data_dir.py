@@ -10,7 +10,6 @@ from ser.base.errors import SerError
 from ser.base.files import digest_file, digest_json
 from ser.base.names import CLASS, SPEAKER, UTTERANCE, is_line
 from ser.base.record import Stage, require, rerun_hint
-from ser.config.schema import PretrainConfig
 from ser.kaldi.table import Table, c_order, invert, read_table, same_ids, write_table
 
 VOTES = re.compile(r"([^\s=]+=[^\s=]+( |$))*")  # ser.score.stats.agreement.parse_votes reads them
@@ -187,25 +186,6 @@ def require_data_dir(path: Path) -> str:
             f"run {rerun_hint(Stage.DATA)}"
         )
     return str(record["identity"])
-
-
-def require_subsets(data: Path, config: PretrainConfig, path: Path) -> None:
-    """Checks ``data/asr_train`` against the subsets that a pre-training expects.
-
-    Args:
-        data: The data directory.
-        config: The pre-training.
-        path: Its ``conf/pretrain/<name>.yaml``.
-
-    Raises:
-        SerError: Some are missing, and the configuration does not allow it.
-    """
-    missing = require(data, Stage.DATA)["notes"].get("missing_subsets", [])
-    if missing and not config.allow_missing_subsets:
-        raise SerError(
-            f"{data}: LibriSpeech's {', '.join(missing)} are missing; {path} expects all; restore "
-            "them and rerun from stage 0, or set allow_missing_subsets: true"
-        )
 
 
 def digest_data_dir(path: Path) -> str:

@@ -11,6 +11,7 @@ from torch import nn
 
 from ser.base.record import Record, Stage
 from ser.config.load import load_config
+from ser.config.made_with import require_subsets
 from ser.config.schema import SCRATCH, CtcConfig, PretrainConfig
 from ser.data.batch import Batch
 from ser.data.loader import load_batches
@@ -24,7 +25,6 @@ from ser.data.utterances import (
     select,
     short_enough,
 )
-from ser.kaldi.data_dir import require_subsets
 from ser.metrics.wer import word_errors
 from ser.nn.losses import Loss, ctc_sum
 from ser.nn.recogniser import Recogniser, transcribe

@@ -204,12 +204,14 @@ def _read_evaluations(folder: Path) -> dict[str, Turn]:
 def _read_transcripts(folder: Path) -> dict[str, str]:
     """Words of each turn; lines without the id of a turn (``F: Yeah.``) belong to none."""
     words: dict[str, str] = {}
-    Faults(
-        f"{path}:{number}: {match['utt']} has two different transcripts; expected one"
-        for path, number, line in _lines(folder)
-        if (match := TRANSCRIPT.match(line))
-        and words.setdefault(match["utt"], match["words"]) != match["words"]
-    ).raise_any()
+    faults = Faults()
+    for path, number, line in _lines(folder):
+        match = TRANSCRIPT.match(line)
+        if match and words.setdefault(match["utt"], match["words"]) != match["words"]:
+            faults.add(
+                f"{path}:{number}: {match['utt']} has two different transcripts; expected one"
+            )
+    faults.raise_any()
     return words
 
 

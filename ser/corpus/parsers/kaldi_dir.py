@@ -142,11 +142,12 @@ def _check_names(path: Path, names: Table, kind: Name) -> None:
 
 def _check_case(path: Path, spk_of: Table) -> None:
     written: dict[str, str] = {}
-    Faults(
-        f"{path}: {one_person('speakers', first, spk)}"
-        for spk in spk_of.values()
-        if (first := written.setdefault(likeness(spk), spk)) != spk
-    ).raise_any()
+    faults = Faults()
+    for spk in spk_of.values():
+        first = written.setdefault(likeness(spk), spk)
+        if first != spk:
+            faults.add(f"{path}: {one_person('speakers', first, spk)}")
+    faults.raise_any()
 
 
 def _refuse_channels(folder: Path, recordings: Table) -> None:
