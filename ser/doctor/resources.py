@@ -8,7 +8,7 @@ from ser.base.errors import SerError
 from ser.base.paths import run_folders
 from ser.config.features import STORED_BYTES, FeaturesConfig, WhisperMelConfig, load_features
 from ser.config.network import CnnBlstmSaConfig, EncoderConfig
-from ser.config.schema import SCRATCH, PretrainConfig, SystemConfig
+from ser.config.schema import PretrainConfig, SystemConfig
 from ser.corpus.fold_files import choose_folds
 from ser.doctor.findings import attempt
 from ser.doctor.options import RunOptions
@@ -19,7 +19,8 @@ from ser.train.frozen import is_frozen
 BYTES_OF_WEIGHT = {False: 16, True: 4}  # a trained one has a gradient and two moments of Adam
 Network = EncoderConfig | CnnBlstmSaConfig
 BYTES_OF_WORKER = 2e8  # a process that loads batches, with the libraries that it imports
-CHECKPOINT = 4  # a run in training holds its weights, two moments of Adam and the last epoch
+BYTES_STORED = 4  # a weight in a file
+WITH_MOMENTS = 3  # a weight and two moments of Adam
 
 
 def memory(asked: RunOptions) -> None:
@@ -81,17 +82,21 @@ def feature_bytes(config: FeaturesConfig, seconds: list[float]) -> float:
 
 
 def _room_for_models(asked: RunOptions) -> None:
-    """Stage 4 writes a model a run, as large as the encoder that it starts from."""
-    folds, needed = asked.exp_dir / "folds", 0.0
+    """Stage 4 writes a model a run, and more beside it while the run is in training."""
+    folds, models, beside = asked.exp_dir / "folds", 0, 0
     names = choose_folds(folds, asked.folds) if (folds / "run.json").exists() else []
     for name, system in asked.networks.items():
-        start = asked.pretrain / system.init / "model.safetensors"
-        if system.init != SCRATCH and start.exists():
-            runs = run_folders(asked.exp_dir, name, asked.seeds.split(), names)
-            missing = sum(not (run / "model.safetensors").exists() for run in runs)
-            needed += start.stat().st_size * (missing + CHECKPOINT * bool(missing))
-    told = "models (a run's is as large as its encoder)"
-    _require_room(asked.exp_dir, needed, told, "fewer --seeds or --systems at a time take less")
+        runs = run_folders(asked.exp_dir, name, asked.seeds.split(), names)
+        missing = sum(not (run / "model.safetensors").exists() for run in runs)
+        size = BYTES_STORED * system.model.num_weights
+        # The next checkpoint is written beside the last, and so are the epochs to be averaged.
+        checkpoint = size if is_frozen(system.optimizer) else WITH_MOMENTS * size
+        models += missing * size
+        if missing:
+            beside = max(beside, 2 * (checkpoint + system.training.average_epochs * size))
+    told = "models and checkpoints"
+    advice = "fewer --seeds or --systems at a time take less"
+    _require_room(asked.exp_dir, models + beside, told, advice)
 
 
 def _require_room(folder: Path, needed: float, what: str, advice: str) -> None:

@@ -247,6 +247,22 @@ def test_a_disk_that_is_too_small(monkeypatch: pytest.MonkeyPatch) -> None:
     assert check(stage=1).status == 0
 
 
+@pytest.mark.usefixtures("recipe")
+def test_a_disk_without_room_for_the_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of three folds and two seeds; beside them two checkpoints and two epochs to be averaged."""
+    write_data(["SO IT IS"])
+    weights = load_system(Path("conf"), "transformer").model.num_weights
+    needed = 4 * weights * (6 + 2 * (3 + 1))
+
+    def said_with(free: int) -> Said:
+        monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(0, 0, free))
+        return check("transformer", ".", 4, "", 4, "--seeds", "1 2")
+
+    room = f"exp: {needed / 1e9:.2f} GB of models and checkpoints to write"
+    assert room in said_with(needed - 1).err
+    assert room not in said_with(needed).err
+
+
 def test_stages_that_are_stale(recipe: Path) -> None:
     """An edited configuration that was not used, and what changed under a stage, end it."""
     write_data(["SO IT IS"])
