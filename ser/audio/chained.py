@@ -3,8 +3,8 @@
 import re
 from typing import BinaryIO, Literal
 
-from ser.audio.mp3 import ID3, goes_on
-from ser.audio.truncation import LOST_SECONDS, Header
+from ser.audio.mp3 import ID3, read_frames
+from ser.audio.truncation import LOST_SECONDS, Header, bytes_of
 from ser.base.errors import SerError
 
 FIRST_BLOCK = b"fLaC\x00\x00\x00\x22"  # of FLAC, with the length of what follows
@@ -27,9 +27,13 @@ def require_single(stream: BinaryIO, header: Header, name: str, utt: str) -> Non
         end = _find(stream, LAST_PAGE, 0)
         more = end is not None and _find(stream, FIRST_PAGE, end) is not None
     elif header.format == "MP3":
-        more = goes_on(stream)
+        frames = read_frames(stream)
+        more = frames is not None and frames.seconds_after > LOST_SECONDS
+    elif header.format in CHUNKED:
+        more = _follows(stream, header, *_chunks(stream, header))
     else:
-        more = header.format in CHUNKED and _follows_the_chunks(stream, header)
+        _, counted = bytes_of(stream)
+        more = _follows(stream, header, counted, counted)
     if more:
         raise SerError(
             f"{name}: more audio after the {header.frames / header.samplerate:.2f} s that are "
@@ -51,8 +55,8 @@ def _find(stream: BinaryIO, mark: bytes, start: int) -> int | None:
     return None
 
 
-def _follows_the_chunks(stream: BinaryIO, header: Header) -> bool:
-    """Whether more than a moment of audio, not all zero, follows the chunks of a file."""
+def _chunks(stream: BinaryIO, header: Header) -> tuple[int, int]:
+    """Where the chunks of a file end, and the bytes of its samples; 0 where it has none."""
     size = stream.seek(0, 2)
     order = CHUNKED[header.format]
     stream.seek(4)
@@ -66,10 +70,15 @@ def _follows_the_chunks(stream: BinaryIO, header: Header) -> bool:
             break
         data_bytes = length if head[:4] in (b"data", b"SSND") else data_bytes
         at += 8 + length + length % 2
-    at = max(at, min(size, counted))  # chunks of another form are still no audio
+    return max(at, min(size, counted)), data_bytes  # chunks of another form are still no audio
+
+
+def _follows(stream: BinaryIO, header: Header, end: int, data_bytes: int) -> bool:
+    """Whether more than a moment of audio, not all zero, stands behind the end of a file."""
+    behind = stream.seek(0, 2) - end
     seconds = header.frames / header.samplerate
-    if not data_bytes or (size - at) * seconds <= LOST_SECONDS * data_bytes:
+    if not data_bytes or behind * seconds <= LOST_SECONDS * data_bytes:
         return False
-    stream.seek(at)
+    stream.seek(end)
     after = stream.read(BLOCK_BYTES)
     return any(after) and not after.startswith(ID3)

@@ -7,11 +7,13 @@ it, and reads no further: of a variable bit rate that is another length.
 from dataclasses import dataclass
 from typing import BinaryIO
 
-ID3 = b"ID3"
+ID3, ID3V1 = b"ID3", b"TAG"
+SYNC = b"\xff"
 ID3_HEADER_BYTES = 10
 HEADER_BYTES = 4
 XING = (b"Xing", b"Info")
 XING_PLACES = range(13, 41)  # in a frame, by its version, channels and checksum
+XING_BYTES = 60  # of a frame, its header among them
 HAS_FRAMES, HAS_BYTES = 1, 2  # flags of a Xing header
 TAG_BYTES = 128  # of ID3v1 at the end, which some count and others take away
 MPEG_1, RESERVED = 3, 1
@@ -29,37 +31,27 @@ class Frames:
     Attributes:
         seconds: How long it is; None where its Xing header tells it, and libsndfile reads that.
         cut: Whether bytes are missing at its end.
+        seconds_after: Of frames behind those that a Xing header counts, as in joined files.
     """
 
     seconds: float | None
     cut: bool
+    seconds_after: float = 0.0
 
 
 def read_frames(stream: BinaryIO) -> Frames | None:
     """Reads a Xing header, or without one all frames; None where no frame of layer III stands."""
-    start = _after_id3(stream)
-    stream.seek(start)
-    first = stream.read(1500)
-    if _frame(first) is None:
+    stream.seek(0)
+    content = stream.read()
+    start = _next_frame(content, 0)
+    if start == len(content):
         return None
-    size = stream.seek(0, 2) - start
-    counted = _counted_bytes(first)
-    if counted is not None:
-        return Frames(None, size + TAG_BYTES < counted)
-    stream.seek(start)
-    return _walk(stream.read())
-
-
-def goes_on(stream: BinaryIO) -> bool:
-    """Whether frames follow those that a Xing header counts, as where files were joined."""
-    start = _after_id3(stream)
-    stream.seek(start)
-    counted = _counted_bytes(stream.read(1500))
-    if not counted:
-        return False
-    after = _after_id3(stream, start + counted)
-    stream.seek(after)
-    return _frame(stream.read(HEADER_BYTES)) is not None
+    counted = _counted_bytes(content[start : start + XING_BYTES])
+    if counted is None:
+        return Frames(*_walk(content, start))
+    cut = len(content) - start + TAG_BYTES < counted
+    after, _ = _walk(content, start + counted) if counted else (0.0, False)
+    return Frames(None, cut, after)
 
 
 def _counted_bytes(first: bytes) -> int | None:
@@ -74,25 +66,50 @@ def _counted_bytes(first: bytes) -> int | None:
     return None
 
 
-def _walk(content: bytes) -> Frames:
-    at, seconds = 0, 0.0
+def _walk(content: bytes, start: int) -> tuple[float, bool]:
+    """Seconds of all frames from a place on, and whether the last one is cut.
+
+    As in decoders, tags between them and what is no frame are passed over.
+    """
+    at, seconds = _next_frame(content, start), 0.0
     while (frame := _frame(content[at : at + HEADER_BYTES])) is not None:
         length, frame_seconds = frame
         if at + length > len(content):
-            return Frames(seconds, cut=True)
-        at, seconds = at + length, seconds + frame_seconds
-    return Frames(seconds, cut=False)
+            return seconds, True
+        at, seconds = _next_frame(content, at + length), seconds + frame_seconds
+    return seconds, False
 
 
-def _after_id3(stream: BinaryIO, start: int = 0) -> int:
-    stream.seek(start)
-    header = stream.read(ID3_HEADER_BYTES)
-    if not header.startswith(ID3):
-        return start
+def _next_frame(content: bytes, at: int) -> int:
+    """Where a frame begins from a place on: there, behind tags, or where two of a kind follow."""
+    while content.startswith((ID3, ID3V1), at):
+        tag = content[at : at + ID3_HEADER_BYTES]
+        at += _id3_bytes(tag) if tag.startswith(ID3) else TAG_BYTES
+    found = at
+    while 0 <= found < len(content):
+        header = content[found : found + HEADER_BYTES]
+        frame = _frame(header)
+        if frame is not None:
+            after = found + frame[0]
+            following = content[after : after + HEADER_BYTES]
+            alike = _frame(following) is not None and _kind(following) == _kind(header)
+            if found == at or alike or after == len(content):
+                return found
+        found = content.find(SYNC, found + 1)
+    return len(content)
+
+
+def _id3_bytes(header: bytes) -> int:
+    """Of the ID3v2 tag that begins so."""
     size = 0
     for byte in header[6:]:  # of seven bits each
         size = size << 7 | byte & 0x7F
-    return start + ID3_HEADER_BYTES + size
+    return ID3_HEADER_BYTES + size
+
+
+def _kind(header: bytes) -> int:
+    """Version, layer and rate."""
+    return int.from_bytes(header) & 0xFFFE0C00
 
 
 def _frame(header: bytes) -> tuple[int, float] | None:

@@ -16,6 +16,7 @@ from tqdm import tqdm
 from ser.audio.chained import require_single
 from ser.audio.truncation import (
     FORMATS,
+    LOST_SECONDS,
     UNKNOWN_FRAMES,
     check_decoded,
     decoded_seconds,
@@ -40,8 +41,8 @@ EXTENSIONS = {f".{name.lower()}" for name in FORMATS} | {
 }
 OTHER_EXTENSIONS = {f".{name.lower()}" for name in soundfile.available_formats()} - EXTENSIONS
 OTHER_EXTENSIONS -= {".raw"}  # without a header nothing is known of it
-# TypeError: soundfile asks for the rate of a .raw file.
-UNREADABLE = (soundfile.SoundFileError, OSError, TypeError)
+# TypeError: soundfile asks for the rate of a .raw file. MemoryError: a length that is not there.
+UNREADABLE = (soundfile.SoundFileError, OSError, TypeError, MemoryError)
 
 
 def require_file(path: Path, utt: str) -> None:
@@ -141,13 +142,13 @@ def of_each_file(
 
 
 def _duration(path: Path, utt: str) -> str:
-    seconds = audio_seconds(path, utt)
-    if not seconds > 0:
+    seconds = f"{audio_seconds(path, utt):.4f}"
+    if not float(seconds) > 0:
         raise SerError(
-            f"{path}: holds {seconds:.4f} s of audio ({utt}); expected more than 0; remove or "
-            "replace the file"
+            f"{path}: holds {seconds} s of audio ({utt}); expected more than 0; remove or replace "
+            "the file"
         )
-    return f"{seconds:.4f}"
+    return seconds
 
 
 def measure_durations(wavs: Mapping[str, Path]) -> Table:
@@ -261,14 +262,15 @@ def unreadable(path: Path, utt: str, error: Exception) -> SerError:
     require_fetched(path)
     with path.open("rb") as stream:
         if seconds := decoded_seconds(stream):
-            return truncated_error(str(path), utt, seconds, _announced(path))
+            announced = soundfile.info(os.fsencode(path)).duration
+            if isinstance(error, MemoryError) and seconds >= announced - LOST_SECONDS:
+                return SerError(
+                    f"{path}: {seconds / 3600:.1f} h do not fit into memory ({utt}); expected a "
+                    "shorter file; cut it"
+                )
+            return truncated_error(str(path), utt, seconds, announced)
     reason = soundfile_reason(error)
     return SerError(f"{path}: not readable as audio ({utt}; {reason}); replace the file")
-
-
-def _announced(path: Path) -> float:
-    info = soundfile.info(os.fsencode(path))
-    return float(info.frames) / float(info.samplerate)
 
 
 def soundfile_reason(error: Exception) -> str:

@@ -24,6 +24,7 @@ LAST_PAGE_BYTES = 1 << 17  # more than two pages of Ogg
 FORMATS = frozenset("AIFF AU CAF FLAC HTK MP3 NIST OGG RF64 SDS SVX W64 WAV WAVEX".split())
 SPHERE_FACTORS = {b"sample_count", b"channel_count", b"sample_n_bytes"}
 NO_LAST_PAGE = "its last page is missing"
+CAF_HEADER_BYTES, CAF_CHUNK_HEADER_BYTES = 8, 12
 PAGE, PAGE_HEADER_BYTES, END_OF_STREAM = b"OggS", 27, 4
 
 
@@ -105,7 +106,7 @@ def check_decoded(stream: BinaryIO, header: Header, num_samples: int, name: str,
         SerError: As for ``seconds_to_end``.
     """
     seconds, announced = num_samples / header.samplerate, seconds_to_end(stream, header, name, utt)
-    if seconds + LOST_SECONDS < announced:
+    if abs(seconds - announced) > LOST_SECONDS:
         raise truncated_error(name, utt, seconds, announced)
 
 
@@ -137,10 +138,27 @@ def bytes_of(stream: BinaryIO) -> tuple[int, int]:
         return size, int.from_bytes(head[16:24], "little")
     elif head.startswith(b"RF64") and head[12:16] == b"ds64":
         return size, int.from_bytes(head[20:28], "little") + 8
+    elif head.startswith(b"caff"):
+        return size, _bytes_of_caf(stream, size)
     elif head.startswith(b"NIST_1A"):
         return size, _bytes_of_sphere(stream)
     # Streaming writers leave the length at 0 or at its maximum.
     return size, expected if 8 < expected < 0x7FFFFFFF else 0
+
+
+def _bytes_of_caf(stream: BinaryIO, size: int) -> int:
+    """What the chunks of a CAF file count up to that of its samples, which stands last."""
+    at = CAF_HEADER_BYTES
+    while at < size:
+        stream.seek(at)
+        head = stream.read(CAF_CHUNK_HEADER_BYTES)
+        length = int.from_bytes(head[4:], "big", signed=True)
+        if length < 0:  # to the end of the file
+            return 0
+        at += len(head) + length
+        if head.startswith(b"data"):
+            break
+    return at
 
 
 def _bytes_of_sphere(stream: BinaryIO) -> int:

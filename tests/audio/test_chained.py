@@ -14,6 +14,7 @@ from ser.infer.recordings import stream_file
 
 RATE_HZ = 16000
 ID3 = b"ID3\x03\0\0" + bytes([0, 0, 70, 40])  # of 9000 bytes
+ID3V1 = b"TAG" + b"title".ljust(125, b"\0")
 PICTURE = bytes(range(1, 101)) * 90
 NOISE = 0.1 * np.random.default_rng(0).normal(size=20000)
 
@@ -33,6 +34,12 @@ def with_header_of(data: bytes, num_samples: int) -> bytes:
 GO_ON: dict[str, Callable[[bytes], bytes]] = {
     "joined.flac": lambda data: data + data,
     "joined.mp3": lambda data: data + data,
+    "joined_behind_a_tag.mp3": lambda data: data + ID3V1 + data,
+    "joined_with_rubbish_between.mp3": lambda data: data + bytes([1, 255, 251]) * 20 + data,
+    "joined.au": lambda data: data + data,
+    "joined.caf": lambda data: data + data,
+    "joined.rf64": lambda data: data + data,
+    "joined.w64": lambda data: data + data,
     "joined.ogg": lambda data: data + data,
     "stale.wav": lambda data: with_header_of(data, 8000),
 }
@@ -50,8 +57,10 @@ def test_more_audio_than_is_decoded_is_an_error(tmp_path: Path, name: str) -> No
 
 
 WHOLE: dict[str, Callable[[bytes], bytes]] = {
-    "tagged.mp3": lambda data: data + b"TAG" + b"title".ljust(125, b"\0"),
+    "tagged.mp3": lambda data: data + ID3V1,
     "padded.wav": lambda data: data + bytes(60000),
+    "padded.au": lambda data: data + bytes(60000),
+    "padded.caf": lambda data: data + bytes(60000),
     "noted.wav": lambda data: data + b"LIST\x04\0\0\0note",
     "pictured.wav": lambda data: data + b"id3 " + struct.pack("<I", 9000) + PICTURE,
     "pictured.aiff": lambda data: data + b"ID3 " + struct.pack(">I", 9000) + PICTURE,

@@ -177,6 +177,11 @@ def test_mp3_without_its_header(tmp_path: Path) -> None:
         path.write_bytes(whole + b"TAG" + bytes(125))
         assert audio_seconds(path, "u") == pytest.approx(SECONDS, abs=0.1)
         assert len(read_audio(path, "u", RATE)) == pytest.approx(SECONDS * RATE, abs=0.1 * RATE)
+    for name, between in {"tag": picture, "rubbish": bytes([255, 251, 0]) * 30}.items():
+        path = tmp_path / f"{name}.mp3"
+        path.write_bytes(content + between + content)
+        assert audio_seconds(path, "u") == pytest.approx(2 * SECONDS, abs=0.2)
+        assert len(read_audio(path, "u", RATE)) == pytest.approx(2 * SECONDS * RATE, abs=0.2 * RATE)
     variable = write("variable.mp3", tmp_path)
     with variable.open("rb") as stream:
         frames = read_frames(stream)
@@ -186,6 +191,18 @@ def test_mp3_without_its_header(tmp_path: Path) -> None:
     for read in (lambda: audio_seconds(variable, "u"), lambda: read_audio(variable, "u", RATE)):
         with pytest.raises(SerError, match=r"variable bit rate .*expected a Xing header.*ffmpeg"):
             read()
+
+
+def test_a_flac_whose_header_announces_what_no_memory_holds(tmp_path: Path) -> None:
+    path = write("a.flac", tmp_path)
+    content = bytearray(path.read_bytes())
+    content[21] |= 0x0F  # the number of samples, 36 bits
+    content[22:26] = b"\xff" * 4
+    path.write_bytes(content)
+    with pytest.raises(
+        TruncatedError, match=r"a\.flac: .* s decoded of 4294967\.30 s"
+    ):
+        read_audio(path, "u", RATE)
 
 
 def test_a_flac_stream_of_unknown_length(tmp_path: Path) -> None:
