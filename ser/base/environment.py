@@ -42,7 +42,9 @@ def git_commit() -> str:
         ).stdout.strip()
 
     try:
+        if Path(git("rev-parse", "--show-toplevel")) != root.resolve():
+            return "unknown"  # the repository around an environment that holds a wheel
         commit = git("rev-parse", "--short=12", "HEAD")
         return commit + ("+changes" if git("status", "--porcelain") else "")
     except (OSError, subprocess.CalledProcessError):
-        return "unknown"  # an installed wheel, or no git: nothing to name
+        return "unknown"  # no repository, or no git

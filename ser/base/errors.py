@@ -90,7 +90,7 @@ class Faults:
 @contextlib.contextmanager
 def faults_listed_beside(out: Path) -> Iterator[None]:
     """Writes the faults to ``<out>_faults.txt`` where they are more than a screenful."""
-    report = out.with_name(f"{out.name}_faults.txt")
+    report = out.parent / f"{out.name}_faults.txt"
     report.unlink(missing_ok=True)  # of an earlier run
     try:
         yield
@@ -148,6 +148,9 @@ def describe(error: Exception) -> str:
         advice = "; free some room there and rerun" if error.errno in FULL else ""
         where = error.filename or "standard output, or a file without a name"
         return printable(f"{where}: {error.strerror or error}{advice}")
+    if isinstance(error, UnicodeEncodeError) and error.encoding == "utf-8":  # of a path
+        around = error.object[max(0, error.start - MAX_CHARS) : error.end + MAX_CHARS]
+        return f"{around!a}: not UTF-8; expected paths in UTF-8; rename the file or folder"
     return str(error)
 
 
@@ -174,7 +177,7 @@ def one_line_errors() -> Iterator[None]:
     except BrokenPipeError:  # who read what is printed has gone, as head does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(128 + signal.SIGPIPE)
-    except (SerError, OSError) as error:
+    except (SerError, OSError, UnicodeEncodeError) as error:
         if isinstance(error, SharedError) and not is_first_process():
             sys.exit(1)
         sys.exit(f"error: {describe(error)}")

@@ -148,14 +148,16 @@ def atomic_folder(folder: Path, mark: str = "run.json", stage: int | None = None
     require_replaceable(folder, mark, stage)
     folder = folder.resolve()  # a link stays one: what it leads to is replaced
     partial = folder.with_name(f".{folder.name}.partial")
+    old = folder.with_name(f".{folder.name}.old")
     with sole_run(folder):
+        if old.exists() and not folder.exists():  # of a run that was killed at the very end
+            old.replace(folder)
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         with naming(folder):
             yield partial
             for path in partial.iterdir():
                 sync(path)
-        old = folder.with_name(f".{folder.name}.old")
         shutil.rmtree(old, ignore_errors=True)
         if folder.exists():
             folder.replace(old)

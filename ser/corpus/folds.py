@@ -3,10 +3,10 @@
 import random
 import string
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from ser.base.errors import SerError
+from ser.base.errors import SerError, first_few
 from ser.base.log import logger
 from ser.config.protocol import ProtocolConfig
 from ser.corpus.fold_files import TEST, TRAIN, VALID, in_part, shorter_first
@@ -73,10 +73,11 @@ def _with_validation(
 
 def _given_parts(data: DataDir, protocol: ProtocolConfig, utts: Sequence[str]) -> Table:
     """The part of each utterance as the protocol reads it off a table; some may be in none."""
-    values = _table(data, protocol.parts_table, "fold_unit parts")
+    values = _table(data, protocol.parts_table, "fold_unit parts", utts)
     part_of: dict[str, str] = {v: part for part, some in protocol.parts.items() for v in some}
     absent = part_of.keys() - {values[utt] for utt in utts}
-    _refuse_absent(data.path / protocol.parts_table, absent, values, "fold_unit parts lists")
+    there = (values[utt] for utt in utts)
+    _refuse_absent(data.path / protocol.parts_table, absent, there, "fold_unit parts lists")
     return {utt: part_of[values[utt]] for utt in utts if values[utt] in part_of}
 
 
@@ -88,33 +89,33 @@ def _utterances_of(data: DataDir, protocol: ProtocolConfig) -> list[str]:
         ("leave_out_labels", "utt2emo_raw", protocol.leave_out_labels, False),
     ):
         if wanted:
-            values = _table(data, table, f"{key} {wanted}")
-            absent = set(wanted) - set(values.values())
-            _refuse_absent(data.path / table, absent, values, f"{key} names")
+            values = _table(data, table, f"{key} {wanted}", utts)
+            there = {values[utt] for utt in utts}
+            _refuse_absent(data.path / table, set(wanted) - there, there, f"{key} names")
             utts = [utt for utt in utts if (values[utt] in wanted) == keep]
     return utts
 
 
-def _refuse_absent(path: Path, absent: Collection[str], values: Table, who: str) -> None:
+def _refuse_absent(path: Path, absent: Collection[str], there: Iterable[str], who: str) -> None:
     if absent:
         raise SerError(
             f"{path}: no utterance has '{min(absent)}', which {who}; expected some of "
-            f"{' '.join(sorted(set(values.values())))}; change the protocol"
+            f"{first_few(sorted(set(there)))}; change the protocol"
         )
 
 
-def _table(data: DataDir, name: str, why: str) -> Table:
+def _table(data: DataDir, name: str, why: str, utts: Iterable[str]) -> Table:
     if name not in data.tables:
         raise SerError(
             f"{data.path / name}: no such table; {why} in the protocol needs it; use another "
             "protocol, or let local/data.sh write the table"
         )
     table = data[name]
-    lacking = [utt for utt in data.utts if not table.get(utt)]
+    lacking = [utt for utt in utts if not table.get(utt)]
     if lacking:
         raise SerError(
-            f"{data.path / name}: nothing for {lacking[0]}; {why} in the protocol needs a value of "
-            "each utterance; use another table"
+            f"{data.path / name}: nothing for {first_few(lacking)}; {why} in the protocol needs a "
+            "value of each utterance; use another table"
         )
     return table
 
@@ -126,7 +127,7 @@ def _test_folds(data: DataDir, protocol: ProtocolConfig, utts: Sequence[str]) ->
         random.Random(protocol.seed).shuffle(shuffled)
         return {utt: str(i % protocol.num_folds + 1) for i, utt in enumerate(shuffled)}
     if protocol.fold_unit == "scene":
-        unit_of = _table(data, "utt2scene", "fold_unit scene")
+        unit_of = _table(data, "utt2scene", "fold_unit scene", utts)
     else:
         unit_of = data["utt2spk" if protocol.fold_unit == "speaker" else "utt2session"]
     units = _in_turn(data, protocol, {unit_of[utt] for utt in utts})
@@ -189,8 +190,8 @@ def _by_scene_groups(
     """The fold as it is, or one for each group of scenes, which are tested there and only there."""
     if not protocol.num_scene_groups:
         return {name: parts}
-    scene_of = _table(data, "utt2scene", f"num_scene_groups {protocol.num_scene_groups}")
-    sizes = Counter(scene_of[utt] for utt in data.utts)
+    scene_of = _table(data, "utt2scene", f"num_scene_groups {protocol.num_scene_groups}", parts)
+    sizes = Counter(scene_of[utt] for utt in parts)
     group_of = _even_groups(sizes, protocol.num_scene_groups)
     groups = sorted(set(group_of.values()), key=shorter_first)
     if len(groups) != protocol.num_scene_groups:

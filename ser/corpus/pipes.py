@@ -4,6 +4,7 @@ They are never run by a shell: each is started as it is, reading what the one be
 """
 
 import shlex
+import signal
 import subprocess
 import tempfile
 
@@ -41,7 +42,9 @@ def output_of(source: str) -> bytes:
                 process.kill()
             raise SerError(f"wav.scp: '{source}': {error.filename}: {error.strerror}") from error
         output = processes[-1].communicate()[0]
-        failed = [process for process in processes if process.wait()]
+        # A command that stops reading early, as one that trims, ends the one before it.
+        ends = [0, *([-signal.SIGPIPE] if len(processes) > 1 else [])]
+        failed = [process for process in processes if process.wait() not in ends]
         if failed:
             complaints.seek(0)
             lines = complaints.read().decode(errors="replace").splitlines()

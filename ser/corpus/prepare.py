@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ser.audio.reading import measure_durations
-from ser.base.errors import Faults, SerError
+from ser.base.errors import Faults, SerError, first_few
 from ser.base.files import digest_json, read_text
 from ser.base.log import logger
 from ser.base.record import Record, Stage
@@ -97,6 +97,12 @@ def _read_attribute(path: Path) -> dict[str, str]:
         f"{path}:{number}: expected id<TAB>value; correct the line"
         for number, line in enumerate(lines, start=1)
         if len(line) != 2
+    ).raise_any()
+    counts = Counter(utt for utt, _ in lines)
+    Faults(
+        f"{path}: {utt} stands {count} times; expected once; remove the others"
+        for utt, count in counts.items()
+        if count > 1
     ).raise_any()
     return dict(lines)
 
@@ -219,6 +225,11 @@ def prepare_librispeech(
         raise SerError(
             f"{root}: no utterance to validate on; expected validation subsets or speakers; name "
             "them in local/data.sh"
+        )
+    if both := {u.spk for u in train} & {u.spk for u in valid}:
+        raise SerError(
+            f"LibriSpeech: {first_few(sorted(both))}: speakers to train on and to validate on; "
+            "expected each in one; correct the subsets in local/data.sh"
         )
     _write_read_speech(train_out, train, missing)
     _write_read_speech(valid_out, valid, missing_valid)

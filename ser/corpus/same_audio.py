@@ -5,9 +5,9 @@ the level of each 25 ms, correlate by 0.92 or more at the best shift are candida
 samples themselves, from 150 to 2000 Hz, are held against each other at every shift up to 0.15 s:
 the same are those that correlate by 0.7 or more. In RAVDESS two takes of a sentence by one actor
 reach 0.47; copies by MP3, Opus, Vorbis and mu-law at their lowest rates have 0.90 at least. What is
-silent is compared by its bytes alone. Not seen are copies that were trimmed, mixed with other sound
-or played at another speed, and those of so coarse a codec (GSM of quiet speech) that its noise
-fills the pauses.
+silent is compared by its bytes alone. Of utterances beyond 20 s that much is compared. Not seen are
+copies of shorter ones that were trimmed, copies mixed with other sound or played at another speed,
+and those of so coarse a codec (GSM of quiet speech) that its noise fills the pauses.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -50,9 +50,11 @@ def same_audio(wavs: Mapping[str, Path]) -> tuple[Table, Table]:
     Raises:
         SerError: A file is missing, unreadable or cut, or holds what is no number.
     """
-    decoded = of_each_file(lambda wav, utt: _envelope(*read_mono(wav, utt)), wavs, "decoding audio")
-    envelopes = {utt: envelope for utt, envelope in decoded.items() if envelope is not None}
-    digests = of_each_file(lambda wav, _: digest_file(wav), wavs, "digests")
+    read = of_each_file(
+        lambda wav, utt: (_envelope(*read_mono(wav, utt)), digest_file(wav)), wavs, "reading audio"
+    )
+    envelopes = {utt: envelope for utt, (envelope, _) in read.items() if envelope is not None}
+    digests = {utt: digest for utt, (_, digest) in read.items()}
     utts = list(wavs)
     number = {utt: i for i, utt in enumerate(utts)}
     first: dict[str, str] = {}

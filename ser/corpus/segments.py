@@ -29,6 +29,7 @@ MAX_OVERSHOOT_S = 0.5  # how far a piece may end beyond its recording, as Kaldi'
 ROUNDING_S = 1e-3  # what is not worth a word
 # A WAV file of floating point holds the time, and would be another one each time.
 FORMATS = {".flac": "PCM_24", ".au": "FLOAT"}
+MAX_FLAC_HZ = 655350
 MAX_STEM_BYTES = 250  # of a file's name of at most 255
 
 
@@ -98,14 +99,14 @@ def write_clips(clips: Mapping[str, Clip], out: Path, allow_pipes: bool) -> Writ
     videos = {source for source in by_source if _needs_pyav(source)}
     if videos and not has_pyav():
         raise without_pyav(min(videos))
-    made = out.with_name(f".{out.name}.made")  # so far, each named after what it was made from
+    made = out.with_name(f".{out.name}.made")  # so far, named by clip and time of the source
     found = _already(out, made, wanted)
     faults: dict[str, SerError] = {}
     overshoots: dict[str, float] = {}
     for source, utts in tqdm(by_source.items(), desc=str(out), unit="file", disable=None):
         lacking = {utt: clips[utt] for utt in utts if utt not in found}
         for utt, piece, rate in _pieces(source, lacking, faults, overshoots):
-            found[utt] = _write(piece, rate, made / _name(wanted[utt]))
+            found[utt] = _write(piece, rate, made / digest_json(wanted[utt]))
     unreadable = {
         utt: str(error)
         for utt, error in faults.items()
@@ -155,16 +156,11 @@ def _files(out: Path, utts: Iterable[str]) -> dict[str, Path]:
     return {utt: loud.get(_stem(utt), out.absolute() / f"{_stem(utt)}.flac") for utt in utts}
 
 
-def _name(entry: Mapping[str, Any]) -> str:
-    """What a file is called before it is known to be needed: by its clip and its source's time."""
-    return digest_json(entry)
-
-
 def _already(out: Path, made: Path, wanted: Mapping[str, Mapping[str, Any]]) -> dict[str, Path]:
     """The files of the same clips that an earlier call made, finished or not."""
     made.mkdir(parents=True, exist_ok=True)
     begun = {path.stem: path for path in made.iterdir() if path.suffix in FORMATS}
-    found = {utt: begun[_name(e)] for utt, e in wanted.items() if _name(e) in begun}
+    found = {utt: begun[digest_json(e)] for utt, e in wanted.items() if digest_json(e) in begun}
     if record := earlier_record(out):
         before = record["config"].get("clips", {})
         same = [utt for utt, entry in wanted.items() if before.get(utt) == entry]
@@ -174,7 +170,7 @@ def _already(out: Path, made: Path, wanted: Mapping[str, Mapping[str, Any]]) -> 
 
 def _write(piece: Any, rate: int, place: Path) -> Path:
     """A file that is never seen half-written; its suffix says its format."""
-    suffix = ".flac" if (np.abs(piece) <= 1).all() else ".au"
+    suffix = ".flac" if (np.abs(piece) <= 1).all() and rate <= MAX_FLAC_HZ else ".au"
     partial = place.with_name(f"{place.name}.partial{suffix}")
     soundfile.write(partial, piece, rate, FORMATS[suffix])
     return partial.replace(place.with_name(f"{place.name}{suffix}"))

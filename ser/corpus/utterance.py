@@ -95,7 +95,13 @@ def without_copies(utterances: Iterable[EmotionUtterance]) -> list[EmotionUttera
         other = found.setdefault(u.utt, u)
         if other.wav != u.wav:
             copies.append(u.wav)
-            if not _same_bytes(other.wav, u.wav):
+            if (other.label, other.spk) != (u.label, u.spk):
+                faults.add(
+                    f"{u.wav}: {u.label} by {u.spk}, {other.wav}: {other.label} by {other.spk} "
+                    f"({u.utt}); expected one label and speaker of an utterance; remove the wrong "
+                    "file"
+                )
+            elif not _same_bytes(other.wav, u.wav):
                 faults.add(
                     f"{u.wav}: {other.wav} is another file of the same utterance, and differs; "
                     "expected one; remove the wrong one"

@@ -27,7 +27,7 @@ from ser.config.features import FeaturesConfig
 from ser.feats.definitions import Extractor, make_extractor
 from ser.feats.speed_copies import speed_tables
 from ser.kaldi.ark import ArkWriter, encode
-from ser.kaldi.data_dir import read_data_dir, require_data_dir, write_data_dir
+from ser.kaldi.data_dir import is_table, read_data_dir, require_data_dir, write_data_dir
 
 Item = tuple[str, str, str]  # utterance, audio file, its seconds by stage 0
 # Utterance, frames, the matrix as it stands in the archive, why it cannot be speech.
@@ -138,9 +138,10 @@ def start_or_resume(record: Record) -> None:
         read_json_as(started, Started, "stage 1 first")["identity"] == record.identity
     )
     if not same:
-        for partial in record.folder.glob(".feats.*.partial"):
-            partial.unlink()
         record.folder.mkdir(parents=True, exist_ok=True)
+        for path in record.folder.iterdir():  # a table may have no successor
+            if is_table(path.name) or path.match(".feats.*.partial"):
+                path.unlink()
         write_json(started, {"identity": record.identity})
 
 

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from ser.base.errors import Faults, SerError
+from ser.base.errors import Faults, SerError, first_few
 from ser.base.files import read_text
 from ser.base.log import logger
 from ser.base.writing import write_text
@@ -123,8 +123,8 @@ def same_ids(
     have, want = set(ids), set(expected)
     for extra, here, there in ((have - want, path, reference), (want - have, reference, path)):
         if extra:
-            first = min(extra, key=c_order)
+            ordered = sorted(extra, key=c_order)
             raise SerError(
-                f"{here}: {first} and {len(extra) - 1} more are not in {there}; expected the same "
-                f"ids in both; {remedy}"
+                f"{here}: {first_few(ordered)} not in {there}; expected the same ids in both; "
+                f"{remedy}"
             )

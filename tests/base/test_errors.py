@@ -17,6 +17,7 @@ from ser.base.errors import SerError, run_program
     [
         (SerError("a.yaml: wrong; expected right"), "error: a.yaml: wrong; expected right"),
         (OSError(28, "No space left on device", "dump/feats.ark"), "error: dump/feats.ark: No sp"),
+        (UnicodeEncodeError("utf-8", "a/\udce9", 2, 3, "no"), r"error: 'a/\udce9': not UTF-8; exp"),
         (OSError("broken"), "error: standard output, or a file without a name: broken"),
     ],
 )

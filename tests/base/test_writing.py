@@ -124,8 +124,11 @@ from pathlib import Path
 from ser.base import writing
 def die(*_):
     os.kill(os.getpid(), signal.SIGKILL)
-if sys.argv[2] != "in the block":
+if sys.argv[2] == "before the rename":
     writing.sync = die
+if sys.argv[2] == "between the renames":
+    renamed = Path.replace
+    Path.replace = lambda *paths: (renamed(*paths), die())
 with writing.atomic_folder(Path(sys.argv[1])) as partial:
     (partial / "run.json").write_text("{}")
     if sys.argv[2] == "in the block":
@@ -159,6 +162,19 @@ def test_what_somebody_else_wrote_is_not_replaced(tmp_path: Path, name: str) -> 
         wrote = True
     assert not wrote
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_process_killed_between_the_renames(tmp_path: Path) -> None:
+    """The next call puts the folder back, even if it fails."""
+    folder = tmp_path / "out"
+    folder.mkdir()
+    (folder / "run.json").write_text("before")
+    words = [sys.executable, "-c", KILLED, str(folder), "between the renames"]
+    assert subprocess.run(words, check=False).returncode == -signal.SIGKILL
+    assert not folder.exists()
+    with pytest.raises(KeyError), atomic_folder(folder):
+        raise KeyError
+    assert (folder / "run.json").read_text() == "before"
 
 
 @pytest.mark.parametrize("path", [".", "/"])

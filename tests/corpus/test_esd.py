@@ -1,5 +1,6 @@
 """ESD: two languages, folders of parts, texts in several encodings."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ from corpora import find, plant_audio, plant_esd
 
 from ser.base.errors import SerError
 from ser.corpus.parsers.esd import read_esd
+from ser.corpus.utterance import without_copies
 
 
 def test_esd(tmp_path: Path) -> None:
@@ -26,6 +28,16 @@ def test_esd(tmp_path: Path) -> None:
     assert english.attributes["utt2language"] == "en"
     assert english.attributes["utt2scene"] == "en_sentence021"  # another sentence
     assert "utt2split" not in english.attributes
+
+
+def test_one_recording_in_the_folders_of_two_emotions(tmp_path: Path) -> None:
+    plant_esd(tmp_path)
+    angry = next(tmp_path.rglob("0012_000371.wav"))
+    shutil.copyfile(angry, angry.parents[1] / "Sad" / angry.name)
+    with pytest.raises(
+        SerError, match=r"sad by 0012, .*: angry by 0012 \(.*\); expected one label"
+    ):
+        without_copies(read_esd(tmp_path).utterances)
 
 
 @pytest.mark.parametrize("encoding", ["gb18030", "utf-8", "utf-8-sig", "utf-16"])

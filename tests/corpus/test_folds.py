@@ -135,6 +135,15 @@ def test_utterances_without_a_scene_are_no_scene() -> None:
         make_folds(known, protocol("scene", 3))
 
 
+def test_scenes_of_turns_that_are_left_out_make_no_groups() -> None:
+    types = {utt: "scripted" if utt.endswith("0") else "improvised" for utt in IEMOCAP.utts}
+    scenes = {utt: "" if utt.endswith("0") else utt[-1] for utt in IEMOCAP.utts}
+    data = DataDir(IEMOCAP.path, {**IEMOCAP.tables, "utt2type": types, "utt2scene": scenes})
+    values = protocol().model_dump() | {"only_types": ["improvised"], "num_scene_groups": 2}
+    folds = make_folds(data, ProtocolConfig.model_validate(values))
+    assert list(folds) == [f"{session}{letter}" for session in range(1, 6) for letter in "ab"]
+
+
 def test_written_folds_are_read(tmp_path: Path) -> None:
     folds = make_folds(IEMOCAP, protocol(validation="next_fold"))
     write_folds(tmp_path, folds)

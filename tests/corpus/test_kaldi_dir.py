@@ -162,7 +162,7 @@ def test_a_fifo_is_no_audio(tmp_path: Path, recording: Path) -> None:
     [
         (
             {"segments": "a-1 rec 0.25 0.5\n"},
-            r"utt2spk: b-1 and 0 more are not in .*segments; .*; correct the tables",
+            r"utt2spk: b-1 not in .*segments; .*; correct the tables",
         ),
         ({"segments": "a-1 rec 0 inf\nb-1 rec 0 1\n"}, "segments: a-1 has 'rec 0 inf'"),
         ({"segments": "a-1 rec 0 -2\nb-1 rec 0 1\n"}, r"the piece from 0.0 to -2.0 s \(a-1\)"),
@@ -192,7 +192,7 @@ def test_a_fifo_is_no_audio(tmp_path: Path, recording: Path) -> None:
         ({"segments": "a-1 rec 0.9 x\nb-1 rec 0 1\n"}, "segments: a-1 has 'rec 0.9 x'"),
         ({"segments": "a-1 rec 0.9 0.1\nb-1 rec 0 1\n"}, r"the piece from 0.9 to 0.1 s \(a-1\)"),
         ({"segments": "a-1 rec 7 8\nb-1 rec 0 1\n"}, r"from 7.0 to 8.0 s \(a-1\) of 1.00 s"),
-        ({"utt2emo": "a-1 joy\n"}, "b-1 and 0 more are not in"),
+        ({"utt2emo": "a-1 joy\n"}, "b-1 not in"),
         ({"utt2spk": "a-1 x+\nb-1 x\n"}, r"utt2spk: x\+-a-1 stands elsewhere when sorted by"),
         ({"wav_scp": "rec /none.wav\n"}, r"/none.wav: no such file \(a-1\)"),
     ],

@@ -120,6 +120,12 @@ def test_validation_speakers_of_the_training_subsets(generated: Path, tmp_path: 
         (["train-clean-100"], ["dev-other"], [], "holds none of dev-other"),
         (["train-other-500"], ["dev-clean"], [], "holds none of train-other-500"),
         (["train-clean-100"], [], ["9"], "the validation speaker 9 is not in the subsets read"),
+        (
+            ["dev-clean"],
+            ["dev-clean"],
+            [],
+            r"LibriSpeech: \d+.*: speakers to train on and",
+        ),
     ],
 )
 def test_subsets_and_speakers_that_do_not_fit(

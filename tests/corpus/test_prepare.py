@@ -141,6 +141,7 @@ def test_a_failed_rerun_leaves_the_old_folder(
         ("cue", "Ses01F_impro01_F000 words\n", r"cue\.tsv:1: expected id<TAB>value"),
         ("cue", "a\tb\n\nc\td\n", r"cue\.tsv:2: expected id<TAB>value"),
         ("cue", "a\tb\n", r"cue\.tsv: none of its 1 ids is in .*; expected the published ids"),
+        ("cue", "a\tb\nc\td\na\tc\n", r"cue\.tsv: a stands 2 times; expected once"),
         ("spk", "Ses01F_impro02_F000\tb\n", "utt2spk: an attribute has the name of a table"),
     ],
 )

@@ -55,6 +55,19 @@ def test_an_id_that_is_no_file_name(tmp_path: Path, recording: Path, utt: str) -
     assert paths[utt].is_file()
 
 
+def test_a_command_that_reads_no_more_than_it_needs(tmp_path: Path, recording: Path) -> None:
+    with (tmp_path / "long").open("wb") as file:
+        file.truncate(10**7)
+    command = f"cat {tmp_path / 'long'} | cat '{recording}' |"
+    assert len(write_clips({"a": Clip(command)}, tmp_path / "audio", True).files) == 1
+
+
+def test_a_rate_beyond_those_of_flac(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", np.zeros(1000), 768000)
+    paths = write_clips({"a": Clip(str(tmp_path / "a.wav"), 0.0, 0.001)}, tmp_path / "audio", False)
+    assert soundfile.info(paths.files["a"]).samplerate == 768000
+
+
 def test_samples_that_are_no_numbers(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", np.array([0, np.nan]), 16000, subtype="FLOAT")
     with pytest.raises(SerError, match=r"a\.wav: \d+ of \d+ samples are not finite \(a\)"):

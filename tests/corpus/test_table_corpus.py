@@ -156,6 +156,11 @@ def test_quotes_between_tabs_are_text(tmp_path: Path) -> None:
         ),
         (
             "t.csv",
+            "path,label,speaker,start,end\n1.wav,joy,s,,1.0\n",
+            "t.csv:2: an end of 1 s without a start; expected both",
+        ),
+        (
+            "t.csv",
             "path,label,speaker\n1.wav,joy,a b\n1.wav,joy,a_b\n",
             "t.csv:3: the speakers 'a b' and 'a_b'; expected names that differ in more than case",
         ),

@@ -197,7 +197,10 @@ def test_another_configuration_does_not_go_on_with_the_old_matrices(
 
 
 def test_another_input_is_noticed(data: Path, out: Path) -> None:
+    write_table(data / "utt2mood", dict.fromkeys(read_table(data / "utt2spk"), "calm"))
+    record_data(data, version=1)
     extract_features(data, out, FBANK, 1)
+    (data / "utt2mood").unlink()
     wav = data.parents[1] / "wav" / "u0.wav"
     soundfile.write(wav, np.zeros(8000), 16000, subtype="PCM_16")
     durations = read_table(data / "utt2dur") | {"spk-u0": "0.5000"}
@@ -205,6 +208,7 @@ def test_another_input_is_noticed(data: Path, out: Path) -> None:
     record_data(data, version=2)
     extract_features(data, out, FBANK, 1)
     assert read_feature_dir(out).num_frames["spk-u0"] == 48
+    assert not (out / "utt2mood").exists()
 
 
 def test_compressed_storage_is_close_and_smaller(data: Path, out: Path) -> None:

@@ -199,9 +199,7 @@ def test_a_flac_whose_header_announces_what_no_memory_holds(tmp_path: Path) -> N
     content[21] |= 0x0F  # the number of samples, 36 bits
     content[22:26] = b"\xff" * 4
     path.write_bytes(content)
-    with pytest.raises(
-        TruncatedError, match=r"a\.flac: .* s decoded of 4294967\.30 s"
-    ):
+    with pytest.raises(TruncatedError, match=r"a\.flac: .* s decoded of 4294967\.30 s"):
         read_audio(path, "u", RATE)
 
 

@@ -52,13 +52,13 @@ def test_other_files_are_left_alone(tmp_path: Path) -> None:
 
 # name of the table, utterance or speaker, new value (None: without it), what is said
 VIOLATIONS = [
-    ("text", "s1-b", None, "utt2spk: s1-b and 0 more are not in {path}/text"),
-    ("wav.scp", "s1-b", None, "utt2spk: s1-b and 0 more are not in {path}/wav.scp"),
-    ("utt2dur", "s1-b", None, "utt2spk: s1-b and 0 more are not in {path}/utt2dur"),
-    ("utt2emo", "s1-b", None, "utt2spk: s1-b and 0 more are not in {path}/utt2emo"),
-    ("text", "s3-a", "A", "text: s3-a and 0 more are not in {path}/utt2spk"),
-    ("spk2gender", "s10", None, "speakers of utt2spk: s10 and 0 more are not in {path}/spk2gender"),
-    ("spk2gender", "s3", "m", "spk2gender: s3 and 0 more are not in {path}/speakers of utt2spk"),
+    ("text", "s1-b", None, "utt2spk: s1-b not in {path}/text"),
+    ("wav.scp", "s1-b", None, "utt2spk: s1-b not in {path}/wav.scp"),
+    ("utt2dur", "s1-b", None, "utt2spk: s1-b not in {path}/utt2dur"),
+    ("utt2emo", "s1-b", None, "utt2spk: s1-b not in {path}/utt2emo"),
+    ("text", "s3-a", "A", "text: s3-a not in {path}/utt2spk"),
+    ("spk2gender", "s10", None, "speakers of utt2spk: s10 not in {path}/spk2gender"),
+    ("spk2gender", "s3", "m", "spk2gender: s3 not in {path}/speakers of utt2spk"),
     ("spk2gender", "s2", "female", "spk2gender: s2 has 'female'; expected f or m"),
     ("utt2dur", "s1-b", "0.0000", "utt2dur: s1-b has '0.0000'; expected seconds above 0"),
     ("utt2dur", "s1-b", "-1", "utt2dur: s1-b has '-1'; expected seconds above 0"),

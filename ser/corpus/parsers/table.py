@@ -237,6 +237,8 @@ def _piece(row: Mapping[str, str], wav: Path) -> Clip | None:
     start = seconds("start", row.get("start", "")) or 0.0
     end = seconds("end", row.get("end", ""))
     duration = seconds("duration", row.get("duration", ""))
+    if end is not None and not row.get("start", "0").strip():
+        raise SerError(f"an end of {end:g} s without a start; expected both; correct the row")
     if end is None and duration is not None:
         end = start + duration
     if end is not None and not 0 <= start < end:
