@@ -29,7 +29,7 @@ class ProtocolConfig(Section):
 
     fold_unit: Literal["session", "speaker", "scene", "random", "parts"]
     num_folds: Annotated[int, Field(ge=1, le=10_000)]
-    groups: dict[str, list[str]] = Field(default_factory=dict)
+    groups: dict[str, Annotated[list[str], Field(min_length=1)]] = Field(default_factory=dict)
     num_scene_groups: Annotated[int, Field(ge=2, le=26)] | None = None
     parts_table: str = "utt2split"
     parts: dict[Literal["train", "valid", "test"], list[str]] = Field(default_factory=dict)

@@ -199,6 +199,7 @@ def test_a_table_that_the_corpus_lacks_is_named(keys: dict[str, Any], table: str
     [
         ({"fold_unit": "random"}, "without speaker_dependent: true"),
         ({"groups": {"a": ["1"], "b": ["1"]}, "num_folds": 2}, "groups: 1 occurs twice"),
+        ({"groups": {"a": ["1"], "b": []}, "num_folds": 2}, "at least 1"),
         ({"groups": {"a": ["1"]}}, "1 groups with num_folds 5"),
         (
             {"fold_unit": "random", "speaker_dependent": True, "groups": {"a": ["1"], "b": ["2"]},
