@@ -21,11 +21,28 @@ from ser.score.stats.clusters import find_clusters
         ("0011", "0123", "0123", "sessions", "0011", False),
         # Folds of several sessions, some of which other folds test too.
         ("01123", "01123", "00123", "groups of folds that share speakers", "00012", False),
+        # Session 1 and 2 of everybody: the folds' speakers are new all the same.
+        ("01010101", "00112233", "00001111", "folds", "00001111", False),
+        ("0101", "0011", "0011", "speakers", "0011", False),
+        ("010101", "001122", "011122", "groups of folds that share speakers", "000011", False),
         # Random turns hang together: sessions, all of which share models.
-        ("0011", "0123", "0101", "sessions", "0011", True),
+        ("00001111", "00112233", "01010101", "sessions", "00001111", True),
         # One fold alone: its sessions, or its speakers.
         ("0011", "0123", "0000", "sessions", "0011", True),
         ("0000", "0011", "0000", "speakers", "0011", True),
+        # Each speaker has several sessions, which are not independent.
+        ("0123", "0011", "0000", "speakers", "0011", True),
+        ("001234", "010122", "000000", "groups of sessions that share speakers", "000011", True),
+        # One cast in all sessions.
+        ("0011", "0101", "0000", "sessions that share speakers", "0011", True),
+        (
+            "0" * 10 + "12",
+            "0" * 11 + "1",
+            "0" * 12,
+            "sessions that share speakers",
+            "0" * 10 + "12",
+            True,
+        ),
     ],
 )
 def test_units(

@@ -8,6 +8,8 @@ from scipy.sparse.csgraph import connected_components
 
 from ser.metrics.classification import Codes
 
+ALMOST_ALL = 0.9  # of the utterances
+
 
 @dataclass(frozen=True)
 class Clusters:
@@ -34,8 +36,10 @@ def find_clusters(session: Codes, speaker: Codes, fold: Codes) -> Clusters:
     """Sessions; where one model tests several of them, all that it tests.
 
     A session that several folds test is one cluster as well: these folds play the same people.
-    Where all hangs together (a random protocol, or a single fold) the clusters are the sessions,
-    and where there is one session alone its speakers.
+    Where all folds hang together by sessions (numbers that recur under each speaker), folds that
+    share speakers are one. Where these hang together too (a random protocol, or a single fold) the
+    clusters are the sessions, those that share speakers as one; a single session is its speakers.
+    Where this joins almost all (a cast of few people), each session is one, though speakers recur.
 
     Args:
         session: (N,) codes.
@@ -46,22 +50,31 @@ def find_clusters(session: Codes, speaker: Codes, fold: Codes) -> Clusters:
     num_pairs = len(np.unique(np.stack([session, speaker]), axis=1).T)
     # Where each speaker has a session of their own, the reader thinks of speakers.
     sessions = "speakers" if num_sessions == num_speakers == num_pairs else "sessions"
-    joined = _joined(session, fold)
-    if joined.max() > 0:
-        if joined.max() + 1 == num_sessions:
-            return Clusters(joined, sessions, share_models=False)
-        alone = joined.max() + 1 == len(np.unique(fold))
-        unit = "folds" if alone else f"groups of folds that share {sessions}"
-        return Clusters(joined, unit, share_models=False)
-    unit, codes = (sessions, session) if num_sessions > 1 else ("speakers", speaker)
-    return Clusters(np.unique(codes, return_inverse=True)[1], unit, share_models=True)
+    for codes, unit in ((session, sessions), (speaker, "speakers")):
+        joined = _joined(codes, fold)
+        if joined.max() > 0:
+            if joined.max() + 1 < len(np.unique(codes)):
+                alone = joined.max() + 1 == len(np.unique(fold))
+                unit = "folds" if alone else f"groups of folds that share {unit}"
+            return Clusters(joined, unit, share_models=False)
+    if num_sessions == 1:
+        return Clusters(np.unique(speaker, return_inverse=True)[1], "speakers", share_models=True)
+    joined = _joined(session, speaker)
+    if joined.max() + 1 == num_sessions:
+        unit = sessions
+    elif np.bincount(joined).max() > ALMOST_ALL * len(joined):
+        joined, unit = np.unique(session, return_inverse=True)[1], "sessions that share speakers"
+    else:
+        alone = joined.max() + 1 == num_speakers
+        unit = "speakers" if alone else "groups of sessions that share speakers"
+    return Clusters(joined, unit, share_models=True)
 
 
-def _joined(session: Codes, fold: Codes) -> Codes:
-    """(N,) one code for all sessions and folds that hang together."""
-    of_session = np.unique(session, return_inverse=True)[1]
-    of_fold = np.unique(fold, return_inverse=True)[1] + of_session.max() + 1
-    num_nodes = of_fold.max() + 1
-    edges = coo_array((np.ones(len(of_session)), (of_session, of_fold)), (num_nodes, num_nodes))
-    component: Codes = connected_components(edges, directed=False)[1][of_session]
+def _joined(one: Codes, other: Codes) -> Codes:
+    """(N,) one code for all sessions, speakers or folds of two kinds that hang together."""
+    of_one = np.unique(one, return_inverse=True)[1]
+    of_other = np.unique(other, return_inverse=True)[1] + of_one.max() + 1
+    num_nodes = of_other.max() + 1
+    edges = coo_array((np.ones(len(of_one)), (of_one, of_other)), (num_nodes, num_nodes))
+    component: Codes = connected_components(edges, directed=False)[1][of_one]
     return np.unique(component, return_inverse=True)[1]
