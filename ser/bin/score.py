@@ -58,9 +58,10 @@ def main() -> None:
     folds = choose_folds(args.exp_dir / "folds", args.folds)
     partial = set(folds) != set(fold_names(args.exp_dir / "folds"))
     files = ReportFiles(args.exp_dir, partial)
-    record = require(args.exp_dir / "predictions", Stage.PREDICT)
+    require(args.exp_dir / "predictions", Stage.PREDICT)
     runs = {s: run_folders(args.exp_dir, s, seeds, folds) for s in systems}
-    check_runs(record, [folder for folders in runs.values() for folder in folders])
+    asked = [folder for folders in runs.values() for folder in folders]
+    check_runs(args.exp_dir / "predictions", asked)
     for system, folders in runs.items():
         for folder in (args.exp_dir / system, *folders):
             if (folder / "run.json").exists():

@@ -1,5 +1,6 @@
 """Stage 5: each model on the fold that it never saw."""
 
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,8 +13,8 @@ from tqdm import tqdm
 from ser.base.errors import SerError
 from ser.base.log import logger
 from ser.base.outputs import faults
-from ser.base.paths import is_run_folder, prediction_table_of
-from ser.base.record import Record, Stage, earlier_record, read_record, require, rerun_hint
+from ser.base.paths import prediction_table_of
+from ser.base.record import Record, Stage, earlier_record, require, rerun_hint
 from ser.base.writing import sole_run, write_text
 from ser.config.baselines import ProbeConfig, VectorsConfig, WordsConfig
 from ser.config.made_with import labels_of, require_features
@@ -27,6 +28,7 @@ from ser.predict.networks import predict_parts
 from ser.predict.prediction import Prediction, table_digest
 from ser.predict.probe import probe_record
 from ser.predict.words import predict_from_words, resolve_source
+from ser.score.predictions.experiment import read_predict_record, sources_of
 from ser.score.predictions.table import columns
 from ser.train.engine.distributed import prepare_process
 from ser.train.resolve import FinetuneRun
@@ -60,13 +62,13 @@ def predict_all(runs: Sequence[FinetuneRun]) -> None:
     features = read_feature_dir(feats)
     sources = [_source(run, labels, features) for run in runs]
     with sole_run(out, wait=True):
-        inputs = _still_valid(out)
+        tables = _still_valid(out)
     seedless: dict[tuple[str, str], list[Prediction]] = {}  # by system and fold
     for run, source in tqdm(
         list(zip(runs, sources, strict=True)), desc="predictions", unit="run", disable=None
     ):
         record = source.record
-        inputs[str(run.folder)] = record.identity
+        tables[str(run.folder)] = str(record.folder), record.identity
         path = prediction_table_of(out, run.folder)
         if not _is_table_of(path, record, fold_list_name(run.exp_dir / "folds", run.fold)):
             predictions = seedless.get((run.system, run.fold)) or source.predict()
@@ -77,11 +79,14 @@ def predict_all(runs: Sequence[FinetuneRun]) -> None:
             write_text(path.with_suffix(".sha256"), digest)
     with sole_run(out, wait=True):
         _write_attributes(out / "attributes.tsv", features)
-        inputs |= _still_valid(out)  # of a call that ended meanwhile
-        inputs = dict(sorted(inputs.items()))  # whichever were there before
-        tables = [prediction_table_of(out, Path(name)) for name in inputs]
-        outputs = [out / "attributes.tsv", *tables]
-        Record(out, Stage.PREDICT, {}, inputs, started).finish(outputs, num_tables=len(runs))
+        tables |= _still_valid(out)  # of a call that ended meanwhile
+        tables = dict(sorted(tables.items()))  # whichever were there before
+        outputs = [out / "attributes.tsv", *(prediction_table_of(out, Path(n)) for n in tables)]
+        Record(out, Stage.PREDICT, {}, dict(tables.values()), started).finish(
+            outputs,
+            num_tables=len(runs),
+            sources={name: source for name, (source, _) in tables.items()},
+        )
     logger.info("%s tables in %s", len(runs), out)
 
 
@@ -133,24 +138,29 @@ def _is_table_of(path: Path, record: Record, fold_list: str) -> bool:
     return is_of_fold and made_from.read_bytes() == digest.encode()
 
 
-def _still_valid(out: Path) -> dict[str, str]:
-    """The runs of an earlier call whose tables are as written and still belong to their weights."""
-    record = earlier_record(out)
+def _still_valid(out: Path) -> dict[str, tuple[str, str]]:
+    """Source and its identity of each run of an earlier call whose table is as it was made then."""
+    record = read_predict_record(out) if earlier_record(out) else None
     (out / "run.json").unlink(missing_ok=True)
     if record is None:
         return {}
-    earlier = {n: identity for n, identity in record["inputs"].items() if is_run_folder(n)}
+    made = {source: i for source, i in record["inputs"].items() if _is_current(Path(source), i)}
     sealed = record.get("outputs", {})
-    records = {name: Path(name) / "run.json" for name in earlier}
-    tables = {name: prediction_table_of(out, Path(name)) for name in earlier}
     return {
-        name: identity
-        for name, identity in earlier.items()
-        if records[name].exists()
-        and read_record(Path(name))["identity"] == identity
-        and tables[name].exists()
-        and not faults(out, {k: v for k, v in sealed.items() if out / k == tables[name]})
+        name: (source, made[source])
+        for name, source in sources_of(record).items()
+        for table in [prediction_table_of(out, Path(name))]
+        if source in made
+        and table.exists()
+        and not faults(out, {k: v for k, v in sealed.items() if out / k == table})
     }
+
+
+def _is_current(source: Path, identity: str) -> bool:
+    """Whether a folder is whole, the one of an identity, and made from what is there now."""
+    with contextlib.suppress(SerError):
+        return require(source, Stage.PREDICT)["identity"] == identity
+    return False
 
 
 def _write_table(

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from tiny import reseal, tsv_rows, write_config
+from tiny import FBANK, reseal, tsv_rows, write_config
 from tiny_recipe import CONF, EXP, FEATS, LABELS, finetune_run
 
 from ser.base.errors import SerError
-from ser.base.record import read_record
+from ser.base.record import Record, read_record, require
 from ser.config.baselines import FunctionalsConfig
 from ser.kaldi.data_dir import read_data_dir
 from ser.kaldi.table import write_table
@@ -20,6 +20,7 @@ from ser.predict import functionals
 from ser.predict.folds import predict_all
 from ser.predict.linear import MakeModel, best_cost, logistic, svm
 from ser.predict.prediction import table_digest
+from ser.score.predictions.experiment import check_runs
 
 NAME = "egemaps_svm"
 CONFIG = FunctionalsConfig(functionals="eGeMAPSv02", costs=[1e-3, 1e-1], num_cost_folds=2)
@@ -77,6 +78,26 @@ def test_a_table_of_other_folds_is_written_anew(monkeypatch: pytest.MonkeyPatch)
     path.with_suffix(".sha256").write_text(digest)
     predict_all([finetune_run(NAME, fold="1")])
     assert path.read_text() == now != others
+
+
+def test_a_later_call_keeps_a_baseline_until_its_features_are_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    plant(monkeypatch)
+    write_config(CONF / "baselines" / "other_svm.yaml", CONFIG.model_copy(update={"costs": [1]}))
+    runs = [finetune_run(name, fold="1") for name in (NAME, "other_svm")]
+    for run in runs:
+        predict_all([run])
+    predictions = EXP / "predictions"
+    require(predictions, 5)
+    check_runs(predictions, [run.folder for run in runs])
+    Record(FEATS / "ser", 1, FBANK.model_dump() | {"other": "audio"}, {}).finish()
+    with pytest.raises(SerError, match=rf"{EXP}/{NAME}: made from another .*--stage 5"):
+        require(predictions, 5)
+    predict_all(runs[1:])
+    require(predictions, 5)
+    with pytest.raises(SerError, match=rf"{EXP}/{NAME}/seed1/fold1: not among the runs"):
+        check_runs(predictions, [runs[0].folder])
 
 
 def test_the_test_part_plays_no_part_in_the_fit(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,11 +3,14 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import NotRequired
+
+from typing_extensions import TypedDict
 
 from ser.base.errors import SerError
+from ser.base.files import read_json_as
 from ser.base.paths import is_run_folder, prediction_table
-from ser.base.record import Stage, rerun_hint
+from ser.base.record import Sealed, Stage, rerun_hint
 from ser.corpus.fold_files import TEST, fold_list_name, in_part, read_fold
 from ser.score.predictions.table import (
     PredictionRow,
@@ -34,13 +37,51 @@ class Predictions:
     attributes: Mapping[str, Mapping[str, str]]
 
 
-def check_runs(record: Mapping[str, Any], runs: Iterable[Path]) -> None:
+class _Notes(TypedDict):
+    sources: NotRequired[dict[str, str]]
+
+
+class PredictRecord(TypedDict):
+    """What is read of the ``run.json`` of stage 5."""
+
+    inputs: dict[str, str]
+    outputs: NotRequired[dict[str, Sealed]]
+    notes: _Notes
+    git_commit: str
+    finished: str
+    versions: dict[str, str]
+    wall_seconds: float
+
+
+def read_predict_record(folder: Path) -> PredictRecord:
+    """The record of stage 5 in the folder of all predictions.
+
+    Raises:
+        SerError: It is missing, or is not what stage 5 writes.
+    """
+    return read_json_as(folder / "run.json", PredictRecord, "stage 5")
+
+
+def sources_of(record: PredictRecord) -> dict[str, str]:
+    """The folder that each run's table was made from, by the run's: of vectors, of another run.
+
+    Earlier versions noted none: there it is the run's own.
+    """
+    sources = record["notes"].get("sources", {name: name for name in record["inputs"]})
+    return {run: source for run, source in sources.items() if is_run_folder(run)}
+
+
+def check_runs(folder: Path, runs: Iterable[Path]) -> None:
     """Checks the record of stage 5 against the runs that are to be scored.
+
+    Args:
+        folder: Of all predictions.
+        runs: Folders of runs.
 
     Raises:
         SerError: A run's table is not of stage 5's making, or its run has changed since.
     """
-    predicted = {Path(name).resolve() for name in record["inputs"] if is_run_folder(name)}
+    predicted = {Path(name).resolve() for name in sources_of(read_predict_record(folder))}
     for run in runs:
         trained = run / "run.json"
         if (run / "started.json").exists() and not trained.exists():

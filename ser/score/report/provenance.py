@@ -12,6 +12,7 @@ from ser.base.paths import CURVE, PRETRAIN, run_folders
 from ser.base.record import Stage, read_record, rerun_hint
 from ser.config.load import validate
 from ser.corpus.fold_files import fold_names, read_fold
+from ser.score.predictions.experiment import read_predict_record
 from ser.score.report.schema import Audited
 from ser.score.stats.system import finite
 
@@ -151,7 +152,7 @@ def describe_run(
         pretrain: Folder of the recognisers; None where they are not at hand.
         earlier: What this said before, used where the files of training are gone.
     """
-    record: Mapping[str, Any] = read_record(exp_dir / "predictions")
+    record = read_predict_record(exp_dir / "predictions")
     times = {system: wall_time(run_folders(exp_dir, system, seeds, folds)) for system in systems}
     gone = {system for system, time in times.items() if not time["num_runs"]}
     before = {s: time for s, time in earlier.get("finetune", {}).items() if s in gone}
@@ -159,7 +160,9 @@ def describe_run(
     published = read_published(exp_dir, systems, seeds, folds) or earlier.get("published", {})
     run = {
         "command": command,
-        **{key: record[key] for key in ("git_commit", "finished", "versions")},
+        "git_commit": record["git_commit"],
+        "finished": record["finished"],
+        "versions": record["versions"],
         "protocol": read_protocol(exp_dir),
         "seeds": list(seeds),
         "folds": list(folds),
