@@ -5,9 +5,11 @@ the report of all folds: RESULTS.partial.md, ...
 """
 
 import argparse
+import contextlib
 from pathlib import Path
 
 from ser.base.errors import SerError, run_program
+from ser.base.files import read_json
 from ser.base.options import distinct_words, whole_numbers
 from ser.base.paths import run_folders
 from ser.base.record import Stage, read_record, require
@@ -72,7 +74,9 @@ def main() -> None:
             files, systems, seeds, folds, args.command, args.pretrain, paper
         )
         finetune = {system: read_curves(folders) for system, folders in runs.items()}
-        drawn = write_figures(files.figures, results, finetune, read_pretraining(args.pretrain))
+        pretraining = read_pretraining(args.pretrain)
+        earlier = _earlier_figures(files.results)
+        drawn = write_figures(files.figures, results, finetune, pretraining, earlier)
         results["figures"] = figure_digests(files.figures, drawn)
         write_json(files.results, results)
         write_text(files.report, report(results, files.figures.name))
@@ -81,6 +85,13 @@ def main() -> None:
     if args.publish:
         write_text(args.publish / files.report.name, report(results))
     print(terminal_table(results))
+
+
+def _earlier_figures(path: Path) -> list[str]:
+    """The figures that an earlier ``results.json`` names; none of one that is damaged."""
+    with contextlib.suppress(SerError, KeyError, TypeError):
+        return list(read_json(path)["figures"])
+    return []
 
 
 def _audio(feats: Path | None, page_path: Path) -> Audio | None:

@@ -85,7 +85,7 @@ OUTPUTS: dict[str, tuple[str, ...]] = {
     "verify": (),
     "ser_predict": (),
 }
-OF_THE_CALL = ("finished", "wall_seconds", "command")  # of run.json
+OF_THE_CALL = {"finished": "-", "wall_seconds": 0.0, "command": "-"}  # of run.json
 
 
 def write_corpus() -> None:
@@ -152,10 +152,10 @@ def still() -> Iterator[None]:
     """Nothing that differs from call to call is written, and nothing is drawn, which takes long."""
     ticks = count()
     clock = SimpleNamespace(monotonic=lambda: next(ticks) * 1e-6)
-    picture = SimpleNamespace(savefig=lambda path, dpi: path.write_bytes(b"a picture"))
+    picture = SimpleNamespace(savefig=lambda path, **_: path.write_bytes(b"a picture"))
 
     def write_record(path: Path, values: dict[str, object]) -> None:
-        write_json(path, {**values, **{key: "-" for key in OF_THE_CALL if key in values}})
+        write_json(path, {key: OF_THE_CALL.get(key, value) for key, value in values.items()})
 
     with (
         patch.dict(os.environ, SLURM_CPUS_PER_TASK="1"),  # threads would not outlive a fork

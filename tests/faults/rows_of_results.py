@@ -39,7 +39,7 @@ SCORE = [
     Row("score", "system edited", key(SYSTEM_YAML, ctc_alpha=0.5), "ctc_alpha was .*--stage 4"),
     Row("score", "audit cut", cut("exp/audit.json"), r"audit.json:\d+: not JSON"),
     full("score", "results.json", "exp/figures|partial"),
-    full("score", "figures.partial", "partial", what="figures full"),
+    full("score", "reliability.png", "partial", what="figures full"),
 ]
 PACK = [
     word("pack", "--folds|9", "fold 9 is not trained"),

@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 from tiny_predictions import run_score, write_logs, write_predictions
 
+from ser.base.writing import write_json
+
 
 @pytest.fixture(scope="session")
 def scored(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -17,6 +19,8 @@ def scored(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_predictions(exp)
         write_logs(exp)
         (exp / "figures").mkdir()
-        (exp / "figures" / "confusion_old.png").touch()
+        for name in ("confusion_old.png", "of_my_own.png", "notes.txt"):
+            (exp / "figures" / name).touch()
+        write_json(exp / "results.json", {"figures": {"confusion_old.png": ""}})
         run_score(patch, exp, "--publish", ".")
     return root

@@ -59,7 +59,8 @@ def read_predict_record(folder: Path) -> PredictRecord:
     Raises:
         SerError: It is missing, or is not what stage 5 writes.
     """
-    return read_json_as(folder / "run.json", PredictRecord, "stage 5")
+    remedy = f"remove the file and run {rerun_hint(Stage.PREDICT, folder)}"
+    return read_json_as(folder / "run.json", PredictRecord, "stage 5", remedy)
 
 
 def sources_of(record: PredictRecord) -> dict[str, str]:

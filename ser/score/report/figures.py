@@ -1,6 +1,6 @@
 """Figures: confusion matrices and learning curves, in colours that everyone can distinguish."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +8,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure  # drawn by Agg: without pyplot there is no window
 
-from ser.base.writing import atomic_folder
+from ser.base.writing import atomic_file
 from ser.page.frame import NAMES_AS_TEXT
 from ser.score.report.details import summed_confusion
 from ser.score.report.document import row_name
@@ -38,22 +38,29 @@ def write_figures(
     results: Results,
     finetune: Mapping[str, Sequence[Curve]],
     pretrain: Mapping[str, Curve],
+    earlier: Collection[str] = (),
 ) -> list[str]:
-    """Writes all figures anew; those of an earlier scoring vanish.
+    """Writes all figures anew; those of an earlier scoring vanish, other files stay.
 
     Args:
         folder: Where they go.
         results: ``results.json``.
         finetune: Learning curves of the runs, by system.
         pretrain: Learning curve by recogniser.
+        earlier: File names of the figures of an earlier scoring.
 
     Returns:
         Their file names, in the order of the report.
     """
-    with rc_context(NAMES_AS_TEXT), atomic_folder(folder, "*.png") as partial:
+    folder.mkdir(exist_ok=True)
+    with rc_context(NAMES_AS_TEXT):
         figures = _draw(results, finetune, pretrain)
         for name, figure in figures.items():
-            figure.savefig(partial / name, dpi=120)
+            with atomic_file(folder / name) as partial:
+                figure.savefig(partial, format="png", dpi=120)
+    for path in folder.glob("*.png"):
+        if path.name in earlier and path.name not in figures:
+            path.unlink()
     return list(figures)
 
 
