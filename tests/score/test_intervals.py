@@ -10,6 +10,7 @@ from scipy import stats
 from ser.metrics.classification import accuracy
 from ser.score.stats.intervals import (
     CellCounts,
+    _draw_persons,
     bootstrap,
     count_cells,
     jackknife_interval,
@@ -65,6 +66,18 @@ def test_bootstrap_of_independent_utterances_agrees_with_the_binomial() -> None:
 
 
 @pytest.mark.slow
+def test_persons_are_drawn_session_by_session() -> None:
+    session = np.array([0, 2, 1, 0, 2, 0])
+    simple, rng = np.zeros((50, 6), dtype=int), np.random.default_rng(0)
+    for slot in rng.integers(3, size=(50, 3)).T:
+        for name in range(3):
+            persons = np.flatnonzero(session == name)
+            for drawn in np.flatnonzero(slot == name):
+                for i in rng.integers(len(persons), size=len(persons)):
+                    simple[drawn, persons[i]] += 1
+    assert (_draw_persons(session, 50, np.random.default_rng(0)) == simple).all()
+
+
 def test_bootstrap_equals_drawing_one_by_one() -> None:
     """The counts of kinds have the spread of utterances drawn singly, in all three levels."""
     session, speaker, ref, correct = some_evaluation(0.08)

@@ -1,6 +1,7 @@
 """Paired tests: exact values, other implementations, and what few folds can show."""
 
 import itertools
+import tracemalloc
 from dataclasses import replace
 from unittest import mock
 
@@ -139,3 +140,14 @@ def test_differences_of_clusters_add_up_to_the_pooled_one() -> None:
     assert by_cluster.sum() == pytest.approx(difference(e, "good", "bad", "wa").value)
     right = (e.hyp["good"] == e.ref).mean(axis=0) - (e.hyp["bad"] == e.ref).mean(axis=0)
     assert by_cluster[2] == pytest.approx(right[40:60].sum() / len(right))
+
+
+def test_random_flips_are_those_of_one_draw_in_less_memory() -> None:
+    differences = np.random.default_rng(1).normal(0.1, 1, size=37)
+    signs = np.random.default_rng(0).choice([-1, 1], size=(100_000, 37))
+    hits = (np.abs(signs @ differences) >= abs(differences.sum()) - 1e-9).sum()
+    tracemalloc.start()
+    assert sign_flip_p(differences) == (hits + 1) / 100_001
+    peak_bytes = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak_bytes < signs.nbytes / 10

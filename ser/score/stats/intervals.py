@@ -166,12 +166,16 @@ def bootstrap(
 def _draw_persons(session: Codes, num_rounds: int, rng: np.random.Generator) -> Codes:
     """(B, P) how often each of P persons, of the given sessions (P,), is drawn in each round."""
     sessions = [np.flatnonzero(session == name) for name in np.unique(session)]
+    sizes = np.array([len(group) for group in sessions])
     times = np.zeros((num_rounds, len(session)), dtype=np.int64)
     for slot in rng.integers(len(sessions), size=(num_rounds, len(sessions))).T:
-        for i, group in enumerate(sessions):
-            rounds = np.flatnonzero(slot == i)
-            chosen = group[rng.integers(len(group), size=(len(rounds), len(group)))]
-            np.add.at(times, (rounds[:, None], chosen), 1)
+        rounds = np.argsort(slot, kind="stable")  # those of the first session, of the second, ...
+        numbers = sizes * np.bincount(slot, minlength=len(sizes))
+        chosen = [
+            group[rng.integers(len(group), size=number)]
+            for group, number in zip(sessions, numbers, strict=True)
+        ]
+        np.add.at(times, (np.repeat(rounds, sizes[slot[rounds]]), np.concatenate(chosen)), 1)
     return times
 
 

@@ -14,6 +14,7 @@ from ser.score.stats.intervals import Estimate, cells_of, jackknife_interval
 
 EXACT_CLUSTERS = 16  # up to so many clusters all 2^G signs are tried
 MONTE_CARLO_ROUNDS = 100_000
+ROUNDS_AT_ONCE = 1000
 SIGNIFICANT = 0.05
 
 
@@ -122,8 +123,10 @@ def sign_flip_p(differences: Doubles) -> float:
         signs = 1 - 2 * ((np.arange(2**num_clusters)[:, None] >> np.arange(num_clusters)) & 1)
         return float((np.abs(signs @ differences) >= observed).mean())
     rng = np.random.default_rng(0)
-    signs = rng.choice([-1, 1], size=(MONTE_CARLO_ROUNDS, num_clusters))
-    hits = int((np.abs(signs @ differences) >= observed).sum())
+    hits = 0
+    for _ in range(0, MONTE_CARLO_ROUNDS, ROUNDS_AT_ONCE):
+        signs = rng.choice([-1, 1], size=(ROUNDS_AT_ONCE, num_clusters))
+        hits += int((np.abs(signs @ differences) >= observed).sum())
     return (hits + 1) / (MONTE_CARLO_ROUNDS + 1)
 
 
