@@ -12,7 +12,7 @@ from ser.base.errors import SerError
 from ser.base.paths import run_folders
 from ser.base.record import Stage, require
 from ser.score.report.document import NONE, ReportSection, code, percent, with_interval
-from ser.score.report.provenance import read_curve, read_protocol
+from ser.score.report.provenance import read_curve, read_protocol, wall_time
 from ser.score.stats.intervals import LEVEL_TEXT, CellCounts, jackknife_interval
 
 LAST = "last"
@@ -130,12 +130,10 @@ def _row(figures: Mapping[str, Doubles], name: str) -> list[str]:
 
 def _cost(runs: Sequence[Path]) -> list[str]:
     """Epochs and minutes of a run."""
-    curves = [read_curve(run) for run in runs]
-    epochs = sorted({len(curve) for curve in curves})
-    seconds = [sum(epoch.get("seconds", 0.0) for epoch in curve) for curve in curves]
+    epochs = sorted({len(read_curve(run)) for run in runs})
     return [
         str(epochs[0]) if len(epochs) == 1 else f"{epochs[0]}-{epochs[-1]}",
-        f"{sum(seconds) / len(seconds) / 60:.1f}",
+        f"{wall_time(runs)['wall_seconds'] / len(runs) / 60:.1f}",
     ]
 
 

@@ -1,5 +1,6 @@
 """Fine-tuning (section 3.2) of one system, with one seed, for one held-out fold."""
 
+import json
 import shutil
 from functools import partial
 from pathlib import Path
@@ -8,6 +9,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from ser.base.files import read_text
+from ser.base.paths import CURVE
 from ser.config.schema import SCRATCH, LabelsConfig, SystemConfig
 from ser.data.batch import Batch
 from ser.data.loader import load_batches
@@ -65,6 +68,7 @@ def finetune_resolved(resolved: ResolvedRun, on_step: OnStep | None = None) -> N
             world.on_first(lambda: None)  # nobody reads before it is written
             model.load_state_dict(load_weights(head / "model.safetensors"))
         notes = fit(resolved.system, run.folder, on_step)
+        notes["train_seconds"] = round(notes["train_seconds"] + _seconds(run.folder / "head"), 1)
         world.on_first(lambda: _tidy(resolved))
         return {**notes, **resolved.notes}
 
@@ -79,6 +83,14 @@ def build_model(resolved: ResolvedRun, tokenizer: Tokenizer | None) -> EmotionMo
         source = resolved.run.pretrain / system.init
         load_pretrained(load_weights(source / "model.safetensors"), model, str(source))
     return model
+
+
+def _seconds(head: Path) -> float:
+    """Of the head's own training, where there was one."""
+    if not (head / CURVE).exists():
+        return 0.0
+    entries = map(json.loads, read_text(head / CURVE).splitlines())
+    return float(sum(entry["seconds"] for entry in entries if entry["scope"] == "epoch"))
 
 
 def _tidy(resolved: ResolvedRun) -> None:

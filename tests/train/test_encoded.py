@@ -1,6 +1,8 @@
 """What a frozen encoder makes of the features is computed once, and changes nothing."""
 
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -29,6 +31,7 @@ from ser.kaldi.ark import ArkWriter
 from ser.nn.weights import load_weights
 from ser.predict import networks
 from ser.predict.networks import predict_parts
+from ser.score.report.provenance import read_curve
 from ser.train import encoded as encoded_module
 from ser.train import split as split_module
 from ser.train.engine.step import Stepper
@@ -177,8 +180,9 @@ HEAD = HeadConfig(
 )
 
 
-def test_the_head_comes_first() -> None:
+def test_the_head_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
     """At no rate afterwards the head has learned, and the encoder is as it was."""
+    monkeypatch.setattr("ser.train.engine.loop.time", SimpleNamespace(monotonic=count().__next__))
     pooled = ReadoutConfig(type="mean_sd")
     change_system(NAME, readout=pooled, head_first=HEAD, optimizer__learning_rate=1e-20)
     run = finetune_run(NAME)
@@ -196,7 +200,10 @@ def test_the_head_comes_first() -> None:
     wanted = load_weights(alone.folder / "model.safetensors")
     for name in (name for name in wanted if not name.startswith("encoder.")):
         assert torch.allclose(tuned[name], wanted[name], rtol=0, atol=1e-15), name
-    assert (run.folder / "head" / "train.jsonl").exists()
+    curves = map(read_curve, (run.folder, run.folder / "head"))
+    own, of_head = (sum(epoch["seconds"] for epoch in curve) for curve in curves)
+    assert of_head > 0
+    assert read_record(run.folder)["notes"]["train_seconds"] == own + of_head
     assert not (run.folder / "head" / "model.safetensors").exists()
     assert not (run.folder / "head" / "checkpoint").exists()
 
