@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from ser.base.errors import SerError
-from ser.base.files import read_json, read_text
+from ser.base.files import read_json_as, read_text
 from ser.base.paths import PRETRAIN
-from ser.config.load import validate
+from ser.base.record import Stage, rerun_hint
 from ser.score.predictions.experiment import Predictions
 from ser.score.report.files import ReportFiles
 from ser.score.report.page import page, stated_audio
@@ -54,8 +54,9 @@ def verify(
     """
     files = ReportFiles(exp_dir, partial)
     path = files.results
-    raw = read_json(path)
-    stated = validate(path, ResultsSchema, raw)
+    remedy = f"run {rerun_hint(Stage.SCORE, path)}"
+    raw: Any = read_json_as(path, ResultsSchema, "stage 6", remedy)
+    stated = ResultsSchema.model_validate(raw)
     run = stated.run
     digests = input_digests(exp_dir, list(stated.systems), run.seeds, run.folds)
     wrong = list(_changed_files(stated.digests, digests))

@@ -189,7 +189,7 @@ def test_no_results_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(SerError, match=r"results\.json: no such file"):
         verify(tmp_path)
     (tmp_path / "results.json").write_text("{}")
-    with pytest.raises(SerError, match=r"results\.json: the key 'run' is missing"):
+    with pytest.raises(SerError, match=r"results\.json: 'run': .*--stage 6"):
         verify(tmp_path)
 
 
@@ -225,6 +225,20 @@ def test_malformed_results_are_named(exp: Path, keys: tuple[str, ...], value: ob
 def test_malformed_records_are_findings(exp: Path, name: str, text: str) -> None:
     (exp / name).write_text(text)
     assert any(f"{name}:" in wrong for wrong in verify(exp).wrong[1:])
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "stage"),
+    [
+        ("audit.json", "speaker", 0),
+        ("audit.json", "test", 0),
+        ("audit.json", "majority", 0),
+        ("predictions/run.json", "git_commit", 5),
+    ],
+)
+def test_a_key_of_another_name_is_named(exp: Path, name: str, key: str, stage: int) -> None:
+    change(exp / name, f'"{key}"', '"other"')
+    assert re.search(rf"{name}: '\S*': .*--stage {stage}", verify(exp).wrong[-1])
 
 
 def test_what_cannot_be_verified_is_said(exp: Path) -> None:

@@ -72,7 +72,7 @@ def baseline_table(audited: Mapping[str, Any]) -> Rows:
 
 def _overlap_table(audited: Mapping[str, Any]) -> Rows:
     folds: Mapping[str, Any] = audited["folds"]
-    names = [name for name in OVERLAPS if name in next(iter(folds.values()))["overlaps"]]
+    names = [name for name in OVERLAPS if all(name in fold["overlaps"] for fold in folds.values())]
     rows = [["fold", "test", *(OVERLAPS[name] for name in names)]]
     for fold, values in folds.items():
         cells = [str(values["overlaps"][name]["num_utts"]) for name in names]

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from ser.base.errors import SerError
-from ser.base.files import digest_file, digest_holds, digest_json, parsing, read_json, read_text
+from ser.base.files import digest_file, digest_holds, digest_json, parsing, read_json_as, read_text
 from ser.base.paths import CURVE, PRETRAIN, run_folders
 from ser.base.record import Stage, read_record, rerun_hint
-from ser.config.load import validate
 from ser.corpus.fold_files import fold_names, read_fold
 from ser.score.predictions.experiment import read_predict_record
 from ser.score.report.schema import Audited
@@ -89,17 +88,15 @@ def read_audit(exp_dir: Path) -> dict[str, Any] | None:
     path = exp_dir / "audit.json"
     if not path.exists():
         return None
-    audited: dict[str, Any] = read_json(path, f"run {rerun_hint(Stage.DATA)}")
-    digest = audited.get("digest") if isinstance(audited, dict) else None
-    if digest is not None and not digest_holds(audited):  # None: of 0.1.0
-        raise SerError(f"{path}: changed since stage 0 wrote it; run {rerun_hint(Stage.DATA)}")
-    validate(path, Audited, audited)
+    remedy = f"run {rerun_hint(Stage.DATA)}"
+    audited: Mapping[str, Any] = read_json_as(path, Audited, "stage 0", remedy)
+    if "digest" in audited and not digest_holds(audited):  # 0.1.0 wrote none
+        raise SerError(f"{path}: changed since stage 0 wrote it; {remedy}")
     folder = exp_dir / "folds"
     folds = {name: read_fold(folder, name) for name in fold_names(folder)}
     if audited["fold_digest"] != digest_json(folds):
         raise SerError(
-            f"{path}: of other folds than {folder} holds; expected the audit of these; "
-            f"run {rerun_hint(Stage.DATA)}"
+            f"{path}: of other folds than {folder} holds; expected the audit of these; {remedy}"
         )
     return {key: value for key, value in audited.items() if key != "digest"}
 

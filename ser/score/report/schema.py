@@ -1,8 +1,9 @@
 """What ``results.json`` and ``audit.json`` must hold for a report to be made from them."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, NotRequired
 
 from pydantic import BaseModel, ConfigDict, Field
+from typing_extensions import TypedDict
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
@@ -80,25 +81,47 @@ class ResultsSchema(_Schema):
     figures: dict[str, str]
 
 
-class Overlap(_Schema):
+class Overlap(TypedDict):
     """Test utterances that training has something of."""
 
     num_utts: Count
 
 
-class AuditedFold(_Schema):
+Overlaps = TypedDict(
+    "Overlaps",
+    {
+        "speaker": Overlap,
+        "session": NotRequired[Overlap],
+        "dialogue": NotRequired[Overlap],
+        "scene": NotRequired[Overlap],
+        "line": NotRequired[Overlap],
+        "near line": NotRequired[Overlap],
+        "audio": NotRequired[Overlap],
+    },
+)
+
+
+class Priors(TypedDict):
+    """Utterances of each class in training and validation, and in the test."""
+
+    heard: dict[str, Count]
+    test: dict[str, Count]
+
+
+class AuditedFold(TypedDict):
     """The audit of one fold."""
 
     num_test: Count
-    overlaps: dict[str, Overlap]
-    priors: dict[str, dict[str, Count]]
+    overlaps: Overlaps
+    priors: Priors
 
 
-class Audited(_Schema):
+class Audited(TypedDict):
     """``audit.json``."""
 
     folds: Annotated[dict[str, AuditedFold], Field(min_length=1)]
-    baselines: dict[str, Accuracies]
+    baselines: dict[Literal["constant", "majority", "scene", "words"], Accuracies]
     missing: list[str]
     seen: dict[str, dict[str, dict[str, str]]]
     fold_digest: str
+    digest: NotRequired[str]
