@@ -10,6 +10,7 @@ from tiny_predictions import SYSTEMS, change, run_score, write_logs, write_predi
 
 from ser.base.errors import SerError
 from ser.bin import score
+from ser.score.report.figures import draw_lines
 from ser.score.report.main_table import terminal_table
 from ser.score.report.report import report
 from ser.score.verify import verify
@@ -89,6 +90,13 @@ def test_every_linked_figure_is_there_no_old_one_and_files_of_others(scored: Pat
         "figures/pretraining.png",
     }
     assert all((exp_dir / link).read_bytes().startswith(PNG) for link in links)
+
+
+def test_more_lines_than_colours_are_told_apart() -> None:
+    lines = draw_lines({str(i): ([0.0, 1.0], [0.0, 1.0]) for i in range(9)}, ("x", "y"))
+    looks = [(x.get_color(), x.get_marker(), x.get_ls()) for x in lines.axes[0].get_lines()]
+    assert len(set(looks)) == 9
+    assert {stroke for *_, stroke in looks[:7]} == {"-"}
 
 
 @pytest.mark.long

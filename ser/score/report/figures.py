@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib import rc_context
@@ -18,6 +19,7 @@ from ser.score.results import Results
 # Okabe and Ito's colours, without yellow, which white paper swallows.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000")
 MARKERS = "osD^vPX"
+STROKES = ("-", "--", ":", "-.")  # of the first seven lines, the next seven, ...
 
 # Quantity in train.jsonl, axis label, factor.
 FINETUNE_PANELS = (
@@ -130,12 +132,18 @@ def draw_lines(
     if diagonal:
         axes.plot([0, 1], [0, 1], color="#666666", ls="--", lw=1, label="calibrated")
     for i, (name, (x, y)) in enumerate(lines.items()):
-        colour, marker = COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]
-        axes.plot(x, y, color=colour, marker=marker, ms=4, markevery=0.1, label=name)
+        axes.plot(x, y, **_look(i), markevery=0.1, label=name)
     axes.set(xlabel=labels[0], ylabel=labels[1], xlim=(0, 1), ylim=(0, 1))
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8)
     return figure
+
+
+def _look(index: int) -> dict[str, Any]:
+    """How a line is drawn: 28 of them are distinct."""
+    rounds, place = divmod(index, len(COLOURS))
+    stroke = STROKES[rounds % len(STROKES)]
+    return {"color": COLOURS[place], "marker": MARKERS[place], "ms": 4, "ls": stroke}
 
 
 def draw_curves(curves: Mapping[str, Sequence[Curve]], panels: Panels) -> Figure | None:
@@ -176,10 +184,8 @@ def _draw_line(
         return
     epochs = sorted(by_epoch)
     values = [by_epoch[epoch] for epoch in epochs]
-    colour = COLOURS[index % len(COLOURS)]
-    marker = MARKERS[index % len(MARKERS)]
+    look = _look(index)
     label = f"{name}, {len(runs)} runs" if len(runs) > 1 else name
-    axes.plot(epochs, [np.mean(v) for v in values], color=colour, marker=marker, ms=4, label=label)
-    axes.fill_between(
-        epochs, [min(v) for v in values], [max(v) for v in values], color=colour, alpha=0.15, lw=0
-    )
+    axes.plot(epochs, [np.mean(v) for v in values], **look, label=label)
+    low, high = [min(v) for v in values], [max(v) for v in values]
+    axes.fill_between(epochs, low, high, color=look["color"], alpha=0.15, lw=0)
