@@ -17,6 +17,7 @@ def test_votes_are_mapped_and_self_reports_left_out() -> None:
 def test_agreement() -> None:
     assert agreement({"E1": ("hap",), "E2": ("hap",)}, "hap") == "all"
     assert agreement({"E1": ("hap",), "E2": ("hap", "neu")}, "hap") == "some"
+    assert agreement({"E1": ("neu",), "E2": ("sad",)}, "hap") == "none"
     assert agreement({}, "hap") == ""
 
 

@@ -28,9 +28,14 @@ def parse_votes(text: str, class_of: Mapping[str, str]) -> Votes:
 
 
 def agreement(votes: Votes, reference: str) -> str:
-    """How many annotators gave the reference class: ``all`` or ``some``; empty without votes."""
+    """How many annotators gave the reference class: ``all``, ``some``, ``none``; "" without votes.
+
+    One who gave it beside another class is some.
+    """
     if not votes:
         return ""
+    if not any(reference in labels for labels in votes.values()):
+        return "none"
     return "all" if all(labels == (reference,) for labels in votes.values()) else "some"
 
 
@@ -38,8 +43,9 @@ def human_ceiling(votes_of: Mapping[str, Votes], references: Mapping[str, str]) 
     """WA and UA of each annotator against the majority of the others.
 
     A vote counts where the others have one majority (a tie is nobody's) and that is one of the
-    classes that are scored; of two votes of an annotator each counts half. All annotators are
-    pooled; UA is the mean over the classes of the majorities.
+    classes that are scored. Of two votes of an annotator each counts half where they are scored,
+    and whole in the majority that others are scored against. All annotators are pooled; UA is the
+    mean over the classes of the majorities.
 
     Args:
         votes_of: Votes of each utterance.
