@@ -59,6 +59,7 @@ def results() -> dict[str, Any]:
             "cue": {utt: "words" if utt in WORDS else "prosody" for utt in utts},
             "scene": dict.fromkeys(utts, "s"),
             "type": dict.fromkeys(utts, ""),
+            "dur": dict(zip(utts, ["9.1", "9.3", "9.6", "10.2", "10.9", "12.0"], strict=True)),
         },
     )
     return assemble_results(predictions, {"cnn_blstm_sa": PaperResult(wa=58.1, ua=59.8)}, {})
@@ -106,8 +107,11 @@ def test_seeds_that_are_copies_spread_nothing(results: dict[str, Any]) -> None:
 
 def test_breakdown(results: dict[str, Any]) -> None:
     """In seed 1 the prosody half is u2 right, u3 and u6 wrong."""
-    groups = results["systems"]["x"]["by"].pop("cue")
-    assert results["systems"]["x"]["by"] == {}  # no type is known of any
+    by = results["systems"]["x"]["by"]
+    assert by.keys() == {"cue", "length"}  # no type is known of any
+    starts = [float(name.split()[0]) for name in by["length"]]
+    assert starts == sorted(starts) and starts[-1] > 10
+    groups = by["cue"]
     assert {name: (g["wa"], g["ua"], g["num_utts"]) for name, g in groups.items()} == {
         "prosody": (pytest.approx(2 / 3), pytest.approx(5 / 8), 3),
         "words": (1.0, 1.0, 3),

@@ -16,6 +16,7 @@ from ser.score.report.document import (
 from ser.score.results import Results
 from ser.score.stats.groups import TITLES
 from ser.score.stats.intervals import LEVEL_TEXT
+from ser.score.stats.system import all_agree, mean
 
 
 def classes(results: Results) -> ReportSection:
@@ -39,7 +40,10 @@ def folds(results: Results) -> ReportSection:
     rows = [
         [
             row_name(name, row),
-            *(percent(_mean_of_seeds(row, fold)) for fold in run["folds"]),
+            *(
+                percent(mean([seed["folds"][fold]["wa"] for seed in row["seeds"].values()]))
+                for fold in run["folds"]
+            ),
             *(
                 mean_sd(row[f"{m}_fold_mean"], row[f"{m}_fold_sd"])
                 for m in ("wa", "ua", "macro_f1")
@@ -51,8 +55,7 @@ def folds(results: Results) -> ReportSection:
     copies = [
         escape(row_name(name, row))
         for name, row in results["systems"].items()
-        if len(run["seeds"]) > 1
-        and all(s == row["seeds"][run["seeds"][0]] for s in row["seeds"].values())
+        if len(run["seeds"]) > 1 and all_agree(row["seeds"])
     ]
     once = f" (one a fold of {', '.join(copies)}, whose seeds all agree)" if copies else ""
     note = (
@@ -62,11 +65,6 @@ def folds(results: Results) -> ReportSection:
         "speaker, utterance), too short where few sessions differ."
     )
     return ReportSection("By fold", 2, "", upright([header, *rows], "figure"), note)
-
-
-def _mean_of_seeds(row: Mapping[str, Any], fold: str) -> float:
-    values = [seed["folds"][fold]["wa"] for seed in row["seeds"].values()]
-    return float(sum(values) / len(values))
 
 
 def breakdowns(results: Results) -> list[ReportSection]:

@@ -1,6 +1,7 @@
 """One system's figures: pooled, by fold, by seed, and broken down."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -63,7 +64,7 @@ def score_system(
             label: mean([seed[name][label] for seed in rows]) for label in evaluation.labels
         }
     # Of a system in which no seed plays a part, the seeds are copies and spread nothing.
-    apart = rows if any(seed != rows[0] for seed in rows) else rows[:1]
+    apart = rows[:1] if all_agree(by_seed) else rows
     for name in ("wa", "ua", "macro_f1"):
         values = [fold[name] for seed in apart for fold in seed["folds"].values()]
         row[f"{name}_fold_mean"] = mean(values)
@@ -81,6 +82,12 @@ def score_system(
     row["calibration"], row["risk"] = _confidence(evaluation, system)
     row["seeds"] = by_seed
     return row
+
+
+def all_agree(by_seed: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether all seeds have the same scores."""
+    rows = list(by_seed.values())
+    return all(row == rows[0] for row in rows)
 
 
 def estimate(evaluation: Evaluation, system: str, metric: Metric) -> Estimate:
@@ -124,7 +131,7 @@ def _score_groups(
 ) -> dict[str, Any]:
     """Scores of the utterances that share a value (N,); an empty value makes no group."""
     groups = {}
-    for value in sorted(set(values.tolist()) - {""}):
+    for value in sorted(set(values.tolist()) - {""}, key=_place):
         part = evaluation.only(values == value)
         scores = [
             _score(confusion_matrix(part.ref, hyp, len(part.labels))) for hyp in part.hyp[system]
@@ -136,6 +143,12 @@ def _score_groups(
             "num_utts": len(part.utts),
         }
     return groups
+
+
+def _place(value: str) -> tuple[float, str]:
+    """Lengths (``9.5 to 12.0 s``) by their first number, all else by its text."""
+    length = re.match(r"([0-9.]+) to [0-9.]+ s$", value)
+    return (float(length[1]) if length else 0.0, value)
 
 
 def _confidence(evaluation: Evaluation, system: str) -> tuple[dict[str, Any], dict[str, Any]]:
