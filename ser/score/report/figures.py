@@ -40,7 +40,7 @@ def write_figures(
     results: Results,
     finetune: Mapping[str, Sequence[Curve]],
     pretrain: Mapping[str, Curve],
-    earlier: Collection[str] = (),
+    earlier: Collection[str],
 ) -> list[str]:
     """Writes all figures anew; those of an earlier scoring vanish, other files stay.
 
