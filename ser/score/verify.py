@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ser.base.errors import SerError
+from ser.base.errors import SerError, first_few
 from ser.base.files import read_json_as, read_text
 from ser.base.paths import PRETRAIN
 from ser.base.record import Stage, rerun_hint
@@ -128,7 +128,7 @@ def _unchecked(files: ReportFiles, stated: ResultsSchema, conf: Path | None) -> 
             yield f"{what}: {folder} is not there"
     tables = {str(path.relative_to(exp_dir)) for path in exp_dir.glob("predictions/*/*.tsv")}
     if unused := sorted(tables - stated.digests.keys()):
-        yield f"{unused[0]} and {len(unused) - 1} more tables: the report does not use them"
+        yield f"{first_few(unused)}: the report does not use them"
 
 
 def _changed_files(stated: Mapping[str, str], found: Mapping[str, str]) -> Iterator[str]:

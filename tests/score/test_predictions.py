@@ -110,7 +110,7 @@ def test_posteriors_may_be_rounded(tmp_path: Path) -> None:
     [
         ("y/seed2_fold1.tsv", None, "y/seed2_fold1.tsv: no such file"),
         ("attributes.tsv", None, "attributes.tsv: no such file"),
-        ("attributes.tsv", tsv("utt", "10", "11", "20"), "21 and 0 more are not in it"),
+        ("attributes.tsv", tsv("utt", "10", "11", "20"), "without 21; expected every"),
         ("attributes.tsv", tsv("utt", "10", "10"), "10 occurs twice"),
         (
             "x/seed2_fold2.tsv",

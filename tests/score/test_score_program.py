@@ -189,7 +189,7 @@ def test_every_utterance_of_a_fold_and_no_other(
     for path, text in zip(tables, whole, strict=True):
         path.write_text("".join(x for x in text.splitlines(True) if not x.startswith("1-3")))
     attributes = exp_dir / "predictions" / "attributes.tsv"
-    with pytest.raises(SerError, match=r"fold1\.tsv: 1-3 and 0 more are missing"):
+    with pytest.raises(SerError, match=r"fold1\.tsv: without 1-3; expected"):
         run_score(monkeypatch, exp_dir)
     for path, text in zip(tables, whole, strict=True):
         path.write_text(text.replace("1-3\t", "9-3\t"))

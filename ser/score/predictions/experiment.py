@@ -7,7 +7,7 @@ from typing import NotRequired
 
 from typing_extensions import TypedDict
 
-from ser.base.errors import SerError
+from ser.base.errors import SerError, first_few
 from ser.base.files import read_json_as
 from ser.base.paths import is_run_folder, prediction_table
 from ser.base.record import Sealed, Stage, rerun_hint
@@ -205,7 +205,7 @@ def check_held_out(predictions: Predictions, folder: Path, fold_lists: Path) -> 
                 if missing:
                     raise fault(
                         path,
-                        f"{min(missing)} and {len(missing) - 1} more are missing",
+                        f"without {first_few(sorted(missing))}",
                         "every utterance that the fold holds out",
                     )
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ser.base.errors import SerError
+from ser.base.errors import SerError, first_few
 from ser.base.files import read_text
 from ser.base.record import Stage, rerun_hint
 from ser.kaldi.data_dir import VOTES, is_positive
@@ -121,9 +121,7 @@ def read_attributes(path: Path, utts: Sequence[str]) -> dict[str, dict[str, str]
     header, rows = _read_tsv(path)
     absent = [utt for utt in utts if utt not in rows]
     if absent:
-        raise fault(
-            path, f"{absent[0]} and {len(absent) - 1} more are not in it", "every predicted one"
-        )
+        raise fault(path, f"without {first_few(absent)}", "every predicted one")
     for utt in utts:
         if "dur" in header and not is_positive(rows[utt]["dur"]):
             raise fault(path, f"{utt}: dur is '{rows[utt]['dur']}'", "seconds above 0")
