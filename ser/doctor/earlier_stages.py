@@ -46,17 +46,19 @@ def earlier_stages(asked: RunOptions) -> None:
         attempt(_labels, asked)
     if asked.read_speech and reads(0, 2):
         attempt(require_data_dir, READ)
+    speeds = speed_factors(asked.conf, asked.system_names)
+    feats = {part: [asked.dump / part] for part in ("ser", "asr_train", "asr_valid")}
+    for part, factors in speeds.items():
+        feats[part] += [speed_dir(asked.dump / part, factor) for factor in factors]
     if reads(1, 4, 5) and asked.networks:
-        speeds = speed_factors(asked.conf, asked.system_names)["ser"]
-        feats = asked.dump / "ser"
-        for folder in (feats, *(speed_dir(feats, factor) for factor in speeds)):
+        for folder in feats["ser"]:
             attempt(require, folder, Stage.FEATURES)
     if reads(1, 3, 4, 5, 6):
-        for part in asked.parts:
-            attempt(_as_configured, require_features, asked.dump / part, asked.conf)
+        for folder in (folder for part in asked.parts for folder in feats[part]):
+            attempt(_as_configured, require_features, folder, asked.conf)
     if asked.trains_encoder and reads(1, 3):
-        for part in ("asr_train", "asr_valid"):
-            attempt(require, asked.dump / part, Stage.FEATURES)
+        for folder in (*feats["asr_train"], *feats["asr_valid"]):
+            attempt(require, folder, Stage.FEATURES)
     if asked.trains_encoder and asked.stage > 0 and any(map(asked.runs, (1, 2, 3))):
         for name, config in asked.encoders.items():
             if isinstance(config, PretrainConfig):

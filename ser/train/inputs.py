@@ -86,7 +86,7 @@ def require_inputs(
         for folder, stage in ((bpe, Stage.BPE), (start, Stage.PRETRAIN))
         if folder
     }
-    for folder in feats:
+    for folder in (*feats, *copies):
         require_features(folder, made[folder], conf)
     require_bands(conf, name, network.num_mel_bins)
     if bpe:

@@ -9,7 +9,17 @@ import pytest
 from programs import call
 from tiny import FBANK, write_config
 from tiny_audio import packing
-from tiny_recipe import BPE, CONF, EXP, FEATS, LABELS, PRETRAIN_PATH, change_config, finetune_run
+from tiny_recipe import (
+    BPE,
+    CONF,
+    EXP,
+    FEATS,
+    LABELS,
+    PRETRAIN_PATH,
+    change_config,
+    change_system,
+    finetune_run,
+)
 from tiny_recipe import pretrain_run as pretraining
 
 from ser.base.errors import SerError
@@ -103,6 +113,23 @@ def test_stage_6_and_the_doctor_refuse(edit: Callable[[], None], message: str) -
         errors = " ".join(one["message"] for one in found if one["level"] == "error")
         with pytest.raises(SerError, match=message):
             raise SerError(errors)
+
+
+@pytest.mark.parametrize("part", ["ser", "asr_train"])
+@pytest.mark.usefixtures("recipe")
+def test_copies_of_other_features_are_refused(part: str) -> None:
+    change_system(SYSTEM, training__speed_factors=[0.9])
+    change_config(PRETRAIN_PATH, PretrainConfig, training__speed_factors=[0.9])
+    for name in ("ser", "asr_train"):
+        shutil.copytree(FEATS / name, FEATS / f"{name}_sp0.9")
+    copy = FEATS / f"{part}_sp0.9"
+    Record(copy, 1, FBANK.model_dump() | {"frame_shift_ms": 12.5}, {}).finish()
+    message = rf"frame_shift_ms was 12\.5 and is 10\.0; .* {copy}; .* --stage 1 "
+    with pytest.raises(SerError, match=message):
+        resolve(finetune_run(SYSTEM)) if part == "ser" else pretrain(pretraining())
+    words = ["--systems", SYSTEM, "--stage", 3, "--read-speech"]
+    with pytest.raises(SerError, match=message):
+        raise SerError(call("doctor", *words).err)
 
 
 @pytest.mark.usefixtures("trained")

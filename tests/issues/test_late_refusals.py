@@ -206,7 +206,7 @@ def test_a_script_that_the_recogniser_does_not_know(trained: str) -> None:
     encoder.mkdir(parents=True)
     Record(encoder, 3, {}, {}).finish(fbank=load_features(Path("conf")).model_dump())
     stage = 3 if trained == "." else 1
-    for part in ("asr_train", "asr_valid", "ser"):
+    for part in ("asr_train", "asr_train_sp0.9", "asr_train_sp1.1", "asr_valid", "ser"):
         folder = Path("dump/fbank") / part
         folder.mkdir(parents=True)
         Record(folder, 1, load_features(Path("conf")).model_dump(), {}).finish()
