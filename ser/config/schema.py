@@ -137,9 +137,9 @@ class TrainingConfig(Section):
 
     ``batch_size_utts`` is what one optimiser step sees, on however many GPUs. Each process splits
     its share into parts of at most ``max_frames_in_memory`` padded feature frames whose gradients
-    are accumulated, so that the batch of the paper fits into any memory. Batches hold utterances
-    of similar length: they are sorted by length, each up to the share ``length_jitter_prob`` longer
-    or shorter than it is.
+    are accumulated, so that the batch of the paper fits into any memory; validation and prediction
+    keep both limits too. Batches hold utterances of similar length: they are sorted by length, each
+    up to the share ``length_jitter_prob`` longer or shorter than it is.
 
     A checkpoint is written every ``checkpoint_minutes`` and, where given, every
     ``checkpoint_steps``. ``average_epochs`` averages the weights of so many epochs: the last, or

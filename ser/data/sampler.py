@@ -35,26 +35,25 @@ def epoch_batches(
     return [batches[i].tolist() for i in random.permutation(len(batches))]
 
 
-def sorted_batches(num_frames: Sequence[int], batch_size: int) -> list[list[int]]:
-    """Batches for evaluation, the longest first: least padding, memory's worst case at once."""
-    order = np.argsort(-np.asarray(num_frames), kind="stable")
-    return [order[i : i + batch_size].tolist() for i in range(0, len(order), batch_size)]
-
-
-def split_by_frames(lens: Sequence[int], max_frames: int) -> list[list[int]]:
+def split_by_frames(
+    lens: Sequence[int], max_frames: int, max_utts: int | None = None
+) -> list[list[int]]:
     """Cuts a batch into micro-batches of at most ``max_frames`` padded frames (or one utterance).
 
     Args:
         lens: T of each utterance of the batch.
         max_frames: Padded frames that fit into memory.
+        max_utts: Utterances of a micro-batch; None for any number.
 
     Returns:
-        Positions in the batch, by micro-batch, longest first.
+        Positions in the batch, by micro-batch, longest first: least padding, and memory's worst
+        case at once.
     """
     cut: list[list[int]] = []
     for position in sorted(range(len(lens)), key=lambda i: -lens[i]):
         # The first of a micro-batch is its longest, to which the others are padded.
-        if not cut or lens[cut[-1][0]] * (len(cut[-1]) + 1) > max_frames:
+        size = len(cut[-1]) if cut else 0
+        if not cut or size == max_utts or lens[cut[-1][0]] * (size + 1) > max_frames:
             cut.append([])
         cut[-1].append(position)
     return cut

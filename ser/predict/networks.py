@@ -9,7 +9,7 @@ from ser.base.errors import SerError
 from ser.base.record import Stage, rerun_hint
 from ser.config.schema import TrainingConfig
 from ser.data.loader import load_batches
-from ser.data.sampler import sorted_batches
+from ser.data.sampler import split_by_frames
 from ser.data.utterances import (
     FeatureDir,
     FeatureReader,
@@ -26,6 +26,7 @@ from ser.predict.prediction import NETWORK, Prediction
 from ser.text.bpe import Tokenizer
 from ser.train.encoded import encode_features
 from ser.train.engine.distributed import one_device
+from ser.train.engine.memory import out_of_memory_named
 from ser.train.engine.step import autocast, run_emotion_model
 from ser.train.frozen import encoding_of
 from ser.train.resolve import ResolvedRun
@@ -69,12 +70,17 @@ def predict_utterances(
         training: Gives size and precision of the batches.
 
     Raises:
-        SerError: The posteriors of an utterance are not finite.
+        SerError: A batch does not fit into memory, or posteriors are not finite.
     """
     device = next(model.parameters()).device
-    batches = sorted_batches([u.num_frames for u in utterances], training.batch_size_utts)
+    lens = [u.num_frames for u in utterances]
+    batches = split_by_frames(lens, training.max_frames_in_memory, training.batch_size_utts)
     for batch in load_batches(utterances, feats, batches, device):
-        with torch.inference_mode(), autocast(device, training.precision):
+        with (
+            torch.inference_mode(),
+            autocast(device, training.precision),
+            out_of_memory_named(training, f"a batch of {len(batch.utts)} utterances"),
+        ):
             output = run_emotion_model(model, batch)
         posteriors = output.emotion_logits.float().softmax(dim=1).tolist()
         words: list[str] | list[None] = [None] * len(batch.utts)

@@ -14,7 +14,7 @@ from ser.base.paths import CURVE
 from ser.config.schema import SCRATCH, LabelsConfig, SystemConfig
 from ser.data.batch import Batch
 from ser.data.loader import load_batches
-from ser.data.sampler import sorted_batches
+from ser.data.sampler import split_by_frames
 from ser.data.utterances import report_lengths
 from ser.metrics.classification import unweighted_accuracy, weighted_accuracy
 from ser.nn.cnn_blstm_sa import CnnBlstmSa
@@ -176,10 +176,11 @@ def _validate(
     """
     num_labels = len(labels.names)
     counts = torch.zeros(num_labels, num_labels, dtype=torch.int64, device=world.device)
-    batches = sorted_batches([u.num_frames for u in split.valid], system.training.batch_size_utts)
+    lens, training = [u.num_frames for u in split.valid], system.training
+    batches = split_by_frames(lens, training.max_frames_in_memory, training.batch_size_utts)
     mine = batches[world.rank :: world.size]
     for batch in load_batches(split.valid, split.features.feats, mine, world.device):
-        with autocast(world.device, system.training.precision):
+        with autocast(world.device, training.precision):
             output = run_emotion_model(model, batch)
         recognised = output.emotion_logits.argmax(dim=1)
         counts.index_put_((batch.labels, recognised), counts.new_ones(()), accumulate=True)

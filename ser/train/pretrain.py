@@ -15,7 +15,7 @@ from ser.config.made_with import require_subsets
 from ser.config.schema import SCRATCH, CtcConfig, PretrainConfig
 from ser.data.batch import Batch
 from ser.data.loader import load_batches
-from ser.data.sampler import sorted_batches
+from ser.data.sampler import split_by_frames
 from ser.data.utterances import (
     FeatureDir,
     Utterance,
@@ -187,11 +187,12 @@ def validate(
 
     The model is in evaluation mode.
     """
-    batches = sorted_batches([u.num_frames for u in utterances], config.training.batch_size_utts)
+    lens, training = [u.num_frames for u in utterances], config.training
+    batches = split_by_frames(lens, training.max_frames_in_memory, training.batch_size_utts)
     total, words = 0.0, {}
     mine = batches[world.rank :: world.size]
     for batch in load_batches(utterances, valid.feats, mine, world.device):
-        with autocast(world.device, config.training.precision):
+        with autocast(world.device, training.precision):
             logits, frame_lens = model(batch.feats, batch.feat_lens, batch.encoded)
         loss = ctc_sum(logits, frame_lens, batch.tokens, batch.token_lens, config.ctc)
         total += loss.item()

@@ -10,7 +10,7 @@ from tracked import ROOT
 
 from ser.config.load import load_config
 from ser.config.schema import PretrainConfig, SystemConfig
-from ser.data.sampler import epoch_batches, sorted_batches, split_by_frames
+from ser.data.sampler import epoch_batches, split_by_frames
 
 LENS = np.random.default_rng(0).integers(60, 3000, size=203).tolist()
 SIZES = st.lists(st.integers(1, 3000), min_size=1, max_size=70)
@@ -91,7 +91,7 @@ def test_the_smaller_batch_is_not_always_the_longest_or_shortest() -> None:
 
 @given(lens=SIZES, batch_size=st.integers(1, 20))
 def test_evaluation_takes_the_longest_first(lens: list[int], batch_size: int) -> None:
-    batches = sorted_batches(lens, batch_size)
+    batches = split_by_frames(lens, 60_000, batch_size)
     order = [i for batch in batches for i in batch]
     assert sorted(order) == list(range(len(lens)))
     assert all(lens[a] >= lens[b] for a, b in pairwise(order))

@@ -115,9 +115,9 @@ def test_a_table_does_not_depend_on_the_batches() -> None:
     finetune(finetune_run("transformer_tl_mtl"))
     predict_all([finetune_run("transformer_tl_mtl")])
     together = table("transformer_tl_mtl")
-    one = networks.sorted_batches
+    split = networks.split_by_frames
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(networks, "sorted_batches", lambda lens, size: one(lens, 1))
+        patch.setattr(networks, "split_by_frames", lambda lens, *limits: split(lens, 1))
         (PREDICTIONS / "transformer_tl_mtl" / "seed1_fold1.tsv").unlink()
         predict_all([finetune_run("transformer_tl_mtl")])
     for a, b in zip(together, table("transformer_tl_mtl"), strict=True):

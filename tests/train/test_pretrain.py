@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -153,6 +154,23 @@ def test_validation_of_a_recogniser_that_knows_one_sentence(
         values = validate(model, features, spoken(features), tokenizer, config, ALONE)
     assert all(len(text.split()) == 2 for text in WORDS.values())
     assert values["valid_wer"] == 6 / 8
+
+
+def test_validation_keeps_to_what_fits_into_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    change(training__max_frames_in_memory=200)
+    seen = []
+
+    def look(self: Recogniser, feats: torch.Tensor, *rest: object, **options: object) -> Any:
+        seen.append(feats.shape[0] * feats.shape[1])
+        if not self.training and len(seen) > 20:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9.00 GiB.")
+        return forward(self, feats, *rest, **options)
+
+    forward = Recogniser.forward
+    monkeypatch.setattr(Recogniser, "forward", look)
+    with pytest.raises(SerError, match=r"memory 200: a batch of training or validation does not"):
+        pretrain(pretrain_run(folder=EXP / "x"))
+    assert max(seen) <= 200
 
 
 def test_best_weights_are_kept_by_wer(monkeypatch: pytest.MonkeyPatch) -> None:

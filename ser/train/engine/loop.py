@@ -26,7 +26,7 @@ from ser.train.engine.checkpoint import (
     save_checkpoint,
 )
 from ser.train.engine.distributed import Distributed
-from ser.train.engine.memory import largest_micro_batches
+from ser.train.engine.memory import largest_micro_batches, out_of_memory_named
 from ser.train.engine.metrics_logger import MetricsLogger, averages
 from ser.train.engine.selection import EpochWeights, Selection, out_of_patience
 from ser.train.engine.shutdown import StopRequest
@@ -110,6 +110,7 @@ class Trainer:
         )
         first = self.world.is_first
         with (
+            out_of_memory_named(self.training, "a batch of training or validation"),
             closing(steps),
             StopRequest(self.deadline) as self.stop,
             MetricsLogger(self.folder, progress.log_bytes, progress.step, first) as metrics_logger,
@@ -234,9 +235,8 @@ class Trainer:
             values = dict(zip(names, row, strict=True))
             asked |= values.pop("stop") > 0
             self._check_finite(values, step, number)
-            values |= {"learning_rate": self.stepper.learning_rate(number)}
-            values |= {"utts": len(step.batch), "steps": 1}
-            values["frames"] = sum(self.data.num_frames[i] for i in step.batch)
+            values |= {"learning_rate": self.stepper.learning_rate(number), "utts": len(step.batch)}
+            values |= {"steps": 1, "frames": sum(self.data.num_frames[i] for i in step.batch)}
             for name, value in values.items():
                 progress.sums[name] = progress.sums.get(name, 0.0) + value
             if (number + 1) % REPORT_EVERY_STEPS == 0:
