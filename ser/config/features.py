@@ -1,6 +1,6 @@
 """``conf/fbank.yaml``: which features, by its ``type``."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -109,6 +109,18 @@ def load_features(conf: Path) -> FeaturesConfig:
     if kind not in DEFINITIONS:
         raise SerError(f"{path}: 'type' is '{kind}'; expected one of {', '.join(DEFINITIONS)}")
     return validate(path, DEFINITIONS[kind], values)
+
+
+def num_frames(config: FeaturesConfig, seconds: float) -> float:
+    """T of an utterance, padded where the features are."""
+    least = config.pad_seconds or 0.0 if isinstance(config, WhisperMelConfig) else 0.0
+    return max(least, seconds) * 1000 / config.frame_shift_ms
+
+
+def feature_bytes(config: FeaturesConfig, seconds: Iterable[float]) -> float:
+    """What the features of utterances of such lengths take on the disk."""
+    total = sum(num_frames(config, length) for length in seconds)
+    return total * config.num_mel_bins * STORED_BYTES[config.storage]
 
 
 def require_bands(conf: Path, name: str, num_mel_bins: int) -> None:

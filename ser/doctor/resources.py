@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ser.base.errors import SerError
 from ser.base.paths import run_folders
-from ser.config.features import STORED_BYTES, FeaturesConfig, WhisperMelConfig, load_features
+from ser.config.features import feature_bytes, load_features
 from ser.config.network import CnnBlstmSaConfig, EncoderConfig
 from ser.config.schema import PretrainConfig, SystemConfig
 from ser.corpus.fold_files import choose_folds
@@ -72,13 +72,6 @@ def _room_for_features(asked: RunOptions) -> None:
                 needed += feature_bytes(config, [s / factor for s in seconds]) - written
     told = "features (frames x bands x bytes of a value)"
     _require_room(asked.dump, needed, told, "storage: kaldi_compressed in fbank.yaml takes 1/4")
-
-
-def feature_bytes(config: FeaturesConfig, seconds: list[float]) -> float:
-    """What the features of utterances of such lengths take on the disk."""
-    least = config.pad_seconds or 0.0 if isinstance(config, WhisperMelConfig) else 0.0
-    total = sum(max(least, length) for length in seconds)
-    return total * 1000 / config.frame_shift_ms * config.num_mel_bins * STORED_BYTES[config.storage]
 
 
 def _room_for_models(asked: RunOptions) -> None:

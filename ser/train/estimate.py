@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ser.base.files import parsing, read_json
-from ser.config.features import STORED_BYTES
+from ser.config.features import feature_bytes
 from ser.nn.cost import FLOAT_BYTES
 from ser.train.plan import Plan
 
@@ -116,11 +116,10 @@ class RunCost:
 def run_cost(plan: Plan, num_gpus: int, precision: str, card: Card = H100) -> RunCost:
     """The whole run on so many cards."""
     speech = plan.hours_per_epoch * 3600 * plan.training.max_epochs
-    num_utts = plan.hours_per_epoch * 3.6e6 / plan.fbank.frame_shift_ms / plan.num_frames
-    flops = num_utts * plan.flops
+    flops = plan.num_utts * plan.flops
     epochs, kept = plan.training.max_epochs, plan.step.kept.total()
     forward_alone = (1 if plan.encoded else epochs) * (plan.whole.kept.total() - kept)
-    moved = num_utts * PASSES * (epochs * kept + FORWARD_SHARE * forward_alone)
+    moved = plan.num_utts * PASSES * (epochs * kept + FORWARD_SHARE * forward_alone)
     sent = plan.num_steps * all_reduce_bytes(plan, num_gpus)
     return RunCost(
         flops=flops,
@@ -153,7 +152,7 @@ def describe_plan(plan: Plan, gpu_counts: Sequence[int], card: Card = H100) -> s
 
 
 def _operations(plan: Plan) -> list[str]:
-    seconds = plan.num_frames * plan.fbank.frame_shift_ms / 1000
+    seconds = plan.mean_seconds
     forward = plan.whole.forward
     total = forward.total()
     an_epoch = plan.flops / plan.training.max_epochs
@@ -177,7 +176,7 @@ def _sizes(plan: Plan) -> list[str]:
     part_utts = plan.training.max_frames_in_memory / plan.num_frames
     parts = ", ".join(f"{name} {part_utts * size / 1e9:.2f}" for name, size in kept.most_common())
     state = FLOAT_BYTES * plan.num_parameters + STATE_BYTES * plan.num_trained
-    stored = plan.bytes_per_second * STORED_BYTES[plan.fbank.storage] / FLOAT_BYTES
+    stored = plan.num_utts * feature_bytes(plan.fbank, [plan.mean_seconds])
     return [
         f"parameters                 {plan.num_parameters:,}",
         f"weights, gradients, Adam   {state / 1e9:.2f} GB",
@@ -185,7 +184,7 @@ def _sizes(plan: Plan) -> list[str]:
         f"a micro-batch of {plan.training.max_frames_in_memory} frames ({parts}), in "
         "float32",
         f"features                   {plan.bytes_per_second / 1e3:.1f} kB a second of speech",
-        f"disk for features          {plan.hours_per_epoch * 3600 * stored / 1e9:.1f} GB "
+        f"disk for features          {stored / 1e9:.1f} GB "
         f"({plan.hours_per_epoch:g} h, {plan.fbank.storage})",
     ]
 

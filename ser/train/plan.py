@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from ser.base.errors import SerError
-from ser.config.features import FeaturesConfig, load_features
+from ser.config.features import FeaturesConfig, load_features, num_frames
 from ser.config.load import load_config
 from ser.config.schema import BpeConfig, LabelsConfig, PretrainConfig, SystemConfig, TrainingConfig
 from ser.config.yaml_file import read_yaml
@@ -95,8 +95,12 @@ class Plan:
     @property
     def num_frames(self) -> int:
         """T of an utterance of mean length, padded where the features are."""
-        seconds = max(self.mean_seconds, getattr(self.fbank, "pad_seconds", None) or 0.0)
-        return round(seconds * 1000 / self.fbank.frame_shift_ms)
+        return round(num_frames(self.fbank, self.mean_seconds))
+
+    @property
+    def num_utts(self) -> float:
+        """Utterances of mean length an epoch that are as long as all with the speed copies."""
+        return self.hours_per_epoch * 3600 / self.mean_seconds
 
     @property
     def num_steps(self) -> int:
@@ -108,7 +112,7 @@ class Plan:
     @property
     def bytes_per_second(self) -> float:
         """Bytes of float32 features of a second of speech, as the model gets them."""
-        return FLOAT_BYTES * self.fbank.num_mel_bins * 1000 / self.fbank.frame_shift_ms
+        return FLOAT_BYTES * self.fbank.num_mel_bins * self.num_frames / self.mean_seconds
 
 
 def read_plans(

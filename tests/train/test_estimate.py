@@ -66,7 +66,7 @@ def test_the_papers_run_by_hand() -> None:
     assert eight.compute == pytest.approx(one.compute / 8)
     assert (one.all_reduce, one.bound, one.seconds) == (0, "compute", one.compute)
     assert all_reduce_bytes(plan, 8) == pytest.approx(2 * 7 / 8 * 4 * 69_013_897)
-    assert plan.bytes_per_second == 100 * 80 * 4
+    assert plan.bytes_per_second == pytest.approx(100 * 80 * 4)
 
 
 def test_published_weights_take_no_training() -> None:
@@ -181,6 +181,20 @@ def test_speed_copies_are_trained_on_too() -> None:
     slow = Plan(**{**plan.__dict__, "training": training})
     assert slow.hours_per_epoch == 960 * (1 + 1 / 0.8)
     assert slow.num_steps == pytest.approx(2 * plan.num_steps, rel=1e-3)
+
+
+def test_padding_is_paid_for_in_every_utterance() -> None:
+    plan = read(TUNING.parent / "systems" / "transformer.yaml", None, 4.55, None)
+    fbank = plan.fbank.model_copy(update={"pad_seconds": 30.0})
+    padded = Plan(**{**plan.__dict__, "fbank": fbank})
+    assert (padded.num_frames, padded.num_steps) == (3000, plan.num_steps)
+    costs = [run_cost(p, 1, "float32") for p in (padded, plan)]
+    assert costs[0].flops > 30 / 4.55 * costs[1].flops and costs[0].speech == costs[1].speech
+    said = describe_plan(padded, [1])
+    stored = {"float32": 4, "kaldi_compressed": 1}[fbank.storage]
+    assert f"disk for features          {plan.num_utts * 3000 * 80 * stored / 1e9:.1f} GB" in said
+    assert "a second of speech, utterances of 4.55 s" in said
+    assert f"{3000 * 80 * 4 / 4.55 / 1e3:.1f} kB a second of speech" in said
 
 
 def test_another_file_is_refused() -> None:
