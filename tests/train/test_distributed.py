@@ -3,6 +3,7 @@
 import os
 import socket
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +90,10 @@ def in_process(rank: int, port: int, folder: Path) -> None:
     """What each of two processes does, with the environment that torchrun gives it."""
     os.environ |= {"MASTER_ADDR": "localhost", "MASTER_PORT": str(port)}
     os.environ |= {"RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
-    train_cases(init_distributed(0), folder)
+    world = init_distributed(0)
+    backend = torch.distributed.group.WORLD._get_backend(world.device)
+    assert backend.options._timeout >= timedelta(days=1), "the first may encode 960 h of speech"
+    train_cases(world, folder)
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ import gc
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TypeVar
 
 import torch
@@ -13,6 +14,9 @@ from torch import distributed
 from ser.base.errors import SerError, SharedError, describe
 
 Outcome = TypeVar("Outcome")
+# For what the first process does alone: it may pass 960 h of speech through a frozen encoder. One
+# that ends is noticed at once; torch's own 10 to 30 minutes would end the others before.
+LONGEST_WAIT = timedelta(days=2)
 
 
 @dataclass(frozen=True)
@@ -95,7 +99,7 @@ def init_distributed(num_gpus: int) -> Distributed:
         # float32 products in TF32, as PyTorch has it for convolutions anyway
         torch.set_float32_matmul_precision("high")
     if size > 1 and not distributed.is_initialized():
-        distributed.init_process_group("nccl" if num_gpus else "gloo")
+        distributed.init_process_group("nccl" if num_gpus else "gloo", timeout=LONGEST_WAIT)
         atexit.register(end_distributed)
     return Distributed(rank, size, device)
 
