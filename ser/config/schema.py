@@ -29,7 +29,7 @@ class BpeConfig(Section):
     """``conf/bpe.yaml``: the SentencePiece model, trained on the recogniser's transcripts."""
 
     num_pieces: Annotated[int, Field(ge=10, le=100_000)]
-    character_coverage: Annotated[float, Field(gt=0.9, le=1)]
+    character_coverage: Annotated[float, Field(ge=0.98, le=1)]  # what SentencePiece takes
 
 
 class LabelsConfig(Section):

@@ -57,7 +57,7 @@ def train_bpe(transcripts: Iterable[str], config: BpeConfig, where: Path) -> byt
         )
     except RuntimeError as error:
         message = str(error)
-        largest = re.search(r"<= (\d+)", message)
+        largest = re.search(r"to a value <= (\d+)", message)
         smallest = re.search(r"required_chars\. \d+ vs (\d+)", message)
         if largest:
             limit = f"is more than the {len(lines)} transcripts give; expected at most {largest[1]}"

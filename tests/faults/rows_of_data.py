@@ -147,5 +147,6 @@ BPES = [
         "num_pieces 3 is less than|'num_pieces' is 3",
     ),
     Row("bpe", "a share above 1", key(BPE, character_coverage=2.0), "'character_coverage' is 2.0"),
+    Row("bpe", "too small a share", key(BPE, character_coverage=0.95), "or equal to 0.98"),
     full("bpe", "/.bpe.partial", r"\.partial/"),
 ]
