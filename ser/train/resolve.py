@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ser.base.errors import SerError
 from ser.base.files import digest_json
 from ser.base.paths import run_folder
 from ser.base.record import Record, Stage
@@ -105,6 +106,12 @@ def resolve(run: FinetuneRun) -> ResolvedRun:
         recogniser = inputs.start["config"].get("ctc")  # none of a published encoder
         head = recogniser and CtcHeadConfig.model_validate(recogniser.get("head", {}))
         require_same_head(run.system, system, head)
+        made_with = inputs.start["inputs"].values()
+        if head and system.ctc_alpha and inputs.identities[str(run.bpe)] not in made_with:
+            raise SerError(
+                f"{run.bpe}: another BPE model than that of {run.pretrain / system.init}, whose "
+                "CTC head is taken over; expected the same; name the one in its run.json (--bpe)"
+            )
     fold_lists = require_folds(folds, protocol.model_dump(), run.protocol)
     fold = read_fold(folds, run.fold)
     config = {

@@ -1,5 +1,6 @@
 """What a fine-tuning run refuses, and what it says then."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ from tiny import SYSTEMS, ctc_config, encoder_config, reseal
 from tiny_recipe import BPE, EXP, FEATS, PROTOCOL, change_system, finetune_run, write_folds_of
 
 from ser.base.errors import SerError
+from ser.base.record import Record, read_record
 from ser.kaldi.table import read_table, write_table
 from ser.train.finetune import finetune
 
@@ -70,6 +72,17 @@ def test_another_ctc_head_than_the_recognisers_is_refused() -> None:
     change_system("transformer_tl_mtl", ctc=ctc_config(head={"kernel_sizes": [3, 5]}))
     with pytest.raises(SerError, match=r"sizes': \[3, 5\]}, but {'kernel_sizes': \[\]} in pre"):
         finetune(finetune_run("transformer_tl_mtl"))
+
+
+def test_another_bpe_than_the_recognisers_is_refused() -> None:
+    """It has as many pieces, and the CTC head knows them by other numbers."""
+    other = EXP / "other"
+    shutil.copytree(BPE, other)
+    Record(other, 2, read_record(BPE)["config"], {"text": "another"}).finish()
+    with pytest.raises(
+        SerError, match=r"^exp/other: another BPE .* exp/pretrain/ctc, .* run\.json"
+    ):
+        finetune(finetune_run("transformer_tl_mtl", bpe=other))
 
 
 def test_a_corpus_without_words_has_nothing_for_ctc() -> None:
