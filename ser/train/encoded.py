@@ -18,7 +18,7 @@ from ser.kaldi.data_dir import write_data_dir
 from ser.nn.cpu.accelerate import accelerate
 from ser.nn.emotion import EmotionModel
 from ser.nn.recogniser import Recogniser
-from ser.nn.systems import load_pretrained
+from ser.nn.systems import CTC_HEAD, load_pretrained
 from ser.nn.weights import load_weights
 from ser.train.frozen import Encoding
 
@@ -88,5 +88,6 @@ def _model(encoding: Encoding) -> EmotionModel | Recogniser:
         else:
             model = EmotionModel(encoding.config, 2, None, encoding.readout)
     weights_path = encoding.encoder / "model.safetensors"
-    load_pretrained(load_weights(weights_path), model, str(weights_path))
+    weights = {n: w for n, w in load_weights(weights_path).items() if not n.startswith(CTC_HEAD)}
+    load_pretrained(weights, model, str(weights_path))
     return model

@@ -64,7 +64,7 @@ def finetune_resolved(resolved: ResolvedRun, on_step: OnStep | None = None) -> N
         if at_first := with_head_alone(resolved.system):
             head = run.folder / "head"
             if not (head / "model.safetensors").exists():
-                fit(at_first, head, None)
+                fit(at_first, head, on_step and (lambda *_: None))  # no bar over who shows it
             world.on_first(lambda: None)  # nobody reads before it is written
             model.load_state_dict(load_weights(head / "model.safetensors"))
         notes = fit(resolved.system, run.folder, on_step)

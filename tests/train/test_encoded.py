@@ -34,8 +34,9 @@ from ser.predict.networks import predict_parts
 from ser.score.report.provenance import read_curve
 from ser.train import encoded as encoded_module
 from ser.train import split as split_module
+from ser.train.engine import loop
 from ser.train.engine.step import Stepper
-from ser.train.finetune import finetune
+from ser.train.finetune import finetune, finetune_resolved
 from ser.train.frozen import can_be_encoded
 from ser.train.launch.local import encode_first, finetune_all
 from ser.train.pretrain import pretrain
@@ -264,8 +265,24 @@ def test_it_is_computed_before_the_runs_side_by_side() -> None:
     assert all((run.folder / "model.safetensors").exists() for run in runs)
 
 
+def test_the_head_draws_nothing_over_a_display(monkeypatch: pytest.MonkeyPatch) -> None:
+    disabled = []
+
+    def look(*given: Any, **options: Any) -> Any:
+        disabled.append(options["disable"])
+        return bar(*given, **options)
+
+    bar = loop.tqdm
+    monkeypatch.setattr(loop, "tqdm", look)
+    change_system(NAME, readout=ReadoutConfig(type="mean_sd"), head_first=HEAD)
+    finetune_resolved(resolve(finetune_run(NAME)), lambda done, steps: None)
+    assert disabled == [True, True]
+
+
 @pytest.mark.parametrize("frozen_encoder", [True, False])
-def test_a_recogniser_starts_from_another(frozen_encoder: bool) -> None:
+def test_a_recogniser_starts_from_another(
+    frozen_encoder: bool, caplog: pytest.LogCaptureFixture
+) -> None:
     """The CTC head alone, a convolution in front of it, on the frozen encoder; or all of it."""
     config = load_config(PRETRAIN_PATH, PretrainConfig)
     ctc = ctc_config(head={"kernel_sizes": [3] if frozen_encoder else []})
@@ -275,6 +292,8 @@ def test_a_recogniser_starts_from_another(frozen_encoder: bool) -> None:
     write_config(path, config.model_copy(update=changes))
     run = pretrain_run(config_path=path, folder=EXP / "pretrain" / "again")
     pretrain(run)
+    told = caplog.text.count("its CTC head is of another form")
+    assert told == frozen_encoder, "of the network that is trained alone"
     before = load_weights(EXP / "pretrain" / "ctc" / "model.safetensors")
     after = load_weights(run.folder / "model.safetensors")
     kept = all(torch.equal(after[n], before[n]) for n in before if n.startswith("encoder."))

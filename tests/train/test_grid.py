@@ -1,6 +1,7 @@
 """Runs side by side: one that fails or is killed is named and does not stop the others."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,13 +15,14 @@ import pytest
 import torch
 from processes import wait_until
 from tiny import reseal
-from tiny_recipe import EXP, FEATS, change_system, finetune_run, is_trained, weights
+from tiny_recipe import CONF, EXP, FEATS, change_system, finetune_run, is_trained, weights
 
 from ser.base.errors import SerError, StoppedError
+from ser.config.network import ReadoutConfig
 from ser.train.finetune import finetune
 from ser.train.launch import local as grid
-from ser.train.launch.local import Display, finetune_all, visible_gpus
-from ser.train.resolve import FinetuneRun
+from ser.train.launch.local import Display, encode_first, finetune_all, visible_gpus
+from ser.train.resolve import FinetuneRun, resolve
 
 pytestmark = pytest.mark.usefixtures("recipe")
 SYSTEM = "transformer_tl_mtl"
@@ -186,6 +188,18 @@ def test_nothing_outlives_the_program() -> None:
     assert said.decode().splitlines()[-1].startswith("stopping what is at work (2)")
     assert not any(writers(run.folder / "train.jsonl") for run in runs)
     assert all((run.folder / "checkpoint" / "progress.json").exists() for run in runs)
+
+
+def test_copies_that_one_system_wants_are_encoded_before_the_runs() -> None:
+    """Whatever another system wants, which starts from the same encoder."""
+    shutil.copytree(FEATS / "ser", FEATS / "ser_sp0.9")
+    names = "transformer_tl", "one_speed"
+    one, other = (CONF / "systems" / f"{name}.yaml" for name in names)
+    change_system(names[0], readout=ReadoutConfig(type="mean"), optimizer__frozen=["encoder"])
+    shutil.copy(one, other)
+    change_system(names[0], training__speed_factors=[0.9])
+    encode_first([resolve(finetune_run(name)) for name in names])
+    assert (EXP / "encoded" / "ctc.mean" / "ser_sp0.9" / "run.json").exists()
 
 
 def test_each_run_gets_a_gpu_that_the_program_may_use(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -80,7 +80,9 @@ def encode_first(runs: Sequence[ResolvedRun]) -> None:
     for resolved in runs:
         for phase in (resolved.system, with_head_alone(resolved.system)):
             if phase and (encoding := encoding_of(resolved.run, phase)):
-                wanted[encoding.folder] = encoding
+                earlier = wanted.get(encoding.folder, encoding)
+                factors = sorted({*earlier.speed_factors, *encoding.speed_factors})
+                wanted[encoding.folder] = replace(encoding, speed_factors=factors)
     if not wanted:
         return
     from ser.train.encoded import encode_features
