@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from ser.base.errors import SerError
+from ser.base.errors import SerError, reason_of
 from ser.data.batch import Batch, read_batch
 from ser.data.utterances import FeatureReader, Utterance
 from ser.feats.spec_augment import Spans
@@ -87,21 +87,22 @@ def load_requested(
         # Its own generator: the loader must not move the state that dropout draws from.
         generator=torch.Generator().manual_seed(0),
     )
+    yield from _moved(_raised(loader), device)
+
+
+def _raised(loader: DataLoader[Batch | SerError]) -> Iterator[Batch]:
     try:
-        yield from _moved(_raised(loader), device)
+        for batch in loader:
+            if isinstance(batch, SerError):
+                raise batch
+            yield batch
     except RuntimeError as error:
-        reason = str(error).splitlines()[0]
+        if not loader.num_workers:
+            raise
         raise SerError(
-            f"training.num_loader_workers {num_workers}: a process that loads features was lost "
-            f"({reason}); is the memory full, or /dev/shm? set fewer, or 0"
+            f"training.num_loader_workers {loader.num_workers}: a process that loads features was "
+            f"lost ({reason_of(error)}); is the memory full, or /dev/shm? set fewer, or 0"
         ) from error
-
-
-def _raised(loaded: Iterable[Batch | SerError]) -> Iterator[Batch]:
-    for batch in loaded:
-        if isinstance(batch, SerError):
-            raise batch
-        yield batch
 
 
 def _moved(batches: Iterator[Batch], device: torch.device) -> Iterator[Batch]:

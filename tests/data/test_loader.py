@@ -198,6 +198,19 @@ def test_another_number_of_frames_is_an_error(
         read_batch(wrong, [0], reader)
 
 
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_a_full_memory_where_a_batch_goes_is_not_the_workers_fault(
+    num_workers: int, reader: FeatureReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: Batch, device: torch.device) -> Batch:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+
+    monkeypatch.setattr(Batch, "to", full)
+    requests = map(BatchRequest, BATCHES)
+    with pytest.raises(torch.OutOfMemoryError):
+        list(load_requested(UTTERANCES, reader, requests, num_workers=num_workers))
+
+
 def test_a_worker_that_dies_is_an_error(
     reader: FeatureReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
