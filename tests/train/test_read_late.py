@@ -39,7 +39,7 @@ def test_a_loss_that_is_not_finite_and_read_late_is_that_of_its_own_step(
     monkeypatch.setattr(Trainer, "_is_read", lambda self, number: number == 3)
     batch = epoch_batches([u.num_frames for u in data.utterances], 4, 0.05, 1, 0)[1]
     trainer = make_trainer(data, tmp_path, training, change=spoil)
-    with pytest.raises(SerError, match=r"loss nan, gradient norm nan at step 1;") as caught:
+    with pytest.raises(SerError, match=r"loss nan, gradient norm nan at step 2;") as caught:
         trainer.run()
     named = str(caught.value).partition("the utterances: ")[2].split()
     assert sorted(named) == sorted(data.utterances[i].utt for i in batch)

@@ -234,7 +234,7 @@ class Trainer:
         ):
             values = dict(zip(names, row, strict=True))
             asked |= values.pop("stop") > 0
-            self._check_finite(values, step, number)
+            self._check_finite(values, step, number + 1)
             values |= {"learning_rate": self.stepper.learning_rate(number), "utts": len(step.batch)}
             values |= {"steps": 1, "frames": sum(self.data.num_frames[i] for i in step.batch)}
             for name, value in values.items():

@@ -92,7 +92,7 @@ class Stepper:
         self._set_training()
         self.optimizer.zero_grad()
         sums: dict[str, torch.Tensor] = {}
-        with out_of_memory_named(self._training, f"the batch of step {number}"):
+        with out_of_memory_named(self._training, f"the batch of step {number + 1}"):
             for position, micro_batch in enumerate(micro_batches, start=1):
                 with self._accumulate(last=position == len(micro_batches)):
                     loss = self._loss(micro_batch)
