@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ser.base.errors import run_program
 from ser.base.log import log_to_console, logger
-from ser.base.options import distinct_words
+from ser.base.options import MAX_SEED, distinct_words, require_within
 from ser.base.process import threads_per_process
 from ser.config.pretraining import ImportConfig, encoders_needed
 from ser.train.engine.shutdown import deadline_after
@@ -34,6 +34,7 @@ def main() -> None:
     """Trains the encoders that the systems start from."""
     args = parse_args()
     log_to_console()
+    require_within("--seed", args.seed, 0, MAX_SEED)
     deadline = deadline_after(args.max_minutes)
     encoders = encoders_needed(args.conf, distinct_words("--systems", args.systems))
     if not encoders:

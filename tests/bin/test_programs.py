@@ -59,6 +59,11 @@ FAULTS: list[tuple[str, list[object], str]] = [
         "the key 'fold_unit' is missing",
     ),
     ("train_bpe", [NONE, "out", "--conf", RAVDESS], "/none: not there or not whole"),
+    (
+        "pretrain",
+        ["--conf", RAVDESS, *"--systems s --data d --feats f --bpe b --out o --seed -1".split()],
+        "--seed -1: expected 0 to 4",
+    ),
     ("make_feats", ["d", "--out", "out", "--conf", "c", "--nj", "999999"], "--nj 999999: "),
     ("make_synthetic", ["out", "--num-turns", "-1"], "--num-turns -1: expected 1 to"),
     ("pack", [NONE, "--out", "out"], "/none/seed1: no fold is trained"),
