@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from ser.base.errors import STOPPED_STATUS, SerError, StoppedError
-from ser.base.files import read_text
+from ser.base.files import parsing, read_text
 from ser.base.log import logger
 from ser.base.process import exit_on_sigterm
 from ser.base.writing import write_text
@@ -46,20 +46,20 @@ class SlurmJob:
 
 
 def read_options(conf: Path) -> list[str]:
-    """The options of ``sbatch`` in a file: one a line, ``#`` before a comment.
+    """The words of the options of ``sbatch`` in a file: one a line, ``#`` before a comment.
 
     Raises:
         SerError: The file is missing, or a line is no option.
     """
-    lines = {n: line.strip() for n, line in enumerate(read_text(conf).splitlines(), start=1)}
-    options = {n: line for n, line in lines.items() if line and not line.startswith("#")}
-    for number, option in options.items():
-        if not option.startswith("-"):
-            raise SerError(
-                f"{conf}:{number}: '{option}' is no option; expected one of sbatch's a line, such "
-                "as --time=08:00:00"
-            )
-    return list(options.values())
+    options: list[str] = []
+    for number, line in enumerate(read_text(conf).splitlines(), start=1):
+        remedy = "expected one of sbatch's a line, such as --time=08:00:00"
+        with parsing(f"{conf}:{number}", f"'{line.strip()}' is no option", remedy):
+            words = shlex.split(line, comments=True)
+        if words and not words[0].startswith("-"):
+            raise SerError(f"{conf}:{number}: '{line.strip()}' is no option; {remedy}")
+        options += words
+    return options
 
 
 def submit_and_wait(
