@@ -85,7 +85,7 @@ class WhisperConfig(Section):
 
     type: Literal["whisper"]
     num_mel_bins: NumBands
-    d_model: Annotated[int, Field(ge=2, le=65_536, multiple_of=2)]
+    d_model: Annotated[int, Field(ge=4, le=65_536, multiple_of=2)]  # two sines or more
     num_blocks: Depth
     num_heads: Depth
     ffn_dim: Width

@@ -12,6 +12,7 @@ import ser
 from ser.base.errors import SerError
 from ser.config.features import FbankConfig
 from ser.config.load import load_config
+from ser.config.network import WhisperConfig
 from ser.config.protocol import ProtocolConfig
 from ser.config.schema import (
     BpeConfig,
@@ -54,6 +55,7 @@ def test_a_system_that_is_neither_here_nor_there_is_named() -> None:
 
 FBANK = read_yaml(EGS / "iemocap" / "conf" / "fbank.yaml")
 LABELS: dict[str, Any] = {"classes": {"ang": ["ang"], "hap": ["hap", "exc"]}, "exclude": ["xxx"]}
+WHISPER = read_yaml(EGS / "ravdess" / "conf" / "whisper" / "encoder.yaml")
 CTC = ctc_config().model_dump()
 PROTOCOL = {"fold_unit": "session", "num_folds": 5, "validation": "none", "selection": "last"}
 
@@ -69,6 +71,7 @@ PROTOCOL = {"fold_unit": "session", "num_folds": 5, "validation": "none", "selec
             training_config().model_dump() | {"speed_factors": [1.1, 1.1000001]},
             "expected each once, to ",
         ),
+        (WhisperConfig, WHISPER | {"d_model": 2, "num_heads": 1}, "greater than or equal to 4"),
         (CtcConfig, CTC | {"head": {"kernel_sizes": [4]}}, "a kernel of 4; expected an odd number"),
         (LabelsConfig, LABELS | {"exclude": ["exc"]}, r"labels \['exc'\] occur twice"),
         (LabelsConfig, LABELS | {"classes": {"a": ["x"], "b": ["x"]}}, r"\['x'\] occur twice"),
