@@ -1,4 +1,4 @@
-"""The paper's networks: one file, one idea. Nothing here knows files.
+"""The paper's networks: one file, one idea. Only ``weights`` knows files.
 
 Dimension letters, in comments at the end of lines that change a shape:
 

@@ -65,7 +65,6 @@ def finetune_resolved(resolved: ResolvedRun, on_step: OnStep | None = None) -> N
             head = run.folder / "head"
             if not (head / "model.safetensors").exists():
                 fit(at_first, head, on_step and (lambda *_: None))  # no bar over who shows it
-            world.on_first(lambda: None)  # nobody reads before it is written
             model.load_state_dict(load_weights(head / "model.safetensors"))
         notes = fit(resolved.system, run.folder, on_step)
         notes["train_seconds"] = round(notes["train_seconds"] + _seconds(run.folder / "head"), 1)

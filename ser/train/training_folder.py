@@ -11,7 +11,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ser.base.errors import SerError
+from ser.base.errors import SerError, reason_of
 from ser.base.files import digest_file
 from ser.base.log import log_to_file, logger
 from ser.base.paths import CURVE
@@ -66,7 +66,7 @@ def train_in_folder(
 
 def _lost_process(record: Record, world: "Distributed", error: RuntimeError) -> Exception:
     """What an exchange says whose other side has gone; any other error as it is."""
-    reason = str(error).splitlines()[0]
+    reason = reason_of(error)
     if world.size == 1 or not any(word in reason for word in ("gloo", "NCCL", "Connection")):
         return error
     return SerError(

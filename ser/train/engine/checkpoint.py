@@ -120,7 +120,6 @@ def load_checkpoint(
     Raises:
         SerError: The checkpoint is damaged, or belongs to another model or run.
     """
-    recover_checkpoint(folder)
     if not folder.exists():
         return None
     remedy = f"remove {folder} to train from the start"

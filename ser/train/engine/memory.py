@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 import torch
 
-from ser.base.errors import SerError
+from ser.base.errors import SerError, reason_of
 from ser.config.schema import TrainingConfig
 
 
@@ -29,10 +29,9 @@ def out_of_memory_named(training: TrainingConfig, what: str) -> Iterator[None]:
     except RuntimeError as error:  # of which torch.OutOfMemoryError is one
         if not isinstance(error, torch.OutOfMemoryError) and "allocate memory" not in str(error):
             raise
-        reason = str(error).splitlines()[0]
         raise SerError(
             f"training.max_frames_in_memory {training.max_frames_in_memory}: {what} does not fit "
-            f"into memory ({reason}); lower the key, the batch stays the same; "
+            f"into memory ({reason_of(error)}); lower the key, the batch stays the same; "
             "a single utterance that does not fit must be cut or left out"
         ) from error
 
