@@ -156,7 +156,7 @@ begin() {
   # Arguments.
   runs=(--conf "$conf" --protocol "$protocol" --systems "$systems" --seeds "$seeds" --folds "$folds"
     --feats "$dump/ser" --bpe "$recogniser/$exp/bpe" --pretrain "$recogniser/$exp/pretrain"
-    --exp-dir "$exp_dir" --ngpu "$ngpu")
+    --exp-dir "$exp_dir" --ngpu "$ngpu" --cmd "$cmd")
   if [ -n "$jobs" ]; then runs+=(--jobs "$jobs"); fi
   training=()
   if $force; then training+=(--force); fi

@@ -60,7 +60,7 @@ if [ "$recogniser" = . ] &&
 fi
 
 if stage 4 "fine-tuning: each system on all folds but one -> $exp_dir/<system>"; then
-  python -m ser.bin.finetune "${runs[@]}" "${training[@]}" --cmd "$cmd"
+  python -m ser.bin.finetune "${runs[@]}" "${training[@]}"
 fi
 
 if stage 5 "prediction: each model on the fold it never saw -> $exp_dir/predictions"; then

@@ -10,6 +10,7 @@ from ser.base.errors import SerError, run_program
 from ser.base.log import log_to_console, logger
 from ser.bin.runs import num_jobs, run_parser, runs_of
 from ser.config.systems import trained_systems
+from ser.train.engine.shutdown import deadline_after
 from ser.train.launch.local import finetune_all
 from ser.train.launch.slurm import finetune_on_slurm
 
@@ -17,7 +18,8 @@ from ser.train.launch.slurm import finetune_on_slurm
 def parse_args() -> argparse.Namespace:
     """The command line."""
     parser = run_parser(__doc__)
-    parser.add_argument("--cmd", choices=["local", "slurm"], default="local")
+    parser.add_argument("--max-minutes", type=float, help="then write checkpoints and leave")
+    parser.add_argument("--force", action="store_true", help="move other runs aside")
     parser.add_argument("--slurm-conf", type=Path, default=Path("conf/slurm.conf"))
     parser.add_argument("--task", type=int, help="this run alone, here (from 0, folds fastest)")
     return parser.parse_args()
@@ -31,8 +33,8 @@ def main() -> None:
     in_this_process = args.task is not None or "WORLD_SIZE" in os.environ
     num_processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     if in_this_process:
-        args.jobs = num_processes
-    asked = runs_of(args)
+        args.cmd, args.jobs = "local", num_processes
+    asked = runs_of(args, args.force, deadline_after(args.max_minutes))
     trained = trained_systems(args.conf, [run.system for run in asked])
     runs = [run for run in asked if run.system in trained]
     if not runs:

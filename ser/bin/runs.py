@@ -3,12 +3,12 @@
 import argparse
 from pathlib import Path
 
-from ser.base.options import distinct_words, max_processes, require_within, whole_numbers
+from ser.base.options import distinct_words, require_within, whole_numbers
 from ser.base.process import num_cores, threads_per_job
 from ser.config.pretraining import refuse_without_recogniser
 from ser.corpus.fold_files import choose_folds
 from ser.data.trainable import trainable_systems
-from ser.train.engine.shutdown import deadline_after
+from ser.doctor.options import max_jobs
 from ser.train.resolve import FinetuneRun
 
 
@@ -29,9 +29,10 @@ def run_parser(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument(
         "--jobs", type=int, help="runs side by side (one a GPU, or one a core and at most 4)"
     )
-    parser.add_argument("--ngpu", type=int, default=0, help="GPUs of this machine to use")
-    parser.add_argument("--max-minutes", type=float, help="then write checkpoints and leave")
-    parser.add_argument("--force", action="store_true", help="move other runs aside")
+    parser.add_argument("--ngpu", type=int, default=0, help="GPUs of the machine to use")
+    parser.add_argument(
+        "--cmd", choices=["local", "slurm"], default="local", help="where stage 4 trains"
+    )
     return parser
 
 
@@ -39,16 +40,23 @@ def num_jobs(args: argparse.Namespace) -> int:
     """Runs side by side on this machine: as asked, else one a GPU, else one a core, at most 4.
 
     Raises:
-        SerError: None is asked for.
+        SerError: None is asked for, or too many.
     """
-    if args.jobs is None:
+    require_within("--jobs", args.jobs, 1, max_jobs(args.cmd))
+    if args.jobs is None or args.cmd == "slurm":  # whose runs are on other machines
         return int(args.ngpu) or min(4, num_cores())
-    require_within("--jobs", args.jobs, 1, max_processes())
     return int(args.jobs)
 
 
-def runs_of(args: argparse.Namespace) -> list[FinetuneRun]:
+def runs_of(
+    args: argparse.Namespace, force: bool = False, deadline: float | None = None
+) -> list[FinetuneRun]:
     """Every combination of system, seed and fold.
+
+    Args:
+        args: Those of ``run_parser``.
+        force: As in ``FinetuneRun``.
+        deadline: As in ``FinetuneRun``.
 
     Raises:
         SerError: A seed is no number, a list is empty or holds a word twice, a number is 0, or a
@@ -61,7 +69,6 @@ def runs_of(args: argparse.Namespace) -> list[FinetuneRun]:
     seeds = whole_numbers("--seeds", args.seeds)
     folds = choose_folds(args.exp_dir / "folds", args.folds)
     num_threads = threads_per_job(num_jobs(args))
-    deadline = deadline_after(args.max_minutes)
     return [
         FinetuneRun(
             conf=args.conf,
@@ -75,7 +82,7 @@ def runs_of(args: argparse.Namespace) -> list[FinetuneRun]:
             exp_dir=args.exp_dir,
             num_gpus=args.ngpu,
             num_threads=num_threads,
-            force=args.force,
+            force=force,
             deadline=deadline,
         )
         for system in systems

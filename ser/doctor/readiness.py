@@ -28,7 +28,7 @@ from ser.data.trainable import trainable_systems
 from ser.doctor.corpora import corpora_and_weights, require_package
 from ser.doctor.earlier_stages import earlier_stages
 from ser.doctor.findings import Findings, attempt
-from ser.doctor.options import HERE, NONE, READ, SER, RunOptions
+from ser.doctor.options import HERE, NONE, READ, SER, RunOptions, max_jobs
 from ser.doctor.resources import disk, memory
 from ser.kaldi.table import read_table
 from ser.text.bpe import Tokenizer, check_num_pieces
@@ -62,10 +62,8 @@ def _options(asked: RunOptions) -> None:
     if asked.conf.name != "conf" and (fault := CONFIGURATION.fault(asked.conf.name)):
         logger.error("--conf %s: %s", asked.conf, fault)
     attempt(_place_of_results, asked)
-    most = max_processes()
-    attempt(require_within, "--nj", asked.nj, 1, most)
-    # On a cluster they are other machines'.
-    attempt(require_within, "--jobs", asked.jobs, 1, most if asked.cmd == "local" else 10_000)
+    attempt(require_within, "--nj", asked.nj, 1, max_processes())
+    attempt(require_within, "--jobs", asked.jobs, 1, max_jobs(asked.cmd))
     attempt(require_within, "--ngpu", asked.ngpu, 0, 1024)
     attempt(whole_numbers, "--seeds", asked.seeds)
     attempt(deadline_after, asked.max_minutes)

@@ -5,12 +5,17 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import torch
+from programs import call
 from tiny import FBANK, SYSTEMS, tsv_rows
 from tiny_audio import train
 from tiny_recipe import (
+    BPE,
+    CONF,
     EXP,
     FEATS,
     LABELS,
+    PROTOCOL_PATH,
     SHORT_UTT,
     WORDS,
     change_system,
@@ -53,6 +58,16 @@ def count_tables(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(predict_module, "_write_table", write)
     return written
+
+
+def test_after_a_training_on_a_cluster_with_more_machines_and_gpus() -> None:
+    train("cnn_blstm_sa", "1")
+    words = f"--conf {CONF} --protocol {PROTOCOL_PATH} --systems cnn_blstm_sa --seeds 1 --folds 1"
+    folders = f"--feats {FEATS / 'ser'} --bpe {BPE} --pretrain {EXP / 'pretrain'} --exp-dir {EXP}"
+    asked = f"{words} {folders} --jobs 100 --ngpu {torch.cuda.device_count() + 1}".split()
+    said = call("predict", *asked, "--cmd", "slurm")
+    assert said.status == 0, said.err
+    assert call("predict", *asked).status == 1
 
 
 @pytest.mark.parametrize("system", SYSTEMS)

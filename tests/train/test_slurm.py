@@ -11,6 +11,7 @@ from typing import Any
 import fork_server
 import pytest
 from processes import wait_until
+from programs import call
 from tiny_recipe import (
     BPE,
     CONF,
@@ -121,6 +122,13 @@ def test_failed_and_lost_tasks_are_named_and_submitted_again(
     assert "--array=0,1 " in submit(runs)
     assert all(map(is_trained, runs))
     assert submit(runs) == ""  # nothing to do, nothing submitted
+
+
+def test_more_tasks_than_this_machine_has_room_for() -> None:
+    Path("lost").write_text("0 1 2")
+    said = call("finetune", *ARGUMENTS, "--jobs", 100)
+    assert said.err.splitlines()[-1].endswith("TIME LIMIT ***")
+    assert "--array=0,1,2%100 " in Path("calls").read_text()
 
 
 def job(command: str, conf: Path) -> SlurmJob:
