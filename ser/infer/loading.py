@@ -130,12 +130,19 @@ class Run:
     labels: LabelsConfig
     fbank: FeaturesConfig
     protocol: ProtocolConfig
+    inputs: dict[str, str]  # identity of each folder that it was made from
     published: dict[str, Any] | None  # the encoder that it started from, if one was published
 
     @property
-    def made_by(self) -> tuple[Any, ...]:
+    def made_by(self) -> dict[str, Any]:
         """All that the runs of a system share."""
-        return self.system, self.labels, self.fbank, self.protocol
+        return {
+            "system": self.system.model_dump(),
+            "labels": self.labels.record(),
+            "fbank": self.fbank.model_dump(),
+            "protocol": self.protocol.model_dump(),
+            "inputs": self.inputs,
+        }
 
 
 def read_run(folder: Path) -> Run:
@@ -156,6 +163,7 @@ def read_run(folder: Path) -> Run:
             protocol=ProtocolConfig.model_validate(record["config"]["protocol"]),
             fold=str(record["config"]["fold"]),
             identity=record["identity"],
+            inputs=record["inputs"],
             published=record["notes"].get("published"),
         )
     require_outputs(folder, record, Stage.FINETUNE)

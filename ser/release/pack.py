@@ -18,7 +18,7 @@ from ser.base.files import digest_file, read_text, with_digest
 from ser.base.log import logger
 from ser.base.names import is_line
 from ser.base.paths import prediction_table_of
-from ser.base.record import Stage, rerun_hint
+from ser.base.record import Stage, first_difference, rerun_hint
 from ser.base.writing import (
     atomic_file,
     atomic_folder,
@@ -74,9 +74,9 @@ def pack(packing: Packing, out: Path) -> Path:
         The archive.
 
     Raises:
-        SerError: A run is missing, the runs are not of one configuration, their classes are not
-            those of their data, predictions or results are not of these runs, or something else is
-            in the place of the folder or of the archive.
+        SerError: A run is missing, the runs differ in configuration or inputs, their classes are
+            not those of their data, predictions or results are not of these runs, or something else
+            is in the place of the folder or of the archive.
     """
     for text in (out.name, packing.licence, packing.data, packing.data_licence):
         if not is_line(text):
@@ -87,11 +87,13 @@ def pack(packing: Packing, out: Path) -> Path:
     require_own_file(archive, lambda path: (out / MANIFEST).exists() or _is_package(path))
     runs = _runs(packing)
     first = next(iter(runs.values()))
-    if any(run.made_by != first.made_by for run in runs.values()):
-        raise SerError(
-            f"{packing.system}: its folds differ in configuration; expected one; rerun stage 4"
-        )
     for run in runs.values():
+        if run.made_by != first.made_by:
+            raise SerError(
+                f"{packing.system}: from fold {first.fold} to fold {run.fold} "
+                f"{first_difference(first.made_by, run.made_by)}; expected folds that are made "
+                f"alike; run {rerun_hint(Stage.FINETUNE, run.folder)}"
+            )
         require_labels_of_run(run.folder, run.labels)
         require_labels_of_recipe(run.folder, run.labels)
     held_out = _held_out(packing, runs)
@@ -150,12 +152,15 @@ def pack(packing: Packing, out: Path) -> Path:
 
 
 def _runs(packing: Packing) -> dict[str, Run]:
-    """The finished runs by fold; those that ``--force`` moved aside go by another name."""
+    """The finished runs that are wanted, by fold; no others are read where the folds are known."""
     seed = packing.system / f"seed{packing.seed}"
-    read = [read_run(path.parent) for path in seed.glob("fold*/run.json")]
-    own = [run for run in read if run.folder.name == f"fold{run.fold}"]
-    finished = {run.fold: run for run in sorted(own, key=lambda run: shorter_first(run.fold))}
-    wanted = list(packing.folds) or _folds_of_protocol(packing.system.parent, finished)
+    asked = list(packing.folds) or fold_names(packing.system.parent / "folds")
+    found = (path.parent.name.removeprefix("fold") for path in seed.glob("fold*/run.json"))
+    names = [name for name in sorted(found, key=shorter_first) if name in asked or not asked]
+    read = [read_run(seed / f"fold{name}") for name in names]
+    # Those that --force moved aside go by another name.
+    finished = {run.fold: run for run in read if run.folder.name == f"fold{run.fold}"}
+    wanted = asked or list(finished)
     lacking = [fold for fold in wanted if fold not in finished]
     predictions = packing.system.parent / "predictions" / packing.system.name
     if not finished and predictions.is_dir() and not any(packing.system.glob("seed*")):
@@ -164,7 +169,7 @@ def _runs(packing: Packing) -> dict[str, Run]:
             "pack; expected a system that stage 4 trains; choose one of those"
         )
     if lacking or not wanted:
-        what = f"fold {lacking[0]} is not" if lacking else "no fold is"
+        what = f"fold {lacking[0]} is not" if finished else "no fold is"
         beside = packing.system.parent
         # Unlike Path.glob it passes over a folder that goes away meanwhile.
         found = [
@@ -178,12 +183,6 @@ def _runs(packing: Packing) -> dict[str, Run]:
             "another system, --seed or some of the --folds"
         )
     return {fold: finished[fold] for fold in wanted}
-
-
-def _folds_of_protocol(exp_dir: Path, finished: Mapping[str, Run]) -> list[str]:
-    """All folds, in the order of the runs where there are no others."""
-    names = fold_names(exp_dir / "folds") if finished else []
-    return list(finished) if set(finished) >= set(names) else names
 
 
 def _require_nothing_else(out: Path) -> None:

@@ -64,6 +64,26 @@ def test_runs_that_were_moved_aside_are_no_members(package: Path, tmp_path: Path
     assert names == [f"fold{k}.safetensors" for k in "123"]
 
 
+def test_runs_that_are_not_wanted_are_not_read(package: Path, tmp_path: Path) -> None:
+    seed = EXP / "transformer_tl_mtl" / "seed1"
+    shutil.copytree(seed / "fold1", seed / "fold1.20260101-000000")
+    (seed / "fold1.20260101-000000" / "model.safetensors").unlink()
+    pack(packing(), tmp_path / "all")
+    (seed / "fold2" / "model.safetensors").unlink()
+    pack(packing(folds=("1",)), tmp_path / "one")
+
+
+@pytest.mark.parametrize("name", ["exp/bpe", "exp/pretrain/ctc", "dump/fbank/ser"])
+def test_folds_of_other_inputs_are_no_ensemble(package: Path, tmp_path: Path, name: str) -> None:
+    path = EXP / "transformer_tl_mtl" / "seed1" / "fold2" / "run.json"
+    record = read_json(path)
+    assert name in record["inputs"]
+    record["inputs"][name] = "other"
+    path.write_text(json.dumps(record))
+    with pytest.raises(SerError, match=rf"fold 1 to fold 2 inputs\.{name} was .* and is other"):
+        pack(packing(), tmp_path / "again")
+
+
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
