@@ -118,17 +118,17 @@ def main() -> None:
                 print(f"error: {result}", file=sys.stderr)
                 failed = True
             else:
-                if result.flag and not timed:
-                    told = _told(result.flag, args)
-                    print(f"warning: {printable(str(one.path))}: {told}", file=sys.stderr)
+                if not timed:
+                    _warn(result, args)
                 show(result, one.utt)
     sys.exit(failed)
 
 
-def _told(flag: str, args: argparse.Namespace) -> str:
-    if args.any_audio:
-        return f"{flag}; its label means nothing"
-    return f"{flag}; no label (--any-audio gives one)"
+def _warn(result: Result, args: argparse.Namespace) -> None:
+    """Tells where the audio cannot be speech."""
+    if result.flag:
+        told = "its label means nothing" if args.any_audio else "no label (--any-audio gives one)"
+        print(f"warning: {printable(result.path)}: {result.flag}; {told}", file=sys.stderr)
 
 
 def _or(value: float | None, default: float) -> float:
@@ -146,7 +146,8 @@ def _draw(
     if len(inputs) != 1:
         raise SerError(f"--html {args.html}: {len(inputs)} files; expected one INPUT")
     window = _or(args.window, 1.0)
-    write_page(model, inputs[0].path, args.html, window, _or(args.hop, min(0.25, window)))
+    hop = _or(args.hop, min(0.25, window))
+    _warn(write_page(model, inputs[0].path, args.html, window, hop), args)
 
 
 def _files(

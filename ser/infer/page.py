@@ -25,8 +25,8 @@ from ser.infer.torch_engine import TorchEngine, emotion_attention
 from ser.infer.windows import Segment
 from ser.page.frame import NAMES_AS_TEXT, audio_link, render
 
+MARK = b'<meta name="generator" content="ser">'  # of pages of ours, near their beginning
 # Okabe & Ito's colours and four kinds of line: readable without colour.
-PAGE_BEGINS = b"<!doctype html>"
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999999")
 DASHES = ("-", "--", "-.", ":")
 ENVELOPE_POINTS = 2000  # of the waveform
@@ -90,7 +90,7 @@ def view(model: Model, path: Path, window: float, hop: float) -> View:
     return View(whole, over_time, words, attention is not None, shown, seconds)
 
 
-def write_page(model: Model, path: Path, out: Path, window: float, hop: float) -> None:
+def write_page(model: Model, path: Path, out: Path, window: float, hop: float) -> Result:
     """Draws a file as ``view`` does, into a page.
 
     Args:
@@ -100,12 +100,16 @@ def write_page(model: Model, path: Path, out: Path, window: float, hop: float) -
         window: As of ``view``.
         hop: As of ``view``.
 
+    Returns:
+        What the model says of all of it.
+
     Raises:
         SerError: As of ``view``, the page's folder is not there, or something else is in its place.
     """
     require_own_file(out, _is_page)
     if not out.parent.is_dir():
         raise SerError(f"{out.parent}: no such folder; expected one for the page; make it")
+    shown = view(model, path, window, hop)
     page = render(
         "ser.infer",
         ("scroll.js", "audio.js"),
@@ -114,14 +118,15 @@ def write_page(model: Model, path: Path, out: Path, window: float, hop: float) -
         labels=model.labels,
         window=window,
         hop=hop,
-        **vars(view(model, path, window, hop)),
+        **vars(shown),
     )
     write_text(out, page)
+    return shown.whole
 
 
 def _is_page(path: Path) -> bool:
     with path.open("rb") as stream:
-        return stream.read(len(PAGE_BEGINS)) == PAGE_BEGINS
+        return MARK in stream.read(200)
 
 
 def _draw(

@@ -7,12 +7,19 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-import torch
-from torch import nn
-from torch.overrides import TorchFunctionMode
-
 from ser.base.arrays import Floats
 from ser.base.errors import SerError
+
+try:
+    import torch
+    from torch import nn
+    from torch.overrides import TorchFunctionMode
+except ImportError as error:
+    raise SerError(
+        f"{error.name} is not installed; expected it for --html and for models other than .onnx "
+        "files; pip install torch"
+    ) from error
+
 from ser.config.schema import SystemConfig
 from ser.infer.engine import Output, pad, parse_device
 from ser.infer.package import FETCH

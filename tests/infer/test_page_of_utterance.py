@@ -2,7 +2,7 @@
 
 import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 from browser import check_fit, opened, show_at
+from programs import Said
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
@@ -119,6 +120,21 @@ def test_a_recording_is_not_drawn_over(model: Model, tmp_path: Path) -> None:
     with pytest.raises(SerError, match=f"{path}: is there and was not written by this program"):
         write_page(model, path, path, 1.0, 0.5)
     assert path.read_bytes() == before
+    theirs = tmp_path / "thesis.html"
+    theirs.write_text("<!doctype html>\n<p>years of work")
+    with pytest.raises(SerError, match=r"thesis\.html: is there and was not written by this"):
+        write_page(model, path, theirs, 1.0, 0.5)
+
+
+def test_what_is_no_speech_is_called_so(
+    ser_predict_here: Callable[..., Said], tmp_path: Path
+) -> None:
+    path, out = tmp_path / "silence.wav", tmp_path / "page.html"
+    soundfile.write(path, np.zeros(16000), 16000)
+    said = ser_predict_here(path, "--html", out)
+    assert said.err == f"warning: {path}: silence; no label (--any-audio gives one)\n"
+    assert "Silence: this can hardly be speech." in out.read_text()
+    assert "threshold" not in out.read_text()
 
 
 def test_a_model_without_attention_is_drawn_without(baseline: Model, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import json
 import pickle
 import shutil
 import subprocess
+import sys
 import tarfile
 from dataclasses import replace
 from pathlib import Path
@@ -170,6 +171,17 @@ def test_no_other_folder_is_replaced(trained: Path, tmp_path: Path) -> None:
     (tmp_path / "model.tar.gz").unlink()
     pack(packing(), tmp_path / "model")
     pack(packing(), tmp_path / "model")  # an older package is
+
+
+def test_without_torch_is_one_line(package: Path) -> None:
+    code = (
+        "import sys; sys.modules['torch'] = None\n"
+        f"sys.argv = ['ser-predict', {str(package)!r}, 'a.wav']\n"
+        "from ser.bin.ser_predict import program; program()\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr.count("\n")) == (1, 1)
+    assert ended.stderr.startswith("error: torch is not installed; expected it for --html and")
 
 
 def test_an_archive_is_to_be_unpacked(package: Path) -> None:
