@@ -1,6 +1,7 @@
 """A model as an ONNX graph or a program of ``torch.export``, with the features inside or not."""
 
 import base64
+import contextlib
 import io
 import json
 import logging
@@ -13,6 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 
+import ser
 from ser.base.errors import SerError
 from ser.base.files import with_digest
 from ser.base.writing import atomic_file, require_own_file
@@ -83,7 +85,7 @@ def export_torch(model: Model, out: Path, features_inside: bool) -> None:
         SerError: The model is an exported one, or holds an LSTM, of which the program would have
             as many steps as the example; or something else is in the place of the file.
     """
-    require_own_file(out, zipfile.is_zipfile)
+    require_own_file(out, _is_own_program)
     module, example, dynamic = _prepare(model, features_inside)
     if any(isinstance(part, nn.LSTM) for part in module.modules()):
         raise SerError(
@@ -95,9 +97,15 @@ def export_torch(model: Model, out: Path, features_inside: bool) -> None:
     for node in program.graph.nodes:
         node.meta.pop("stack_trace", None)  # paths on this disk
     content = io.BytesIO()  # on a full disk PyTorch's own writer ends the process
-    torch.export.save(program, content)
+    torch.export.save(program, content, extra_files={HEADER: ser.__version__})
     with atomic_file(out) as partial:
         partial.write_bytes(content.getbuffer())
+
+
+def _is_own_program(path: Path) -> bool:
+    with contextlib.suppress(zipfile.BadZipFile), zipfile.ZipFile(path) as file:
+        return any(name.endswith(f"/extra/{HEADER}") for name in file.namelist())
+    return False
 
 
 def export_onnx(model: Model, out: Path, features_inside: bool, int8: bool) -> None:

@@ -155,8 +155,8 @@ def _runs(packing: Packing) -> dict[str, Run]:
     """The finished runs that are wanted, by fold; no others are read where the folds are known."""
     seed = packing.system / f"seed{packing.seed}"
     asked = list(packing.folds) or fold_names(packing.system.parent / "folds")
-    found = (path.parent.name.removeprefix("fold") for path in seed.glob("fold*/run.json"))
-    names = [name for name in sorted(found, key=shorter_first) if name in asked or not asked]
+    trained = (path.parent.name.removeprefix("fold") for path in seed.glob("fold*/run.json"))
+    names = [name for name in sorted(trained, key=shorter_first) if name in asked or not asked]
     read = [read_run(seed / f"fold{name}") for name in names]
     # Those that --force moved aside go by another name.
     finished = {run.fold: run for run in read if run.folder.name == f"fold{run.fold}"}
@@ -172,11 +172,11 @@ def _runs(packing: Packing) -> dict[str, Run]:
         what = f"fold {lacking[0]} is not" if finished else "no fold is"
         beside = packing.system.parent
         # Unlike Path.glob it passes over a folder that goes away meanwhile.
-        found = [
-            (beside / name).parent
-            for deep in ("*/seed*", "*/*/seed*")
+        found = {
+            (beside / name).parents[1]
+            for deep in ("*/seed*/fold*/run.json", "*/*/seed*/fold*/run.json")
             for name in glob.glob(deep, root_dir=beside)  # noqa: PTH207 - see above
-        ]
+        } - {seed}
         others = f" (there are {first_few(sorted(found))})" if found else ""
         raise SerError(
             f"{seed}: {what} trained; expected finished runs of stage 4{others}; run it, or choose "

@@ -141,10 +141,14 @@ def test_runs_that_are_not_there(recipe: Path, tmp_path: Path) -> None:
     train("transformer_tl_mtl", "1")
     with pytest.raises(SerError, match="seed1: fold 2 is not trained"):
         pack(packing(folds=("1", "2")), tmp_path / "model")
-    with pytest.raises(SerError, match=r"is trained; .*\(there are exp/transformer_tl_mtl\)"):
+    with pytest.raises(SerError, match=r"is trained; .*\(there are exp/transformer_tl_mtl/seed1\)"):
         pack(replace(packing(), system=EXP / "mistyped"), tmp_path / "model")
-    with pytest.raises(SerError, match=r"seed1: fold 2 is not trained; .* some of the --folds"):
+    table = EXP / "predictions" / "transformer_tl_mtl" / "seed1_fold1.tsv"
+    table.parent.mkdir(parents=True)
+    table.touch()
+    with pytest.raises(SerError, match=r"fold 2 is not trained; .* stage 4; run it, .* --folds"):
         pack(packing(), tmp_path / "model")  # all are meant
+    table.unlink()
     pack(packing(folds=("1",)), tmp_path / "model")  # without predictions
     assert json.loads((tmp_path / "model" / MANIFEST).read_text())["temperature"] == 1
     assert "Not calibrated: there were no" in (tmp_path / "model" / "README.md").read_text()
