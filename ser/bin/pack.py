@@ -49,7 +49,8 @@ def main() -> None:
         _check_upload(args)
     pack(packing, args.out)
     if args.hub is not None:
-        logger.info("%s@%s: private until you make it public", args.hub, upload(args.out, args.hub))
+        said = "%s@%s: uploaded; a new model is private until you make it public"
+        logger.info(said, args.hub, upload(args.out, args.hub))
 
 
 def _check_upload(args: argparse.Namespace) -> None:
@@ -62,7 +63,7 @@ def _check_upload(args: argparse.Namespace) -> None:
     if found is None or found["revision"]:
         raise SerError(f"--hub {args.hub}: no name of a model; expected owner/model")
     stated = {"--data": args.data, "--licence": args.licence, "--data-licence": args.data_licence}
-    lacking = [option for option, value in stated.items() if value == "not stated"]
+    lacking = [option for option, value in stated.items() if value.strip() in ("", "not stated")]
     lacking += [] if args.language else ["--language"]
     if lacking:
         raise SerError(

@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 from ser.base.errors import SerError
 from ser.base.files import parsing, read_bytes
 from ser.base.hub import fetch, repository
-from ser.base.options import require_within, shown
+from ser.base.options import require_within
 from ser.base.record import MAX_THREADS, Stage, read_record, require_outputs
 from ser.config.features import FeaturesConfig, RecordedFeatures
 from ser.config.protocol import ProtocolConfig
@@ -50,8 +50,8 @@ def load(
     require_within("--batch", batch_size, 1, 4096)
     require_within("--threads", num_threads, 1, MAX_THREADS)
     for option, number in (("--batch", batch_size), ("--threads", num_threads)):
-        if number is not None and number != int(number):
-            raise SerError(f"{option} {shown(number)}: expected a whole number")
+        if number is not None and type(number) is not int:
+            raise SerError(f"{option} {number!r}: expected an int")
     path = find_model(path)
     if path.suffix == ".onnx":
         model = _load_onnx(path, device, num_threads)

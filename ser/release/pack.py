@@ -79,7 +79,7 @@ def pack(packing: Packing, out: Path) -> Path:
             is in the place of the folder or of the archive.
     """
     for text in (out.name, packing.licence, packing.data, packing.data_licence):
-        if not is_line(text):
+        if not (is_line(text) and text.strip()):
             raise SerError(f"{text!a}: not one line; expected one, for the model card")
     require_replaceable(out, MANIFEST)
     _require_nothing_else(out)

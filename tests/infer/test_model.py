@@ -242,6 +242,13 @@ def test_unfinished_and_foreign_folders_are_named(trained: Path) -> None:
         load(path.parent)
 
 
+@pytest.mark.parametrize("name", ["batch_size", "num_threads"])
+@pytest.mark.parametrize("number", [2.0, True, np.float64(2)])
+def test_numbers_of_load_are_whole(name: str, number: Any) -> None:
+    with pytest.raises(SerError, match=r"^--(batch|threads) .*: expected an int$"):
+        load("model/", **{name: number})
+
+
 def test_ser_has_no_other_attributes() -> None:
     with pytest.raises(AttributeError, match="no attribute 'laod'"):
         ser.laod  # noqa: B018

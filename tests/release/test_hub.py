@@ -47,7 +47,7 @@ def test_what_is_uploaded_is_fetched_by_name(package: Path, hub: Hub, tmp_path: 
     packed = start("pack", EXP / "transformer_tl_mtl", "--out", out, "--hub", NAME, *STATED)
     assert packed.status == 0, packed.err
     first = list(hub.models[NAME])[-1]
-    assert f"{NAME}@{first}: private until you make it public" in packed.err
+    assert f"{NAME}@{first}: uploaded; a new model is private until" in packed.err
     assert hub.private == {NAME}
     files = hub.models[NAME][first]
     assert {name: (out / name).read_bytes() for name in files} == files
@@ -109,6 +109,8 @@ def test_what_is_a_name_and_what_is_a_path(tmp_path: Path, monkeypatch: pytest.M
         (("--hub", "tiny", *STATED), "--hub tiny: no name of a model; expected owner/model"),
         (("--hub", f"{NAME}@v1", *STATED), "--hub somebody/tiny@v1: no name of a model"),
         (("--hub", NAME, *STATED[2:]), "--hub somebody/tiny: without --data; expected all that"),
+        (("--hub", NAME, *STATED, "--data", " "), "--hub somebody/tiny: without --data; expected"),
+        ((*STATED, "--licence", ""), "'': not one line; expected one, for the model card"),
         (("--hub", NAME), "without --data, --licence, --data-licence, --language; expected"),
     ],
 )
