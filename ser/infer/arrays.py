@@ -9,7 +9,6 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
-import soxr
 
 from ser.audio.containers import decode_container, has_pyav
 from ser.audio.reading import INT16_SCALE, RATES_HZ, UNREADABLE, read_samples, soundfile_reason
@@ -51,23 +50,26 @@ class Recording:
         Raises:
             SerError: Samples are not finite, or less than one is left at this rate.
         """
-        mono = _block(self.array)
-        mono = mono if mono.ndim == 1 else mono.mean(axis=1)
-        if self.rate != sample_rate_hz:
-            mono = soxr.resample(mono, self.rate, sample_rate_hz)
-        if not len(mono):
+        return np.concatenate(list(self.stream(sample_rate_hz)))
+
+    def stream(self, sample_rate_hz: int) -> Iterator[Floats]:
+        """The same piece by piece, as a file is read.
+
+        Raises:
+            SerError: As of ``whole``; of the length after the last piece.
+        """
+        size = int(self.rate * READ_SECONDS) or 1
+        starts = range(0, len(self.array), size)
+        blocks = (_block(self.array[start : start + size]) for start in starts)
+        num_samples = 0
+        for block in resampled(blocks, self.rate, sample_rate_hz):
+            num_samples += len(block)
+            yield block
+        if not num_samples:
             raise SerError(
                 f"audio of shape {self.array.shape}: 0 samples at {sample_rate_hz} Hz; expected "
                 "some; give a longer array"
             )
-        return np.asarray(mono * INT16_SCALE, np.float32)
-
-    def stream(self, sample_rate_hz: int) -> Iterator[Floats]:
-        """The same piece by piece, as a file is read."""
-        size = int(self.rate * READ_SECONDS) or 1
-        starts = range(0, len(self.array), size)
-        blocks = (_block(self.array[start : start + size]) for start in starts)
-        return resampled(blocks, self.rate, sample_rate_hz)
 
 
 def recording(audio: npt.NDArray[Any], sample_rate: float | None) -> Recording:

@@ -50,10 +50,12 @@ def printer(
     """
     if form == "json":
         found: list[dict[str, Any]] = []
-        yield lambda result, utt=None, latency_ms=None: found.append(
-            as_json(result, timed, utt, latency_ms)
-        )
-        print(_json_text(found, out, indent=2), file=out)
+        try:
+            yield lambda result, utt=None, latency_ms=None: found.append(
+                as_json(result, timed, utt, latency_ms)
+            )
+        finally:  # after Ctrl-C too
+            print(_json_text(found, out, indent=2), file=out)
         return
     columns = ["path", *(["start", "end"] if timed else []), "label"]
     columns += [f"post_{name}" for name in model.labels]

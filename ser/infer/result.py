@@ -44,7 +44,7 @@ class Result:
     Attributes:
         path: The file; empty for an array.
         label: The most probable class; None where its probability is below the threshold, or where
-            there is a flag.
+            there is a flag and no ``any_audio``.
         posteriors: Probability of each class, in the model's order; they sum to 1.
         words: The transcript; None for a model without CTC head.
         start: Seconds into the file.

@@ -38,6 +38,10 @@ from ser.infer import model as model_module
 def test_arrays_that_are_no_audio(array: Any, rate: int, message: str) -> None:
     with pytest.raises(SerError, match=message):
         untrained_model().predict(array, sample_rate=rate)
+    with pytest.raises(SerError, match=message):
+        list(untrained_model().predict_windows(array, 1, 1, sample_rate=rate))
+    with pytest.raises(SerError, match=message):
+        list(untrained_model().predict_speech(array, sample_rate=rate))
 
 
 def test_a_rate_stands_beside_an_array_alone(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -13,10 +14,11 @@ import soundfile
 from processes import wait_until
 from programs import call, command, start
 from tiny import tsv_rows
-from tiny_audio import plant_files, run_folder
+from tiny_audio import plant_files, run_folder, untrained_model
 from tiny_recipe import WORDS
 
 from ser.infer.loading import load
+from ser.infer.output_formats import printer
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +63,20 @@ def test_the_formats_say_the_same(run: Path, audio: list[Path]) -> None:
         assert list(item["posteriors"]) == list(WORDS)
         assert (item["label"] or "-", item["words"]) == (row["label"], row["words"])
         assert line.split()[:2] == [item["path"], row["label"]]
+
+
+def test_json_is_printed_where_ctrl_c_ends_the_list(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    model = untrained_model()
+    result = model.predict(np.ones(9000), 16000)
+    with (
+        pytest.raises(KeyboardInterrupt),
+        printer("json", model, sys.stdout, timed=True) as show,
+    ):
+        show(result)
+        raise KeyboardInterrupt
+    assert json.loads(capsys.readouterr().out)[0]["posteriors"] == result.posteriors
 
 
 def test_folders_lists_and_a_threshold(run: Path, audio: list[Path], tmp_path: Path) -> None:
