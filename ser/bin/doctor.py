@@ -33,7 +33,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--stage", type=int, default=0, help="the first stage to run (0)")
     parser.add_argument("--stop-stage", type=int, default=6, help="the last one (6)")
     parser.add_argument("--conf", type=from_here, default=Path("conf"), help="configuration (conf)")
-    parser.add_argument("--systems", help="all of <conf>/systems by default")
+    parser.add_argument("--systems", default="all", help="all of <conf>/systems by default")
     parser.add_argument("--protocol", type=Path, help="<conf>/protocol/paper.yaml by default")
     parser.add_argument("--folds", default="", help="all of the protocol's by default")
     parser.add_argument("--seeds", default="1")
@@ -104,7 +104,7 @@ def check_environment(args: argparse.Namespace) -> None:
             *(", ".join(missing), sys.executable),
         )
     script = Path("local/data.sh")
-    makes_speech = script.exists() and "make_synthetic" in script.read_text(encoding="utf-8")
+    makes_speech = script.exists() and "make_synthetic" in script.read_text("utf-8", "replace")
     if args.stage == 0 and makes_speech and importlib.util.find_spec("espeakng_loader") is None:
         logger.error(
             "espeakng_loader: not installed; the corpus is generated with it; pip install "

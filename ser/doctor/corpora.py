@@ -26,7 +26,7 @@ def corpora_and_weights(asked: RunOptions) -> None:
     """The corpora that ``local/data.sh`` requires, and the published weights of stage 3."""
     script = Path("local/data.sh")
     if asked.runs(0) and script.exists():
-        text = re.sub("(?m)^ *#.*", "", script.read_text(encoding="utf-8"))
+        text = re.sub("(?m)^ *#.*", "", script.read_text("utf-8", "replace"))
         for name, option in re.findall(r"require_corpus (\w+)( -e)?", text):
             if name != "LIBRISPEECH":
                 attempt(_corpus, asked, name, bool(option))

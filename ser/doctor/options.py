@@ -44,8 +44,10 @@ class RunOptions:
     def __init__(self, args: argparse.Namespace) -> None:
         vars(self).update(vars(args))
         self.protocol = args.protocol or self.conf / "protocol" / "paper.yaml"
-        if args.systems is None:
+        if args.systems == "all":
             self.systems = " ".join(sorted(p.stem for p in (self.conf / "systems").glob("*.yaml")))
+        if Path(args.recogniser).resolve() == Path.cwd():
+            self.recogniser = HERE
         self.exp_dir = args.exp_dir or self.experiment
         self.corpora = variables()
 
@@ -124,7 +126,7 @@ def variables() -> dict[str, str]:
     words = ["bash", "-c", ". ./db.sh && env -0"]
     said = subprocess.run(words, capture_output=True, check=False)
     if said.returncode:
-        reason = os.fsdecode(said.stderr).strip()
+        reason = os.fsdecode(said.stderr).strip() or f"ends with status {said.returncode}"
         raise SerError(f"db.sh: {reason}; expected variables of corpora; correct it")
     pairs = (line.partition("=") for line in os.fsdecode(said.stdout).split("\0"))
     return {name: value for name, _, value in pairs}

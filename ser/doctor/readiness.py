@@ -141,6 +141,11 @@ def _recogniser(asked: RunOptions) -> None:
         sure = [name for name in asked.system_names if name not in asked.heads]
         refuse_without_recogniser(asked.conf, asked.system_names, sure)
     elif asked.recogniser not in (HERE, NONE) and asked.stop_stage > 3:
+        if not Path(asked.recogniser, "run.sh").exists():
+            raise SerError(
+                f"--recogniser {asked.recogniser}: no run.sh there; expected the folder of a "
+                "recipe; check the path"
+            )
         for name in asked.encoders:
             attempt(_encoder_of_another, asked, asked.pretrain / name)
         if asked.heads:

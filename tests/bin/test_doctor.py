@@ -22,6 +22,20 @@ def test_it_has_the_defaults_of_run_sh() -> None:
     assert said.out == "stages 0 to 6: 0 errors, 0 warnings\n"
 
 
+def test_it_takes_what_run_sh_takes() -> None:
+    with Path("local/data.sh").open("ab") as script:
+        script.write("# für alle\n".encode("latin-1"))
+    said = call("doctor", "--systems", "all", "--recogniser", "./")
+    assert (said.status, said.err) == (0, "")
+
+
+def test_a_script_that_ends_without_a_word() -> None:
+    Path("db.sh").write_text("exit 3\n")
+    said = call("doctor")
+    assert said.status == 1
+    assert said.err.startswith("error: db.sh: ends with status 3; expected variables of corpora")
+
+
 @pytest.mark.parametrize(("key", "value"), [("lstm_dim", 2000), ("num_loader_workers", 64)])
 def test_what_does_not_fit_into_memory(
     key: str, value: int, monkeypatch: pytest.MonkeyPatch

@@ -70,8 +70,18 @@ def test_systems_that_cannot_be_without_a_recogniser(stop: int) -> None:
     assert said.err.count("\n") == 1
 
 
+def plant_script(recipe: Path) -> None:
+    recipe.mkdir(exist_ok=True)
+    (recipe / "run.sh").touch()
+
+
 @pytest.mark.usefixtures("recipe")
 def test_an_untrained_recogniser() -> None:
+    said = check("transformer_tl", "../ravdess")
+    assert said.err.startswith(
+        "error: --recogniser ../ravdess: no run.sh there; expected the folder"
+    )
+    plant_script(Path("../ravdess"))
     said = check("transformer_tl", "../ravdess")
     assert said.status == 1
     assert "../ravdess/exp/pretrain/ctc: not there or not whole" in said.err
@@ -200,6 +210,7 @@ def test_a_script_that_the_recogniser_does_not_know(trained: str) -> None:
     """Known after stage 2, of another recipe's recogniser after stage 0."""
     write_data(["打 远 一 看", "SO IT IS"])
     config = set_pieces(40)
+    plant_script(Path(trained))
     bpe = Path(trained) / "exp" / "bpe"
     write_bpe(Record(bpe, 2, config.model_dump(), {}), READ, config, Path("text"))
     encoder = Path(trained) / "exp" / "pretrain" / "ctc"
