@@ -38,7 +38,8 @@ def main() -> None:
     for option in ("hours", "epochs", "vocab_size", "num_gpus"):
         value = getattr(args, option)
         for number in value if isinstance(value, list) else [value]:
-            require_within(f"--{option.replace('_', '-')}", number, 1e-3, 1e7)
+            least = 1e-3 if option == "hours" else 1
+            require_within(f"--{option.replace('_', '-')}", number, least, 1e7)
     card = read_card(args.measured) if args.measured else H100
     options = (args.vocab_size, args.hours, args.epochs)
     plans = [plan for conf in args.confs for plan in read_plans(conf, *options)]

@@ -6,6 +6,7 @@ from pathlib import Path
 from ser.base.errors import SerError, run_program
 from ser.base.log import log_to_console, logger
 from ser.base.options import require_within
+from ser.corpus.synthetic.text import MIN_SENTENCES, MIN_TURNS
 
 
 def parse_args() -> argparse.Namespace:
@@ -22,8 +23,8 @@ def main() -> None:
     """Generates the corpora once."""
     args = parse_args()
     log_to_console()
-    require_within("--num-turns", args.num_turns, 1, 1_000_000)
-    require_within("--num-sentences", args.num_sentences, 1, 1_000_000)
+    require_within("--num-turns", args.num_turns, MIN_TURNS, 1_000_000)
+    require_within("--num-sentences", args.num_sentences, MIN_SENTENCES, 1_000_000)
     if args.out.exists():
         logger.info("%s: there already", args.out)
         return

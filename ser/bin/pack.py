@@ -4,6 +4,7 @@ By default all folds of a seed as an ensemble. ser-predict and ser.load take the
 """
 
 import argparse
+import os
 from pathlib import Path
 
 from ser.base.errors import SerError, run_program
@@ -36,7 +37,7 @@ def main() -> None:
     args = parse_args()
     log_to_console()
     packing = Packing(
-        system=args.system,
+        system=Path(os.path.abspath(args.system)),  # noqa: PTH100  # . and .. are no names; links stay
         seed=args.seed,
         folds=distinct_words("--folds", args.folds) if args.folds else (),
         average=args.average,

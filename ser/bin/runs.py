@@ -64,7 +64,7 @@ def runs_of(
     """
     asked = distinct_words("--systems", args.systems)
     systems = trainable_systems(args.conf, asked, args.feats)
-    if args.pretrain.parts[0] == "none":  # run.sh --recogniser none
+    if args.pretrain.parts[:1] == ("none",):  # run.sh --recogniser none
         refuse_without_recogniser(args.conf, systems, systems)
     seeds = whole_numbers("--seeds", args.seeds)
     folds = choose_folds(args.exp_dir / "folds", args.folds)

@@ -113,10 +113,14 @@ def read_package(folder: Path) -> Manifest:
         read_text(path, MAX_MANIFEST_BYTES), path, "it was cut or edited; fetch the package again"
     )
     found = values.get("format") if isinstance(values, dict) else None
-    if type(found) is not int or found > FORMAT:  # true is an int of Python
+    if type(found) is not int:  # true is an int of Python
         raise SerError(
-            f"{path}: format {shortened(found)}; this version reads up to {FORMAT}; install a "
-            "newer ser"
+            f"{path}: format {shortened(found)}; expected that of a package of ser.bin.pack; name "
+            "another folder, or fetch the package again"
+        )
+    if found > FORMAT:
+        raise SerError(
+            f"{path}: format {found}; this version reads up to {FORMAT}; install a newer ser"
         )
     if not digest_holds(values):
         raise SerError(

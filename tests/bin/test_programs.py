@@ -23,6 +23,8 @@ OFTEN_WITHOUT_WORK = (
 SLOW_IMPORTS = {"torch", "torchaudio", "tensorboard", "sklearn", "scipy.stats"}
 RAVDESS, IEMOCAP, CROSS = (ROOT / "egs" / name / "conf" for name in ("ravdess", "iemocap", "cross"))
 NONE = Path("/none")
+RUNS = ["--conf", RAVDESS, "--protocol", RAVDESS / "protocol" / "paper.yaml", "--seeds", "1"]
+RUNS += ["--systems", "transformer", "--feats", "f", "--bpe", "b", "--exp-dir", "exp"]
 FAULTS: list[tuple[str, list[object], str]] = [
     ("prepare_corpus", ["ravdess", NONE, "out", "--conf", RAVDESS], "/none: no such folder"),
     ("prepare_corpus", ["ravdess", "/", "out", "--conf", NONE], "/none/labels.yaml: no such file"),
@@ -65,7 +67,9 @@ FAULTS: list[tuple[str, list[object], str]] = [
         "--seed -1: expected 0 to 4",
     ),
     ("make_feats", ["d", "--out", "out", "--conf", "c", "--nj", "999999"], "--nj 999999: "),
-    ("make_synthetic", ["out", "--num-turns", "-1"], "--num-turns -1: expected 1 to"),
+    ("make_synthetic", ["out", "--num-turns", "5"], "--num-turns 5: expected 80 to"),
+    ("estimate", ["c.yaml", "--num-gpus", "0"], "--num-gpus 0: expected 1 to"),
+    ("finetune", [*RUNS, "--pretrain", "."], "exp/folds: no fold lists"),
     ("pack", [NONE, "--out", "out"], "/none/seed1: no fold is trained"),
     ("pack", [NONE, "--out", "out", "--folds", "1 1"], "--folds '1 1': '1' occurs twice"),
     ("export", [NONE, "--out", "x.onnx"], "/none: no package.json"),

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from programs import call
 from tiny import Trap, reseal
 from tiny_audio import packing, plant_files, train
 from tiny_recipe import CONF, EXP, LABELS
@@ -135,6 +136,16 @@ def test_one_fold_and_an_average(package: Path, tmp_path: Path) -> None:
         torch.testing.assert_close(tensor, sum(m[name] for m in members) / 3)
 
 
+@pytest.mark.parametrize(("place", "name"), [("", "."), ("seed1", "..")])
+def test_a_system_without_a_name_is_that_of_its_folder(
+    package: Path, place: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(EXP / "transformer_tl_mtl" / place)
+    assert call("pack", name, "--out", package.with_name("again")).status == 0
+    manifests = (read_json(package.with_name(n) / MANIFEST) for n in ("model", "again"))
+    assert len({(m["system"], m["temperature"], m["trained_on"]["recipe"]) for m in manifests}) == 1
+
+
 def test_runs_that_are_not_there(recipe: Path, tmp_path: Path) -> None:
     with pytest.raises(SerError, match="seed1: no fold is trained; expected finished runs"):
         pack(packing(), tmp_path / "model")
@@ -244,7 +255,7 @@ def tamper(package: Path, kind: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
-        ("no format", "package.json: format None"),
+        ("no format", "package.json: format None; expected that of a package of ser.bin.pack;"),
         ("cut", "; it was cut or edited; fetch the package again"),
         ("labels", "package.json: not the one that was packed (its own SHA-256 differs); fetch"),
         ("half a letter", "package.json: not JSON"),
