@@ -75,7 +75,8 @@ def load_onnx(path: Path, device: str, num_threads: int | None) -> tuple[OnnxHea
     kind, index = parse_device(device)
     if not path.is_file():
         raise SerError(f"{path}: no such file; expected an ONNX file of ser.bin.export")
-    sealed = check_seal(path)
+    graph = read_bytes(path, MAX_BYTES)  # in memory it has no folder, whose files it could name
+    sealed = check_seal(path, graph)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     # Threads that wait do not spin: others may want their cores.
@@ -87,7 +88,6 @@ def load_onnx(path: Path, device: str, num_threads: int | None) -> tuple[OnnxHea
         provider, place = "CUDAExecutionProvider", {"device_id": str(index)}
     if provider not in onnxruntime.get_available_providers():
         raise SerError(f"--device {device}: this onnxruntime has no {provider}; use cpu")
-    graph = read_bytes(path, MAX_BYTES)  # in memory it has no folder, whose files it could name
     with parsing(path, "not a readable ONNX file", "fetch it again"):
         session = onnxruntime.InferenceSession(graph, options, providers=[(provider, place)])
         metadata = session.get_modelmeta().custom_metadata_map

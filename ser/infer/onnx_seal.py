@@ -25,13 +25,16 @@ def seal_onnx(data: bytes) -> bytes:
     return data[: entry.start(1)] + digest + data[entry.end(1) :]
 
 
-def check_seal(path: Path) -> bool:
+def check_seal(path: Path, data: bytes) -> bool:
     """Whether a file holds its digest, which files of version 0.1.0 do not.
+
+    Args:
+        path: The file, for messages.
+        data: What it holds.
 
     Raises:
         SerError: It is not the digest of the file.
     """
-    data = path.read_bytes()
     entry = _entry(data)
     if entry is None:
         return False

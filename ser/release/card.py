@@ -14,7 +14,7 @@ from typing_extensions import TypedDict
 from ser.base.errors import SerError
 from ser.base.files import digest_file, read_json_as
 from ser.base.record import Stage, rerun_hint
-from ser.score.report.document import code, escape
+from ser.score.report.document import code, escape, percent, with_interval
 from ser.score.stats.intervals import LEVEL_TEXT
 
 # Licences by the hub's names, as far as models have them; any other is "other" there.
@@ -131,8 +131,8 @@ def table_row(system: Path) -> dict[str, Any] | None:
                 f"run {rerun_hint(Stage.SCORE)}"
             )
     return {
-        "wa": _figure(row["wa"], row["wa_interval"]),
-        "ua": _figure(row["ua"], row["ua_interval"]),
+        "wa": with_interval(row["wa"], row["wa_interval"]),
+        "ua": with_interval(row["ua"], row["ua_interval"]),
         "level": LEVEL_TEXT,
         "has_intervals": bool(row["wa_interval"] or row["ua_interval"]),
         "percent": {name: round(100 * row[name], 1) for name in ("wa", "ua")},
@@ -158,10 +158,5 @@ def _groups(row: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _group(name: str, group: Mapping[str, Any]) -> dict[str, Any]:
-    figures = {key: f"{100 * group[key]:.1f}" for key in ("wa", "ua")}
+    figures = {key: percent(group[key]) for key in ("wa", "ua")}
     return {"name": name, "num_utts": group["num_utts"], **figures}
-
-
-def _figure(accuracy: float, interval: Interval | None) -> str:
-    ends = "" if interval is None else " [{:.1f}, {:.1f}]".format(*(100 * x for x in interval))
-    return f"{100 * accuracy:.1f} %{ends}"

@@ -29,5 +29,5 @@ def test_a_run_is_not_taken_up_and_folds_are_not_packed_together() -> None:
     with pytest.raises(SerError, match=r"holds another run \(config\.labels\.order was \['ang"):
         finetune(finetune_run("transformer_tl_mtl", fold="1"))
     finetune(finetune_run("transformer_tl_mtl", fold="1", force=True))
-    with pytest.raises(SerError, match="its folds differ in configuration"):
+    with pytest.raises(SerError, match=r"from fold 1 to fold 2 labels\.order was"):
         pack(packing(), (CONF / "model").resolve())

@@ -100,7 +100,7 @@ def test_the_card_keeps_the_estimate_apart_from_the_ensemble(package: Path) -> N
     write_results()
     pack(packing(), package)
     card = (package / "README.md").read_text()
-    assert "WA 71.2 % [60.0, 80.0], UA 70.0 % (95 % intervals); 24 utterances, seeds 1." in card
+    assert "WA 71.2 [60.0, 80.0] %, UA 70.0 % (95 % intervals); 24 utterances, seeds 1." in card
     assert "It is no\nfigure of this package**, whose members have heard the test turns" in card
     write_results(wa_interval=None)
     pack(packing(), package)

@@ -140,7 +140,7 @@ def test_the_card_is_one_that_the_hub_reads(package: Path, tmp_path: Path) -> No
         "WA (accuracy), %; single models, each on the test part of its fold; folds by session, "
         "test speakers not heard in training"
     )
-    assert f"WA {wa.metric_value:.1f} %" in card.text
+    assert f"WA {wa.metric_value:.1f} [" in card.text
     assert wa.dataset_args["fold_unit"] == "session"
     for who in ("| women |", "| men |", "| speaker Ses01F |", "6 speakers, language en, of tiny"):
         assert who in card.text
