@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from torchaudio.functional import forced_align, merge_tokens
 
 from ser.base.arrays import Floats
 from ser.text.ctc import BLANK_ID
@@ -31,6 +29,9 @@ def align(ctc: Floats, tokens: Sequence[int], pieces: Sequence[str], seconds: fl
     """
     if not tokens:
         return []
+    import torch  # whose absence ser.infer.torch_engine tells
+    from torchaudio.functional import forced_align, merge_tokens
+
     log_probs = torch.from_numpy(np.log(np.maximum(ctc, 1e-12)))[None]
     targets = torch.tensor([list(tokens)], dtype=torch.int32)
     paths, scores = forced_align(log_probs, targets, blank=BLANK_ID)

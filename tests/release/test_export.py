@@ -227,7 +227,7 @@ def test_neither_torch_nor_another_file_is_needed(exported: Export, tmp_path: Pa
     audio = plant_files(tmp_path)[0]
     code = (
         "import sys; sys.modules['torch'] = None\n"
-        f"sys.argv = ['ser-predict', {str(tmp_path / 'model.onnx')!r}, {str(audio)!r}]\n"
+        f"sys.argv[:1] = ['ser-predict', {str(tmp_path / 'model.onnx')!r}, {str(audio)!r}]\n"
         "from ser.bin.ser_predict import program; program()\n"
     )
     found = subprocess.run(
@@ -235,6 +235,14 @@ def test_neither_torch_nor_another_file_is_needed(exported: Export, tmp_path: Pa
     )
     assert (found.returncode, found.stderr) == (0, "")
     assert str(audio) in found.stdout
+    page = subprocess.run(
+        [sys.executable, "-c", code, "--html", "a.html"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert page.returncode == 1 and page.stderr.count("\n") == 1
+    assert page.stderr.startswith("error: torch is not installed; expected it for --html")
 
 
 def test_files_that_are_none_of_ours(baseline_file: Path, tmp_path: Path) -> None:
