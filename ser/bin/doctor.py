@@ -33,7 +33,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--stage", type=int, default=0, help="the first stage to run (0)")
     parser.add_argument("--stop-stage", type=int, default=6, help="the last one (6)")
     parser.add_argument("--conf", type=from_here, default=Path("conf"), help="configuration (conf)")
-    parser.add_argument("--systems", default="all", help="all of <conf>/systems by default")
+    parser.add_argument("--systems", help="all of <conf>/systems by default")
     parser.add_argument("--protocol", type=Path, help="<conf>/protocol/paper.yaml by default")
     parser.add_argument("--folds", default="", help="all of the protocol's by default")
     parser.add_argument("--seeds", default="1")

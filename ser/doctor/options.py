@@ -44,7 +44,7 @@ class RunOptions:
     def __init__(self, args: argparse.Namespace) -> None:
         vars(self).update(vars(args))
         self.protocol = args.protocol or self.conf / "protocol" / "paper.yaml"
-        if args.systems == "all":
+        if args.systems in (None, "all"):
             self.systems = " ".join(sorted(p.stem for p in (self.conf / "systems").glob("*.yaml")))
         if Path(args.recogniser).resolve() == Path.cwd():
             self.recogniser = HERE
