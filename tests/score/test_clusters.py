@@ -34,7 +34,9 @@ from ser.score.stats.clusters import find_clusters
         ("0123", "0011", "0000", "speakers", "0011", True),
         ("001234", "010122", "000000", "groups of sessions that share speakers", "000011", True),
         # One cast in all sessions.
-        ("0011", "0101", "0000", "sessions that share speakers", "0011", True),
+        ("001122", "010101", "000000", "sessions that share speakers", "001122", True),
+        # Session 1 and 2 of everybody.
+        ("010101", "001122", "000000", "speakers that share sessions", "001122", True),
         (
             "0" * 10 + "12",
             "0" * 11 + "1",

@@ -39,7 +39,8 @@ def find_clusters(session: Codes, speaker: Codes, fold: Codes) -> Clusters:
     Where all folds hang together by sessions (numbers that recur under each speaker), folds that
     share speakers are one. Where these hang together too (a random protocol, or a single fold) the
     clusters are the sessions, those that share speakers as one; a single session is its speakers.
-    Where this joins almost all (a cast of few people), each session is one, though speakers recur.
+    Where this joins almost all (a cast of few people, or numbers that recur), each session is one
+    though speakers recur, or each speaker where there are not fewer.
 
     Args:
         session: (N,) codes.
@@ -63,7 +64,10 @@ def find_clusters(session: Codes, speaker: Codes, fold: Codes) -> Clusters:
     if joined.max() + 1 == num_sessions:
         unit = sessions
     elif np.bincount(joined).max() > ALMOST_ALL * len(joined):
-        joined, unit = np.unique(session, return_inverse=True)[1], "sessions that share speakers"
+        codes, unit = session, "sessions that share speakers"
+        if num_speakers >= num_sessions:
+            codes, unit = speaker, "speakers that share sessions"
+        joined = np.unique(codes, return_inverse=True)[1]
     else:
         alone = joined.max() + 1 == num_speakers
         unit = "speakers" if alone else "groups of sessions that share speakers"
