@@ -169,7 +169,7 @@ def _runs(packing: Packing) -> dict[str, Run]:
             "pack; expected a system that stage 4 trains; choose one of those"
         )
     if lacking or not wanted:
-        what = f"fold {lacking[0]} is not" if finished else "no fold is"
+        what = f"fold {lacking[0]} is not" if packing.folds or finished else "no fold is"
         beside = packing.system.parent
         # Unlike Path.glob it passes over a folder that goes away meanwhile.
         found = {
