@@ -6,9 +6,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import escape
 
 from ser.base.errors import SerError
-from ser.infer.model import LONG_SECONDS, Model
+from ser.infer.model import Model
 from ser.infer.page import COLOURS, view
 from ser.infer.recordings import file_seconds
+from ser.infer.windows import LONG_SECONDS
 
 WINDOW_SECONDS, HOP_SECONDS = 1.0, 0.25  # of the posteriors over time
 

@@ -17,7 +17,15 @@ from ser.config.schema import LabelsConfig, SystemConfig
 from ser.feats.definitions import make_extractor
 from ser.infer.model import Model
 from ser.infer.onnx_engine import OnnxEngine, load_onnx
-from ser.infer.package import BPE, FETCH, MANIFEST, PACKED, read_package
+from ser.infer.package import (
+    BPE,
+    FETCH,
+    MANIFEST,
+    PACKED,
+    UNKNOWN_SECONDS,
+    Seconds,
+    read_package,
+)
 from ser.text.bpe import MAX_MODEL_BYTES, Tokenizer
 
 
@@ -86,7 +94,14 @@ def _load_onnx(path: Path, device: str, num_threads: int | None) -> Model:
         least = fbank.num_samples(least)
     tokenizer = Tokenizer.read(header.bpe_model, path, FETCH) if header.bpe else None
     engine = OnnxEngine(session, least)
-    return Model(engine, tuple(header.labels), fbank, tokenizer, header.features_inside)
+    return Model(
+        engine,
+        tuple(header.labels),
+        fbank,
+        tokenizer,
+        header.features_inside,
+        longest_seconds=header.longest_seconds,
+    )
 
 
 def _load_package(folder: Path, device: str) -> Model:
@@ -104,7 +119,13 @@ def _load_package(folder: Path, device: str) -> Model:
         for name in manifest.members
     ]
     engine = TorchEngine(networks, manifest.temperature)
-    return Model(engine, tuple(manifest.labels), make_extractor(manifest.fbank), tokenizer)
+    return Model(
+        engine,
+        tuple(manifest.labels),
+        make_extractor(manifest.fbank),
+        tokenizer,
+        longest_seconds=manifest.longest_seconds,
+    )
 
 
 def _load_run(folder: Path, device: str) -> Model:
@@ -116,7 +137,13 @@ def _load_run(folder: Path, device: str) -> Model:
     vocab_size = tokenizer.vocab_size if tokenizer else None
     weights = folder / "model.safetensors"
     network = load_network(run.system, len(run.labels.names), vocab_size, weights, place)
-    return Model(TorchEngine([network]), run.labels.names, make_extractor(run.fbank), tokenizer)
+    return Model(
+        TorchEngine([network]),
+        run.labels.names,
+        make_extractor(run.fbank),
+        tokenizer,
+        longest_seconds=run.longest_seconds,
+    )
 
 
 @dataclass(frozen=True)
@@ -131,6 +158,7 @@ class Run:
     fbank: FeaturesConfig
     protocol: ProtocolConfig
     inputs: dict[str, str]  # identity of each folder that it was made from
+    longest_seconds: float  # of the utterances that it was trained on
     published: dict[str, Any] | None  # the encoder that it started from, if one was published
 
     @property
@@ -164,6 +192,9 @@ def read_run(folder: Path) -> Run:
             fold=str(record["config"]["fold"]),
             identity=record["identity"],
             inputs=record["inputs"],
+            longest_seconds=TypeAdapter(Seconds).validate_python(
+                record["notes"].get("longest_seconds", UNKNOWN_SECONDS)
+            ),
             published=record["notes"].get("published"),
         )
     require_outputs(folder, record, Stage.FINETUNE)

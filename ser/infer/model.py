@@ -6,11 +6,11 @@
 >>> result.label, result.posteriors, result.words
 """
 
+import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from numbers import Real
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -20,21 +20,20 @@ import numpy.typing as npt
 from ser.audio.quality import why_no_speech
 from ser.base.arrays import Floats
 from ser.base.errors import SerError, shortened
-from ser.base.options import shown
 from ser.data.sampler import split_by_frames
 from ser.feats.definitions import Extractor, normalise
 from ser.infer.arrays import given_audio, given_pieces, refuse_rate
 from ser.infer.engine import Engine, Output
+from ser.infer.package import UNKNOWN_SECONDS
 from ser.infer.recordings import file_seconds, read_file, stream_file
 from ser.infer.result import Posteriors, Result
-from ser.infer.windows import Segment, cut, windows
+from ser.infer.windows import LONG_SECONDS, Segment, cut, require_lengths, windows
 from ser.text.bpe import Tokenizer
 
 AHEAD = 64  # files that are read before they are predicted, or a batch where it is larger
 MAX_FRAMES = 30_000  # padded frames of a batch
-MIN_HOP_SECONDS = 0.001
 WHOLE = str, os.PathLike, bytes, bytearray, np.ndarray  # a recording, no pieces of one
-LONG_SECONDS = 60.0  # a longer recording is predicted in windows of half as much
+ROUNDING_SECONDS = 0.01
 
 
 @dataclass(frozen=True)
@@ -50,6 +49,7 @@ class Model:
         threshold: Below this probability no label is given.
         batch_size: Most utterances of a batch.
         any_audio: Whether what cannot be speech, which is flagged, gets a label too.
+        longest_seconds: Of the utterances that it was trained on.
     """
 
     engine: Engine
@@ -60,6 +60,12 @@ class Model:
     threshold: float = 0.0
     batch_size: int = 16
     any_audio: bool = False
+    longest_seconds: float = UNKNOWN_SECONDS
+
+    @property
+    def whole_seconds(self) -> float:
+        """A longer recording is predicted in windows: it is not what the network was trained on."""
+        return min(LONG_SECONDS, self.longest_seconds)
 
     @property
     def sample_rate_hz(self) -> int:
@@ -73,7 +79,8 @@ class Model:
     ) -> Result:
         """Predicts a file, or an array of samples.
 
-        More than a minute is predicted in windows of half a minute, whose posteriors are averaged.
+        One longer than ``whole_seconds`` is predicted in windows of equal length, whose posteriors
+        are averaged.
 
         Args:
             audio: A path, the bytes of a file or one that is open, or samples (N,) or (N,
@@ -89,8 +96,8 @@ class Model:
             ((_, result),) = self.predict_files([Path(audio)])
             return _or_raise(result)
         recording = given_audio(audio, sample_rate)
-        if recording.seconds > LONG_SECONDS:
-            return self._long("", recording.stream(self.sample_rate_hz))
+        if recording.seconds > self.whole_seconds:
+            return self._long("", recording.seconds, recording.stream(self.sample_rate_hz))
         return self.predict_segments([Segment("", recording.whole(self.sample_rate_hz))])[0]
 
     def predict_files(
@@ -108,9 +115,9 @@ class Model:
         waiting: list[tuple[Path, Segment | Result | SerError]] = []
         for path in map(Path, paths):
             try:
-                if file_seconds(path) > LONG_SECONDS:
+                if (seconds := file_seconds(path)) > self.whole_seconds:
                     pieces = stream_file(path, self.sample_rate_hz)
-                    waiting.append((path, self._long(str(path), pieces)))
+                    waiting.append((path, self._long(str(path), seconds, pieces)))
                 else:
                     samples = read_file(path, self.sample_rate_hz)
                     waiting.append((path, Segment(str(path), samples)))
@@ -149,14 +156,7 @@ class Model:
         Raises:
             SerError: The file is unreadable, the array is no audio, or a length makes no sense.
         """
-        if not (isinstance(window, Real) and isinstance(hop, Real)):
-            raise SerError(f"--window {window} --hop {hop}: expected seconds, as numbers")
-        frame = self.fbank.config.frame_length_ms / 1000
-        if not (frame <= window <= LONG_SECONDS and MIN_HOP_SECONDS <= hop <= window):
-            raise SerError(
-                f"--window {shown(window)} --hop {shown(hop)}: expected seconds, a window of "
-                f"{frame:g} to {LONG_SECONDS:g}, and {MIN_HOP_SECONDS:g} <= hop <= window"
-            )
+        require_lengths(window, hop, self.fbank.config.frame_length_ms / 1000)
         if isinstance(audio, WHOLE) or hasattr(audio, "read"):
             path, read = self._source(audio, sample_rate)
             yield from self._windows(path, read(), window, hop, self.batch_size)
@@ -186,7 +186,7 @@ class Model:
 
         path, read = self._source(audio, sample_rate)
         rate = self.sample_rate_hz
-        stretches = cut(read(), find_speech(read(), rate))
+        stretches = cut(read(), find_speech(read(), rate, self.whole_seconds))
         segments = (Segment(path, samples, start / rate) for start, samples in stretches)
         yield from self._in_batches(segments, self.batch_size)
 
@@ -213,10 +213,10 @@ class Model:
         while batch := list(islice(segments, at_once)):
             yield from self.predict_segments(batch)
 
-    def _long(self, path: str, pieces: Iterable[Floats]) -> Result:
+    def _long(self, path: str, seconds: float, pieces: Iterable[Floats]) -> Result:
         """One result for a long recording: the mean of its windows, by their length."""
-        half = LONG_SECONDS / 2
-        windows = list(self._windows(path, pieces, half, half, self.batch_size))
+        window = seconds / math.ceil(seconds / self.whole_seconds) + ROUNDING_SECONDS
+        windows = list(self._windows(path, pieces, window, window, self.batch_size))
         # What cannot be speech counts only where there is nothing else.
         parts = [window for window in windows if window.flag is None] or windows
         weights = np.array([part.end - part.start for part in parts])

@@ -49,6 +49,8 @@ Members = Annotated[
     list[str], Field(min_length=1, max_length=MAX_MEMBERS), AfterValidator(_each_once)
 ]
 Base64 = Annotated[str, Field(max_length=2 * MAX_MODEL_BYTES), AfterValidator(_base64)]
+Seconds = Annotated[float, Field(ge=0.001, le=1e6)]
+UNKNOWN_SECONDS = 30.0  # as a longest training utterance, of files of version 0.1.0
 Temperature = Annotated[float, Field(ge=1e-3, le=1e3)]  # what fits lies within 0.05 and 20
 
 
@@ -64,6 +66,7 @@ class Manifest(Section):
         fbank: The features that it reads.
         members: Files of weights; several are an ensemble, whose posteriors are averaged.
         temperature: Divides the emotion logits.
+        longest_seconds: Of the utterances that it was trained on.
         trained_on: Recipe, protocol, folds and seed.
         digests: SHA-256 of every other file, by name.
         digest: Of all that stands above (``with_digest``).
@@ -77,6 +80,7 @@ class Manifest(Section):
     fbank: RecordedFeatures
     members: Members
     temperature: Temperature
+    longest_seconds: Seconds = UNKNOWN_SECONDS
     trained_on: dict[str, Any]
     digests: dict[str, str]
     digest: str
@@ -168,6 +172,7 @@ class OnnxHeader(Section):
         fbank: The features that it reads, or computes.
         features_inside: Whether it takes samples instead of features.
         min_frames: Fewest feature frames that it takes.
+        longest_seconds: As in ``Manifest``.
         bpe: The BPE model in base64; empty without a CTC head.
         digest: Of all that stands above (``with_digest``).
     """
@@ -177,6 +182,7 @@ class OnnxHeader(Section):
     fbank: RecordedFeatures
     features_inside: bool
     min_frames: Annotated[int, Field(ge=1, le=10_000)]
+    longest_seconds: Seconds = UNKNOWN_SECONDS
     bpe: Base64
     digest: str
 

@@ -18,11 +18,11 @@ from ser.base.errors import SerError
 from ser.base.names import printable
 from ser.base.writing import require_own_file, write_text
 from ser.infer.alignment import Word, align
-from ser.infer.model import LONG_SECONDS, Model
+from ser.infer.model import Model
 from ser.infer.recordings import file_seconds, read_file
 from ser.infer.result import Result
 from ser.infer.torch_engine import TorchEngine, emotion_attention
-from ser.infer.windows import Segment
+from ser.infer.windows import LONG_SECONDS
 from ser.page.frame import NAMES_AS_TEXT, audio_link, render
 
 MARK = b'<meta name="generator" content="ser">'  # of pages of ours, near their beginning
@@ -56,6 +56,8 @@ class View:
 def view(model: Model, path: Path, window: float, hop: float) -> View:
     """Draws a file: waveform, log-mel, posteriors over time, words, the attention of x_e.
 
+    Words and attention are left out where the file is predicted in windows.
+
     Args:
         model: A package or a run; an ONNX file has no attention to show.
         path: The audio, of a minute at most.
@@ -72,19 +74,20 @@ def view(model: Model, path: Path, window: float, hop: float) -> View:
         )
     samples = read_file(path, model.sample_rate_hz)
     seconds = len(samples) / model.sample_rate_hz
-    whole = model.predict_segments([Segment(str(path), samples)])[0]
+    whole = model.predict(path)
     over_time = list(model.predict_windows([samples], window, hop))
-    given = model.engine_input(samples)
-    output = model.engine([given])[0]
     # What the engine sees goes on with silence where the features are padded.
     seen = max(len(samples), model.fbank.min_samples) / model.sample_rate_hz
     words: list[Word] = []
-    if model.tokenizer and output.ctc is not None:
-        pieces = model.tokenizer.pieces(output.tokens)
-        words = align(output.ctc, output.tokens, pieces, seen)
     attention = None
-    if isinstance(model.engine, TorchEngine):
-        attention = emotion_attention(model.engine.networks, given)
+    if seconds <= model.whole_seconds:  # else the network saw windows
+        given = model.engine_input(samples)
+        output = model.engine([given])[0]
+        if model.tokenizer and output.ctc is not None:
+            pieces = model.tokenizer.pieces(output.tokens)
+            words = align(output.ctc, output.tokens, pieces, seen)
+        if isinstance(model.engine, TorchEngine):
+            attention = emotion_attention(model.engine.networks, given)
     picture = _draw(model, samples, seconds, seen, over_time, words, attention)
     shown = Markup(picture)  # noqa: S704  # of matplotlib, which escapes text
     return View(whole, over_time, words, attention is not None, shown, seconds)

@@ -3,8 +3,8 @@
 A frame of 25 ms is speech where its level above 100 Hz is 6 dB above the noise floor, and at least
 -60 dB of full scale; the floor is the 10th percentile of the minute around it. Pauses of less than
 0.3 s do not end a stretch of speech; less than 0.2 s of such frames are none. A stretch begins
-0.1 s early and ends 0.1 s late. One longer than half a minute is divided at the quietest frame of
-its middle third, and its parts likewise.
+0.1 s early and ends 0.1 s late. One longer than a model is used to is divided at the quietest frame
+of its middle third, and its parts likewise.
 
 It needs no model and is the same for every engine. But music or a door is speech to it, speech at
 less than some 10 dB above the noise is partly missed, and a tone that lasts a minute is noise.
@@ -30,19 +30,20 @@ FLOOR = round(60 / FRAME_SECONDS)
 PAUSE = round(0.3 / FRAME_SECONDS)
 LEAST = round(0.2 / FRAME_SECONDS)
 MARGIN = round(0.1 / FRAME_SECONDS)  # less than half of a pause
-MOST = round(30 / FRAME_SECONDS)
 READ = round(1 / FRAME_SECONDS)  # at a time
 
 Stretch = tuple[int, int]  # the first of it, and the first after it
 
 
-def find_speech(pieces: Iterable[Floats], rate: int) -> list[Stretch]:
+def find_speech(pieces: Iterable[Floats], rate: int, most_seconds: float) -> list[Stretch]:
     """The stretches of speech of a recording, in samples, in their order, apart or end to end.
 
     Args:
         pieces: Mono samples (n,) each, in 16-bit scale.
         rate: Hz.
+        most_seconds: Of a stretch.
     """
+    most = max(LEAST, round(most_seconds / FRAME_SECONDS))
     size = round(FRAME_SECONDS * rate)
     num_samples = 0
     levels = [np.zeros(0)]
@@ -57,7 +58,7 @@ def find_speech(pieces: Iterable[Floats], rate: int) -> list[Stretch]:
     return [
         (first * size, last * size if last < num_frames else num_samples)
         for stretch in _stretches(level_db)
-        for first, last in _split(level_db, *stretch)
+        for first, last in _split(level_db, *stretch, most)
     ]
 
 
@@ -75,10 +76,10 @@ def _stretches(level_db: Doubles) -> Sequence[Stretch]:
     ]
 
 
-def _split(level_db: Doubles, first: int, last: int) -> list[Stretch]:
-    """A stretch in parts of half a minute at most, and of ten seconds at least."""
-    if last - first <= MOST:
+def _split(level_db: Doubles, first: int, last: int, most: int) -> list[Stretch]:
+    """A stretch in parts of so many frames at most, and of a third of them at least."""
+    if last - first <= most:
         return [(first, last)]
     third = (last - first) // 3
     cut = first + third + int(level_db[first + third : last - third].argmin())
-    return _split(level_db, first, cut) + _split(level_db, cut, last)
+    return _split(level_db, first, cut, most) + _split(level_db, cut, last, most)

@@ -2,12 +2,17 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 
 from ser.audio.reading import INT16_SCALE
 from ser.base.arrays import Floats
 from ser.base.errors import SerError
+from ser.base.options import shown
+
+LONG_SECONDS = 60.0  # of the longest window, and of a recording that is held in memory as a whole
+MIN_HOP_SECONDS = 0.001
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,21 @@ class Segment:
             f"{self.path or 'samples'}: the model's posteriors are not finite (the largest sample "
             f"is {largest:.3g} of full scale); expected samples of at most full scale, and a whole "
             "model; replace the file, or fetch the model again"
+        )
+
+
+def require_lengths(window: float, hop: float, frame: float) -> None:
+    """Checks the lengths of windows, in seconds, and of a feature frame.
+
+    Raises:
+        SerError: They make no sense.
+    """
+    if not (isinstance(window, Real) and isinstance(hop, Real)):
+        raise SerError(f"--window {window} --hop {hop}: expected seconds, as numbers")
+    if not (frame <= window <= LONG_SECONDS and MIN_HOP_SECONDS <= hop <= window):
+        raise SerError(
+            f"--window {shown(window)} --hop {shown(hop)}: expected seconds, a window of "
+            f"{frame:g} to {LONG_SECONDS:g}, and {MIN_HOP_SECONDS:g} <= hop <= window"
         )
 
 

@@ -139,6 +139,7 @@ def pack(packing: Packing, out: Path) -> Path:
             fbank=first.fbank,
             members=members,
             temperature=temperature,
+            longest_seconds=max(run.longest_seconds for run in runs.values()),
             trained_on=trained_on,
             digests=digests,
             digest="",

@@ -3,6 +3,7 @@
 import copy
 import tracemalloc
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,6 @@ import soundfile
 from tiny_audio import plant_files, untrained_model
 
 from ser.base.errors import SerError
-from ser.infer import model as model_module
 
 
 @pytest.mark.parametrize(
@@ -58,12 +58,9 @@ def test_a_rate_stands_beside_an_array_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("rate", [16000, 22050])
-def test_a_long_array_is_heard_like_the_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rate: int
-) -> None:
+def test_a_long_array_is_heard_like_the_file(tmp_path: Path, rate: int) -> None:
     """In windows, each at another loudness."""
-    monkeypatch.setattr(model_module, "LONG_SECONDS", 4.0)
-    rng, model = np.random.default_rng(0), untrained_model()
+    rng, model = np.random.default_rng(0), replace(untrained_model(), longest_seconds=2.0)
     samples = rng.normal(size=(9 * rate, 2)) * np.repeat(rng.uniform(0.001, 0.1, 9), rate)[:, None]
     soundfile.write(tmp_path / "long.wav", samples, rate, subtype="FLOAT")
     assert model.predict(samples, rate).posteriors == pytest.approx(

@@ -138,15 +138,17 @@ def test_a_batch_may_be_larger_than_what_is_read_ahead(
     assert sizes == [5, 2]
 
 
-def test_a_long_file_is_the_mean_of_its_windows(
-    model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(model_module, "LONG_SECONDS", 4.0)
+def test_a_long_file_is_the_mean_of_its_windows(model: Model, tmp_path: Path) -> None:
+    """They are of equal length, none longer than what the model was trained on."""
+    model = replace(model, longest_seconds=2.0)
     samples = 0.1 * np.random.default_rng(0).normal(size=5 * 16000)
     soundfile.write(tmp_path / "long.wav", samples, 16000)
     found = model.predict(tmp_path / "long.wav")
-    parts = list(model.predict_windows(tmp_path / "long.wav", 2, 2))
-    assert [(p.start, p.end) for p in parts] == [(0, 2), (2, 4), (4, 5)]
+    third = 5 / 3 + model_module.ROUNDING_SECONDS
+    parts = list(model.predict_windows(tmp_path / "long.wav", third, third))
+    assert [p.end - p.start for p in parts] == pytest.approx(
+        [third, third, 5 - 2 * third], abs=1e-4
+    )
     for label in LABELS.names:
         mean = sum((p.end - p.start) * p.posteriors[label] for p in parts) / 5
         assert found.posteriors[label] == pytest.approx(mean)

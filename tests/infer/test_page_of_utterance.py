@@ -101,6 +101,7 @@ def test_the_attention_is_of_its_own_input(model: Model) -> None:
 
 def test_the_page_is_self_contained_and_safe(model: Model, tmp_path: Path) -> None:
     out = tmp_path / "page.html"
+    model = replace(model, longest_seconds=30.0)
     write_page(model, audio(tmp_path), out, 1.0, 0.5)
     text = out.read_text()
     loaded = re.findall(r"""(?:src|href)=["'](?!data:|#)([^"']*)""", text)
@@ -112,6 +113,14 @@ def test_the_page_is_self_contained_and_safe(model: Model, tmp_path: Path) -> No
     again = tmp_path / "again.html"
     write_page(model, audio(tmp_path), again, 1.0, 0.5)
     assert again.read_text() == text
+
+
+def test_what_is_predicted_in_windows_has_no_attention(model: Model, tmp_path: Path) -> None:
+    whole = write_page(
+        replace(model, longest_seconds=1.0), audio(tmp_path), tmp_path / "page.html", 1.0, 0.5
+    )
+    assert "ttention" not in (tmp_path / "page.html").read_text()
+    assert (whole.start, whole.end) == (0.0, 2.0)
 
 
 def test_a_recording_is_not_drawn_over(model: Model, tmp_path: Path) -> None:
@@ -183,7 +192,7 @@ class Hearing(TorchEngine):
 def hearing(model: Model, monkeypatch: pytest.MonkeyPatch) -> Model:
     assert model.tokenizer is not None and isinstance(model.engine, TorchEngine)
     monkeypatch.setattr(Hearing, "tokens", model.tokenizer.encode("GO AWAY"))
-    return replace(model, engine=Hearing(model.engine.networks))
+    return replace(model, engine=Hearing(model.engine.networks), longest_seconds=30.0)
 
 
 @pytest.fixture
