@@ -94,6 +94,9 @@ def main() -> None:
     args = parse_args()
     check_options(args)
     model = load(args.model, args.device, args.threshold, args.batch, args.threads, args.any_audio)
+    if (window := _or(args.window, 0.0)) > model.longest_seconds:
+        longest = f"longer than every training utterance ({model.longest_seconds:g} s)"
+        print(f"warning: --window {window:g}: {longest}; labels may be wrong", file=sys.stderr)
     if args.inputs == ["-"]:
         _listen(model, args)
         return

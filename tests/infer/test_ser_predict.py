@@ -183,6 +183,8 @@ def test_windows_of_a_file(run: Path, tmp_path: Path) -> None:
     rows = tsv_rows(call("ser_predict", run, tmp_path / "long.wav", *options).out)
     times = [(float(row["start"]), float(row["end"])) for row in rows]
     assert times == [(0.5 * i, 0.5 * i + 1) for i in range(5)] + [(2.5, 3.3)]
+    said = call("ser_predict", run, tmp_path / "long.wav", "--window", 3)
+    assert "warning: --window 3: longer than every training utterance (" in said.err
 
 
 def test_standard_input_is_predicted_as_it_comes_in(run: Path) -> None:
