@@ -30,10 +30,9 @@ def require_single(stream: BinaryIO, header: Header, name: str, utt: str) -> Non
         frames = read_frames(stream)
         more = frames is not None and frames.seconds_after > LOST_SECONDS
     elif header.format in CHUNKED:
-        more = _follows(stream, header, *_chunks(stream, header))
+        more = _follows_the_chunks(stream, header)
     else:
-        _, counted = bytes_of(stream)
-        more = _follows(stream, header, counted, counted)
+        more = _begins_again(stream)
     if more:
         raise SerError(
             f"{name}: more audio after the {header.frames / header.samplerate:.2f} s that are "
@@ -55,8 +54,17 @@ def _find(stream: BinaryIO, mark: bytes, start: int) -> int | None:
     return None
 
 
-def _chunks(stream: BinaryIO, header: Header) -> tuple[int, int]:
-    """Where the chunks of a file end, and the bytes of its samples; 0 where it has none."""
+def _begins_again(stream: BinaryIO) -> bool:
+    """Whether a file's first word stands again where its header has its end."""
+    size, counted = bytes_of(stream)
+    stream.seek(0)
+    first = stream.read(4)
+    stream.seek(counted)
+    return 0 < counted < size and stream.read(4) == first
+
+
+def _follows_the_chunks(stream: BinaryIO, header: Header) -> bool:
+    """Whether more than a moment of audio, not all zero, follows the chunks of a file."""
     size = stream.seek(0, 2)
     order = CHUNKED[header.format]
     stream.seek(4)
@@ -70,15 +78,10 @@ def _chunks(stream: BinaryIO, header: Header) -> tuple[int, int]:
             break
         data_bytes = length if head[:4] in (b"data", b"SSND") else data_bytes
         at += 8 + length + length % 2
-    return max(at, min(size, counted)), data_bytes  # chunks of another form are still no audio
-
-
-def _follows(stream: BinaryIO, header: Header, end: int, data_bytes: int) -> bool:
-    """Whether more than a moment of audio, not all zero, stands behind the end of a file."""
-    behind = stream.seek(0, 2) - end
+    at = max(at, min(size, counted))  # chunks of another form are still no audio
     seconds = header.frames / header.samplerate
-    if not data_bytes or behind * seconds <= LOST_SECONDS * data_bytes:
+    if not data_bytes or (size - at) * seconds <= LOST_SECONDS * data_bytes:
         return False
-    stream.seek(end)
+    stream.seek(at)
     after = stream.read(BLOCK_BYTES)
     return any(after) and not after.startswith(ID3)

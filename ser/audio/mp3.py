@@ -4,11 +4,12 @@ libsndfile takes an MP3 file without a Xing header to be as long as its first fr
 it, and reads no further: of a variable bit rate that is another length.
 """
 
+import re
 from dataclasses import dataclass
 from typing import BinaryIO
 
 ID3, ID3V1 = b"ID3", b"TAG"
-SYNC = b"\xff"
+SYNC = re.compile(rb"\xff[\xe2\xe3\xf2\xf3\xfa\xfb]")  # of layer III, of all versions
 ID3_HEADER_BYTES = 10
 HEADER_BYTES = 4
 XING = (b"Xing", b"Info")
@@ -31,7 +32,7 @@ class Frames:
     Attributes:
         seconds: How long it is; None where its Xing header tells it, and libsndfile reads that.
         cut: Whether bytes are missing at its end.
-        seconds_after: Of frames behind those that a Xing header counts, as in joined files.
+        seconds_after: Of frames beyond those that a Xing header counts, as in joined files.
     """
 
     seconds: float | None
@@ -46,23 +47,27 @@ def read_frames(stream: BinaryIO) -> Frames | None:
     start = _next_frame(content, 0)
     if start == len(content):
         return None
-    counted = _counted_bytes(content[start : start + XING_BYTES])
-    if counted is None:
-        return Frames(*_walk(content, start))
-    cut = len(content) - start + TAG_BYTES < counted
-    after, _ = _walk(content, start + counted) if counted else (0.0, False)
-    return Frames(None, cut, after)
+    seconds, cut = _walk(content, start)
+    counted = _counted(content[start : start + XING_BYTES])
+    frame = _frame(content[start : start + HEADER_BYTES])
+    if counted is None or frame is None:
+        return Frames(seconds, cut)
+    num_frames, num_bytes = counted
+    return Frames(
+        None, len(content) - start + TAG_BYTES < num_bytes, seconds - num_frames * frame[1]
+    )
 
 
-def _counted_bytes(first: bytes) -> int | None:
-    """Bytes that the Xing header of a first frame counts, or 0; None without one, or its frames."""
+def _counted(first: bytes) -> tuple[int, int] | None:
+    """Frames and bytes (or 0) that the Xing header of a first frame counts; None without one."""
     for mark in XING:
         place = first.find(mark, XING_PLACES.start, XING_PLACES.stop)
         if place > 0:
             flags = int.from_bytes(first[place + 4 : place + 8])
             if not flags & HAS_FRAMES:
                 return None
-            return int.from_bytes(first[place + 12 : place + 16]) if flags & HAS_BYTES else 0
+            num_bytes = int.from_bytes(first[place + 12 : place + 16]) if flags & HAS_BYTES else 0
+            return int.from_bytes(first[place + 8 : place + 12]), num_bytes
     return None
 
 
@@ -86,7 +91,7 @@ def _next_frame(content: bytes, at: int) -> int:
         tag = content[at : at + ID3_HEADER_BYTES]
         at += _id3_bytes(tag) if tag.startswith(ID3) else TAG_BYTES
     found = at
-    while 0 <= found < len(content):
+    while found < len(content):
         header = content[found : found + HEADER_BYTES]
         frame = _frame(header)
         if frame is not None:
@@ -95,7 +100,8 @@ def _next_frame(content: bytes, at: int) -> int:
             alike = _frame(following) is not None and _kind(following) == _kind(header)
             if found == at or alike or after == len(content):
                 return found
-        found = content.find(SYNC, found + 1)
+        following_sync = SYNC.search(content, found + 1)
+        found = following_sync.start() if following_sync else len(content)
     return len(content)
 
 

@@ -1,16 +1,16 @@
 """Whether audio goes on to the end that its file announces, or was cut on its way here.
 
-Compared are bytes with the header's number of them (WAV, AIFF, AU, W64, RF64, NIST SPHERE, MP3 with
-a Xing header), the last page or frame with a whole one (Ogg, MP3), and the samples that are decoded
-with the header's. Other formats are not read: libsndfile shortens their length to what is there.
-Not seen is a cut between two frames of an MP3 file without a Xing header: nothing in it says how
-long it is.
+Compared are bytes with the header's number of them (WAV, AIFF, AU, CAF, W64, RF64, NIST SPHERE, MP3
+with a Xing header), the last page or frame with a whole one (Ogg, MP3), and the samples that are
+decoded with the header's. Other formats are not read: libsndfile shortens their length to what is
+there. Not seen is a cut between two frames of an MP3 file without a Xing header: nothing in it says
+how long it is.
 """
 
 import contextlib
 import math
 import re
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Literal, Protocol
 
 import soundfile
 
@@ -132,8 +132,9 @@ def bytes_of(stream: BinaryIO) -> tuple[int, int]:
         expected = int.from_bytes(head[4:8], "little") + 8
     elif head.startswith(b"FORM"):
         expected = int.from_bytes(head[4:8], "big") + 8
-    elif head.startswith(b".snd"):
-        expected = int.from_bytes(head[4:8], "big") + int.from_bytes(head[8:12], "big")
+    elif head.startswith((b".snd", b"dns.")):
+        order: Literal["big", "little"] = "big" if head.startswith(b".snd") else "little"
+        expected = int.from_bytes(head[4:8], order) + int.from_bytes(head[8:12], order)
     elif head.startswith(b"riff"):
         return size, int.from_bytes(head[16:24], "little")
     elif head.startswith(b"RF64") and head[12:16] == b"ds64":
@@ -147,7 +148,7 @@ def bytes_of(stream: BinaryIO) -> tuple[int, int]:
 
 
 def _bytes_of_caf(stream: BinaryIO, size: int) -> int:
-    """What the chunks of a CAF file count up to that of its samples, which stands last."""
+    """Where the chunk of a CAF file's samples ends; others may follow it."""
     at = CAF_HEADER_BYTES
     while at < size:
         stream.seek(at)

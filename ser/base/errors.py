@@ -148,7 +148,8 @@ def describe(error: Exception) -> str:
         advice = "; free some room there and rerun" if error.errno in FULL else ""
         where = error.filename or "standard output, or a file without a name"
         return printable(f"{where}: {error.strerror or error}{advice}")
-    if isinstance(error, UnicodeEncodeError) and error.encoding == "utf-8":  # of a path
+    # A byte of a path, as Python has it where it is not UTF-8.
+    if isinstance(error, UnicodeEncodeError) and "\udc80" <= error.object[error.start] <= "\udcff":
         around = error.object[max(0, error.start - MAX_CHARS) : error.end + MAX_CHARS]
         return f"{around!a}: not UTF-8; expected paths in UTF-8; rename the file or folder"
     return str(error)

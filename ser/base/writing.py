@@ -162,4 +162,6 @@ def atomic_folder(folder: Path, mark: str = "run.json", stage: int | None = None
         if folder.exists():
             folder.replace(old)
         partial.replace(folder)
-        shutil.rmtree(old, ignore_errors=True)
+        if old.exists():
+            old.replace(partial)  # half removed, it must not be put back
+        shutil.rmtree(partial, ignore_errors=True)

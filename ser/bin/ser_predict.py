@@ -94,9 +94,6 @@ def main() -> None:
     args = parse_args()
     check_options(args)
     model = load(args.model, args.device, args.threshold, args.batch, args.threads, args.any_audio)
-    if (window := _or(args.window, 0.0)) > model.longest_seconds:
-        longest = f"longer than every training utterance ({model.longest_seconds:g} s)"
-        print(f"warning: --window {window:g}: {longest}; labels may be wrong", file=sys.stderr)
     if args.inputs == ["-"]:
         _listen(model, args)
         return
@@ -134,6 +131,12 @@ def _warn(result: Result, args: argparse.Namespace) -> None:
         print(f"warning: {printable(result.path)}: {result.flag}; {told}", file=sys.stderr)
 
 
+def _warn_of_window(model: Model, window: float) -> None:
+    if model.longest_seconds and window > model.longest_seconds:
+        longest = f"longer than every training utterance ({model.longest_seconds:g} s)"
+        print(f"warning: --window {window:g}: {longest}; labels may be wrong", file=sys.stderr)
+
+
 def _or(value: float | None, default: float) -> float:
     """What was asked for, 0 too, which is refused where it is used."""
     return default if value is None else value
@@ -165,6 +168,7 @@ def _parts(
     model: Model, inputs: list[AudioInput], args: argparse.Namespace
 ) -> Iterator[tuple[AudioInput, Result | SerError]]:
     """Windows or stretches of speech, file by file."""
+    _warn_of_window(model, _or(args.window, 0.0))
     for one in inputs:
         try:
             if args.segments is None:
@@ -195,6 +199,7 @@ def _listen(model: Model, args: argparse.Namespace) -> None:
         raise SerError("-: standard input is closed; expected 16-bit PCM on it, raw or as WAV")
     pcm = read_pcm(sys.stdin.buffer, args.rate)
     form = args.format or FORMATS[0]
+    _warn_of_window(model, window)
     with printer(form, model, sys.stdout, timed=True, latency=True) as show:
         for result, seconds in listen(model, pcm.source, pcm.rate_hz, window, hop):
             show(result, latency_ms=1000 * seconds)

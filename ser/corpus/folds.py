@@ -90,7 +90,7 @@ def _utterances_of(data: DataDir, protocol: ProtocolConfig) -> list[str]:
     ):
         if wanted:
             values = _table(data, table, f"{key} {wanted}", utts)
-            there = {values[utt] for utt in utts}
+            there = set(values.values())  # of turns too that another key leaves out
             _refuse_absent(data.path / table, set(wanted) - there, there, f"{key} names")
             utts = [utt for utt in utts if (values[utt] in wanted) == keep]
     return utts
@@ -100,7 +100,7 @@ def _refuse_absent(path: Path, absent: Collection[str], there: Iterable[str], wh
     if absent:
         raise SerError(
             f"{path}: no utterance has '{min(absent)}', which {who}; expected some of "
-            f"{first_few(sorted(set(there)))}; change the protocol"
+            f"{' '.join(sorted(set(there)))}; change the protocol"
         )
 
 

@@ -22,7 +22,6 @@ from ser.infer.package import (
     FETCH,
     MANIFEST,
     PACKED,
-    UNKNOWN_SECONDS,
     Seconds,
     read_package,
 )
@@ -158,7 +157,7 @@ class Run:
     fbank: FeaturesConfig
     protocol: ProtocolConfig
     inputs: dict[str, str]  # identity of each folder that it was made from
-    longest_seconds: float  # of the utterances that it was trained on
+    longest_seconds: float | None  # of the utterances that it was trained on
     published: dict[str, Any] | None  # the encoder that it started from, if one was published
 
     @property
@@ -169,7 +168,7 @@ class Run:
             "labels": self.labels.record(),
             "fbank": self.fbank.model_dump(),
             "protocol": self.protocol.model_dump(),
-            "inputs": self.inputs,
+            "inputs": sorted(self.inputs.values()),  # wherever they lay
         }
 
 
@@ -192,8 +191,8 @@ def read_run(folder: Path) -> Run:
             fold=str(record["config"]["fold"]),
             identity=record["identity"],
             inputs=record["inputs"],
-            longest_seconds=TypeAdapter(Seconds).validate_python(
-                record["notes"].get("longest_seconds", UNKNOWN_SECONDS)
+            longest_seconds=TypeAdapter(Seconds | None).validate_python(
+                record["notes"].get("longest_seconds")
             ),
             published=record["notes"].get("published"),
         )

@@ -24,7 +24,6 @@ from ser.data.sampler import split_by_frames
 from ser.feats.definitions import Extractor, normalise
 from ser.infer.arrays import given_audio, given_pieces, refuse_rate
 from ser.infer.engine import Engine, Output
-from ser.infer.package import UNKNOWN_SECONDS
 from ser.infer.recordings import file_seconds, read_file, stream_file
 from ser.infer.result import Posteriors, Result
 from ser.infer.windows import LONG_SECONDS, Segment, cut, require_lengths, windows
@@ -33,7 +32,8 @@ from ser.text.bpe import Tokenizer
 AHEAD = 64  # files that are read before they are predicted, or a batch where it is larger
 MAX_FRAMES = 30_000  # padded frames of a batch
 WHOLE = str, os.PathLike, bytes, bytearray, np.ndarray  # a recording, no pieces of one
-ROUNDING_SECONDS = 0.01
+UNKNOWN_SECONDS = 30.0  # as the longest training utterance, where it is not known
+ROUNDING_SECONDS = 0.01  # of a length in a header or table
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Model:
         threshold: Below this probability no label is given.
         batch_size: Most utterances of a batch.
         any_audio: Whether what cannot be speech, which is flagged, gets a label too.
-        longest_seconds: Of the utterances that it was trained on.
+        longest_seconds: Of the utterances that it was trained on; None where that is not known.
     """
 
     engine: Engine
@@ -60,12 +60,12 @@ class Model:
     threshold: float = 0.0
     batch_size: int = 16
     any_audio: bool = False
-    longest_seconds: float = UNKNOWN_SECONDS
+    longest_seconds: float | None = None
 
     @property
     def whole_seconds(self) -> float:
         """A longer recording is predicted in windows: it is not what the network was trained on."""
-        return min(LONG_SECONDS, self.longest_seconds)
+        return min(LONG_SECONDS, self.longest_seconds or UNKNOWN_SECONDS)
 
     @property
     def sample_rate_hz(self) -> int:
@@ -96,7 +96,7 @@ class Model:
             ((_, result),) = self.predict_files([Path(audio)])
             return _or_raise(result)
         recording = given_audio(audio, sample_rate)
-        if recording.seconds > self.whole_seconds:
+        if recording.seconds > self.whole_seconds + ROUNDING_SECONDS:
             return self._long("", recording.seconds, recording.stream(self.sample_rate_hz))
         return self.predict_segments([Segment("", recording.whole(self.sample_rate_hz))])[0]
 
@@ -115,7 +115,7 @@ class Model:
         waiting: list[tuple[Path, Segment | Result | SerError]] = []
         for path in map(Path, paths):
             try:
-                if (seconds := file_seconds(path)) > self.whole_seconds:
+                if (seconds := file_seconds(path)) > self.whole_seconds + ROUNDING_SECONDS:
                     pieces = stream_file(path, self.sample_rate_hz)
                     waiting.append((path, self._long(str(path), seconds, pieces)))
                 else:
@@ -215,7 +215,8 @@ class Model:
 
     def _long(self, path: str, seconds: float, pieces: Iterable[Floats]) -> Result:
         """One result for a long recording: the mean of its windows, by their length."""
-        window = seconds / math.ceil(seconds / self.whole_seconds) + ROUNDING_SECONDS
+        number = math.ceil(seconds / (self.whole_seconds - ROUNDING_SECONDS))
+        window = seconds / number + ROUNDING_SECONDS
         windows = list(self._windows(path, pieces, window, window, self.batch_size))
         # What cannot be speech counts only where there is nothing else.
         parts = [window for window in windows if window.flag is None] or windows

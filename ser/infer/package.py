@@ -25,7 +25,7 @@ CARD = "README.md"
 BPE = "bpe.model"
 NOTICE = "NOTICE"  # of the authors of weights that it started from
 PACKED = (MANIFEST, CARD, BPE, NOTICE, "*.safetensors")
-FORMAT = 1  # of packages that this version writes, and the newest that it reads
+FORMAT = 2  # of packages that this version writes, and the newest that it reads
 MAX_MANIFEST_BYTES = 16 << 20
 MAX_MEMBERS = 1000
 MAX_FILE_BYTES = 64 * 10**9  # of weights
@@ -49,8 +49,7 @@ Members = Annotated[
     list[str], Field(min_length=1, max_length=MAX_MEMBERS), AfterValidator(_each_once)
 ]
 Base64 = Annotated[str, Field(max_length=2 * MAX_MODEL_BYTES), AfterValidator(_base64)]
-Seconds = Annotated[float, Field(ge=0.001, le=1e6)]
-UNKNOWN_SECONDS = 30.0  # as a longest training utterance, of files of version 0.1.0
+Seconds = Annotated[float, Field(ge=0.02, le=1e6)]
 Temperature = Annotated[float, Field(ge=1e-3, le=1e3)]  # what fits lies within 0.05 and 20
 
 
@@ -66,7 +65,7 @@ class Manifest(Section):
         fbank: The features that it reads.
         members: Files of weights; several are an ensemble, whose posteriors are averaged.
         temperature: Divides the emotion logits.
-        longest_seconds: Of the utterances that it was trained on.
+        longest_seconds: Of the utterances that it was trained on; None in files of format 1.
         trained_on: Recipe, protocol, folds and seed.
         digests: SHA-256 of every other file, by name.
         digest: Of all that stands above (``with_digest``).
@@ -80,7 +79,7 @@ class Manifest(Section):
     fbank: RecordedFeatures
     members: Members
     temperature: Temperature
-    longest_seconds: Seconds = UNKNOWN_SECONDS
+    longest_seconds: Seconds | None = None
     trained_on: dict[str, Any]
     digests: dict[str, str]
     digest: str
@@ -182,7 +181,7 @@ class OnnxHeader(Section):
     fbank: RecordedFeatures
     features_inside: bool
     min_frames: Annotated[int, Field(ge=1, le=10_000)]
-    longest_seconds: Seconds = UNKNOWN_SECONDS
+    longest_seconds: Seconds | None = None
     bpe: Base64
     digest: str
 

@@ -54,21 +54,16 @@ class Pcm:
     rate_hz: int
 
     def require_end(self) -> None:
-        """Checks, after the last read, that all came that a header announced, and no other file.
+        """Checks, after the last read, that all came that a header announced.
 
         Raises:
-            SerError: The stream ended before, or goes on with another WAV file.
+            SerError: The stream ended before.
         """
-        if not isinstance(self.source, _Mono) or (left := self.source.num_left) is None:
-            return
-        if left > 1:  # some writers count a byte that fills up, without it
+        left = self.source.num_left if isinstance(self.source, _Mono) else None
+        if left is not None and left > 1:  # some writers count a byte that fills up, without it
             raise SerError(
                 f"-: a WAV stream that ends {left} bytes before the end that its header announces; "
                 "expected all of it; see what ended the program that writes it"
-            )
-        if RIFF.search(self.source.source.read(FORMAT_BYTES)):
-            raise SerError(
-                "-: another WAV file after the first; expected one; name the files instead of -"
             )
 
 
@@ -89,14 +84,14 @@ class _Mono:
     """The mean of the channels of a stream; what follows its samples is left out."""
 
     def __init__(self, source: Readable, num_channels: int, num_bytes: int | None) -> None:
-        self.source, self._num_channels, self.num_left = source, num_channels, num_bytes
+        self._source, self._num_channels, self.num_left = source, num_channels, num_bytes
 
     def read(self, size: int, /) -> bytes:
         frames = size // SAMPLE_BYTES
         wanted = frames * SAMPLE_BYTES * self._num_channels
         if self.num_left is not None:
             wanted = min(wanted, self.num_left)
-        data = self.source.read(wanted) if wanted else b""
+        data = self._source.read(wanted) if wanted else b""
         if self.num_left is not None:
             self.num_left -= len(data)
         if self._num_channels == 1:

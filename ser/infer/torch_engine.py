@@ -14,7 +14,7 @@ try:
     import torch
     from torch import nn
     from torch.overrides import TorchFunctionMode
-except ImportError as error:
+except ModuleNotFoundError as error:
     raise SerError(
         f"{error.name} is not installed; expected it for --html and for models other than .onnx "
         "files; pip install torch"

@@ -80,7 +80,8 @@ def pack(packing: Packing, out: Path) -> Path:
     """
     for text in (out.name, packing.licence, packing.data, packing.data_licence):
         if not (is_line(text) and text.strip()):
-            raise SerError(f"{text!a}: not one line; expected one, for the model card")
+            fault = "not one line" if text.strip() else "empty"
+            raise SerError(f"{text!a}: {fault}; expected one line, for the model card")
     require_replaceable(out, MANIFEST)
     _require_nothing_else(out)
     archive = out.with_name(f"{out.name}.tar.gz")
@@ -89,10 +90,11 @@ def pack(packing: Packing, out: Path) -> Path:
     first = next(iter(runs.values()))
     for run in runs.values():
         if run.made_by != first.made_by:
+            one, other = (r.made_by | {"inputs": r.inputs} for r in (first, run))
             raise SerError(
                 f"{packing.system}: from fold {first.fold} to fold {run.fold} "
-                f"{first_difference(first.made_by, run.made_by)}; expected folds that are made "
-                f"alike; run {rerun_hint(Stage.FINETUNE, run.folder)}"
+                f"{first_difference(one, other)}; expected folds that are made alike; "
+                f"run {rerun_hint(Stage.FINETUNE, run.folder)}"
             )
         require_labels_of_run(run.folder, run.labels)
         require_labels_of_recipe(run.folder, run.labels)
@@ -139,7 +141,7 @@ def pack(packing: Packing, out: Path) -> Path:
             fbank=first.fbank,
             members=members,
             temperature=temperature,
-            longest_seconds=max(run.longest_seconds for run in runs.values()),
+            longest_seconds=max(run.longest_seconds or 0.0 for run in runs.values()) or None,
             trained_on=trained_on,
             digests=digests,
             digest="",

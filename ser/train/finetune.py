@@ -12,12 +12,10 @@ from torch import nn
 from ser.base.files import read_text
 from ser.base.paths import CURVE
 from ser.config.schema import SCRATCH, LabelsConfig, SystemConfig
-from ser.corpus.fold_files import TRAIN, in_part
 from ser.data.batch import Batch
 from ser.data.loader import load_batches
 from ser.data.sampler import split_by_frames
 from ser.data.utterances import report_lengths
-from ser.kaldi.table import read_table
 from ser.metrics.classification import unweighted_accuracy, weighted_accuracy
 from ser.nn.cnn_blstm_sa import CnnBlstmSa
 from ser.nn.emotion import EmotionModel
@@ -71,7 +69,7 @@ def finetune_resolved(resolved: ResolvedRun, on_step: OnStep | None = None) -> N
         notes = fit(resolved.system, run.folder, on_step)
         notes["train_seconds"] = round(notes["train_seconds"] + _seconds(run.folder / "head"), 1)
         world.on_first(lambda: _tidy(resolved))
-        return {**notes, **resolved.notes, "longest_seconds": _longest_seconds(resolved)}
+        return {**notes, **resolved.notes}
 
     train_in_folder(resolved.record, world, run.num_threads, run.force, train)
 
@@ -84,13 +82,6 @@ def build_model(resolved: ResolvedRun, tokenizer: Tokenizer | None) -> EmotionMo
         source = resolved.run.pretrain / system.init
         load_pretrained(load_weights(source / "model.safetensors"), model, str(source))
     return model
-
-
-def _longest_seconds(resolved: ResolvedRun) -> float:
-    """Of the training utterances."""
-    seconds = read_table(resolved.run.feats / "utt2dur")
-    longest = max(float(seconds[utt]) for utt in in_part(resolved.fold, TRAIN))
-    return min(longest, resolved.system.training.max_seconds or longest)
 
 
 def _seconds(head: Path) -> float:
@@ -137,7 +128,7 @@ def _fit(
         validate = partial(_validate, model, split, resolved.labels, system, world)
         keep_best = resolved.protocol.selection != "last"
         selection = Selection("valid_ua", higher_is_better=True, keep_best=keep_best)
-    return Trainer(
+    notes = Trainer(
         model,
         emotion_loss(system),
         TrainingData(split.train, split.features.feats, frame_shift_ms(split.features)),
@@ -152,6 +143,8 @@ def _fit(
         on_step=on_step,
         identity=f"{resolved.record.identity} {folder.name}",  # the head's own is another
     ).run()
+    seconds = split.features.data["utt2dur"]
+    return {**notes, "longest_seconds": max(float(seconds[u.utt]) for u in split.train)}
 
 
 def emotion_loss(system: SystemConfig) -> ComputeLoss:

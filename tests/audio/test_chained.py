@@ -31,12 +31,25 @@ def with_header_of(data: bytes, num_samples: int) -> bytes:
     return data[:4] + struct.pack("<I", 36 + 2 * num_samples) + data[8:40] + size + data[44:]
 
 
+def with_bytes(data: bytes, number: int) -> bytes:
+    """An MP3 whose Xing header counts so many bytes."""
+    place = max(data.find(b"Xing"), data.find(b"Info")) + 12
+    return data[:place] + struct.pack(">I", number) + data[place + 4 :]
+
+
+def without_bytes(data: bytes) -> bytes:
+    """An MP3 whose Xing header counts frames alone."""
+    place = max(data.find(b"Xing"), data.find(b"Info")) + 4
+    return data[:place] + struct.pack(">I", 1) + data[place + 4 :]
+
+
 GO_ON: dict[str, Callable[[bytes], bytes]] = {
     "joined.flac": lambda data: data + data,
     "joined.mp3": lambda data: data + data,
     "joined_behind_a_tag.mp3": lambda data: data + ID3V1 + data,
     "joined_with_rubbish_between.mp3": lambda data: data + bytes([1, 255, 251]) * 20 + data,
     "joined.au": lambda data: data + data,
+    "joined_without_a_number_of_bytes.mp3": lambda data: without_bytes(data) + data,
     "joined.caf": lambda data: data + data,
     "joined.rf64": lambda data: data + data,
     "joined.w64": lambda data: data + data,
@@ -61,6 +74,10 @@ WHOLE: dict[str, Callable[[bytes], bytes]] = {
     "padded.wav": lambda data: data + bytes(60000),
     "padded.au": lambda data: data + bytes(60000),
     "padded.caf": lambda data: data + bytes(60000),
+    "more_chunks.caf": lambda data: data + b"free" + struct.pack(">q", 9000) + PICTURE,
+    "remarks.au": lambda data: data + PICTURE,
+    "uncounted_chunk.rf64": lambda data: data + b"axml" + struct.pack("<I", 9000) + PICTURE,
+    "counts_too_few_bytes.mp3": lambda data: with_bytes(data, 1000),
     "noted.wav": lambda data: data + b"LIST\x04\0\0\0note",
     "pictured.wav": lambda data: data + b"id3 " + struct.pack("<I", 9000) + PICTURE,
     "pictured.aiff": lambda data: data + b"ID3 " + struct.pack(">I", 9000) + PICTURE,

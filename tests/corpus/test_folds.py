@@ -141,6 +141,10 @@ def test_scenes_of_turns_that_are_left_out_make_no_groups() -> None:
     data = DataDir(IEMOCAP.path, {**IEMOCAP.tables, "utt2type": types, "utt2scene": scenes})
     values = protocol().model_dump() | {"only_types": ["improvised"], "num_scene_groups": 2}
     folds = make_folds(data, ProtocolConfig.model_validate(values))
+    labels = {utt: "fru" if utt.endswith("0") else "ang" for utt in IEMOCAP.utts}
+    both = DataDir(data.path, {**data.tables, "utt2emo_raw": labels})
+    values["leave_out_labels"] = ["fru"]  # which scripted turns alone have
+    assert make_folds(both, ProtocolConfig.model_validate(values)) == folds
     assert list(folds) == [f"{session}{letter}" for session in range(1, 6) for letter in "ab"]
 
 

@@ -110,7 +110,7 @@ def test_what_is_a_name_and_what_is_a_path(tmp_path: Path, monkeypatch: pytest.M
         (("--hub", f"{NAME}@v1", *STATED), "--hub somebody/tiny@v1: no name of a model"),
         (("--hub", NAME, *STATED[2:]), "--hub somebody/tiny: without --data; expected all that"),
         (("--hub", NAME, *STATED, "--data", " "), "--hub somebody/tiny: without --data; expected"),
-        ((*STATED, "--licence", ""), "'': not one line; expected one, for the model card"),
+        ((*STATED, "--licence", ""), "'': empty; expected one line, for the model card"),
         (("--hub", NAME), "without --data, --licence, --data-licence, --language; expected"),
     ],
 )

@@ -21,7 +21,7 @@ from tiny_recipe import CONF, EXP, LABELS
 from ser.base.errors import SerError
 from ser.base.files import digest_file, read_json, with_digest
 from ser.infer.loading import load
-from ser.infer.package import MANIFEST, UNKNOWN_SECONDS
+from ser.infer.package import MANIFEST
 from ser.nn.weights import load_weights
 from ser.release.pack import pack
 
@@ -32,7 +32,7 @@ def test_an_ensemble_is_the_mean_of_its_members(package: Path, tmp_path: Path) -
     temperature = manifest["temperature"]
     assert temperature != 1
     singles = [load(EXP / "transformer_tl_mtl" / "seed1" / f"fold{k}") for k in "123"]
-    longest = max(single.longest_seconds for single in singles)
+    longest = max(single.longest_seconds or 0.0 for single in singles)
     singles = [replace(single, longest_seconds=30.0) for single in singles]  # no windows
     expected = []
     for path in audio:
@@ -43,7 +43,7 @@ def test_an_ensemble_is_the_mean_of_its_members(package: Path, tmp_path: Path) -
         expected.append(np.mean(rows, axis=0))
     shutil.rmtree(EXP)  # nothing but the package is needed
     model = load(package)
-    assert model.longest_seconds == longest < UNKNOWN_SECONDS
+    assert model.longest_seconds == longest > 0
     model = replace(model, longest_seconds=30.0)
     for path, row in zip(audio, expected, strict=True):
         found = model.predict(path)

@@ -23,6 +23,7 @@ from tiny_recipe import (
 
 from ser.base.errors import SerError
 from ser.config.pretraining import encoders_needed
+from ser.corpus.fold_files import TRAIN, in_part, read_fold
 from ser.data.utterances import read_feature_dir
 from ser.feats.speed_copies import speed_dir, speed_prefix, speed_tables
 from ser.kaldi.table import read_table, write_table
@@ -51,6 +52,9 @@ def test_trains_a_system(system: str) -> None:
     record = json.loads((run.folder / "run.json").read_text())
     assert record["notes"]["num_steps"] == 3 * 3
     assert record["notes"]["num_threads"] == 1
+    seconds, fold = read_table(FEATS / "ser" / "utt2dur"), read_fold(EXP / "folds", "1")
+    longest = max(float(seconds[utt]) for utt in in_part(fold, TRAIN))
+    assert record["notes"]["longest_seconds"] == longest
     pretrained = str(EXP / "pretrain" / "ctc") in record["inputs"]
     assert pretrained == ("tl" in system)
     assert (str(BPE) in record["inputs"]) == (system == "transformer_tl_mtl")

@@ -148,8 +148,8 @@ def test_what_is_wrong_with_slurm_is_one_line(slurm: Path, monkeypatch: pytest.M
     slurm.write_text("--time=1\npartition=gpu\n")
     with pytest.raises(SerError, match=r"^conf/slurm.conf:2: 'partition=gpu' is no option"):
         read_options(slurm)
-    slurm.write_text("--time=1  # short\n-p 'a b'  # gpu\n#--mem=1\n")
-    assert read_options(slurm) == ["--time=1", "-p", "a b"]
+    slurm.write_text("--time=1  # short\n-p 'a b'  # gpu\n#--mem=1\n-C rack#2\n-o a\\%j\n")
+    assert read_options(slurm) == ["--time=1", "-p", "a b", "-C", "rack#2", "-o", "a\\%j"]
     slurm.write_text("--comment='a b\n")
     with pytest.raises(SerError, match=r"^conf/slurm.conf:1: .* is no option \(No closing quot"):
         read_options(slurm)

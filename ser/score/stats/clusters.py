@@ -63,7 +63,7 @@ def find_clusters(session: Codes, speaker: Codes, fold: Codes) -> Clusters:
     joined = _joined(session, speaker)
     if joined.max() + 1 == num_sessions:
         unit = sessions
-    elif np.bincount(joined).max() > ALMOST_ALL * len(joined):
+    elif _is_cast(speaker[joined == np.bincount(joined).argmax()], len(joined)):
         codes, unit = session, "sessions that share speakers"
         if num_speakers >= num_sessions:
             codes, unit = speaker, "speakers that share sessions"
@@ -72,6 +72,11 @@ def find_clusters(session: Codes, speaker: Codes, fold: Codes) -> Clusters:
         alone = joined.max() + 1 == num_speakers
         unit = "speakers" if alone else "groups of sessions that share speakers"
     return Clusters(joined, unit, share_models=True)
+
+
+def _is_cast(speaker: Codes, num_utts: int) -> bool:
+    """Whether the utterances of some speakers, not of one alone, are almost all."""
+    return len(np.unique(speaker)) > 1 and len(speaker) > ALMOST_ALL * num_utts
 
 
 def _joined(one: Codes, other: Codes) -> Codes:

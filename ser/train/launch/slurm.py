@@ -1,5 +1,6 @@
 """Training on a cluster: commands handed to Slurm's ``sbatch``; the records say what is done."""
 
+import re
 import shlex
 import shutil
 import subprocess
@@ -55,7 +56,9 @@ def read_options(conf: Path) -> list[str]:
     for number, line in enumerate(read_text(conf).splitlines(), start=1):
         remedy = "expected one of sbatch's a line, such as --time=08:00:00"
         with parsing(f"{conf}:{number}", f"'{line.strip()}' is no option", remedy):
-            words = shlex.split(line, comments=True)
+            lexer = shlex.shlex(re.sub(r"(^|\s)#.*", "", line), posix=True)
+            lexer.whitespace_split, lexer.commenters, lexer.escape = True, "", ""
+            words = list(lexer)
         if words and not words[0].startswith("-"):
             raise SerError(f"{conf}:{number}: '{line.strip()}' is no option; {remedy}")
         options += words
