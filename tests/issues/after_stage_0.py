@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from programs import Said, call
+
 from ser.base.record import Record
 from ser.config.load import load_config
 from ser.config.protocol import ProtocolConfig
@@ -10,6 +12,7 @@ from ser.corpus.recorded import write_recorded
 from ser.kaldi.data_dir import write_data_dir
 
 FOLDS = Path("exp/folds")
+SCRATCH = "cnn_blstm_sa transformer"
 READ = ["THE QUICK BROWN FOX", "JUMPS OVER A LAZY DOG", "SO IT IS NEVER QUITE OVER"]
 
 
@@ -41,3 +44,16 @@ def write_folds(protocol: dict[str, object]) -> None:
     for name in "123":
         (FOLDS / f"fold{name}").mkdir(parents=True, exist_ok=True)
     Record(FOLDS, 0, protocol, {}).finish()
+
+
+def check(
+    systems: str = SCRATCH,
+    recogniser: str = ".",
+    stop: int = 6,
+    folds: str = "",
+    stage: int = 0,
+    *more: object,
+) -> Said:
+    """What the doctor says of a call of ``run.sh``."""
+    words = ["--systems", systems, "--folds", folds, "--recogniser", recogniser]
+    return call("doctor", *words, "--read-speech", "--stage", stage, "--stop-stage", stop, *more)

@@ -2,13 +2,11 @@
 
 import json
 import shutil
-from collections import namedtuple
 from pathlib import Path
 
 import pytest
 import yaml
-from after_stage_0 import FOLDS, READ, write_data, write_folds
-from programs import Said, call
+from after_stage_0 import FOLDS, READ, SCRATCH, check, write_data, write_folds
 from tracked import ROOT
 
 from ser.base import outputs
@@ -21,30 +19,6 @@ from ser.config.systems import load_system
 from ser.text.bpe import write_bpe
 
 EGS = ROOT / "egs"
-SCRATCH = "cnn_blstm_sa transformer"
-
-
-@pytest.fixture
-def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The configuration of egs/ravdess, and nothing else."""
-    shutil.copytree(EGS / "ravdess" / "conf", tmp_path / "recipe" / "conf")
-    monkeypatch.chdir(tmp_path / "recipe")
-    return tmp_path / "recipe"
-
-
-Usage = namedtuple("Usage", "total used free")
-
-
-def check(
-    systems: str = SCRATCH,
-    recogniser: str = ".",
-    stop: int = 6,
-    folds: str = "",
-    stage: int = 0,
-    *more: object,
-) -> Said:
-    words = ["--systems", systems, "--folds", folds, "--recogniser", recogniser]
-    return call("doctor", *words, "--read-speech", "--stage", stage, "--stop-stage", stop, *more)
 
 
 def set_pieces(num_pieces: int) -> BpeConfig:
@@ -245,33 +219,6 @@ def test_a_head_without_a_recogniser() -> None:
     said = check("transformer head", "none", stage=1)
     assert said.status == 1
     assert "--recogniser none: head: from a recogniser, or with a CTC head" in said.err
-
-
-@pytest.mark.usefixtures("recipe")
-def test_a_disk_that_is_too_small(monkeypatch: pytest.MonkeyPatch) -> None:
-    write_data(["SO IT IS"] * 1000)
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(0, 0, 10**7))
-    said = check(stage=1)
-    assert said.status == 1
-    assert "dump/fbank: 0.03 GB of features" in said.err and "0.01 GB are free" in said.err
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(0, 0, 10**9))
-    assert check(stage=1).status == 0
-
-
-@pytest.mark.usefixtures("recipe")
-def test_a_disk_without_room_for_the_models(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of three folds and two seeds; beside them two checkpoints and two epochs to be averaged."""
-    write_data(["SO IT IS"])
-    weights = load_system(Path("conf"), "transformer").model.num_weights
-    needed = 4 * weights * (6 + 2 * (3 + 1))
-
-    def said_with(free: int) -> Said:
-        monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(0, 0, free))
-        return check("transformer", ".", 4, "", 4, "--seeds", "1 2")
-
-    room = f"exp: {needed / 1e9:.2f} GB of models and checkpoints to write"
-    assert room in said_with(needed - 1).err
-    assert room not in said_with(needed).err
 
 
 def test_stages_that_are_stale(recipe: Path) -> None:

@@ -12,14 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny import FBANK, cnn_blstm_sa_config, ctc_config, system_config, whisper_mel_config
+from tiny import cnn_blstm_sa_config, ctc_config, system_config
 from tiny_audio import plant_files, run_folder
 from tiny_recipe import LABELS
 
 import ser
 from ser.base.errors import SerError
-from ser.config.features import FeaturesConfig
-from ser.feats.definitions import make_extractor
 from ser.infer.engine import pad
 from ser.infer.loading import load
 from ser.infer.model import Model
@@ -30,7 +28,6 @@ from ser.infer.torch_engine import TorchEngine
 from ser.infer.windows import Segment
 from ser.nn.systems import build_system
 from ser.release.export import export_onnx, export_torch
-from ser.release.feature_layers import make_feature_layer
 
 Export = Callable[[str, bool, bool], Path]  # name of a model, features inside, int8
 SOURCES = os.fsencode(Path(ser.__file__).parent)  # no file tells where its maker's disk has them
@@ -201,25 +198,6 @@ def test_without_onnxruntime_is_one_line(
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(SerError, match=r"b\.onnx: onnxruntime is not installed; .* pip install"):
         load_onnx(tmp_path / "b.onnx", "cpu", None)
-
-
-@pytest.mark.parametrize(
-    ("config", "tolerance"), [(FBANK, 2e-3), (whisper_mel_config(), 2e-5)], ids=["kaldi", "whisper"]
-)
-def test_the_features_inside_are_those_outside(config: FeaturesConfig, tolerance: float) -> None:
-    """Of utterances alone and together, each held to its own loudest value."""
-    pieces = [segment.samples for segment in segments()[:3]]
-    pieces[1] = pieces[1] / 30  # quieter than its neighbours
-    layer, extract = make_feature_layer(config), make_extractor(config)
-    lens = torch.tensor([len(x) for x in pieces])
-    padded = torch.nn.utils.rnn.pad_sequence([torch.from_numpy(x) for x in pieces], True)
-    together, frame_lens = layer(padded, lens)
-    for i, samples in enumerate(pieces):
-        expected = extract(samples)
-        assert frame_lens[i] == len(expected) == extract.num_frames(len(samples))
-        np.testing.assert_allclose(together[i, : len(expected)], expected, atol=tolerance)
-        alone, _ = layer(torch.from_numpy(samples)[None], lens[i : i + 1])
-        np.testing.assert_allclose(alone[0, : len(expected)], expected, atol=tolerance)
 
 
 def test_neither_torch_nor_another_file_is_needed(exported: Export, tmp_path: Path) -> None:

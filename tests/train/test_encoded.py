@@ -7,24 +7,21 @@ from typing import Any
 
 import pytest
 import torch
-from tiny import ctc_config, optimizer_config, training_config, write_config
+from tiny import optimizer_config, training_config
 from tiny_recipe import (
     EXP,
     FEATS,
-    PRETRAIN_PATH,
     change_system,
     epochs,
     finetune_run,
-    pretrain_run,
     weights,
     write_emotion_feats,
 )
 
 from ser.base.errors import SerError
 from ser.base.record import read_record
-from ser.config.load import load_config
 from ser.config.network import ReadoutConfig
-from ser.config.schema import HeadConfig, PretrainConfig, SystemConfig
+from ser.config.schema import HeadConfig, SystemConfig
 from ser.config.systems import load_trained_system
 from ser.data.utterances import read_feature_dir
 from ser.kaldi.ark import ArkWriter
@@ -39,7 +36,6 @@ from ser.train.engine.step import Stepper
 from ser.train.finetune import finetune, finetune_resolved
 from ser.train.frozen import can_be_encoded
 from ser.train.launch.local import encode_first, finetune_all
-from ser.train.pretrain import pretrain
 from ser.train.resolve import FinetuneRun, resolve
 
 pytestmark = pytest.mark.usefixtures("recipe")
@@ -277,29 +273,3 @@ def test_the_head_draws_nothing_over_a_display(monkeypatch: pytest.MonkeyPatch) 
     change_system(NAME, readout=ReadoutConfig(type="mean_sd"), head_first=HEAD)
     finetune_resolved(resolve(finetune_run(NAME)), lambda done, steps: None)
     assert disabled == [True, True]
-
-
-@pytest.mark.parametrize("frozen_encoder", [True, False])
-def test_a_recogniser_starts_from_another(
-    frozen_encoder: bool, caplog: pytest.LogCaptureFixture
-) -> None:
-    """The CTC head alone, a convolution in front of it, on the frozen encoder; or all of it."""
-    config = load_config(PRETRAIN_PATH, PretrainConfig)
-    ctc = ctc_config(head={"kernel_sizes": [3] if frozen_encoder else []})
-    optimizer = optimizer_config(frozen=["encoder"] if frozen_encoder else [])
-    path = PRETRAIN_PATH.with_name("again.yaml")
-    changes = {"init": "ctc", "ctc": ctc, "optimizer": optimizer}
-    write_config(path, config.model_copy(update=changes))
-    run = pretrain_run(config_path=path, folder=EXP / "pretrain" / "again")
-    pretrain(run)
-    told = caplog.text.count("its CTC head is of another form")
-    assert told == frozen_encoder, "of the network that is trained alone"
-    before = load_weights(EXP / "pretrain" / "ctc" / "model.safetensors")
-    after = load_weights(run.folder / "model.safetensors")
-    kept = all(torch.equal(after[n], before[n]) for n in before if n.startswith("encoder."))
-    assert kept == frozen_encoder
-    assert not torch.equal(after["ctc_head.weight"], before["ctc_head.weight"])
-    assert ("ctc_head.convolutions.0.weight" in after) == frozen_encoder
-    encoded = EXP / "pretrain" / "encoded" / "ctc.last_block"
-    assert (encoded / "asr_train" / "run.json").exists() == frozen_encoder
-    assert str(EXP / "pretrain" / "ctc") in read_record(run.folder)["inputs"]

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 import torch
-from tiny import ALONE, reseal
+from tiny import ALONE, ctc_config, optimizer_config, reseal, write_config
 from tiny_recipe import BPE, EXP, FEATS, PRETRAIN_PATH, WORDS, change_config, epochs, pretrain_run
 
 from ser.base.errors import SerError
-from ser.base.record import Record
+from ser.base.record import Record, read_record
 from ser.config.load import load_config
 from ser.config.schema import PretrainConfig
 from ser.data.utterances import FeatureDir, Utterance, read_feature_dir, select
@@ -190,3 +190,29 @@ def test_best_weights_are_kept_by_wer(monkeypatch: pytest.MonkeyPatch) -> None:
     assert same == [False, True, False]
     assert [entry["valid_wer"] for entry in epochs(run)] == [0.4, 0.2, 0.9]
     assert not (EXP / "x" / "best.safetensors").exists()
+
+
+@pytest.mark.parametrize("frozen_encoder", [True, False])
+def test_a_recogniser_starts_from_another(
+    frozen_encoder: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The CTC head alone, a convolution in front of it, on the frozen encoder; or all of it."""
+    config = load_config(PRETRAIN_PATH, PretrainConfig)
+    ctc = ctc_config(head={"kernel_sizes": [3] if frozen_encoder else []})
+    optimizer = optimizer_config(frozen=["encoder"] if frozen_encoder else [])
+    path = PRETRAIN_PATH.with_name("again.yaml")
+    changes = {"init": "ctc", "ctc": ctc, "optimizer": optimizer}
+    write_config(path, config.model_copy(update=changes))
+    run = pretrain_run(config_path=path, folder=EXP / "pretrain" / "again")
+    pretrain(run)
+    told = caplog.text.count("its CTC head is of another form")
+    assert told == frozen_encoder, "of the network that is trained alone"
+    before = load_weights(EXP / "pretrain" / "ctc" / "model.safetensors")
+    after = load_weights(run.folder / "model.safetensors")
+    kept = all(torch.equal(after[n], before[n]) for n in before if n.startswith("encoder."))
+    assert kept == frozen_encoder
+    assert not torch.equal(after["ctc_head.weight"], before["ctc_head.weight"])
+    assert ("ctc_head.convolutions.0.weight" in after) == frozen_encoder
+    encoded = EXP / "pretrain" / "encoded" / "ctc.last_block"
+    assert (encoded / "asr_train" / "run.json").exists() == frozen_encoder
+    assert str(EXP / "pretrain" / "ctc") in read_record(run.folder)["inputs"]

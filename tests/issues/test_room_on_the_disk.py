@@ -1,0 +1,40 @@
+"""A disk without room for what a stage writes is told before the stage."""
+
+import shutil
+from collections import namedtuple
+from pathlib import Path
+
+import pytest
+from after_stage_0 import check, write_data
+from programs import Said
+
+from ser.config.systems import load_system
+
+Usage = namedtuple("Usage", "total used free")
+
+
+@pytest.mark.usefixtures("recipe")
+def test_a_disk_that_is_too_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    write_data(["SO IT IS"] * 1000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(0, 0, 10**7))
+    said = check(stage=1)
+    assert said.status == 1
+    assert "dump/fbank: 0.03 GB of features" in said.err and "0.01 GB are free" in said.err
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(0, 0, 10**9))
+    assert check(stage=1).status == 0
+
+
+@pytest.mark.usefixtures("recipe")
+def test_a_disk_without_room_for_the_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of three folds and two seeds; beside them two checkpoints and two epochs to be averaged."""
+    write_data(["SO IT IS"])
+    weights = load_system(Path("conf"), "transformer").model.num_weights
+    needed = 4 * weights * (6 + 2 * (3 + 1))
+
+    def said_with(free: int) -> Said:
+        monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(0, 0, free))
+        return check("transformer", ".", 4, "", 4, "--seeds", "1 2")
+
+    room = f"exp: {needed / 1e9:.2f} GB of models and checkpoints to write"
+    assert room in said_with(needed - 1).err
+    assert room not in said_with(needed).err
