@@ -17,6 +17,11 @@ def max_processes() -> int:
     return max(64, 4 * num_cores())
 
 
+def max_jobs(cmd: str) -> int:
+    """The most that ``--jobs`` may mean: on this machine, or tasks on the machines of a cluster."""
+    return max_processes() if cmd == "local" else 10_000
+
+
 def shown(value: object) -> str:
     """A number as messages have it, however long it is."""
     try:

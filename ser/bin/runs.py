@@ -3,12 +3,11 @@
 import argparse
 from pathlib import Path
 
-from ser.base.options import distinct_words, require_within, whole_numbers
+from ser.base.options import distinct_words, max_jobs, require_within, whole_numbers
 from ser.base.process import num_cores, threads_per_job
 from ser.config.pretraining import refuse_without_recogniser
 from ser.corpus.fold_files import choose_folds
 from ser.data.trainable import trainable_systems
-from ser.doctor.options import max_jobs
 from ser.train.resolve import FinetuneRun
 
 

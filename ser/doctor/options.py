@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from ser.base.errors import SerError
-from ser.base.options import distinct_words, max_processes
+from ser.base.options import distinct_words
 from ser.config.pretraining import ImportConfig, encoders_needed, needs_read_speech
 from ser.config.schema import PretrainConfig, SystemConfig
 from ser.config.systems import trained_systems
@@ -112,11 +112,6 @@ class RunOptions:
     def parts(self) -> list[str]:
         """The data directories that stage 0 makes."""
         return ["ser", *(["asr_train", "asr_valid"] if self.read_speech else [])]
-
-
-def max_jobs(cmd: str) -> int:
-    """The most that ``--jobs`` may mean: on this machine, or tasks on the machines of a cluster."""
-    return max_processes() if cmd == "local" else 10_000
 
 
 def variables() -> dict[str, str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from ser.base.errors import SerError
 from ser.base.log import logger
 from ser.base.names import CONFIGURATION
-from ser.base.options import max_processes, require_within, whole_numbers
+from ser.base.options import max_jobs, max_processes, require_within, whole_numbers
 from ser.base.record import Stage, earlier_record, require
 from ser.config.baselines import FunctionalsConfig
 from ser.config.features import load_features, require_bands, require_same_features
@@ -28,7 +28,7 @@ from ser.data.trainable import trainable_systems
 from ser.doctor.corpora import corpora_and_weights, require_package
 from ser.doctor.earlier_stages import earlier_stages
 from ser.doctor.findings import Findings, attempt
-from ser.doctor.options import HERE, NONE, READ, SER, RunOptions, max_jobs
+from ser.doctor.options import HERE, NONE, READ, SER, RunOptions
 from ser.doctor.resources import disk, memory
 from ser.kaldi.table import read_table
 from ser.text.bpe import Tokenizer, check_num_pieces
