@@ -8,7 +8,7 @@ from tracked import ROOT
 
 
 @pytest.fixture
-def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def bare_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The configuration of egs/ravdess, and nothing else."""
     shutil.copytree(ROOT / "egs" / "ravdess" / "conf", tmp_path / "recipe" / "conf")
     monkeypatch.chdir(tmp_path / "recipe")

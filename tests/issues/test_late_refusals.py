@@ -27,7 +27,7 @@ def set_pieces(num_pieces: int) -> BpeConfig:
     return config
 
 
-@pytest.mark.usefixtures("recipe")
+@pytest.mark.usefixtures("bare_recipe")
 def test_a_call_that_can_be_says_whether_it_needs_read_speech() -> None:
     assert check().out == "false\n"
     assert check("transformer_tl").out == "true\n"
@@ -35,7 +35,7 @@ def test_a_call_that_can_be_says_whether_it_needs_read_speech() -> None:
     assert check("transformer_tl", "none", stop=0).out == "false\n", "data alone"
 
 
-@pytest.mark.usefixtures("recipe")
+@pytest.mark.usefixtures("bare_recipe")
 @pytest.mark.parametrize("stop", [1, 6])
 def test_systems_that_cannot_be_without_a_recogniser(stop: int) -> None:
     said = check(f"{SCRATCH} transformer_tl", "none", stop)
@@ -49,7 +49,7 @@ def plant_script(recipe: Path) -> None:
     (recipe / "run.sh").touch()
 
 
-@pytest.mark.usefixtures("recipe")
+@pytest.mark.usefixtures("bare_recipe")
 def test_an_untrained_recogniser() -> None:
     said = check("transformer_tl", "../ravdess")
     assert said.err.startswith(
@@ -63,14 +63,14 @@ def test_an_untrained_recogniser() -> None:
     assert check("transformer_tl", "../ravdess", stop=3).status == 0
 
 
-def test_all_faults_of_the_configuration_at_once(recipe: Path) -> None:
+def test_all_faults_of_the_configuration_at_once(bare_recipe: Path) -> None:
     for name, old, new in (
         ("systems/transformer.yaml", "learning_rate:", "lerning_rate:"),
         ("systems/cnn_blstm_sa.yaml", "max_epochs: 14", "max_epochs: 0"),
         ("labels.yaml", "exclude:", "exclud:"),
         ("protocol/paper.yaml", "selection: last", "selection: best"),
     ):
-        path = recipe / "conf" / name
+        path = bare_recipe / "conf" / name
         text = path.read_text()
         assert old in text, name
         path.write_text(text.replace(old, new))
@@ -80,7 +80,7 @@ def test_all_faults_of_the_configuration_at_once(recipe: Path) -> None:
         assert name in said.err
 
 
-@pytest.mark.usefixtures("recipe")
+@pytest.mark.usefixtures("bare_recipe")
 def test_a_fold_that_is_not_there() -> None:
     """Known as soon as the folds of this very protocol are there."""
     protocol = load_config(Path("conf/protocol/paper.yaml"), ProtocolConfig)
@@ -93,7 +93,7 @@ def test_a_fold_that_is_not_there() -> None:
     assert "--folds 99: no such fold; expected some of: 1 2 3" in said.err
 
 
-@pytest.mark.usefixtures("recipe")
+@pytest.mark.usefixtures("bare_recipe")
 def test_options_that_contradict() -> None:
     wrong = ["--seeds", "1 a", "--nj", 0, "--jobs", 0, "--ngpu", 99, "--max-minutes", 0]
     said = check("transformer nobody", ".", 3, "", 5, *wrong)
@@ -111,7 +111,7 @@ def test_options_that_contradict() -> None:
 
 
 def test_large_files_are_read_whole_on_request(
-    recipe: Path, monkeypatch: pytest.MonkeyPatch
+    bare_recipe: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in (("WHOLE_BYTES", 1000), ("BLOCK_BYTES", 10), ("NUM_BLOCKS", 5)):
         monkeypatch.setattr(outputs, name, value)
@@ -119,7 +119,7 @@ def test_large_files_are_read_whole_on_request(
     folder.mkdir(parents=True)
     (folder / "feats.ark").write_bytes(bytes(2001))
     Record(folder, 1, {}, {}).finish()
-    with (recipe / folder / "feats.ark").open("r+b") as stream:
+    with (bare_recipe / folder / "feats.ark").open("r+b") as stream:
         stream.seek(100)  # between two blocks
         stream.write(b"x")
     assert check().status == 0
@@ -128,13 +128,13 @@ def test_large_files_are_read_whole_on_request(
     assert f"error: {folder}: feats.ark was changed; expected what stage 1 wrote" in said.err
 
 
-def test_configurations_that_contradict(recipe: Path) -> None:
+def test_configurations_that_contradict(bare_recipe: Path) -> None:
     """Bands of features and networks; CTC heads; early stopping without validation."""
-    ctc = recipe / "conf" / "pretrain" / "ctc.yaml"
+    ctc = bare_recipe / "conf" / "pretrain" / "ctc.yaml"
     ctc.write_text(ctc.read_text().replace("\nctc:\n", "\nctc:\n  head: {kernel_sizes: [5]}\n"))
-    features = recipe / "conf" / "fbank.yaml"
+    features = bare_recipe / "conf" / "fbank.yaml"
     features.write_text(features.read_text().replace("num_mel_bins: 80", "num_mel_bins: 40"))
-    system = recipe / "conf" / "systems" / "transformer.yaml"
+    system = bare_recipe / "conf" / "systems" / "transformer.yaml"
     system.write_text(system.read_text().replace("training:", "training:\n  patience_epochs: 3"))
     said = check("transformer transformer_tl transformer_tl_mtl")
     assert said.status == 1
@@ -144,18 +144,18 @@ def test_configurations_that_contradict(recipe: Path) -> None:
     assert "transformer: training.patience_epochs 3 with validation none" in said.err
 
 
-def test_corpora_that_are_not_there(recipe: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shutil.copytree(EGS / "ravdess" / "local", recipe / "local")
-    shutil.copy(EGS / "ravdess" / "db.sh", recipe)
+def test_corpora_that_are_not_there(bare_recipe: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(EGS / "ravdess" / "local", bare_recipe / "local")
+    shutil.copy(EGS / "ravdess" / "db.sh", bare_recipe)
     monkeypatch.setenv("RAVDESS", "/nowhere")
     for name in ("LIBRISPEECH", "WHISPER"):
         monkeypatch.delenv(name, raising=False)
     said = check("transformer_tl")
     assert said.status == 1 and said.err.count("\n") == 2
-    assert f"RAVDESS is '/nowhere': no such folder, seen from {recipe}" in said.err
+    assert f"RAVDESS is '/nowhere': no such folder, seen from {bare_recipe}" in said.err
     assert "LIBRISPEECH is not set" in said.err
     assert "--recogniser none" in said.err and "--conf conf/whisper" in said.err
-    monkeypatch.setenv("RAVDESS", str(recipe))
+    monkeypatch.setenv("RAVDESS", str(bare_recipe))
     assert check(SCRATCH, "none").status == 0, "no recogniser, no LibriSpeech"
     assert check("transformer_tl", ".", 6, "", 1).err.count("LIBRISPEECH") == 0, "stage 0 is over"
     said = check("transformer_tl", ".", 6, "", 0, "--conf", "conf/whisper")
@@ -165,7 +165,7 @@ def test_corpora_that_are_not_there(recipe: Path, monkeypatch: pytest.MonkeyPatc
     assert "error: /nowhere: not there (seen from " in said.err
 
 
-@pytest.mark.usefixtures("recipe")
+@pytest.mark.usefixtures("bare_recipe")
 def test_more_pieces_than_the_text_gives() -> None:
     """Known after stage 0, before the features."""
     write_data(["SO IT IS"])
@@ -178,7 +178,7 @@ def test_more_pieces_than_the_text_gives() -> None:
     assert check(SCRATCH, stage=1).status == 0, "they need no BPE"
 
 
-@pytest.mark.usefixtures("recipe")
+@pytest.mark.usefixtures("bare_recipe")
 @pytest.mark.parametrize("trained", [".", "../other"])
 def test_a_script_that_the_recogniser_does_not_know(trained: str) -> None:
     """Known after stage 2, of another recipe's recogniser after stage 0."""
@@ -204,7 +204,7 @@ def test_a_script_that_the_recogniser_does_not_know(trained: str) -> None:
     assert check("transformer_tl", trained, stage=stage).status == 0, "it has no CTC head"
 
 
-@pytest.mark.usefixtures("recipe")
+@pytest.mark.usefixtures("bare_recipe")
 def test_a_head_without_a_recogniser() -> None:
     """Whether there are words for it is known after stage 0."""
     head = yaml.safe_load(Path("conf/systems/transformer_tl_mtl.yaml").read_text().replace("!", ""))
@@ -221,10 +221,10 @@ def test_a_head_without_a_recogniser() -> None:
     assert "--recogniser none: head: from a recogniser, or with a CTC head" in said.err
 
 
-def test_stages_that_are_stale(recipe: Path) -> None:
+def test_stages_that_are_stale(bare_recipe: Path) -> None:
     """An edited configuration that was not used, and what changed under a stage, end it."""
     write_data(["SO IT IS"])
-    path = recipe / "conf" / "labels.yaml"
+    path = bare_recipe / "conf" / "labels.yaml"
     text = path.read_text()
     path.write_text(text.replace("exclude: [", "exclude: [bored, "))
     said = check(stage=1)
@@ -232,7 +232,7 @@ def test_stages_that_are_stale(recipe: Path) -> None:
     assert said.err.startswith("error: conf/labels.yaml: exclude was [")
     assert "./run.sh --stage 0 --stop-stage 0" in said.err
     path.write_text(text)
-    table = recipe / "data" / "ser" / "text"
+    table = bare_recipe / "data" / "ser" / "text"
     text = table.read_text()
     table.write_text(text.replace("SO", "NO"))
     said = check(stage=1)
@@ -249,7 +249,7 @@ def test_stages_that_are_stale(recipe: Path) -> None:
     assert "exp/folds: no fold lists" in said.err
 
 
-@pytest.mark.usefixtures("recipe")
+@pytest.mark.usefixtures("bare_recipe")
 def test_runs_of_another_configuration() -> None:
     """They would be refused in stage 4."""
     system = load_system(Path("conf"), "transformer").model_dump()

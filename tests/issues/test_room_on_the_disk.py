@@ -13,7 +13,7 @@ from ser.config.systems import load_system
 Usage = namedtuple("Usage", "total used free")
 
 
-@pytest.mark.usefixtures("recipe")
+@pytest.mark.usefixtures("bare_recipe")
 def test_a_disk_that_is_too_small(monkeypatch: pytest.MonkeyPatch) -> None:
     write_data(["SO IT IS"] * 1000)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(0, 0, 10**7))
@@ -24,7 +24,7 @@ def test_a_disk_that_is_too_small(monkeypatch: pytest.MonkeyPatch) -> None:
     assert check(stage=1).status == 0
 
 
-@pytest.mark.usefixtures("recipe")
+@pytest.mark.usefixtures("bare_recipe")
 def test_a_disk_without_room_for_the_models(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of three folds and two seeds; beside them two checkpoints and two epochs to be averaged."""
     write_data(["SO IT IS"])
