@@ -20,7 +20,7 @@ require_corpus() {
   local without=
   if [ "$1" = LIBRISPEECH ]; then
     without="; without LibriSpeech: ./run.sh --recogniser none --systems 'cnn_blstm_sa transformer', or\
- WHISPER=/path/to/whisper-tiny.en ./run.sh --conf conf/whisper --systems transformer_tl"
+ WHISPER=/path/to/whisper-tiny.en ./run.sh --conf conf/whisper"
   fi
   if [ -z "${!1:-}" ]; then
     refuse "$1 is not set; set it in db.sh or the environment to the corpus's folder\

@@ -128,7 +128,7 @@ How to obtain it, its licence, its classes and counts, its pitfalls:
 
 \`\`\`sh
 export $corpus=/path/to/$name
-WHISPER=/path/to/whisper-tiny.en ./run.sh --conf conf/whisper --systems transformer_tl     # from a published encoder
+WHISPER=/path/to/whisper-tiny.en ./run.sh --conf conf/whisper     # from a published encoder
 ./run.sh --recogniser none --systems "cnn_blstm_sa transformer"     # from scratch, needs nothing else
 ./run.sh --recogniser ../ravdess     # the encoder of a trained egs/ravdess; without it one is trained
 \`\`\`

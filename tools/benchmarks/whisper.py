@@ -1,5 +1,6 @@
 """Fine-tuning Whisper's encoder, and predicting with it, beside ``transformers``: equal weights."""
 
+import ctypes
 import multiprocessing
 import sys
 import tempfile
@@ -115,6 +116,7 @@ def step_memory(side: str) -> int:
     resize(steps.theirs, given.shape[1])
     step = steps.our_step if side == "ours" else partial(steps.their_step, given)
     step()  # Adam's state
+    ctypes.CDLL(None).malloc_trim(0)  # else the next step fits into what this one left
     Path("/proc/self/clear_refs").write_text("5")  # the peak is that of now
     before = resident("VmRSS")
     step()
