@@ -34,3 +34,9 @@ def prediction_table_of(folder: Path, run: Path) -> Path:
     """The same by the run's folder."""
     system, seed, fold = run.parts[-3:]
     return prediction_table(folder, system, seed.removeprefix("seed"), fold.removeprefix("fold"))
+
+
+def run_of_table(table: Path) -> Path:
+    """The folder of the run that predicted a table."""
+    seed, _, fold = table.stem.removeprefix("seed").partition("_fold")
+    return run_folder(table.parents[2], table.parent.name, seed, fold)

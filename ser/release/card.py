@@ -13,7 +13,9 @@ from typing_extensions import TypedDict
 
 from ser.base.errors import SerError
 from ser.base.files import digest_file, read_json_as
-from ser.base.record import Stage, rerun_hint
+from ser.base.paths import run_of_table
+from ser.base.record import Stage, first_difference, rerun_hint
+from ser.infer.loading import read_run
 from ser.score.report.document import code, escape, percent, with_interval
 from ser.score.stats.intervals import LEVEL_TEXT
 
@@ -108,11 +110,20 @@ def recipe_name(system: Path) -> str:
     return next((path.resolve().name for path in above if (path / "conf").is_dir()), "not known")
 
 
-def table_row(system: Path) -> dict[str, Any] | None:
-    """The system's figures in ``results.json``, as the card has them; None where there are none.
+def table_row(system: Path, seed: int, made_by: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The system's figures in ``results.json``, as the card has them.
+
+    Args:
+        system: Its folder.
+        seed: Of the runs that are packed.
+        made_by: What these runs share.
+
+    Returns:
+        None where stage 6 has not scored these runs.
 
     Raises:
-        SerError: They are of other predictions than those that are there now.
+        SerError: The figures are of other predictions than those that are there now, or of runs
+            that are made otherwise than those that are packed.
     """
     exp_dir = system.parent
     path = exp_dir / "results.json"
@@ -120,7 +131,7 @@ def table_row(system: Path) -> dict[str, Any] | None:
         return None
     results = read_json_as(path, _Results, "stage 6")
     row, digests = results["systems"].get(system.name), results["digests"]
-    if row is None:
+    if row is None or str(seed) not in row["seeds"]:
         return None
     for name, digest in digests.items():
         table = exp_dir / name
@@ -129,6 +140,13 @@ def table_row(system: Path) -> dict[str, Any] | None:
             raise SerError(
                 f"{path}: of another {name} than the one that is there now; "
                 f"run {rerun_hint(Stage.SCORE)}"
+            )
+        folder = run_of_table(table) if own and table.suffix == ".tsv" else exp_dir
+        if (folder / "run.json").exists() and (made := read_run(folder).made_by) != made_by:
+            raise SerError(
+                f"{path}: has figures of {folder} too: {first_difference(made, dict(made_by))} in "
+                f"what is packed; expected runs that are made alike; "
+                f"run {rerun_hint(Stage.FINETUNE, folder)}"
             )
     return {
         "wa": with_interval(row["wa"], row["wa_interval"]),

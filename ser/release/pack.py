@@ -126,7 +126,7 @@ def pack(packing: Packing, out: Path) -> Path:
             version=ser.__version__,
             labels=first.labels.names,
             temperature=temperature,
-            row=table_row(packing.system),
+            row=table_row(packing.system, packing.seed, first.made_by),
             licence=packing.licence,
             **trained_on,
         )

@@ -4,13 +4,14 @@ import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ser.base.arrays import Doubles
 from ser.base.errors import SerError
 from ser.base.paths import run_folders
-from ser.base.record import Stage, require
+from ser.base.record import Stage, first_difference, require, rerun_hint
 from ser.score.report.document import NONE, ReportSection, code, percent, with_interval
 from ser.score.report.provenance import read_curve, read_protocol, wall_time
 from ser.score.stats.intervals import LEVEL_TEXT, CellCounts, jackknife_interval
@@ -36,7 +37,8 @@ def compare_settings(
         A table, and what each fold's own speakers would choose.
 
     Raises:
-        SerError: The protocol has no validation, or a run is not finished or stale.
+        SerError: The protocol has no validation, a run is not finished or stale, or the runs of a
+            system are made differently.
     """
     protocol = read_protocol(exp_dir)
     if protocol.get("validation", "none") == "none":
@@ -54,6 +56,8 @@ def compare_settings(
             f"./run.sh --stage 4 --stop-stage 4 --exp-dir {shlex.quote(str(exp_dir))} with the "
             "--protocol and --recogniser of its folds, these --systems and --seeds"
         )
+    for runs in wanted.values():
+        _require_alike(runs)
     last = protocol["selection"] == LAST
     figures = {
         name: np.stack([_reached(run, last) for run in runs])
@@ -98,9 +102,23 @@ def compare_settings(
     ]
 
 
+def _require_alike(runs: Sequence[Path]) -> None:
+    """Checks that the runs of one system are whole and differ in seed and fold alone."""
+    first: dict[str, Any] = {}
+    for run in runs:
+        record = require(run, Stage.FINETUNE)
+        made = {key: record["config"].get(key) for key in ("system", "labels", "protocol")}
+        made["inputs"] = sorted(record["inputs"].values())
+        first = first or made
+        if made != first:
+            raise SerError(
+                f"{run}: beside {runs[0]} {first_difference(first, made)}; expected runs that are "
+                f"made alike; run {rerun_hint(Stage.FINETUNE, run)}"
+            )
+
+
 def _reached(run: Path, last: bool) -> Doubles:
     """WA and UA (2,) on the validation part, of the epoch that the protocol keeps."""
-    require(run, Stage.FINETUNE)
     path = run / "train.jsonl"
     epochs = [(epoch.get("valid_wa"), epoch.get("valid_ua")) for epoch in read_curve(run)]
     if not epochs or any(value is None for epoch in epochs for value in epoch):

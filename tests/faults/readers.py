@@ -124,7 +124,7 @@ def _rows(path: Path) -> object:
 
 def _results(path: Path) -> object:
     (path.parent / "results.json").write_bytes(path.read_bytes())
-    return table_row(path.parent / "s")
+    return table_row(path.parent / "s", 1, {})
 
 
 def _record(**values: object) -> bytes:

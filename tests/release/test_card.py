@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 from markdown_it import MarkdownIt
 from tiny_audio import packing, train
-from tiny_recipe import EXP, PROTOCOL, write_folds_of
+from tiny_recipe import EXP, PROTOCOL, change_system, finetune_run, write_folds_of
 
 from ser.base.errors import SerError
 from ser.base.files import digest_file, read_json
 from ser.base.writing import write_json
 from ser.release.card import write_card
 from ser.release.pack import pack
+from ser.train.finetune import finetune
 
 
 def test_what_the_card_says(package: Path) -> None:
@@ -27,7 +28,7 @@ def test_what_the_card_says(package: Path) -> None:
         "Of the weights: MIT. Of the training data: CC-BY-4.0",
         "Protocol: no test speaker is heard in training; selection `last` of the epochs, "
         "validation\n`none`.",
-        "Stage 6 has not scored this system",
+        "The last stage 6 has not scored this system with this seed",
         "fitted to 24",
         "Unsuitable",
     ):
@@ -118,6 +119,22 @@ def test_a_row_of_other_predictions_is_refused(package: Path, tmp_path: Path) ->
     with pytest.raises(SerError, match=r"results\.json: .*; expected what stage 6 writes"):
         pack(packing(), tmp_path / "again")
     assert not (tmp_path / "again").exists()
+
+
+def test_figures_of_other_runs_are_not_those_of_the_packed_ones(
+    package: Path, tmp_path: Path
+) -> None:
+    write_results()
+    finetune(finetune_run("transformer_tl_mtl", fold="1", seed=2))
+    pack(packing(seed=2, folds=("1",)), tmp_path / "unscored")
+    card = (tmp_path / "unscored" / "README.md").read_text()
+    assert "has not scored this system with this seed" in card and "WA 71" not in card
+    change_system("transformer_tl_mtl", optimizer__learning_rate=0.01)
+    finetune(finetune_run("transformer_tl_mtl", fold="2", force=True))
+    said = r"results\.json: has figures of .*fold2 too: .*learning_rate"
+    with pytest.raises(SerError, match=said):
+        pack(packing(folds=("1",)), tmp_path / "mixed")
+    assert not (tmp_path / "mixed").exists()
 
 
 def test_a_card_of_a_speaker_dependent_protocol_of_an_experiment(

@@ -144,6 +144,17 @@ def test_a_run_of_other_inputs_is_refused(tmp_path: Path) -> None:
         table(tmp_path)
 
 
+def test_runs_of_one_name_and_two_configurations_are_refused(tmp_path: Path) -> None:
+    write_runs(tmp_path)
+    run = tmp_path / "fast" / "seed1" / "fold2"
+    record = json.loads((run / "run.json").read_text())
+    write_json(run / "run.json", record | {"config": {"system": {"learning_rate": 0.1}}})
+    assert table(tmp_path, ["slow"])
+    said = r"fold2: beside .*fold1 system.* is absent; expected runs that are made alike; run"
+    with pytest.raises(SerError, match=said):
+        table(tmp_path)
+
+
 def test_the_program_prints_markdown(tmp_path: Path) -> None:
     write_runs(tmp_path)
     printed = call("choose", tmp_path, "--systems", "slow fast").out
