@@ -110,6 +110,7 @@ class StoppedError(SerError):
     """Work that was stopped on request and goes on when the command is rerun."""
 
 
+GO_ON = "rerun the command to go on"  # the end of what is said of such work
 STOPPED_STATUS = 75  # EX_TEMPFAIL of sysexits.h
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
-from ser.base.errors import SerError
+from ser.base.errors import SerError, first_few
 
 NAME = re.compile(r"(?P<name>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w./-]+))?", re.ASCII)
 FILES = (".onnx", ".gz", ".json", ".safetensors")  # ends of what is a file that is not there
@@ -63,25 +63,35 @@ def fetch(wanted: Repository, patterns: Sequence[str], asked: str, instead: str)
     return Path(folder)
 
 
-def upload(folder: Path, name: str) -> str:
+def upload(folder: Path, name: str, mark: str) -> str:
     """Uploads a folder as a model of the hub, whose files it replaces; a new model is private.
 
     Args:
         folder: Its files.
         name: ``owner/model``.
+        mark: The file by which a model that holds files already is known to be one of ours.
 
     Returns:
         The revision.
 
     Raises:
-        SerError: huggingface_hub is not installed, or the hub does not take it.
+        SerError: huggingface_hub is not installed, the hub does not take it, or the model holds
+            the files of another program.
     """
     asked, instead = f"--hub {name}", f"{folder} is written: upload it later"
     hub = _client(asked, "upload", instead)
     try:
         api = hub.HfApi()
         api.create_repo(name, private=True, exist_ok=True)
+        there = set(api.list_repo_files(name)) - {".gitattributes", "README.md"}
+        if there and mark not in there:
+            raise SerError(
+                f"{asked}: holds {first_few(sorted(there))} and no {mark}, which would be "
+                f"replaced; expected a new model, or one that was packed by this program; {instead}"
+            )
         commit = api.upload_folder(repo_id=name, folder_path=folder, delete_patterns="*")
+    except SerError:
+        raise
     except Exception as error:  # as above
         raise SerError(
             f"{asked}: not uploaded ({_reason(error)}); check the connection, and that the "

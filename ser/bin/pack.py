@@ -11,6 +11,7 @@ from ser.base.errors import SerError, run_program
 from ser.base.hub import NAME, upload
 from ser.base.log import log_to_console, logger
 from ser.base.options import distinct_words
+from ser.infer.package import MANIFEST
 from ser.release.pack import Packing, pack
 
 
@@ -51,7 +52,7 @@ def main() -> None:
     pack(packing, args.out)
     if args.hub is not None:
         said = "%s@%s: uploaded; a new model is private until you make it public"
-        logger.info(said, args.hub, upload(args.out, args.hub))
+        logger.info(said, args.hub, upload(args.out, args.hub, MANIFEST))
 
 
 def _check_upload(args: argparse.Namespace) -> None:

@@ -6,10 +6,12 @@ the report of all folds: RESULTS.partial.md, ...
 
 import argparse
 import contextlib
+from collections.abc import Sequence
 from pathlib import Path
 
 from ser.base.errors import SerError, run_program
 from ser.base.files import read_json
+from ser.base.log import logger
 from ser.base.options import distinct_words, whole_numbers
 from ser.base.paths import run_folders
 from ser.base.record import Stage, read_record, require
@@ -75,6 +77,7 @@ def main() -> None:
         )
         finetune = {system: read_curves(folders) for system, folders in runs.items()}
         pretraining = read_pretraining(args.pretrain)
+        _warn_of_less(files, systems, seeds)
         earlier = _earlier_figures(files.results)
         drawn = write_figures(files.figures, results, finetune, pretraining, earlier)
         results["figures"] = figure_digests(files.figures, drawn)
@@ -85,6 +88,21 @@ def main() -> None:
     if args.publish:
         write_text(args.publish / files.report.name, report(results))
     print(terminal_table(results))
+
+
+def _warn_of_less(files: ReportFiles, systems: Sequence[str], seeds: Sequence[str]) -> None:
+    """Tells what the report that is replaced has and the new one has not."""
+    with contextlib.suppress(SerError, KeyError, TypeError):
+        earlier = read_json(files.results)
+        gone = [name for name in earlier["systems"] if name not in systems]
+        gone += [f"seed {seed}" for seed in earlier["run"]["seeds"] if seed not in seeds]
+        if gone:
+            logger.warning(
+                "warning: %s had %s too, and is written without; name all that it should have "
+                "with --systems and --seeds",
+                files.report,
+                ", ".join(gone),
+            )
 
 
 def _earlier_figures(path: Path) -> list[str]:

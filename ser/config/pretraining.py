@@ -99,10 +99,18 @@ def require_same_head(name: str, system: SystemConfig, recogniser: CtcHeadConfig
         recogniser: ``ctc.head`` of the recogniser; None for an encoder without a head.
 
     Raises:
-        SerError: They differ.
+        SerError: They differ, or the system needs one and there is none.
     """
+    if not system.ctc_alpha:
+        return
+    if recogniser is None:
+        raise SerError(
+            f"{name}: ctc_alpha {system.ctc_alpha}, and pretrain/{system.init}.yaml gives an "
+            "encoder without a CTC head; expected one that was trained as a recogniser; start "
+            "from such (init), or write ctc_alpha: 0.0"
+        )
     own = system.ctc.head
-    if system.ctc_alpha and recogniser is not None and own != recogniser:
+    if own != recogniser:
         raise SerError(
             f"{name}: ctc.head {own.model_dump()}, but {recogniser.model_dump()} in "
             f"pretrain/{system.init}.yaml; write the same into both"

@@ -143,6 +143,11 @@ def under_protocol(
             )
     if not protocol.average_epochs:
         return system
+    if protocol.average_epochs > system.training.max_epochs:
+        raise SerError(
+            f"{path}: average_epochs {protocol.average_epochs}, and {name} has max_epochs "
+            f"{system.training.max_epochs}; expected at most as many; lower it"
+        )
     if system.training.average_epochs > 1:
         raise SerError(
             f"{path}: average_epochs {protocol.average_epochs}, and {name} has "

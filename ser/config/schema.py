@@ -169,6 +169,15 @@ class TrainingConfig(Section):
     compile: bool = False
 
     @model_validator(mode="after")
+    def _averages_what_there_is(self) -> "TrainingConfig":
+        if self.average_epochs > self.max_epochs:
+            raise ValueError(
+                f"average_epochs {self.average_epochs} of max_epochs {self.max_epochs}; expected "
+                "at most as many"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _speeds_are_new(self) -> "TrainingConfig":
         factors = self.speed_factors
         named = {f"{factor:g}" for factor in (1.0, *factors)}  # as their folders are

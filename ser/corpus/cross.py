@@ -10,7 +10,7 @@ from ser.config.section import Section
 from ser.corpus.utterance import EmotionCorpus, EmotionUtterance
 from ser.kaldi.data_dir import read_data_dir
 
-SCENE = "utt2scene"
+PLACES = {"utt2scene", "utt2dialogue"}  # each of one corpus
 OWN = {"utt2spk", "utt2dur", "utt2emo", "utt2emo_raw", "utt2session", "utt2orig"}
 
 
@@ -71,7 +71,8 @@ def read_corpora(folders: Mapping[str, Path]) -> EmotionCorpus:
                 wav=Path(data["wav.scp"][utt]),
                 transcript=data["text"][utt],
                 attributes={
-                    **{n: f"{corpus}_{data[n][utt]}" if n == SCENE else data[n][utt] for n in more},
+                    **{n: data[n][utt] for n in more},
+                    **{n: f"{corpus}_{data[n][utt]}" for n in more if n in PLACES and data[n][utt]},
                     "utt2corpus": corpus,
                 },
             )

@@ -76,8 +76,21 @@ def _given_parts(data: DataDir, protocol: ProtocolConfig, utts: Sequence[str]) -
     values = _table(data, protocol.parts_table, "fold_unit parts", utts)
     part_of: dict[str, str] = {v: part for part, some in protocol.parts.items() for v in some}
     absent = part_of.keys() - {values[utt] for utt in utts}
-    there = (values[utt] for utt in utts)
-    _refuse_absent(data.path / protocol.parts_table, absent, there, "fold_unit parts lists")
+    path, there = data.path / protocol.parts_table, (values[utt] for utt in utts)
+    _refuse_absent(path, absent, there, "fold_unit parts lists")
+    unlisted = Counter(values[utt] for utt in utts if values[utt] not in part_of)
+    known = {value.casefold(): value for value in part_of}
+    if misspelt := [value for value in unlisted if value.casefold() in known]:
+        raise SerError(
+            f"{path}: {unlisted[misspelt[0]]} utterances have '{misspelt[0]}', and fold_unit parts "
+            f"lists '{known[misspelt[0].casefold()]}'; expected one spelling; correct the table"
+        )
+    if unlisted:
+        logger.warning(
+            "warning: %s: in no part, and left out: %s",
+            path,
+            ", ".join(f"{value} {count}" for value, count in sorted(unlisted.items())),
+        )
     return {utt: part_of[values[utt]] for utt in utts if values[utt] in part_of}
 
 

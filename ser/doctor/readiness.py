@@ -22,7 +22,7 @@ from ser.config.pretraining import (
 )
 from ser.config.protocol import ProtocolConfig, under_protocol
 from ser.config.schema import BpeConfig, LabelsConfig, PretrainConfig, SystemConfig
-from ser.config.systems import load_system
+from ser.config.systems import load_system, trained_systems
 from ser.corpus.fold_files import choose_folds, require_folds
 from ser.data.trainable import trainable_systems
 from ser.doctor.corpora import corpora_and_weights, require_package
@@ -130,8 +130,8 @@ def _fits_encoder(asked: RunOptions, name: str, system: SystemConfig) -> None:
     if start is not None:
         values = start.encoder.model_dump()
         require_same_network(name, system.model, values, f"pretrain/{system.init}.yaml")
-    if isinstance(start, PretrainConfig):
-        require_same_head(name, system, start.ctc.head)
+        head = start.ctc.head if isinstance(start, PretrainConfig) else None
+        require_same_head(name, system, head)
 
 
 def _recogniser(asked: RunOptions) -> None:
@@ -153,9 +153,13 @@ def _recogniser(asked: RunOptions) -> None:
 
 
 def _encoder_of_another(asked: RunOptions, folder: Path) -> None:
-    trained_on = require(folder, Stage.PRETRAIN)["notes"].get("fbank", {})
+    record = require(folder, Stage.PRETRAIN)
     features = load_features(asked.conf).model_dump()
+    trained_on = record["notes"].get("fbank", {})
     require_same_features(features, trained_on, asked.conf / "fbank.yaml", str(folder))
+    for name, system in trained_systems(asked.conf, asked.system_names).items():
+        if system.init == folder.name:
+            require_same_network(name, system.model, record["config"]["encoder"], str(folder))
 
 
 def _folds(asked: RunOptions) -> None:

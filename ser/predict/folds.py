@@ -15,7 +15,7 @@ from ser.base.log import logger
 from ser.base.outputs import faults
 from ser.base.paths import prediction_table_of
 from ser.base.record import Record, Stage, earlier_record, require, rerun_hint
-from ser.base.writing import sole_run, write_text
+from ser.base.writing import sole_run, write_json, write_text
 from ser.config.baselines import ProbeConfig, VectorsConfig, WordsConfig
 from ser.config.made_with import labels_of, require_features
 from ser.config.schema import LabelsConfig
@@ -62,7 +62,9 @@ def predict_all(runs: Sequence[FinetuneRun]) -> None:
     features = read_feature_dir(feats)
     sources = [_source(run, labels, features) for run in runs]
     with sole_run(out, wait=True):
+        earlier = read_predict_record(out) if earlier_record(out) else None
         tables = _still_valid(out)
+    num_written = 0
     seedless: dict[tuple[str, str], list[Prediction]] = {}  # by system and fold
     for run, source in tqdm(
         list(zip(runs, sources, strict=True)), desc="predictions", unit="run", disable=None
@@ -77,16 +79,24 @@ def predict_all(runs: Sequence[FinetuneRun]) -> None:
             _write_table(path, run, features, labels, predictions)
             digest = table_digest(path, record.folder, record.identity)
             write_text(path.with_suffix(".sha256"), digest)
+            num_written += 1
     with sole_run(out, wait=True):
         _write_attributes(out / "attributes.tsv", features)
         tables |= _still_valid(out)  # of a call that ended meanwhile
         tables = dict(sorted(tables.items()))  # whichever were there before
-        outputs = [out / "attributes.tsv", *(prediction_table_of(out, Path(n)) for n in tables)]
-        Record(out, Stage.PREDICT, {}, dict(tables.values()), started).finish(
-            outputs,
-            num_tables=len(runs),
-            sources={name: source for name, (source, _) in tables.items()},
-        )
+        sources_now = {name: source for name, (source, _) in tables.items()}
+        if (
+            earlier
+            and not num_written
+            and sources_of(earlier) == sources_now
+            and not faults(out, earlier.get("outputs", {}))
+        ):
+            write_json(out / "run.json", earlier)  # with the commit and the day of these tables
+        else:
+            outputs = [out / "attributes.tsv", *(prediction_table_of(out, Path(n)) for n in tables)]
+            Record(out, Stage.PREDICT, {}, dict(tables.values()), started).finish(
+                outputs, num_tables=len(runs), sources=sources_now
+            )
     logger.info("%s tables in %s", len(runs), out)
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import glob
 import itertools
+import json
 import shutil
 import tarfile
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,7 @@ import numpy as np
 
 import ser
 from ser.base.errors import SerError, first_few
-from ser.base.files import digest_file, read_text, with_digest
+from ser.base.files import MAX_JSON_BYTES, digest_file, read_bytes, read_text, with_digest
 from ser.base.log import logger
 from ser.base.names import is_line
 from ser.base.paths import prediction_table_of
@@ -85,7 +86,7 @@ def pack(packing: Packing, out: Path) -> Path:
     require_replaceable(out, MANIFEST)
     _require_nothing_else(out)
     archive = out.with_name(f"{out.name}.tar.gz")
-    require_own_file(archive, lambda path: (out / MANIFEST).exists() or _is_package(path))
+    require_own_file(archive, _is_package)
     runs = _runs(packing)
     first = next(iter(runs.values()))
     for run in runs.values():
@@ -99,9 +100,10 @@ def pack(packing: Packing, out: Path) -> Path:
         require_labels_of_run(run.folder, run.labels)
         require_labels_of_recipe(run.folder, run.labels)
     held_out = _held_out(packing, runs)
-    if not held_out:
-        logger.warning("warning: %s: no predictions; not calibrated", packing.system)
     temperature = _temperature(held_out, first.labels.names)
+    if temperature is None:
+        why = f"all {len(held_out)} held-out decisions are right" if held_out else "no predictions"
+        logger.warning("warning: %s: %s; not calibrated", packing.system, why)
     trained_on = {
         "recipe": recipe_name(packing.system),
         "data": packing.data,
@@ -111,7 +113,7 @@ def pack(packing: Packing, out: Path) -> Path:
         "folds": list(runs),
         "protocol": first.protocol.model_dump(),
         "weights": "average" if packing.average and len(runs) > 1 else "ensemble",
-        "num_calibrated_on": len(held_out),
+        "num_calibrated_on": 0 if temperature is None else len(held_out),
         "published": first.published,
     }
     with atomic_folder(out, MANIFEST) as folder:
@@ -125,7 +127,7 @@ def pack(packing: Packing, out: Path) -> Path:
             system=packing.system.name,
             version=ser.__version__,
             labels=first.labels.names,
-            temperature=temperature,
+            temperature=temperature or 1.0,
             row=table_row(packing.system, packing.seed, first.made_by),
             licence=packing.licence,
             **trained_on,
@@ -140,7 +142,7 @@ def pack(packing: Packing, out: Path) -> Path:
             labels=list(first.labels.names),
             fbank=first.fbank,
             members=members,
-            temperature=temperature,
+            temperature=temperature or 1.0,
             longest_seconds=max(run.longest_seconds or 0.0 for run in runs.values()) or None,
             trained_on=trained_on,
             digests=digests,
@@ -190,6 +192,11 @@ def _runs(packing: Packing) -> dict[str, Run]:
 
 def _require_nothing_else(out: Path) -> None:
     """Checks that a folder to be replaced holds a package alone: a clone's .git would be lost."""
+    if (out / MANIFEST).exists() and not _is_manifest(read_bytes(out / MANIFEST)):
+        raise SerError(
+            f"{out}: its {MANIFEST} is that of another program, which would be lost; name another "
+            "folder"
+        )
     inside = sorted(path.name for path in out.iterdir()) if out.is_dir() else []
     if others := [n for n in inside if not any(fnmatch(n, pattern) for pattern in PACKED)]:
         raise SerError(
@@ -201,7 +208,17 @@ def _require_nothing_else(out: Path) -> None:
 def _is_package(archive: Path) -> bool:
     """Whether an archive has the manifest of a package among its few files."""
     with contextlib.suppress(tarfile.TarError, OSError, EOFError), tarfile.open(archive) as tar:
-        return any(m.name.endswith(f"/{MANIFEST}") for m in itertools.islice(tar, MAX_MEMBERS))
+        for member in itertools.islice(tar, MAX_MEMBERS):
+            if member.name.endswith(f"/{MANIFEST}") and (file := tar.extractfile(member)):
+                return _is_manifest(file.read(MAX_JSON_BYTES))
+    return False
+
+
+def _is_manifest(content: bytes) -> bool:
+    """Whether it is a manifest of ours: npm's file has the same name."""
+    with contextlib.suppress(ValueError):
+        values = json.loads(content)
+        return isinstance(values, dict) and "ser_version" in values
     return False
 
 
@@ -240,9 +257,13 @@ def _held_out(packing: Packing, runs: Mapping[str, Run]) -> list[PredictionRow]:
     return predictions
 
 
-def _temperature(predictions: Sequence[PredictionRow], labels: Sequence[str]) -> float:
-    """The temperature that fits some predictions; 1 without any."""
-    if not predictions:
-        return 1.0
+def _temperature(predictions: Sequence[PredictionRow], labels: Sequence[str]) -> float | None:
+    """The temperature that fits some predictions; None where there is none.
+
+    If all decisions are right, every lower temperature fits better.
+    """
     posteriors = np.array([p.posteriors for p in predictions])
-    return fit_temperature(posteriors, np.array([labels.index(p.ref) for p in predictions]))
+    refs = np.array([labels.index(p.ref) for p in predictions])
+    if not predictions or (posteriors.argmax(axis=1) == refs).all():
+        return None
+    return fit_temperature(posteriors, refs)

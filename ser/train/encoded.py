@@ -1,10 +1,12 @@
 """What a frozen encoder makes of the features: computed once, not in every epoch and every run."""
 
+import time
 from pathlib import Path
 
 import torch
 from tqdm import tqdm
 
+from ser.base.errors import GO_ON, StoppedError
 from ser.base.log import logger
 from ser.base.record import Record, Stage, require
 from ser.base.writing import sole_run
@@ -25,7 +27,9 @@ from ser.train.frozen import Encoding
 MAX_FRAMES = 20_000  # padded feature frames that are encoded together
 
 
-def encode_features(encoding: Encoding, device: torch.device) -> list[Record]:
+def encode_features(
+    encoding: Encoding, device: torch.device, deadline: float | None = None
+) -> list[Record]:
     """Writes a folder like one of stage 1, whose matrices are what the readout gathers.
 
     A killed run goes on where it stood; another that writes the same folder is waited for.
@@ -35,6 +39,7 @@ def encode_features(encoding: Encoding, device: torch.device) -> list[Record]:
 
     Raises:
         SerError: An input is missing or stale.
+        StoppedError: It is later than ``deadline`` (``time.monotonic``); what is written stays.
     """
     records = []
     for factor in (1.0, *encoding.speed_factors):
@@ -49,12 +54,18 @@ def encode_features(encoding: Encoding, device: torch.device) -> list[Record]:
         record = Record(out, Stage.FINETUNE, settings, inputs)
         with sole_run(out, wait=True):
             if not record.is_finished():
-                _encode(encoding, source, record, device)
+                _encode(encoding, source, record, device, deadline)
         records.append(record)
     return records
 
 
-def _encode(encoding: Encoding, source: Path, record: Record, device: torch.device) -> None:
+def _encode(
+    encoding: Encoding,
+    source: Path,
+    record: Record,
+    device: torch.device,
+    deadline: float | None,
+) -> None:
     start_or_resume(record)
     features = read_feature_dir(source)
     model = _model(encoding).to(device).eval()
@@ -66,6 +77,11 @@ def _encode(encoding: Encoding, source: Path, record: Record, device: torch.devi
         wanted = [p for p in wanted if any(utterances[i].utt not in writer.num_frames for i in p)]
         batches = load_batches(utterances, features.feats, wanted, device)
         for batch in tqdm(batches, total=len(wanted), desc=str(record.folder), disable=None):
+            if deadline and time.monotonic() > deadline:
+                raise StoppedError(
+                    f"{record.folder}: stopped with {len(writer.num_frames)} of {len(utterances)} "
+                    f"utterances through {encoding.encoder} (the time is up); {GO_ON}"
+                )
             with torch.inference_mode():
                 hidden, sizes = model.encode(batch.feats, batch.feat_lens)
             for utt, matrix, size in zip(batch.utts, hidden.cpu(), sizes.tolist(), strict=True):

@@ -173,19 +173,25 @@ def _sizes(plan: Plan) -> list[str]:
     kept: Counter[str] = Counter()
     for part, size in plan.step.kept.items():
         kept[".".join(part.split(".")[:2])] += size
-    part_utts = plan.training.max_frames_in_memory / plan.num_frames
+    part_utts = min(
+        plan.training.batch_size_utts, plan.training.max_frames_in_memory / plan.given.shape[1]
+    )
     parts = ", ".join(f"{name} {part_utts * size / 1e9:.2f}" for name, size in kept.most_common())
     state = FLOAT_BYTES * plan.num_parameters + STATE_BYTES * plan.num_trained
     stored = plan.num_utts * feature_bytes(plan.fbank, [plan.mean_seconds])
+    encoded = []
+    if plan.encoded:
+        written = plan.bytes_per_second * 3600 * plan.hours_per_epoch
+        encoded = [f"disk for encoder outputs   {written / 1e9:.1f} GB"]
     return [
         f"parameters                 {plan.num_parameters:,}",
         f"weights, gradients, Adam   {state / 1e9:.2f} GB",
         f"kept for the backward pass {part_utts * kept.total() / 1e9:.2f} GB "
-        f"a micro-batch of {plan.training.max_frames_in_memory} frames ({parts}), in "
-        "float32",
-        f"features                   {plan.bytes_per_second / 1e3:.1f} kB a second of speech",
+        f"a micro-batch of {part_utts:.3g} utterances ({parts}), in float32",
+        f"loaded in every epoch      {plan.bytes_per_second / 1e3:.1f} kB a second of speech",
         f"disk for features          {stored / 1e9:.1f} GB "
         f"({plan.hours_per_epoch:g} h, {plan.fbank.storage})",
+        *encoded,
     ]
 
 

@@ -59,13 +59,19 @@ class Plan:
     @cached_property
     def step(self) -> Cost:
         """Of an utterance of mean length in every epoch, without what is encoded once."""
+        given = {"encoded": True} if self.encoded else {}
+        return cost(self.model, self.given, **given)
+
+    @cached_property
+    def given(self) -> torch.Tensor:
+        """What is loaded of it in every epoch: its features, or what a frozen encoder gave."""
         feats = self._utterance
         if not self.encoded:
-            return cost(self.model, feats)
+            return feats
         assert not isinstance(self.model, CnnBlstmSa)
         with torch.no_grad():
             hidden, _ = self.model.encode(feats, torch.full((1,), self.num_frames, device="meta"))
-        return cost(self.model, hidden, encoded=True)
+        return hidden
 
     @property
     def flops(self) -> int:
@@ -111,8 +117,8 @@ class Plan:
 
     @property
     def bytes_per_second(self) -> float:
-        """Bytes of float32 features of a second of speech, as the model gets them."""
-        return FLOAT_BYTES * self.fbank.num_mel_bins * self.num_frames / self.mean_seconds
+        """Bytes of float32 of a second of speech, as the model gets them in every epoch."""
+        return FLOAT_BYTES * self.given.numel() / self.mean_seconds
 
 
 def read_plans(
@@ -131,7 +137,7 @@ def read_plans(
     Raises:
         SerError: The file is neither of the two, or a file beside it is missing or wrong.
     """
-    conf = path.parent.parent
+    conf = path.absolute().parent.parent
     values = read_yaml(path)
     if isinstance(values, dict) and "published" in values:
         raise SerError(

@@ -160,7 +160,7 @@ def _encoded(
         speed_factors=speed_factors,
         out=run.folder.with_name("encoded"),
     )
-    world.on_first(lambda: encode_features(encoding, world.device))
+    world.on_first(lambda: encode_features(encoding, world.device, run.deadline))
     return encoding.folder
 
 

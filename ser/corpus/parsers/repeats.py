@@ -49,7 +49,8 @@ class SeenRows:
             return False
         raise SerError(
             f"the id {utterance.utt} is also that of line {before}; expected each once; remove "
-            "one, or tell them apart in a column 'id'"
+            "one, or tell them apart in a column 'id'; of several raters make one row, with their "
+            "labels in a column 'votes' (E1=happy E2=sad)"
         )
 
     def _check_name(self, column: str, text: str, word: str) -> None:

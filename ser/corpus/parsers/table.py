@@ -87,6 +87,12 @@ def read_table_corpus(path: Path) -> list[EmotionUtterance]:
             if seen.is_new(line, row, utterance):
                 utterances.append(utterance)
     faults.raise_any()
+    without = [line for line, row in rows if not row.get("session")]
+    if len(without) not in (0, len(rows)):
+        raise SerError(
+            f"{path}: {len(without)} of {len(rows)} rows have no session (line {without[0]} the "
+            "first); expected one in each row or in none; fill them in"
+        )
     if seen.num_copies:
         logger.warning("warning: %s: %s rows occur twice; each is read once", path, seen.num_copies)
     open_ended = [u.utt for u in utterances if u.clip and u.clip.end is None]

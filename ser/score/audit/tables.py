@@ -32,13 +32,20 @@ def audit_sections(audited: Mapping[str, Any]) -> list[ReportSection]:
     """What leaks and what it is worth."""
     missing = ", ".join(audited["missing"])
     left_out = f" The corpus does not tell: {missing}; these rows are left out." if missing else ""
-    leaks = any(fold["overlaps"]["speaker"]["num_utts"] for fold in audited["folds"].values())
+    folds = list(audited["folds"].values())
+    leaks = any(fold["overlaps"]["speaker"]["num_utts"] for fold in folds)
     verdict = (
         "**Speaker-dependent**: test speakers are heard in training, so these folds say nothing of "
         "new speakers."
         if leaks
         else "No test speaker is heard in training or validation."
     )
+    again = sum(f["overlaps"].get("audio", {"num_utts": 0})["num_utts"] for f in folds)
+    if again and not leaks:
+        verdict = (
+            f"No test speaker is heard in training or validation **by name, but {again} test "
+            "recordings are**: the same audio stands there under another speaker."
+        )
     return [
         ReportSection(
             "Audit: what the folds leak",

@@ -11,7 +11,7 @@ from typing import TypeVar
 import torch
 from torch import distributed
 
-from ser.base.errors import SerError, SharedError, describe
+from ser.base.errors import SerError, SharedError, StoppedError, describe
 
 Outcome = TypeVar("Outcome")
 # For what the first process does alone: it may pass 960 h of speech through a frozen encoder. One
@@ -49,21 +49,23 @@ class Distributed:
 
         Raises:
             SerError: It failed there for a reason that a user can correct: all processes raise it.
+            StoppedError: It was stopped there, likewise.
         """
         if self.size == 1:
             return function()
         outcome: list[Outcome | None] = [None]
-        failure: list[str | None] = [None]
+        failure: list[tuple[bool, str] | None] = [None]  # whether it was only stopped, and why
         if self.is_first:
             try:
                 outcome[0] = function()
             except (SerError, OSError) as error:
-                failure[0] = describe(error)
-        sent = [*outcome, *failure]
-        distributed.broadcast_object_list(sent)
-        if sent[1] is not None:
-            raise SharedError(*str(sent[1]).split("\n"))
-        return sent[0]  # type: ignore[return-value]  # what the first process returned
+                failure[0] = isinstance(error, StoppedError), describe(error)
+        distributed.broadcast_object_list(outcome)
+        distributed.broadcast_object_list(failure)
+        if failure[0] is not None:
+            is_stopped, said = failure[0]
+            raise (StoppedError if is_stopped else SharedError)(*said.split("\n"))
+        return outcome[0]  # type: ignore[return-value]  # what the first process returned
 
     def error(self, message: str) -> SerError:
         """The error for what all processes see alike, so that it is reported once."""

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from ser.base.errors import SerError, StoppedError
+from ser.base.errors import GO_ON, SerError, StoppedError
 from ser.base.log import logger
 from ser.config.schema import OptimizerConfig, TrainingConfig
 from ser.data.batch import Batch
@@ -85,6 +85,12 @@ class Trainer:
         self.stepper = Stepper(
             model, compute_loss, training, optimizer, self.num_steps, seed, world
         )
+        if optimizer.warmup_steps >= self.num_steps:
+            logger.warning(
+                "warning: %s: warmup_steps %s of %s steps in all: the learning rate of the "
+                "configuration is never reached",
+                *(folder, optimizer.warmup_steps, self.num_steps),
+            )
         self.checkpoint = folder / "checkpoint"
         keeps = training.average_epochs > 1 or (selection and selection.keep_best)
         self.kept = EpochWeights(folder / "epochs", training.average_epochs) if keeps else None
@@ -199,7 +205,7 @@ class Trainer:
                     raise StoppedError(
                         f"{self.folder}: stopped after step {progress.step} of {self.num_steps} "
                         f"({reason or 'another process was asked to'}); its checkpoint is written; "
-                        "rerun the command to go on"
+                        f"{GO_ON}"
                     )
                 if self.world.is_first and is_due(self.training, progress.step, self.saved):
                     self._save(progress, metrics_logger)
@@ -249,8 +255,8 @@ class Trainer:
             utts = " ".join(self.data.utterances[i].utt for i in step.batch)
             raise self.world.error(
                 f"{self.folder}: loss {loss:g}, gradient norm {norm:g} at step {number}; "
-                "expected finite numbers; lower the learning rate or lengthen the warm-up (the "
-                f"last checkpoint is kept); the utterances: {utts}"
+                "expected finite numbers; lower the learning rate or lengthen the warm-up; the "
+                f"utterances: {utts}"
             )
 
     def _save(self, progress: Progress, metrics_logger: MetricsLogger) -> None:

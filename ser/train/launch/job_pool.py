@@ -23,7 +23,7 @@ from ser.base.process import end_with_parent, sigterm_held
 
 POLL_SECONDS = 0.5
 MAX_TMPDIR_BYTES = 75  # the path of a socket has 107, of which multiprocessing takes 32
-LEAVE_SECONDS = 60.0  # what a job has, after SIGTERM, to write its checkpoint
+LEAVE_SECONDS = 60.0  # what a job has to write its checkpoint where this program is to end
 
 Task = TypeVar("Task")
 Report = Callable[[int, int], None]  # steps done, steps in all
@@ -54,8 +54,9 @@ class _Job:
 class JobPool(Generic[Task]):
     """Jobs of which so many are at work at a time; to be used in a ``with`` block.
 
-    Leaving the block ends the jobs that are still at work: they get SIGTERM, some time to write a
-    checkpoint, then SIGKILL. They end too when this program is killed.
+    Leaving the block ends the jobs that are still at work: they get SIGTERM and finish their step
+    and its checkpoint. Where an exception left it, as Ctrl-C does, they have a minute, then
+    SIGKILL. They end too when this program is killed.
 
     Args:
         work: What is done in the job's process: called with the task, the job's place among those
@@ -131,7 +132,7 @@ class JobPool(Generic[Task]):
     def __enter__(self) -> "JobPool[Task]":
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
         if self._running:
             logger.info("stopping what is at work (%s)", len(self._running))
         for job in self._running:
@@ -139,7 +140,7 @@ class JobPool(Generic[Task]):
         deadline = time.monotonic() + LEAVE_SECONDS
         try:
             for job in self._running:
-                job.process.join(max(0.0, deadline - time.monotonic()))
+                job.process.join(max(0.0, deadline - time.monotonic()) if kind else None)
         finally:
             for job in self._running:
                 job.process.kill()

@@ -11,7 +11,7 @@ from pathlib import Path
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from ser.base.errors import SerError, StoppedError
+from ser.base.errors import GO_ON, SerError, StoppedError
 from ser.base.log import logger
 from ser.base.process import exit_on_sigterm, num_cores
 from ser.train.frozen import Encoding, encoding_of, with_head_alone
@@ -65,8 +65,7 @@ def finetune_all(runs: Sequence[FinetuneRun], num_jobs: int) -> None:
         raise SerError(*failure_report(failures, len(unfinished)))
     if display.num_finished < len(unfinished):
         raise StoppedError(
-            f"stopped with {display.num_finished} of {len(unfinished)} runs finished; rerun the "
-            "command to go on"
+            f"stopped with {display.num_finished} of {len(unfinished)} runs finished; {GO_ON}"
         )
 
 
@@ -75,6 +74,7 @@ def encode_first(runs: Sequence[ResolvedRun]) -> None:
 
     Raises:
         SerError: An input is missing or stale.
+        StoppedError: The time was up.
     """
     wanted: dict[Path, Encoding] = {}
     for resolved in runs:
@@ -95,7 +95,7 @@ def encode_first(runs: Sequence[ResolvedRun]) -> None:
     prepare_process(num_cores(), run.seed)
     device = one_device(run.num_gpus)
     for encoding in wanted.values():
-        encode_features(encoding, device)
+        encode_features(encoding, device, run.deadline)
 
 
 def _carry_out(devices: Sequence[str], resolved: ResolvedRun, place: int, report: Report) -> None:

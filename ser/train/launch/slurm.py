@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from ser.base.errors import STOPPED_STATUS, SerError, StoppedError
+from ser.base.errors import GO_ON, STOPPED_STATUS, SerError, StoppedError
 from ser.base.files import parsing, read_text
 from ser.base.log import logger
 from ser.base.process import exit_on_sigterm
@@ -141,6 +141,11 @@ def task_states(number: str) -> dict[int, str]:
     return {int(task): state for task, state in words}
 
 
+def _says_to_go_on(output: Path) -> bool:
+    """Whether a task left because it was asked to, by the last line that it wrote."""
+    return any(line.endswith(GO_ON) for line in last_lines(output)[-1:])
+
+
 def run_on_slurm(job: SlurmJob) -> None:
     """Runs one command as one job.
 
@@ -176,6 +181,7 @@ def finetune_on_slurm(
         SerError: A configuration is wrong, an input is missing or stale, or Slurm refuses the
             job. At the end: tasks failed, left at their time limit or were lost; each is named with
             the ends of its logs.
+        StoppedError: Tasks were asked to leave (``--max-minutes``), and no other failed.
     """
     unfinished = unfinished_runs(runs)
     if not unfinished:
@@ -198,13 +204,17 @@ def finetune_on_slurm(
                 display.finished(left.pop(task).run)
             display.show(display.num_finished)
 
-        number, _ = submit_and_wait(job, f"{name}_%A_%a.out", look)
+        number, status = submit_and_wait(job, f"{name}_%A_%a.out", look)
         look()
     states = task_states(number)
     failures = []
+    outputs = {task: folder / f"{name}_{number}_{task}.out" for task in left}
+    if left and status == STOPPED_STATUS and all(map(_says_to_go_on, outputs.values())):
+        raise StoppedError(
+            f"stopped with {display.num_finished} of {len(unfinished)} runs finished; {GO_ON}"
+        )
     for task, resolved in left.items():
-        run = resolved.run
-        output = folder / f"{name}_{number}_{task}.out"
+        run, output = resolved.run, outputs[task]
         reason = f"task {number}_{task} left it unfinished ({states.get(task, 'unknown state')})"
         failures.append(describe_failure(run, reason, run.folder / "train.log", output))
     if failures:
