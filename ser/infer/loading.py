@@ -105,7 +105,7 @@ def _load_onnx(path: Path, device: str, num_threads: int | None) -> Model:
 
 def _load_package(folder: Path, device: str) -> Model:
     manifest = read_package(folder)
-    from ser.infer.torch_engine import TorchEngine, choose_device, load_network
+    from ser.infer.torch_engine import TorchEngine, choose_device, load_network, share_encoder
 
     place = choose_device(device)
     bpe = folder / BPE
@@ -113,10 +113,13 @@ def _load_package(folder: Path, device: str) -> Model:
     if manifest.config.ctc_alpha:
         tokenizer = Tokenizer.read(read_bytes(bpe, MAX_MODEL_BYTES), bpe, FETCH)
     vocab_size = tokenizer.vocab_size if tokenizer else None
+    sets = [folder / name for name in manifest.members]
+    shared = folder / manifest.shared if manifest.shared else None
     networks = [
-        load_network(manifest.config, len(manifest.labels), vocab_size, folder / name, place)
-        for name in manifest.members
+        load_network(manifest.config, len(manifest.labels), vocab_size, path, place, shared=shared)
+        for path in sets
     ]
+    share_encoder(networks)
     engine = TorchEngine(networks, manifest.temperature)
     return Model(
         engine,

@@ -23,6 +23,7 @@ FETCH = "fetch the model again"  # where one is damaged
 MANIFEST = "package.json"
 CARD = "README.md"
 BPE = "bpe.model"
+SHARED = "shared.safetensors"
 NOTICE = "NOTICE"  # of the authors of weights that it started from
 PACKED = (MANIFEST, CARD, BPE, NOTICE, "*.safetensors")
 FORMAT = 2  # of packages that this version writes, and the newest that it reads
@@ -64,6 +65,7 @@ class Manifest(Section):
         labels: The classes in the order of the posteriors.
         fbank: The features that it reads.
         members: Files of weights; several are an ensemble, whose posteriors are averaged.
+        shared: File of those weights that are the same in all members, as of a frozen encoder.
         temperature: Divides the emotion logits.
         longest_seconds: Of the utterances that it was trained on; None in files of format 1.
         trained_on: Recipe, protocol, folds and seed.
@@ -78,6 +80,7 @@ class Manifest(Section):
     labels: Labels
     fbank: RecordedFeatures
     members: Members
+    shared: str | None = None
     temperature: Temperature
     longest_seconds: Seconds | None = None
     trained_on: dict[str, Any]
@@ -140,7 +143,8 @@ def read_package(folder: Path) -> Manifest:
 
 def _check_files(folder: Path, manifest: Manifest) -> None:
     """Checks the files of a package against the digests of its manifest."""
-    needed = [*manifest.members, *([BPE] if manifest.config.ctc_alpha else [])]
+    needed = [*manifest.members, *filter(None, [manifest.shared])]
+    needed += [BPE] if manifest.config.ctc_alpha else []
     for name in dict.fromkeys([*needed, *manifest.digests]):
         path = folder / name
         if Path(name).name != name or not is_line(name) or len(name) > MAX_NAME_CHARS:

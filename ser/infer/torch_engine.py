@@ -67,6 +67,7 @@ class TorchEngine:
             torch.from_numpy(padded).to(device),
             torch.from_numpy(lens).to(device),
             self.temperature,
+            have_one_encoder(self.networks),
         )
         sizes = frame_lens.tolist()
         return [
@@ -105,6 +106,7 @@ def ensemble(
     feats: torch.Tensor,
     feat_lens: torch.Tensor,
     temperature: float,
+    encodes_once: bool,
 ) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor]:
     """Mean probabilities of some networks.
 
@@ -113,16 +115,41 @@ def ensemble(
         feats: (B, T, F), zero beyond the lengths.
         feat_lens: (B,).
         temperature: Divides the emotion logits.
+        encodes_once: Whether the readouts of all get the same (``have_one_encoder``).
 
     Returns:
         Posteriors (B, C), token probabilities (B, S, V) or None, and the lengths (B,) of these.
     """
-    outputs = [network(feats, feat_lens) for network in networks]
+    if encodes_once:
+        given = networks[0].encode(feats, feat_lens)  # type: ignore[operator]  # EmotionModel's
+        outputs = [network(*given, encoded=True) for network in networks]
+    else:
+        outputs = [network(feats, feat_lens) for network in networks]
     posteriors = torch.stack([(o.emotion_logits / temperature).softmax(dim=1) for o in outputs])
     ctc = None
     if outputs[0].ctc_logits is not None:
         ctc = torch.stack([o.ctc_logits.softmax(dim=2) for o in outputs]).mean(dim=0)
     return posteriors.mean(dim=0), ctc, outputs[0].frame_lens
+
+
+def share_encoder(networks: Sequence[Network]) -> None:
+    """Members of an ensemble with the same encoder, as a frozen one, get one: it runs once."""
+    models = [network for network in networks if isinstance(network, EmotionModel)]
+    for model in models[1:]:
+        own, first = model.encoder.state_dict(), models[0].encoder.state_dict()
+        if all(torch.equal(tensor, first[name]) for name, tensor in own.items()):
+            model.encoder = models[0].encoder
+
+
+def have_one_encoder(networks: Sequence[Network]) -> bool:
+    """Whether the readouts of several networks all get the same (``share_encoder``)."""
+    models = [network for network in networks if isinstance(network, EmotionModel)]
+    return len(models) > 1 and all(
+        model.encoder is models[0].encoder
+        and model.emotion_embedding is None
+        and model.ctc_head is None
+        for model in models
+    )
 
 
 def load_network(
@@ -132,15 +159,29 @@ def load_network(
     weights: Path,
     device: torch.device,
     remedy: str = FETCH,
+    shared: Path | None = None,
 ) -> Network:
-    """A network with the weights of a file, in evaluation mode; a message ends with the remedy.
+    """A network with the weights of a file, in evaluation mode.
+
+    Args:
+        system: Its configuration.
+        num_emotions: C.
+        vocab_size: V, or None.
+        weights: The file.
+        device: Where it computes.
+        remedy: The end of what is said of a wrong file.
+        shared: Another file, of the weights that this one lacks.
 
     Raises:
         SerError: The weights are no safetensors, or are those of another network.
     """
     with _Undrawn():
         network = build_system(system, num_emotions, vocab_size)
-    tensors = {n: _float32(n, t, weights, remedy) for n, t in load_weights(weights, remedy).items()}
+    tensors = {
+        name: _float32(name, tensor, path, remedy)
+        for path in filter(None, (shared, weights))
+        for name, tensor in load_weights(path, remedy).items()
+    }
     wrong = [name for name, tensor in tensors.items() if not tensor.isfinite().all()]
     if wrong:
         raise SerError(

@@ -1,6 +1,6 @@
 """Weights: how many, and in files, as safetensors alone."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import safetensors.torch
@@ -31,6 +31,18 @@ def load_weights(path: Path, remedy: str = "rerun the training") -> dict[str, to
         regular_size(path)
         tensors: dict[str, torch.Tensor] = safetensors.torch.load_file(path)
     return tensors
+
+
+def same_in_all(sets: Sequence[Mapping[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
+    """The weights that several sets have alike, bit for bit; none of a single set."""
+    first, *others = sets
+    if not others:
+        return {}
+    return {
+        name: tensor
+        for name, tensor in first.items()
+        if all(torch.equal(tensor, other[name]) for other in others)
+    }
 
 
 def save_weights(path: Path, weights: Mapping[str, torch.Tensor]) -> None:

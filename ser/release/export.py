@@ -22,7 +22,7 @@ from ser.infer.model import Model
 from ser.infer.onnx_engine import HEADER
 from ser.infer.onnx_seal import SEAL, UNSEALED, seal_onnx
 from ser.infer.package import FORMAT, OnnxHeader
-from ser.infer.torch_engine import Network, TorchEngine, ensemble
+from ser.infer.torch_engine import Network, TorchEngine, ensemble, have_one_encoder
 from ser.nn.mask import length_mask
 from ser.release.feature_layers import FeatureLayer, make_feature_layer
 
@@ -40,6 +40,7 @@ class Exported(nn.Module):
         super().__init__()
         self.networks = nn.ModuleList(networks)
         self.temperature = temperature
+        self.encodes_once = have_one_encoder(networks)
         self.fbank = fbank
 
     def forward(self, x: torch.Tensor, lens: torch.Tensor) -> tuple[torch.Tensor, ...]:
@@ -58,7 +59,9 @@ class Exported(nn.Module):
             if self.fbank.normalisation == "utterance_mean":
                 x = x - (x * mask).sum(dim=1, keepdim=True) / lens[:, None, None]
             x = x * mask
-        posteriors, ctc, frame_lens = ensemble(self.networks, x, lens, self.temperature)
+        posteriors, ctc, frame_lens = ensemble(
+            self.networks, x, lens, self.temperature, self.encodes_once
+        )
         return (posteriors,) if ctc is None else (posteriors, ctc, frame_lens)
 
 

@@ -31,8 +31,18 @@ from ser.base.writing import (
 from ser.config.made_with import require_labels_of_recipe, require_labels_of_run
 from ser.corpus.fold_files import fold_names, shorter_first
 from ser.infer.loading import Run, read_run
-from ser.infer.package import BPE, CARD, FORMAT, MANIFEST, MAX_MEMBERS, NOTICE, PACKED, Manifest
-from ser.nn.weights import load_weights, save_weights
+from ser.infer.package import (
+    BPE,
+    CARD,
+    FORMAT,
+    MANIFEST,
+    MAX_MEMBERS,
+    NOTICE,
+    PACKED,
+    SHARED,
+    Manifest,
+)
+from ser.nn.weights import load_weights, same_in_all, save_weights
 from ser.predict.prediction import table_digest
 from ser.release.card import recipe_name, table_row, write_card
 from ser.score.predictions.table import PredictionRow, read_prediction_file
@@ -117,7 +127,7 @@ def pack(packing: Packing, out: Path) -> Path:
         "published": first.published,
     }
     with atomic_folder(out, MANIFEST) as folder:
-        members = _write_members(packing, runs, folder)
+        members, shared = _write_members(packing, runs, folder)
         if first.system.ctc_alpha:
             shutil.copyfile(first.folder / BPE, folder / BPE)
         if first.published and first.published.get("is_published", True):
@@ -142,6 +152,7 @@ def pack(packing: Packing, out: Path) -> Path:
             labels=list(first.labels.names),
             fbank=first.fbank,
             members=members,
+            shared=shared,
             temperature=temperature or 1.0,
             longest_seconds=max(run.longest_seconds or 0.0 for run in runs.values()) or None,
             trained_on=trained_on,
@@ -222,15 +233,22 @@ def _is_manifest(content: bytes) -> bool:
     return False
 
 
-def _write_members(packing: Packing, runs: Mapping[str, Run], folder: Path) -> list[str]:
+def _write_members(
+    packing: Packing, runs: Mapping[str, Run], folder: Path
+) -> tuple[list[str], str | None]:
+    """The names of the members' files, and of that of the weights that all have alike, if any."""
     weights = {fold: load_weights(run.folder / "model.safetensors") for fold, run in runs.items()}
     if packing.average and len(weights) > 1:
         weights = {"average": average_weights(list(weights.values()))}
+    common = same_in_all(list(weights.values()))
+    if common:
+        save_weights(folder / SHARED, common)
     names = []
     for fold, tensors in weights.items():
         names.append(f"fold{fold}.safetensors" if fold != "average" else "average.safetensors")
-        save_weights(folder / names[-1], tensors)
-    return names
+        own = {name: tensor for name, tensor in tensors.items() if name not in common}
+        save_weights(folder / names[-1], own)
+    return names, SHARED if common else None
 
 
 def _held_out(packing: Packing, runs: Mapping[str, Run]) -> list[PredictionRow]:

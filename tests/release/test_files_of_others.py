@@ -5,10 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tiny_audio import untrained_model
+from tiny_audio import packing, untrained_model
 
 from ser.base.errors import SerError
 from ser.release.export import export_onnx, export_torch
+from ser.release.pack import pack
 
 
 @pytest.mark.parametrize(
@@ -24,3 +25,19 @@ def test_no_other_file_is_replaced(
     with pytest.raises(SerError, match=r"theirs\.onnx: is there and was not written by this"):
         export(untrained_model(), out, *options)
     assert out.read_bytes() == before
+
+
+def test_a_pack_replaces_nothing_but_packages(package: Path, tmp_path: Path) -> None:
+    out = tmp_path / "mine"
+    pack(packing(), out)
+    archive = tmp_path / "mine.tar.gz"
+    archive.write_bytes(b"somebody's backup")
+    with pytest.raises(SerError, match=r"mine\.tar\.gz: is there and was not written by this"):
+        pack(packing(), out)
+    assert archive.read_bytes() == b"somebody's backup"
+    web = tmp_path / "web"
+    web.mkdir()
+    (web / "package.json").write_text('{"name": "a program for node"}')
+    with pytest.raises(SerError, match=r"web: its package\.json is that of another program"):
+        pack(packing(), web)
+    assert "node" in (web / "package.json").read_text()
