@@ -88,15 +88,22 @@ def earlier_stages(asked: RunOptions) -> None:
 
 
 def _runs_of_another_configuration(asked: RunOptions) -> None:
-    """As ``claim_training_folder`` finds them in stage 4, as far as the system's YAML shows."""
+    """As ``claim_training_folder`` finds them in stage 4, as far as the YAML shows."""
     protocol = load_config(asked.protocol, ProtocolConfig)
+    labels = load_config(asked.conf / "labels.yaml", LabelsConfig).record()
     others = []
     for name, system in asked.networks.items():
-        now = {"system": under_protocol(name, system, protocol, asked.protocol).model_dump()}
+        now = {
+            "system": under_protocol(name, system, protocol, asked.protocol).model_dump(),
+            "labels": labels,
+            "protocol": protocol.model_dump(),
+        }
         for folder in _begun(asked, name):
-            then = {"system": read_started(folder)["config"].get("system")}
-            if digest_json(then) != digest_json(now):
-                others.append((folder, first_difference(then, now)))
+            config = read_started(folder)["config"]
+            then = {key: config[key] for key in now if key in config}
+            same = {key: now[key] for key in then}  # as far as it was noted
+            if digest_json(then) != digest_json(same):
+                others.append((folder, first_difference(then, same)))
     if others:
         folder, difference = others[0]
         more = f", and so do {len(others) - 1} more folders" if len(others) > 1 else ""

@@ -159,7 +159,8 @@ def _encoder_of_another(asked: RunOptions, folder: Path) -> None:
     require_same_features(features, trained_on, asked.conf / "fbank.yaml", str(folder))
     for name, system in trained_systems(asked.conf, asked.system_names).items():
         if system.init == folder.name:
-            require_same_network(name, system.model, record["config"]["encoder"], str(folder))
+            encoder = record["config"].get("encoder", {})
+            require_same_network(name, system.model, encoder, str(folder))
 
 
 def _folds(asked: RunOptions) -> None:

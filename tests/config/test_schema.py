@@ -71,6 +71,11 @@ PROTOCOL = {"fold_unit": "session", "num_folds": 5, "validation": "none", "selec
             training_config().model_dump() | {"speed_factors": [1.1, 1.1000001]},
             "expected each once, to ",
         ),
+        (
+            TrainingConfig,
+            training_config().model_dump() | {"average_epochs": 1000},
+            "average_epochs 1000 of max_epochs",
+        ),
         (WhisperConfig, WHISPER | {"d_model": 2, "num_heads": 1}, "greater than or equal to 4"),
         (CtcConfig, CTC | {"head": {"kernel_sizes": [4]}}, "a kernel of 4; expected an odd number"),
         (LabelsConfig, LABELS | {"exclude": ["exc"]}, r"labels \['exc'\] occur twice"),

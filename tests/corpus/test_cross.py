@@ -20,6 +20,7 @@ FIVE = LabelsConfig(
     classes={e: [e] for e in ("angry", "fearful", "happy", "neutral", "sad")},
     exclude=["bored", "disgust"],
 )
+FIVE_WITHOUT = LabelsConfig(classes={"happy": ["happy"], "sad": ["sad"]}, exclude=[])
 MERGED = LabelsConfig(
     classes={"negative": ["angry", "sad"], "other": ["neutral", "happy"]}, exclude=["fearful"]
 )
@@ -142,3 +143,18 @@ def test_one_corpus_is_no_cross(tmp_path: Path) -> None:
     (tmp_path / "cross.yaml").write_text("corpora:\n  emodb: ../emodb/data/ser\n")
     with pytest.raises(SerError, match="corpora"):
         load_config(tmp_path / "cross.yaml", CrossConfig)
+
+
+def test_dialogues_of_two_corpora_are_not_one(tmp_path: Path) -> None:
+    folders = {}
+    for name in ("a", "b"):
+        lines = ["path,label,speaker,dialogue"]
+        for speaker, label in (("ann", "sad"), ("bob", "happy")):
+            plant_audio(tmp_path / name / f"{speaker}.wav", seconds=0.2 + len(folders) / 10)
+            lines.append(f"{speaker}.wav,{label},{speaker},{'d1' if speaker == 'ann' else ''}")
+        (tmp_path / name / "t.csv").write_text("\n".join(lines))
+        folders[name] = tmp_path / f"data_{name}"
+        prepare_table(tmp_path / name / "t.csv", folders[name], FIVE_WITHOUT)
+    prepare_cross(folders, tmp_path / "both", FIVE_WITHOUT)
+    dialogues = read_data_dir(tmp_path / "both")["utt2dialogue"]
+    assert sorted(set(dialogues.values())) == ["", "a_d1", "b_d1"]

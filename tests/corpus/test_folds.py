@@ -169,3 +169,26 @@ def test_a_fold_whose_name_no_file_can_have(tmp_path: Path, name: str) -> None:
     with pytest.raises(SerError, match=f"^the fold .*{name}.*: it is that of"):
         write_folds(tmp_path, {name: {"a-1": "test"}})
     assert not list(tmp_path.iterdir())
+
+
+def test_turns_in_no_part_are_told_and_misspelt_parts_refused(log: Any) -> None:
+    data = corpus({f"{i}": ("f", "1") for i in range(4)})
+    split = dict(zip(data.utts, ["train", "test", "left", "train"] * 99, strict=False))
+    given = DataDir(data.path, {**data.tables, "utt2split": split})
+    parts = ProtocolConfig.model_validate(
+        {
+            "fold_unit": "parts",
+            "num_folds": 1,
+            "parts_table": "utt2split",
+            "parts": {"train": ["train"], "test": ["test"]},
+            "validation": "none",
+            "selection": "last",
+            "speaker_dependent": True,
+        }
+    )
+    make_folds(given, parts)
+    num_left = list(split.values()).count("left")
+    assert any(f"in no part, and left out: left {num_left}" in line for line in log.lines)
+    split[data.utts[0]] = "Train"
+    with pytest.raises(SerError, match=r"1 utterances have 'Train', and .* lists 'train'"):
+        make_folds(given, parts)

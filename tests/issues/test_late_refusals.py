@@ -268,6 +268,10 @@ def test_runs_of_another_configuration() -> None:
     assert "exp/transformer/seed1/fold2: holds another run (system.training.max_epochs was 3" in (
         said.err
     )
+    labels = {"classes": {"ang": ["angry"]}, "exclude": [], "order": ["ang"]}
+    begun["config"] = {"labels": labels}
+    (folder / "started.json").write_text(json.dumps(begun))
+    assert "fold2: holds another run (labels.classes." in check().err
     assert check(SCRATCH, ".", 6, "", 0, "--force").status == 0
     assert check(stop=3).status == 0
     assert check("cnn_blstm_sa").status == check(folds="1").status == 0

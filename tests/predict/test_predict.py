@@ -167,8 +167,13 @@ def test_only_what_is_new_is_predicted(monkeypatch: pytest.MonkeyPatch) -> None:
     assert json.loads((PREDICTIONS / "run.json").read_text())["inputs"].keys() == inputs
     predict_all(runs[1:])
     assert json.loads((PREDICTIONS / "run.json").read_text())["inputs"].keys() == inputs
+    record = (PREDICTIONS / "run.json").read_text()
+    monkeypatch.setattr("ser.base.record.git_commit", lambda: "a later one")
+    predict_all(runs)  # which writes no table: the record stays that of those that are there
+    assert (PREDICTIONS / "run.json").read_text() == record
     (PREDICTIONS / "transformer" / "seed1_fold1.tsv").unlink()
     predict_all(runs)
+    assert "a later one" in (PREDICTIONS / "run.json").read_text()
     assert written[2:] == ["transformer/seed1_fold1"]
 
 

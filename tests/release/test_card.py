@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 from html import escape
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from ser.base.errors import SerError
 from ser.base.files import digest_file, read_json
 from ser.base.writing import write_json
 from ser.release.card import write_card
-from ser.release.pack import pack
+from ser.release.pack import _temperature, pack
 from ser.train.finetune import finetune
 
 
@@ -158,3 +159,12 @@ def test_a_card_of_a_speaker_dependent_protocol_of_an_experiment(
         "`best_valid_ua` of the epochs, validation\n`next_fold`."
     ) in card
     assert "Not calibrated" in card and "divided by" not in card
+
+
+def test_no_temperature_fits_what_is_all_right() -> None:
+    rows = [SimpleNamespace(posteriors=(0.4, 0.3, 0.3), ref="a") for _ in range(8)]
+    assert _temperature(rows, ("a", "b", "c")) is None  # each lower one would fit better
+    assert _temperature([], ("a", "b", "c")) is None
+    rows.append(SimpleNamespace(posteriors=(0.9, 0.05, 0.05), ref="b"))
+    found = _temperature(rows, ("a", "b", "c"))
+    assert found is not None and 0.1 < found < 10

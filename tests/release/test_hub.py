@@ -65,6 +65,13 @@ def test_what_is_uploaded_is_fetched_by_name(package: Path, hub: Hub, tmp_path: 
     hub.commit(NAME, newest | {"fold1.safetensors": newest["fold1.safetensors"][:-1] + b"?"})
     damaged = start("ser_predict", NAME, audio)
     assert "fold1.safetensors: not the file that was packed" in fault(damaged)
+    theirs = {"config.json": b"{}", "pytorch_model.bin": b"somebody's"}
+    hub.commit("somebody/bert", theirs)
+    refused = start(
+        "pack", EXP / "transformer_tl_mtl", "--out", out, "--hub", "somebody/bert", *STATED
+    )
+    assert "holds config.json; pytorch_model.bin and no package.json" in fault(refused)
+    assert list(hub.models["somebody/bert"].values())[-1] == theirs
     missing = start("ser_predict", "nobody/nothing", audio)
     assert "nobody/nothing was not fetched (RepositoryNotFoundError" in fault(missing)
 

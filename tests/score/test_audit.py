@@ -81,7 +81,9 @@ def test_same_and_nearly_same_lines(tmp_path: Path) -> None:
 def test_same_audio_under_another_name(tmp_path: Path) -> None:
     data = corpus(tmp_path)
     write_same_audio(tmp_path, {"2F-1": "1M-2"})
-    assert counts(audited(data)) == {"audio": 1}
+    result = audited(data)
+    assert counts(result) == {"audio": 1}
+    assert "**by name, but 1 test recordings are**" in markdown(audit_sections(result))
 
 
 def test_validation_counts_as_heard(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tiny_predictions import SYSTEMS, change, run_score, write_logs, write_predictions
@@ -126,6 +127,17 @@ def test_rebuilt_identically(scored: Path, tmp_path: Path, monkeypatch: pytest.M
     results = json.loads((tmp_path / "exp" / "results.json").read_text())
     text = (tmp_path / "exp" / "RESULTS.md").read_text()
     assert text.startswith(report(results).removesuffix("\n"))
+
+
+@pytest.mark.usefixtures("without_figures")
+def test_a_report_with_less_than_the_one_before_tells(
+    exp_dir: Path, monkeypatch: pytest.MonkeyPatch, log: Any
+) -> None:
+    run_score(monkeypatch, exp_dir)
+    assert not any("is written without" in line for line in log.lines)
+    run_score(monkeypatch, exp_dir, "--systems", "mine cnn_blstm_sa", "--seeds", "1")
+    (said,) = [line for line in log.lines if "is written without" in line]
+    assert "had transformer_tl_mtl, seed 2 too" in said
 
 
 def test_published_copy_links_no_figure(scored: Path) -> None:

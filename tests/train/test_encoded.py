@@ -1,5 +1,6 @@
 """What a frozen encoder makes of the features is computed once, and changes nothing."""
 
+import time
 from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,7 +19,7 @@ from tiny_recipe import (
     write_emotion_feats,
 )
 
-from ser.base.errors import SerError
+from ser.base.errors import SerError, StoppedError
 from ser.base.record import read_record
 from ser.config.network import ReadoutConfig
 from ser.config.schema import HeadConfig, SystemConfig
@@ -259,6 +260,22 @@ def test_it_is_computed_before_the_runs_side_by_side() -> None:
     finetune_all(runs, 2)
     assert record.stat().st_mtime_ns == before
     assert all((run.folder / "model.safetensors").exists() for run in runs)
+
+
+def test_encoding_leaves_when_the_time_is_up_and_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(encoded_module, "MAX_FRAMES", 1)  # a batch for each utterance
+    frozen()
+    seconds = count(10.0)
+    monkeypatch.setattr(encoded_module, "time", SimpleNamespace(monotonic=lambda: next(seconds)))
+    run = resolve(finetune_run(NAME, deadline=12.5))
+    with pytest.raises(StoppedError, match=r"stopped with 3 of 24 utterances .* to go on$"):
+        encode_first([run])
+    assert not (folder("mean_sd") / "run.json").exists()
+    monkeypatch.setattr(encoded_module, "time", time)
+    encode_first([resolve(finetune_run(NAME))])
+    assert len(read_feature_dir(folder("mean_sd")).data.utts) == 24
 
 
 def test_the_head_draws_nothing_over_a_display(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -89,6 +89,18 @@ def submit(runs: list[FinetuneRun], max_jobs: int | None = None) -> str:
 
 
 @pytest.mark.slow
+def test_tasks_that_were_asked_to_leave_did_not_fail() -> None:
+    runs = [finetune_run(SYSTEM, fold) for fold in "12"]
+    arguments = [*ARGUMENTS, "--max-minutes", "0.0001"]
+    with pytest.raises(StoppedError, match=r"^stopped with 0 of 2 runs finished; rerun the com"):
+        finetune_on_slurm(runs, None, CONF / "slurm.conf", EXP / "slurm", arguments)
+    Path("lost").write_text("1")
+    with pytest.raises(SerError, match="2 of 2 runs failed") as caught:
+        finetune_on_slurm(runs, None, CONF / "slurm.conf", EXP / "slurm", arguments)
+    assert not isinstance(caught.value, StoppedError)
+
+
+@pytest.mark.slow
 def test_failed_and_lost_tasks_are_named_and_submitted_again(
     log: Any,
 ) -> None:

@@ -2,6 +2,7 @@
 
 import copy
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -89,3 +90,12 @@ def test_a_compiled_network_says_the_same(encoder: str, monkeypatch: pytest.Monk
             plain.named_parameters(), compiled.parameters(), strict=True
         ):
             torch.testing.assert_close(theirs.grad, mine.grad, rtol=1e-3, atol=1e-4, msg=name)
+
+
+def test_a_warm_up_longer_than_the_training_is_told(log: Any) -> None:
+    config = optimizer_config(warmup_steps=11)
+    for num_steps in (11, 10):
+        loss = recogniser_loss(ctc_config())
+        Stepper(nn.Linear(2, 2), loss, training_config(), config, num_steps, 0, ALONE)
+    (said,) = [line for line in log.lines if "warmup_steps 11 of 10 steps in all" in line]
+    assert "is never reached" in said

@@ -85,12 +85,6 @@ class Trainer:
         self.stepper = Stepper(
             model, compute_loss, training, optimizer, self.num_steps, seed, world
         )
-        if optimizer.warmup_steps >= self.num_steps:
-            logger.warning(
-                "warning: %s: warmup_steps %s of %s steps in all: the learning rate of the "
-                "configuration is never reached",
-                *(folder, optimizer.warmup_steps, self.num_steps),
-            )
         self.checkpoint = folder / "checkpoint"
         keeps = training.average_epochs > 1 or (selection and selection.keep_best)
         self.kept = EpochWeights(folder / "epochs", training.average_epochs) if keeps else None

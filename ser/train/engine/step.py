@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
+from ser.base.log import logger
 from ser.config.schema import OptimizerConfig, TrainingConfig
 from ser.data.batch import Batch
 from ser.nn.cpu.accelerate import accelerate
@@ -43,6 +44,11 @@ class Stepper:
             # The layout in which a GPU's convolutions of 16 bits are fast.
             model.to(memory_format=torch.channels_last)
         accelerate(model)
+        if config.warmup_steps > num_steps:
+            logger.warning(
+                "warning: warmup_steps %s of %s steps in all: learning_rate %s is never reached",
+                *(config.warmup_steps, num_steps, config.learning_rate),
+            )
         self.optimizer = make_optimizer(model, config)
         self._model, self._compute_loss = model, compute_loss
         self._training, self._config = training, config
