@@ -14,7 +14,14 @@ from ser.score.stats.clusters import find_clusters
         # Each speaker a session and a fold of their own.
         ("0123", "0123", "0123", "speakers", "0123", False),
         # As many sessions as speakers, who all speak in each: no speaker is new.
-        ("000111222", "012012012", "000111222", "sessions", "000111222", False),
+        (
+            "000111222",
+            "012012012",
+            "000111222",
+            "sessions that share speakers",
+            "000111222",
+            False,
+        ),
         # Two speakers a fold: they share its model.
         ("0123", "0123", "0011", "folds", "0011", False),
         # A session in two folds, one a speaker or one a scene: its folds are not new people.

@@ -48,7 +48,7 @@ def find_clusters(session: Codes, speaker: Codes, fold: Codes) -> Clusters:
         fold: (N,) codes of the fold, and so of the model, that tests each utterance.
     """
     num_sessions, num_speakers = len(np.unique(session)), len(np.unique(speaker))
-    num_pairs = len(np.unique(np.stack([session, speaker]), axis=1).T)
+    num_pairs = _num_pairs(session, speaker)
     # Where each speaker has a session of their own, the reader thinks of speakers.
     sessions = "speakers" if num_sessions == num_speakers == num_pairs else "sessions"
     for codes, unit in ((session, sessions), (speaker, "speakers")):
@@ -57,6 +57,8 @@ def find_clusters(session: Codes, speaker: Codes, fold: Codes) -> Clusters:
             if joined.max() + 1 < len(np.unique(codes)):
                 alone = joined.max() + 1 == len(np.unique(fold))
                 unit = "folds" if alone else f"groups of folds that share {unit}"
+            elif unit == "sessions" and _num_pairs(joined, speaker) > num_speakers:
+                unit = "sessions that share speakers"
             return Clusters(joined, unit, share_models=False)
     if num_sessions == 1:
         return Clusters(np.unique(speaker, return_inverse=True)[1], "speakers", share_models=True)
@@ -72,6 +74,11 @@ def find_clusters(session: Codes, speaker: Codes, fold: Codes) -> Clusters:
         alone = joined.max() + 1 == num_speakers
         unit = "speakers" if alone else "groups of sessions that share speakers"
     return Clusters(joined, unit, share_models=True)
+
+
+def _num_pairs(one: Codes, other: Codes) -> int:
+    """How many different pairs there are of two kinds."""
+    return len(np.unique(np.stack([one, other]), axis=1).T)
 
 
 def _is_cast(speaker: Codes, num_utts: int) -> bool:
