@@ -150,11 +150,6 @@ def test_quotes_between_tabs_are_text(tmp_path: Path) -> None:
         ),
         (
             "t.csv",
-            "path,label,speaker,session\n1.wav,joy,s,1\nx/1.wav,joy,p,\n",
-            "t.csv: 1 of 2 rows have no session (line 3 the first); expected one in each row or in",
-        ),
-        (
-            "t.csv",
             "path,label,speaker\nx/1.wav,joy,s\nx_1.wav,joy,s\n",
             "t.csv:3: the id s-x_1 is also that of line 2; expected each once; remove one, or tell "
             "them apart in a column 'id'",

@@ -89,9 +89,10 @@ def read_table_corpus(path: Path) -> list[EmotionUtterance]:
     faults.raise_any()
     without = [line for line, row in rows if not row.get("session")]
     if len(without) not in (0, len(rows)):
-        raise SerError(
-            f"{path}: {len(without)} of {len(rows)} rows have no session (line {without[0]} the "
-            "first); expected one in each row or in none; fill them in"
+        logger.warning(
+            "warning: %s: %s of %s rows have no session (line %s the first): they are a session of "
+            "their speaker's own, which intervals and folds by session take for another",
+            *(path, len(without), len(rows), without[0]),
         )
     if seen.num_copies:
         logger.warning("warning: %s: %s rows occur twice; each is read once", path, seen.num_copies)
