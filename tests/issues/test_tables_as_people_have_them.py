@@ -193,7 +193,7 @@ def test_nan_is_no_value(folder: Path, log: Any) -> None:
     assert first.attributes == second.attributes == {"utt2room": ""}
     assert second.transcript == "NAN SAID NO"
     assert log.find("t.csv: 5 cells of NaN are read as empty")
-    assert log.find("1 of 2 rows have no session (line 2 the first)")
+    assert log.find("1 of 2 rows have no session")
     said = refused(folder, HEADER, "wavs/a.wav,nan,anna,", "wavs/b.wav,NaN,ben,")
     assert "t.csv:2: no label; expected" in said and "t.csv:3: no label; expected" in said
     assert "t.csv:2: no speaker" in refused(folder, HEADER, "wavs/a.wav,sad,nan,")
