@@ -46,11 +46,12 @@ def load_split(
 
     Raises:
         SerError: A class is missing, or a CTC head has no words to learn.
+        StoppedError: The time was up before the encoder had run over the features.
     """
     run, labels, factors = resolved.run, resolved.labels, system.training.speed_factors
     encoding = encoding_of(run, system)
     if encoding:
-        world.on_first(partial(encode_features, encoding, world.device))
+        world.on_first(partial(encode_features, encoding, world.device, run.deadline))
     features = read_with_copies(encoding.folder if encoding else run.feats, factors)
     in_part = partial(_part, features, resolved.fold, labels=labels)
     train = in_part(
