@@ -9,6 +9,7 @@ import pytest
 from tiny_audio import packing, plant_files, train
 from tiny_recipe import change_system
 
+from ser.base.errors import SerError
 from ser.config.network import ReadoutConfig
 from ser.infer.loading import load
 from ser.nn.encoder_base import Encoder
@@ -55,6 +56,10 @@ def test_a_frozen_encoder_is_packed_once_and_runs_once(
     assert held[0] - held[1] < encoder / 2  # two more heads
     found = [list(load(tmp_path / "0.onnx").predict(path).posteriors.values()) for path in files]
     np.testing.assert_allclose(found, expected, atol=1e-5)
+
+    (tmp_path / "model" / "shared.safetensors").unlink()
+    with pytest.raises(SerError, match=r"shared\.safetensors: no such file; fetch the package"):
+        load(tmp_path / "model")
 
 
 def test_members_with_encoders_of_their_own_keep_them(tmp_path: Path) -> None:
