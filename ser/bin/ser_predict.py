@@ -151,9 +151,7 @@ def _draw(
         raise faults[0]
     if len(inputs) != 1:
         raise SerError(f"--html {args.html}: {len(inputs)} files; expected one INPUT")
-    window = _or(args.window, 1.0)
-    hop = _or(args.hop, min(0.25, window))
-    _warn(write_page(model, inputs[0].path, args.html, window, hop), args)
+    _warn(write_page(model, inputs[0].path, args.html, args.window, args.hop), args)
 
 
 def _files(

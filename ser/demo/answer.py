@@ -11,8 +11,6 @@ from ser.infer.page import COLOURS, view
 from ser.infer.recordings import file_seconds
 from ser.infer.windows import LONG_SECONDS
 
-WINDOW_SECONDS, HOP_SECONDS = 1.0, 0.25  # of the posteriors over time
-
 
 def answer(model: Model, path: str | None, max_seconds: float) -> str:
     """What a model says of a recording, as HTML.
@@ -38,7 +36,7 @@ def _answer(model: Model, path: Path, max_seconds: float) -> str:
         )
     drawn = None
     if seconds <= LONG_SECONDS:
-        drawn = view(model, path, WINDOW_SECONDS, HOP_SECONDS)
+        drawn = view(model, path)
     whole = model.predict(path) if drawn is None else drawn.whole
     labels = dict(zip(model.labels, (COLOURS * len(model.labels)), strict=False))
     environment = Environment(

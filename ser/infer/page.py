@@ -39,6 +39,8 @@ class View:
     Attributes:
         whole: Of all of it.
         over_time: Window by window.
+        window: Seconds of each.
+        hop: Seconds from one to the next.
         words: Where the transcript has them; none without a CTC head.
         with_attention: Whether the picture shows where the emotion vector looks.
         picture: SVG.
@@ -47,13 +49,15 @@ class View:
 
     whole: Result
     over_time: Sequence[Result]
+    window: float
+    hop: float
     words: Sequence[Word]
     with_attention: bool
     picture: Markup
     seconds: float
 
 
-def view(model: Model, path: Path, window: float, hop: float) -> View:
+def view(model: Model, path: Path, window: float | None = None, hop: float | None = None) -> View:
     """Draws a file: waveform, log-mel, posteriors over time, words, the attention of x_e.
 
     Words and attention are left out where the file is predicted in windows.
@@ -61,8 +65,9 @@ def view(model: Model, path: Path, window: float, hop: float) -> View:
     Args:
         model: A package or a run; an ONNX file has no attention to show.
         path: The audio, of a minute at most.
-        window: Seconds, of the posteriors over time.
-        hop: Seconds from one to the next.
+        window: Seconds, of the posteriors over time; by default half the file, 1 to 3 s: a network
+            that was trained on whole turns is right less often on less of one.
+        hop: Seconds from one to the next; by default a quarter of a window.
 
     Raises:
         SerError: The file is unreadable or too long.
@@ -75,6 +80,10 @@ def view(model: Model, path: Path, window: float, hop: float) -> View:
     samples = read_file(path, model.sample_rate_hz)
     seconds = len(samples) / model.sample_rate_hz
     whole = model.predict(path)
+    if window is None:
+        window = round(min(3.0, max(1.0, seconds / 2)), 1)
+    if hop is None:
+        hop = round(window / 4, 3)
     over_time = list(model.predict_windows([samples], window, hop))
     # What the engine sees goes on with silence where the features are padded.
     seen = max(len(samples), model.fbank.min_samples) / model.sample_rate_hz
@@ -90,10 +99,12 @@ def view(model: Model, path: Path, window: float, hop: float) -> View:
             attention = emotion_attention(model.engine.networks, given)
     picture = _draw(model, samples, seconds, seen, over_time, words, attention)
     shown = Markup(picture)  # noqa: S704  # of matplotlib, which escapes text
-    return View(whole, over_time, words, attention is not None, shown, seconds)
+    return View(whole, over_time, window, hop, words, attention is not None, shown, seconds)
 
 
-def write_page(model: Model, path: Path, out: Path, window: float, hop: float) -> Result:
+def write_page(
+    model: Model, path: Path, out: Path, window: float | None = None, hop: float | None = None
+) -> Result:
     """Draws a file as ``view`` does, into a page.
 
     Args:
@@ -119,8 +130,6 @@ def write_page(model: Model, path: Path, out: Path, window: float, hop: float) -
         audio=audio_link(path, out),
         name=printable(path.name),
         labels=model.labels,
-        window=window,
-        hop=hop,
         **vars(shown),
     )
     write_text(out, page)

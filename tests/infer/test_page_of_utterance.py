@@ -23,7 +23,7 @@ from ser.infer import page
 from ser.infer.alignment import align
 from ser.infer.engine import Output
 from ser.infer.model import Model
-from ser.infer.page import write_page
+from ser.infer.page import view, write_page
 from ser.infer.torch_engine import TorchEngine, emotion_attention
 from ser.text.ctc import BLANK_ID
 
@@ -113,6 +113,17 @@ def test_the_page_is_self_contained_and_safe(model: Model, tmp_path: Path) -> No
     again = tmp_path / "again.html"
     write_page(model, audio(tmp_path), again, 1.0, 0.5)
     assert again.read_text() == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "window", "hop"), [(0.5, 1.0, 0.25), (3.0, 1.5, 0.375), (9.0, 3.0, 0.75)]
+)
+def test_windows_are_half_the_file_within_limits(
+    model: Model, tmp_path: Path, seconds: float, window: float, hop: float
+) -> None:
+    shown = view(model, audio(tmp_path, seconds), None, None)
+    assert (shown.window, shown.hop) == (window, hop)
+    assert shown.over_time[0].end == min(window, seconds)
 
 
 def test_what_is_predicted_in_windows_has_no_attention(model: Model, tmp_path: Path) -> None:
