@@ -212,4 +212,4 @@ def test_a_short_window_of_a_page_has_a_hop_that_fits(
     page = tmp_path / "page.html"
     said = ser_predict_here(plant(tmp_path / "a.wav"), "--html", page, "--window", "0.2")
     assert (said.status, said.err) == (0, "")
-    assert "windows of 0.2 s every 0.2 s" in page.read_text()
+    assert "windows of 0.2 s every 0.05 s" in page.read_text()
