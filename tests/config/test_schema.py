@@ -13,6 +13,7 @@ from ser.base.errors import SerError
 from ser.config.features import FbankConfig
 from ser.config.load import load_config
 from ser.config.network import WhisperConfig
+from ser.config.pretraining import require_same_head
 from ser.config.protocol import ProtocolConfig
 from ser.config.schema import (
     BpeConfig,
@@ -126,3 +127,12 @@ def test_what_0_1_0_did_not_have_is_recorded_where_it_is_on() -> None:
     assert "head" not in ctc_config().model_dump()
     convolutional = ctc_config(head={"kernel_sizes": [5]}).model_dump()
     assert CtcConfig.model_validate(convolutional).head.kernel_sizes == [5]
+
+
+def test_a_ctc_head_needs_a_recogniser_to_start_from() -> None:
+    require_same_head("tl", system_config("transformer_tl"), None)
+    mtl = system_config("transformer_tl_mtl")
+    assert mtl.ctc_alpha
+    require_same_head("mtl", mtl, mtl.ctc.head)
+    with pytest.raises(SerError, match=r"mtl: ctc_alpha .* gives an encoder without a CTC head"):
+        require_same_head("mtl", mtl, None)
