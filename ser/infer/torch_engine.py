@@ -27,7 +27,7 @@ from ser.nn.cnn_blstm_sa import CnnBlstmSa
 from ser.nn.cpu.accelerate import accelerate
 from ser.nn.emotion import EmotionModel
 from ser.nn.systems import build_system
-from ser.nn.weights import load_weights
+from ser.nn.weights import load_weights, same_in_all
 
 Network = EmotionModel | CnnBlstmSa
 
@@ -137,7 +137,7 @@ def share_encoder(networks: Sequence[Network]) -> None:
     models = [network for network in networks if isinstance(network, EmotionModel)]
     for model in models[1:]:
         own, first = model.encoder.state_dict(), models[0].encoder.state_dict()
-        if all(torch.equal(tensor, first[name]) for name, tensor in own.items()):
+        if len(same_in_all([own, first])) == len(own):
             model.encoder = models[0].encoder
 
 

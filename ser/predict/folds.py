@@ -28,7 +28,7 @@ from ser.predict.networks import predict_parts
 from ser.predict.prediction import Prediction, table_digest
 from ser.predict.probe import probe_record
 from ser.predict.words import predict_from_words, resolve_source
-from ser.score.predictions.experiment import read_predict_record, sources_of
+from ser.score.predictions.experiment import PredictRecord, read_predict_record, sources_of
 from ser.score.predictions.table import columns
 from ser.train.engine.distributed import prepare_process
 from ser.train.resolve import FinetuneRun
@@ -62,7 +62,7 @@ def predict_all(runs: Sequence[FinetuneRun]) -> None:
     features = read_feature_dir(feats)
     sources = [_source(run, labels, features) for run in runs]
     with sole_run(out, wait=True):
-        earlier = read_predict_record(out) if earlier_record(out) else None
+        earlier = _earlier(out)
         tables = _still_valid(out)
     num_written = 0
     seedless: dict[tuple[str, str], list[Prediction]] = {}  # by system and fold
@@ -148,9 +148,13 @@ def _is_table_of(path: Path, record: Record, fold_list: str) -> bool:
     return is_of_fold and made_from.read_bytes() == digest.encode()
 
 
+def _earlier(out: Path) -> PredictRecord | None:
+    return read_predict_record(out) if earlier_record(out) else None
+
+
 def _still_valid(out: Path) -> dict[str, tuple[str, str]]:
     """Source and its identity of each run of an earlier call whose table is as it was made then."""
-    record = read_predict_record(out) if earlier_record(out) else None
+    record = _earlier(out)
     (out / "run.json").unlink(missing_ok=True)
     if record is None:
         return {}
