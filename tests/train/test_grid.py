@@ -228,3 +228,15 @@ def test_without_a_terminal_a_line_a_minute_tells_how_far_it_is(
         f"1.0 of 4 runs (2 running, 0 finished, 0 failed), about {minutes[0]} min left",
         f"2.0 of 4 runs (2 running, 0 finished, 0 failed), about {minutes[1]} min left",
     ]
+
+
+def test_the_time_left_follows_a_change_of_pace(monkeypatch: pytest.MonkeyPatch, log: Any) -> None:
+    """Ten runs of a minute each, then five of ten minutes each."""
+    now = 1000.0
+    monkeypatch.setattr(grid.time, "monotonic", lambda: now)
+    with Display(15) as display:
+        for minute in range(1, 41):
+            now = 1000.0 + 60 * minute
+            display.show(minute if minute <= 10 else 10 + (minute - 10) / 10)
+    left = [line.rpartition("about ")[2] for line in log.lines]
+    assert (left[9], left[20], left[39]) == ("5 min left", "39 min left", "20 min left")

@@ -3,6 +3,7 @@
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -21,6 +22,7 @@ from ser.train.training_folder import tidy_training_folder
 
 NUM_LOG_LINES = 5
 TELL_EVERY_SECONDS = 60  # without a terminal
+NUM_SEEN = 11  # a minute or more apart
 # What takes seconds to import: torch, and what its optimisers import when the first one is made.
 PRELOAD = ("ser.train.finetune", "torch._dynamo")
 RERUN = "rerun the command to do those alone"
@@ -167,19 +169,21 @@ def failure_report(failures: Sequence[str], num_runs: int) -> list[str]:
 class Display:
     """What a person sees meanwhile: a line for each run that ended, and a bar on a terminal.
 
-    Where there is no terminal, a line every minute stands for the bar.
+    Where there is no terminal, a line every minute stands for the bar. The time that is left is
+    told from the last ten minutes in which something was done, since systems take very different
+    times.
     """
 
     def __init__(self, num_runs: int) -> None:
         self.num_finished = self._num_failed = 0
         self._num_runs = num_runs
-        self._began = self._told = time.monotonic()
+        self._told = time.monotonic()
+        self._seen = deque([(self._told, 0.0)], maxlen=NUM_SEEN)  # when so much was done
         self._redirection = logging_redirect_tqdm([logger])
         self._bar = tqdm(
             total=num_runs,
             disable=None,
-            bar_format="{percentage:3.0f}%|{bar}| {n:.1f} of {total} runs "
-            "[{elapsed}, {remaining} left{postfix}]",
+            bar_format="{percentage:3.0f}%|{bar}| {n:.1f} of {total} runs [{elapsed}{postfix}]",
         )
 
     def __enter__(self) -> "Display":
@@ -209,14 +213,17 @@ class Display:
             done_earlier: How much of it before this call, which took none of its time.
         """
         counts = f"{note}{self.num_finished} finished, {self._num_failed} failed"
-        self._bar.n, self._bar.initial = done, done_earlier
-        self._bar.set_postfix_str(counts, refresh=False)
+        now, progress = time.monotonic(), done - done_earlier
+        since, then = self._seen[0]
+        left = ""
+        if progress > then:
+            minutes = (now - since) / 60 * (self._num_runs - done) / (progress - then)
+            left = f", about {minutes:.0f} min left"
+        if progress > self._seen[-1][1] and now - self._seen[-1][0] >= TELL_EVERY_SECONDS:
+            self._seen.append((now, progress))
+        self._bar.n = done
+        self._bar.set_postfix_str(f"{counts}{left}", refresh=False)
         self._bar.refresh()
-        now = time.monotonic()
-        progress = done - done_earlier
-        if self._bar.disable and progress > 0 and now - self._told >= TELL_EVERY_SECONDS:
-            minutes = (now - self._began) / 60 * (self._num_runs - done) / progress
-            logger.info(
-                "%.1f of %s runs (%s), about %.0f min left", done, self._num_runs, counts, minutes
-            )
+        if self._bar.disable and left and now - self._told >= TELL_EVERY_SECONDS:
+            logger.info("%.1f of %s runs (%s)%s", done, self._num_runs, counts, left)
             self._told = now
