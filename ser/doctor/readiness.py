@@ -1,7 +1,8 @@
 """Whether a call of ``run.sh`` can succeed, as far as that is known before its first stage.
 
 Every check raises ``SerError`` with what is wrong and its remedy, or tells it through the log; none
-decodes audio or imports torch. Finished folders are compared with their digests.
+decodes audio or imports torch, which is slow, but where only the network can tell. Finished folders
+are compared with their digests.
 """
 
 from collections.abc import Callable
@@ -22,7 +23,7 @@ from ser.config.pretraining import (
 )
 from ser.config.protocol import ProtocolConfig, under_protocol
 from ser.config.schema import BpeConfig, LabelsConfig, PretrainConfig, SystemConfig
-from ser.config.systems import load_system, trained_systems
+from ser.config.systems import load_system, system_path, trained_systems
 from ser.corpus.fold_files import choose_folds, require_folds
 from ser.data.trainable import trainable_systems
 from ser.doctor.corpora import corpora_and_weights, require_package
@@ -33,6 +34,7 @@ from ser.doctor.resources import disk, memory
 from ser.kaldi.table import read_table
 from ser.text.bpe import Tokenizer, check_num_pieces
 from ser.train.engine.shutdown import deadline_after
+from ser.train.frozen import is_frozen
 
 OWN = ("conf", "data", "dump", "local")  # what a recipe holds beside its experiments
 
@@ -111,6 +113,8 @@ def _configuration(asked: RunOptions) -> None:
     for name, encoder in asked.encoders.items():
         bands = encoder.encoder.num_mel_bins
         attempt(require_bands, asked.conf, f"pretrain/{name}.yaml", bands)
+        if isinstance(encoder, PretrainConfig):
+            attempt(_frozen_names, asked.conf / "pretrain" / f"{name}.yaml", encoder)
 
 
 def _system(asked: RunOptions, name: str) -> None:
@@ -120,8 +124,25 @@ def _system(asked: RunOptions, name: str) -> None:
     if isinstance(system, SystemConfig):
         attempt(require_bands, asked.conf, f"{name}.yaml", system.model.num_mel_bins)
         attempt(_fits_encoder, asked, name, system)
+        attempt(_frozen_names, system_path(asked.conf, name), system)
         protocol = load_config(asked.protocol, ProtocolConfig)
         under_protocol(name, system, protocol, asked.protocol)
+
+
+def _frozen_names(path: Path, config: SystemConfig | PretrainConfig) -> None:
+    """Whether ``optimizer.frozen`` names parameters, and leaves some to train."""
+    whole_encoder = is_frozen(config.optimizer) and len(config.optimizer.frozen) == 1
+    if config.optimizer.frozen and not whole_encoder:
+        import torch
+
+        from ser.nn.systems import build_recogniser, build_system
+        from ser.train.engine.optimizer import freeze
+
+        with torch.device("meta"):
+            if isinstance(config, PretrainConfig):
+                freeze(build_recogniser(config, 2), config.optimizer.frozen, path)
+            else:
+                freeze(build_system(config, 2, 2), config.optimizer.frozen, path)
 
 
 def _fits_encoder(asked: RunOptions, name: str, system: SystemConfig) -> None:

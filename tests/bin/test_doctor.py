@@ -53,6 +53,19 @@ def test_what_does_not_fit_into_memory(
     assert re.search(r"cnn_blstm_sa: .* expected at most the memory, 1.0 GB; lower", said.err)
 
 
+@pytest.mark.parametrize("folder", ["pretrain/ctc", "systems/transformer_tl"])
+def test_a_frozen_parameter_that_there_is_not(folder: str) -> None:
+    path = Path(f"conf/{folder}.yaml")
+    text = path.read_text()
+    for name, status in (("encoder.blocks.0", 0), ("encoder.block", 1)):
+        path.write_text(text.replace("optimizer:", f"optimizer:\n  frozen: [{name}]"))
+        said = call("doctor", "--systems", "transformer_tl")
+        assert said.status == status, said.err
+    assert said.err.startswith(
+        f"error: {path}: optimizer.frozen: 'encoder.block' begins no parameter's name; expected"
+    )
+
+
 def test_findings_as_json() -> None:
     said = call("doctor", "--systems", "nobody", "--nj", 0, "--json")
     found = json.loads(said.out)

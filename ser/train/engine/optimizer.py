@@ -1,6 +1,7 @@
 """Adam, what it trains at which rate, and the rate at each step."""
 
 import math
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -34,26 +35,32 @@ def make_optimizer(model: nn.Module, config: OptimizerConfig) -> torch.optim.Ada
     )
 
 
-def freeze(model: nn.Module, frozen: list[str]) -> None:
+def freeze(model: nn.Module, frozen: list[str], path: Path | None = None) -> None:
     """Keeps parameters as they are, by the beginning of their names.
+
+    Args:
+        model: Whose.
+        frozen: The beginnings.
+        path: The configuration, for messages.
 
     Raises:
         SerError: A beginning fits no name, or all parameters would be frozen.
     """
+    where = f"{path}: " if path else ""
     names = [name for name, _ in model.named_parameters()]
     for prefix in frozen:
         if not any(_begins(name, prefix) for name in names):
             tops = sorted({".".join(name.split(".")[:2]) for name in names})
             raise SerError(
-                f"optimizer.frozen: '{prefix}' begins no parameter's name; expected the like of "
-                f"{', '.join(tops)}; correct the name"
+                f"{where}optimizer.frozen: '{prefix}' begins no parameter's name; expected the "
+                f"like of {', '.join(tops)}; correct the name"
             )
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(not any(_begins(name, prefix) for prefix in frozen))
     if not any(parameter.requires_grad for parameter in model.parameters()):
         raise SerError(
-            f"optimizer.frozen: {frozen} leaves 0 parameters to train; expected some; shorten the "
-            "list"
+            f"{where}optimizer.frozen: {frozen} leaves 0 parameters to train; expected some; "
+            "shorten the list"
         )
 
 
