@@ -29,6 +29,8 @@ from ser.base.outputs import faults, outputs_in, seal
 from ser.base.writing import write_json
 
 MAX_THREADS = 4096
+# Keys of a training's configuration that are as one likes: its result stays the same to the bit.
+WITHOUT_EFFECT = ("checkpoint_minutes", "checkpoint_steps", "num_loader_workers")
 
 
 class Stage(IntEnum):
@@ -62,7 +64,7 @@ def recipe_of(folder: Path) -> Path:
 
 def flatten(value: Any, prefix: str = "") -> dict[str, Any]:
     """``{"a": {"b": 1}}`` as ``{"a.b": 1}``."""
-    if not isinstance(value, Mapping):
+    if not isinstance(value, Mapping) or (prefix and not value):
         return {prefix: value}
     flat: dict[str, Any] = {}
     for key, item in value.items():
@@ -71,13 +73,16 @@ def flatten(value: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def first_difference(old: Any, new: Any) -> str:
-    """The first dotted key in which two configurations differ, with both values."""
+    """The first dotted key in which two configurations differ, with both values; else empty.
+
+    What has no effect on a result makes no difference.
+    """
     flat_old, flat_new = flatten(old), flatten(new)
     for key in sorted(flat_old.keys() | flat_new.keys()):
         before, after = flat_old.get(key, "absent"), flat_new.get(key, "absent")
-        if before != after:
+        if before != after and key.rpartition(".")[2] not in WITHOUT_EFFECT:
             return f"{key} was {before} and is {after}"
-    return "nothing"
+    return ""
 
 
 @dataclass(frozen=True)

@@ -182,9 +182,9 @@ def _same_recipe(folder: Path, conf: Path) -> bool:
 def _require(folder: Path, stage: int, made: Mapping[str, Any], path: Path, now: Section) -> None:
     then = _as_recorded(made, now)
     today = _plain(now)
-    if then != today:
+    if difference := first_difference(then, today):
         raise SerError(
-            f"{path}: {first_difference(then, today)}; expected the former, with which stage "
+            f"{path}: {difference}; expected the former, with which stage "
             f"{stage} made {folder}; put it back, or make the folder anew: "
             f"{rerun_hint(stage, folder)}"
         )

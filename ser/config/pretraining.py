@@ -135,10 +135,10 @@ def require_same_network(
     """
     own = {k: v for k, v in network.model_dump().items() if k in encoder and k not in OF_TRAINING}
     other = {key: encoder[key] for key in own}
-    if own != other:
+    if difference := first_difference(other, own):
         raise SerError(
             f"{name}: its network is not that of {start}, from which it starts "
-            f"({first_difference(other, own)}); expected the same; write the encoder's value, or "
+            f"({difference}); expected the same; write the encoder's value, or "
             "start from another encoder (init)"
         )
 

@@ -86,10 +86,10 @@ def require_folds(folder: Path, protocol: Mapping[str, Any], path: Path) -> Stag
         SerError: They are not there, not whole, or those of another protocol.
     """
     record = require(folder, Stage.DATA)
-    if record["config"] != protocol:
+    if difference := first_difference(record["config"], protocol):
         raise SerError(
             f"{folder}: the folds of another protocol than {path} "
-            f"({first_difference(record['config'], protocol)}); expected one protocol a folder; "
+            f"({difference}); expected one protocol a folder; "
             "pass the --protocol that they were made with or an --exp-dir for this one, or make "
             f"them anew, and with them all that was trained: {rerun_hint(Stage.DATA)}"
         )

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ser.base.errors import SerError
-from ser.base.files import digest_json
 from ser.base.log import logger
 from ser.base.record import (
     Stage,
@@ -102,8 +101,8 @@ def _runs_of_another_configuration(asked: RunOptions) -> None:
             config = read_started(folder)["config"]
             then = {key: config[key] for key in now if key in config}
             same = {key: now[key] for key in then}  # as far as it was noted
-            if digest_json(then) != digest_json(same):
-                others.append((folder, first_difference(then, same)))
+            if difference := first_difference(then, same):
+                others.append((folder, difference))
     if others:
         folder, difference = others[0]
         more = f", and so do {len(others) - 1} more folders" if len(others) > 1 else ""
@@ -144,8 +143,8 @@ def _folds(asked: RunOptions) -> None:
     """Stages 4 and 5 refuse folds of another protocol; the report is of the folds' own."""
     folds = asked.exp_dir / "folds"
     then, now = read_record(folds)["config"], load_config(asked.protocol, ProtocolConfig)
-    if then != now.model_dump():
+    if difference := first_difference(then, now.model_dump()):
         logger.warning(
             "warning: %s: of another protocol than %s (%s); the report is of the folds' own",
-            *(folds, asked.protocol, first_difference(then, now.model_dump())),
+            *(folds, asked.protocol, difference),
         )

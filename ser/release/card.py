@@ -142,11 +142,12 @@ def table_row(system: Path, seed: int, made_by: Mapping[str, Any]) -> dict[str, 
                 f"run {rerun_hint(Stage.SCORE)}"
             )
         folder = run_of_table(table) if own and table.suffix == ".tsv" else exp_dir
-        if (folder / "run.json").exists() and (made := read_run(folder).made_by) != made_by:
+        if not (folder / "run.json").exists():
+            continue
+        if difference := first_difference(read_run(folder).made_by, made_by):
             raise SerError(
-                f"{path}: has figures of {folder} too: {first_difference(made, dict(made_by))} in "
-                f"what is packed; expected runs that are made alike; "
-                f"run {rerun_hint(Stage.FINETUNE, folder)}"
+                f"{path}: has figures of {folder} too: {difference} in what is packed; "
+                f"expected runs that are made alike; run {rerun_hint(Stage.FINETUNE, folder)}"
             )
     return {
         "wa": with_interval(row["wa"], row["wa_interval"]),

@@ -100,7 +100,7 @@ def pack(packing: Packing, out: Path) -> Path:
     runs = _runs(packing)
     first = next(iter(runs.values()))
     for run in runs.values():
-        if run.made_by != first.made_by:
+        if first_difference(first.made_by, run.made_by):
             one, other = (r.made_by | {"inputs": r.inputs} for r in (first, run))
             raise SerError(
                 f"{packing.system}: from fold {first.fold} to fold {run.fold} "

@@ -110,9 +110,9 @@ def _require_alike(runs: Sequence[Path]) -> None:
         made = {key: record["config"].get(key) for key in ("system", "labels", "protocol")}
         made["inputs"] = sorted(record["inputs"].values())
         first = first or made
-        if made != first:
+        if difference := first_difference(first, made):
             raise SerError(
-                f"{run}: beside {runs[0]} {first_difference(first, made)}; expected runs that are "
+                f"{run}: beside {runs[0]} {difference}; expected runs that are "
                 f"made alike; run {rerun_hint(Stage.FINETUNE, run)}"
             )
 

@@ -40,7 +40,7 @@ from ser.train.engine.step import ComputeLoss, autocast
 from ser.train.frozen import Encoding, can_be_encoded
 from ser.train.inputs import TrainingRun, require_inputs
 from ser.train.training_data import TrainingData, frame_shift_ms
-from ser.train.training_folder import train_in_folder
+from ser.train.training_folder import as_begun, train_in_folder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,9 +80,8 @@ def pretrain(run: PretrainRun) -> None:
         start=None if config.init == SCRATCH else run.folder.with_name(config.init),
     )
     require_subsets(run.train_data, config, run.config_path)
-    record = Record(
-        run.folder, Stage.PRETRAIN, {**config.model_dump(), "seed": run.seed}, inputs.identities
-    )
+    settings = {**config.model_dump(), "seed": run.seed}
+    record = as_begun(Record(run.folder, Stage.PRETRAIN, settings, inputs.identities))
     world = init_distributed(run.num_gpus)
 
     def train(num_threads: int) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from ser.corpus.fold_files import read_fold, require_folds
 from ser.kaldi.table import Table
 from ser.text.bpe import Tokenizer
 from ser.train.inputs import TrainingRun, require_inputs
+from ser.train.training_folder import as_begun
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,11 +124,13 @@ def resolve(run: FinetuneRun) -> ResolvedRun:
     }
     return ResolvedRun(
         run=run,
-        record=Record(
-            run.folder,
-            Stage.FINETUNE,
-            config,
-            {**inputs.identities, str(folds): fold_lists["identity"]},
+        record=as_begun(
+            Record(
+                run.folder,
+                Stage.FINETUNE,
+                config,
+                {**inputs.identities, str(folds): fold_lists["identity"]},
+            )
         ),
         system=system,
         labels=labels,

@@ -7,7 +7,8 @@ The launcher tidies folders too and has no use for PyTorch, so it is not importe
 import shutil
 import time
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,20 @@ from ser.base.writing import sole_run, write_json
 
 if TYPE_CHECKING:
     from ser.train.engine.distributed import Distributed
+
+
+def as_begun(record: Record) -> Record:
+    """The record of a training run, or that of the run in its folder where these are the same run.
+
+    The same run may have begun with other values of what has no effect on its result.
+    """
+    now = {"config": record.config, "inputs": record.inputs}
+    with suppress(SerError):  # of a record that is missing or damaged, which ``claim`` tells
+        begun = read_started(record.folder)
+        then = {"config": begun["config"], "inputs": begun["inputs"]}
+        if not first_difference(then, now):
+            return replace(record, config=begun["config"])
+    return record
 
 
 def train_in_folder(

@@ -157,7 +157,9 @@ def test_stale_inputs_are_noticed_however_far_up(tmp_path: Path) -> None:
         ({"a": {"b": 1}}, {"a": {"b": 2}}, "a.b was 1 and is 2"),
         ({"a": 1}, {"a": 1, "c": [2]}, "c was absent and is [2]"),
         ({"a": 1, "c": None}, {"a": 1}, "c was None and is absent"),
-        ({"a": 1}, {"a": 1}, "nothing"),
+        ({"a": 1}, {"a": 1}, ""),
+        ({"a": {}}, {}, "a was {} and is absent"),
+        ({"a": {"checkpoint_minutes": 1.0}}, {"a": {"checkpoint_minutes": 2.0}}, ""),
     ],
 )
 def test_first_difference(old: dict[str, Any], new: dict[str, Any], said: str) -> None:

@@ -1,6 +1,9 @@
 """Stage 4 on a tiny recipe: what a run reads, and what it must not."""
 
 import json
+import shutil
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,28 +15,37 @@ from tiny_recipe import (
     EXP,
     FEATS,
     LABELS,
+    PRETRAIN_PATH,
     PROTOCOL,
+    change_config,
     change_system,
     epochs,
     finetune_run,
+    is_trained,
+    pretrain_run,
     weights,
     write_emotion_feats,
     write_folds_of,
 )
 
-from ser.base.errors import SerError
+from ser.base.errors import SerError, StoppedError
 from ser.config.pretraining import encoders_needed
+from ser.config.schema import PretrainConfig
 from ser.corpus.fold_files import TRAIN, in_part, read_fold
 from ser.data.utterances import read_feature_dir
 from ser.feats.speed_copies import speed_dir, speed_prefix, speed_tables
 from ser.kaldi.table import read_table, write_table
 from ser.nn.losses import Loss, multitask_loss
 from ser.nn.weights import load_weights
+from ser.predict.folds import predict_all
 from ser.train import finetune as finetune_module
 from ser.train import split as split_module
 from ser.train.finetune import finetune
+from ser.train.pretrain import pretrain
 
 pytestmark = pytest.mark.usefixtures("recipe")
+
+PRETRAINED = EXP / "pretrain" / "ctc" / "model.safetensors"
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
@@ -63,13 +75,37 @@ def test_trains_a_system(system: str) -> None:
     assert (run.folder / "model.safetensors").stat().st_mtime_ns == before
 
 
+def test_a_run_goes_on_with_other_keys_that_change_no_result() -> None:
+    """And so does what was trained, pre-trained and predicted with the former ones."""
+    undisturbed, run = finetune_run("transformer_tl", "2"), finetune_run("transformer_tl")
+    change_system("transformer_tl", training__checkpoint_steps=2)
+    finetune(undisturbed)
+    finetune(run)
+    before = weights(run)
+    shutil.rmtree(run.folder)
+    with pytest.raises(StoppedError, match="stopped after step 1 of 9"):
+        finetune(replace(run, deadline=time.monotonic() - 1))
+    now = {"training__num_loader_workers": 1, "training__checkpoint_minutes": 3.0}
+    change_system("transformer_tl", **now)
+    change_config(PRETRAIN_PATH, PretrainConfig, **now)
+    with pytest.raises(StoppedError, match="stopped after step 2 of 9"):
+        finetune(replace(run, deadline=time.monotonic() - 1))
+    finetune(run)
+    assert weights(run) == before
+    assert is_trained(undisturbed) and is_trained(run)
+    predict_all([undisturbed, run])
+    pretrained = PRETRAINED.stat().st_mtime_ns
+    pretrain(pretrain_run())
+    assert PRETRAINED.stat().st_mtime_ns == pretrained
+
+
 @pytest.mark.parametrize("system", ["transformer_tl", "transformer_tl_mtl", "transformer"])
 def test_starts_from_the_pretrained_weights(system: str) -> None:
     """At a vanishing learning rate what comes out is what went in."""
     change_system(system, optimizer__learning_rate=1e-20)
     finetune(finetune_run(system))
     tuned = load_weights(finetune_run(system).folder / "model.safetensors")
-    pretrained = load_weights(EXP / "pretrain" / "ctc" / "model.safetensors")
+    pretrained = load_weights(PRETRAINED)
     shared = [name for name in pretrained if name in tuned]
     assert len(shared) == len(pretrained) - (0 if "mtl" in system else 2)
     same = all(torch.allclose(tuned[n], pretrained[n], rtol=0, atol=1e-15) for n in shared)
