@@ -14,6 +14,7 @@ import numpy as np
 import soundfile
 
 from ser.audio.reading import read_samples, require_finite, soundfile_reason
+from ser.audio.truncation import is_counted
 from ser.base.arrays import Floats
 from ser.base.errors import SerError
 from ser.base.files import parsing, regular_size
@@ -21,7 +22,6 @@ from ser.base.files import parsing, regular_size
 PLACE = re.compile(r"(?P<ark>.+):(?P<offset>\d+)\s*(\[(?P<range>.*)\])?", re.DOTALL)
 RANGE = re.compile(r"\s*(\d+)\s*:\s*(\d+)\s*")
 OF_KALDIIO = (b"AUDIO", b"fLaC")  # it would also unpickle objects and read matrices
-UNKNOWN_SIZE = 0x7FFFFFFF  # and above: of writers that did not know it
 REMEDY = (
     "expected WAV, or what kaldiio writes, at this byte of the archive; write the archive again"
 )
@@ -75,7 +75,7 @@ def _read_wav(stream: BinaryIO, header: bytes, name: str, utt: str) -> tuple[Flo
     if not header.startswith(b"RIFF"):
         raise ValueError(f"{header[:5]!r} stands there")
     size = int.from_bytes(header[4:], "little")
-    if size >= UNKNOWN_SIZE:
+    if not is_counted(size):
         raise ValueError("a WAV that does not say where it ends")
     content = stream.read(size)
     if len(content) < size:

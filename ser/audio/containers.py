@@ -71,18 +71,31 @@ def container_blocks(source: Path | BinaryIO, name: str) -> Iterator[tuple[Float
         raise without_pyav(name) from error
     track = None
     try:
-        with av.open(os.fspath(source) if isinstance(source, Path) else source, "r") as container:
+        place = os.fspath(source) if isinstance(source, Path) else source
+        with av.open(place, "r", metadata_errors="ignore") as container:
             if not container.streams.audio:
                 raise SerError(f"{name}: no audio stream; expected one; replace or remove it")
+            if container.streams.audio[0].codec_context is None:
+                raise SerError(
+                    f"{name}: sound of a codec that FFmpeg does not decode; expected AAC or "
+                    "another usual one; convert it to WAV with the program that made it"
+                )
             track = _Track(container, container.streams.audio[0])
             require_rate(track.rate, name, "its sound")
             yield np.zeros(0, np.float32), track.rate
-            resampler = av.AudioResampler(format="fltp", rate=track.rate)  # of its channels
+            resampler, form = None, None
             for decoded in track.frames():
-                for frame in resampler.resample(decoded):
+                pieces: list[Any] = []
+                if decoded is not None and (decoded.sample_rate, decoded.layout.name) != form:
+                    # A resampler takes what its first frame was for granted.
+                    pieces += resampler.resample(None) if resampler else []
+                    resampler = av.AudioResampler(format="fltp", rate=track.rate)
+                    form = decoded.sample_rate, decoded.layout.name
+                pieces += resampler.resample(decoded) if resampler else []
+                for frame in pieces:
                     # Not FFmpeg's own way to mono, which weighs the channels and adds them.
                     yield frame.to_ndarray().mean(axis=0, dtype=np.float32), track.rate
-    except (av.FFmpegError, OSError) as error:
+    except (av.FFmpegError, OSError, ValueError) as error:
         if track is None or not track.seconds:
             raise SerError(f"{name}: no sound to read ({error}); replace or remove it") from error
         track.broken = True
@@ -125,15 +138,15 @@ class _Track:
         """What is decoded, and None after it."""
         for packet in self._container.demux():
             own = packet.stream is self._track
+            length = float((packet.duration or 0) * packet.time_base) if packet.time_base else 0.0
             if packet.pts is not None and (own or self._of_all):
-                length = float((packet.duration or 0) * packet.time_base)
                 self._end = max(self._end, float(packet.pts * packet.time_base) + length)
             if own:
                 if packet.size:
                     self.broken = packet.is_corrupt
                     self._tolerance = max(LOST_SECONDS, DELAY_PACKETS * length)
                 for frame in packet.decode():
-                    self.seconds += frame.samples / self.rate
+                    self.seconds += frame.samples / frame.sample_rate
                     yield frame
         yield None
 

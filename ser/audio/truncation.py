@@ -19,6 +19,7 @@ from ser.base.errors import SerError
 
 LOST_SECONDS = 0.1  # that an encoder's delay and padding may add to what is announced
 UNKNOWN_FRAMES = 2**62  # and more: libsndfile's length where it is unknown
+UNCOUNTED, NEARLY = 2**32, 2**13
 LAST_PAGE_BYTES = 1 << 17  # more than two pages of Ogg
 # libsndfile's formats of which a cut is seen.
 FORMATS = frozenset("AIFF AU CAF FLAC HTK MP3 NIST OGG RF64 SDS SVX W64 WAV WAVEX".split())
@@ -143,8 +144,16 @@ def bytes_of(stream: BinaryIO) -> tuple[int, int]:
         return size, _bytes_of_caf(stream, size)
     elif head.startswith(b"NIST_1A"):
         return size, _bytes_of_sphere(stream)
-    # Streaming writers leave the length at 0 or at its maximum.
-    return size, expected if 8 < expected < 0x7FFFFFFF else 0
+    return size, expected if is_counted(expected - 8) else 0
+
+
+def is_counted(size: int) -> bool:
+    """Whether the 32 bits of a header are a number of bytes.
+
+    Streaming writers leave them at 0, at their maximum (FFmpeg) or at about half of it: arecord at
+    2^31, sox at 2^31 - 2^12, rounded down to whole samples of all channels.
+    """
+    return 0 < size < UNCOUNTED - NEARLY and abs(size - UNCOUNTED // 2) > NEARLY
 
 
 def _bytes_of_caf(stream: BinaryIO, size: int) -> int:

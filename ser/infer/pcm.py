@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ser.audio.reading import RATES_HZ
+from ser.audio.truncation import is_counted
 from ser.base.errors import SerError
 from ser.infer.arrays import MAX_CHANNELS
 from ser.infer.recordings import Readable
@@ -140,9 +141,8 @@ def read_pcm(source: Readable, rate_hz: int | None) -> Pcm:
         )
     if rate_hz is not None and rate_hz != rate:
         raise SerError(f"--rate {rate_hz}: the WAV stream says {rate} Hz; leave --rate out")
-    # Who records live knows no length: arecord and sox write 0 or all that the field holds.
-    known = 0 < size < 0x7FFFF000
-    return Pcm(_Mono(source, num_channels, size if known else None), rate)
+    # Who records live knows no length.
+    return Pcm(_Mono(source, num_channels, size if is_counted(size) else None), rate)
 
 
 def _exactly(source: Readable, size: int) -> bytes:

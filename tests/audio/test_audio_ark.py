@@ -43,8 +43,9 @@ def test_flac_is_read(tmp_path: Path) -> None:
     ("size", "said"),
     [
         (0xFFFFFFFF, "a WAV that does not say where it ends"),
-        (0x7FFFFF00, r"\d+ of \d+ bytes are left, it was cut"),
-        (0, r"no readable audio \(a; [\w .]+\)"),
+        (0x7FFFF02C, "a WAV that does not say where it ends"),
+        (0, "a WAV that does not say where it ends"),
+        (0x7F000000, r"\d+ of \d+ bytes are left, it was cut"),
     ],
 )
 def test_a_size_that_is_not_there(tmp_path: Path, size: int, said: str) -> None:
