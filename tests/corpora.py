@@ -53,11 +53,12 @@ def plant_video(path: Path) -> None:
 
 
 def plant_sound(
-    path: Path, codec: str, rate: int, options: Mapping[str, str], seconds: float
+    path: Path, codec: str, rate: int, options: Mapping[str, str], seconds: float, **tags: str
 ) -> None:
     """Noise as FFmpeg writes it."""
     av = pytest.importorskip("av", reason="PyAV is not installed")
     with av.open(str(path), "w", options=dict(options)) as container:
+        container.metadata.update(tags)
         sound = container.add_stream(codec, rate=rate)
         sound.layout = "mono"
         rng = np.random.default_rng(list(path.name.encode()))

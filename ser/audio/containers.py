@@ -2,8 +2,9 @@
 
 import importlib.util
 import os
+import re
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -18,6 +19,7 @@ PYAV_EXTENSIONS = frozenset(
     ".3gp .aac .ac3 .amr .avi .flv .m4a .m4b .m4v .mka .mkv .mov .mp4 .mpeg .mpg .ts .webm .wma "
     ".wmv".split()
 )
+SIGNATURE = re.compile(rb".{4}ftyp|\x1a\x45\xdf\xa3", re.DOTALL)  # of MP4, of Matroska
 TELL_THEIR_LENGTH = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "avi", "asf", "flac")
 MICROSECONDS = 1e6  # PyAV's unit of a video's length
 DELAY_PACKETS = 3  # of an encoder, that it may or may not count
@@ -32,6 +34,17 @@ def has_pyav() -> bool:
 def needs_pyav(path: Path) -> bool:
     """Whether a file is one for PyAV, by its extension."""
     return path.suffix.lower() in PYAV_EXTENSIONS
+
+
+def is_container(path: Path) -> bool:
+    """Whether a file is one for PyAV, by its extension or, where it is named wrongly, its bytes."""
+    if needs_pyav(path):
+        return True
+    with suppress(OSError, ValueError):  # reading it will say so
+        if path.is_file():
+            with path.open("rb") as stream:
+                return SIGNATURE.match(stream.read(8)) is not None
+    return False
 
 
 def without_pyav(name: str) -> SerError:

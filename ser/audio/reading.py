@@ -275,4 +275,6 @@ def unreadable(path: Path, utt: str, error: Exception) -> SerError:
 
 def soundfile_reason(error: Exception) -> str:
     """What soundfile says of audio that it cannot read, without the name that it puts in front."""
-    return str(error).splitlines()[0].rpartition(": ")[2]
+    reason = str(error).splitlines()[0].rpartition(": ")[2]
+    # What libsndfile says of a file that is no MP3, though its name ends so.
+    return "another format than its name says" if "does not exist" in reason else reason

@@ -36,11 +36,18 @@ def readable_by_umask(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
-    """Yields the path to write to; the file takes its name after the block, never half-written."""
+    """Yields the path to write to; the file takes its name after the block, never half-written.
+
+    Nothing stays of a block that raises, as where the disk is full.
+    """
     partial = path.with_name(f".{path.name}.partial")
-    with naming(path):
-        yield partial
-        sync(partial)
+    try:
+        with naming(path):
+            yield partial
+            sync(partial)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
     partial.replace(path)
 
 

@@ -7,8 +7,9 @@ files, or - for standard input, which is predicted as it comes in: WAV of 16 bit
 header mono PCM of 16 bits.
 
 A file that cannot be read is named on standard error; the others go on, and the exit status is 1.
-Audio that cannot be speech (silence, less than 25 ms, clipped) is named there too and gets
-no label; with --segments vad a recording without speech gets no line.
+Audio that cannot be speech (silence, less than 25 ms, clipped) gets no label: such a file is named
+there too, and such a window has the reason in the JSON formats. With --segments vad a recording
+without speech gets no line.
 
 The latency of a line from standard input counts from the time that the last sample of its window
 came in, queued or not; where samples come faster than they were spoken, from their reading.
@@ -32,6 +33,9 @@ from ser.infer.output_formats import FORMATS, printer
 from ser.infer.pcm import read_pcm
 from ser.infer.result import Result
 from ser.infer.streaming import listen
+from ser.infer.windows import require_lengths
+
+LIVE_SECONDS = 3.0  # of a window of standard input
 
 
 def parse_args() -> argparse.Namespace:
@@ -42,7 +46,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--format", choices=FORMATS, help="of what is printed (table)")
     parser.add_argument("--threshold", type=float, default=0.0, help="no label below (0)")
     parser.add_argument("--window", type=float, help="seconds; a line for each window of a file")
-    parser.add_argument("--hop", type=float, help="seconds between windows (a window)")
+    parser.add_argument(
+        "--hop", type=float, help="seconds between windows (a window; of - at most 1)"
+    )
     parser.add_argument(
         "--segments", choices=["vad"], help="a line for each stretch of speech, found by its energy"
     )
@@ -64,9 +70,10 @@ def check_options(args: argparse.Namespace) -> None:
         SerError: One of them was given.
     """
     listens = args.inputs == ["-"]
+    require_within("--rate", args.rate, *RATES_HZ)
     if args.segments is not None:
         _check_segments(args)
-    if args.hop is not None and args.window is None:
+    if args.hop is not None and args.window is None and not listens:
         raise SerError(f"--hop {args.hop:g} without --window; expected both")
     if args.html is not None and "-" in args.inputs:
         raise SerError(f"--html {args.html} with -; expected a file to draw")
@@ -94,6 +101,12 @@ def main() -> None:
     args = parse_args()
     check_options(args)
     model = load(args.model, args.device, args.threshold, args.batch, args.threads, args.any_audio)
+    if args.inputs == ["-"]:
+        args.window = _or(args.window, LIVE_SECONDS)
+    if args.window is not None:
+        hop = _or(args.hop, args.window)
+        require_lengths(args.window, hop, model.fbank.config.frame_length_ms / 1000)
+        _warn_of_window(model, args.window)
     if args.inputs == ["-"]:
         _listen(model, args)
         return
@@ -166,7 +179,6 @@ def _parts(
     model: Model, inputs: list[AudioInput], args: argparse.Namespace
 ) -> Iterator[tuple[AudioInput, Result | SerError]]:
     """Windows or stretches of speech, file by file."""
-    _warn_of_window(model, _or(args.window, 0.0))
     for one in inputs:
         try:
             if args.segments is None:
@@ -190,16 +202,13 @@ def _speech(model: Model, path: Path) -> Iterator[Result]:
 
 def _listen(model: Model, args: argparse.Namespace) -> None:
     """A line every hop, with its latency in milliseconds."""
-    window = _or(args.window, 3.0)
-    hop = _or(args.hop, min(1.0, window))
-    require_within("--rate", args.rate, *RATES_HZ)
+    hop = _or(args.hop, min(1.0, args.window))
     if sys.stdin is None:
         raise SerError("-: standard input is closed; expected 16-bit PCM on it, raw or as WAV")
     pcm = read_pcm(sys.stdin.buffer, args.rate)
     form = args.format or FORMATS[0]
-    _warn_of_window(model, window)
     with printer(form, model, sys.stdout, timed=True, latency=True) as show:
-        for result, seconds in listen(model, pcm.source, pcm.rate_hz, window, hop):
+        for result, seconds in listen(model, pcm.source, pcm.rate_hz, args.window, hop):
             show(result, latency_ms=1000 * seconds)
     pcm.require_end()
 

@@ -1,6 +1,7 @@
 """Audio that comes as an array, or as the bytes of a file."""
 
 import io
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from numbers import Real
@@ -159,6 +160,14 @@ def _block(array: npt.NDArray[Any]) -> Floats:
     if not np.isfinite(block).all():
         raise SerError("audio: samples that are not finite; expected numbers")
     return np.asarray(block, np.float32)
+
+
+def is_whole(audio: Any) -> bool:
+    """Whether something is a recording, no pieces of one: an array of any library, a list too."""
+    if isinstance(audio, str | os.PathLike | bytes | bytearray):
+        return True
+    is_list = isinstance(audio, list | tuple) and len(audio) > 0 and isinstance(audio[0], Real)
+    return is_list or hasattr(audio, "__array__") or hasattr(audio, "read")
 
 
 def given_pieces(pieces: Any) -> Iterator[Floats]:

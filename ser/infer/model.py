@@ -22,7 +22,7 @@ from ser.base.arrays import Floats
 from ser.base.errors import SerError, shortened
 from ser.data.sampler import split_by_frames
 from ser.feats.definitions import Extractor, normalise
-from ser.infer.arrays import given_audio, given_pieces, refuse_rate
+from ser.infer.arrays import given_audio, given_pieces, is_whole, refuse_rate
 from ser.infer.engine import Engine, Output
 from ser.infer.recordings import file_seconds, read_file, stream_file
 from ser.infer.result import Posteriors, Result
@@ -31,7 +31,6 @@ from ser.text.bpe import Tokenizer
 
 AHEAD = 64  # files that are read before they are predicted, or a batch where it is larger
 MAX_FRAMES = 30_000  # padded frames of a batch
-WHOLE = str, os.PathLike, bytes, bytearray, np.ndarray  # a recording, no pieces of one
 UNKNOWN_SECONDS = 30.0  # as the longest training utterance, where it is not known
 ROUNDING_SECONDS = 0.01  # of a length in a header or table
 
@@ -157,7 +156,7 @@ class Model:
             SerError: The file is unreadable, the array is no audio, or a length makes no sense.
         """
         require_lengths(window, hop, self.fbank.config.frame_length_ms / 1000)
-        if isinstance(audio, WHOLE) or hasattr(audio, "read"):
+        if is_whole(audio):
             path, read = self._source(audio, sample_rate)
             yield from self._windows(path, read(), window, hop, self.batch_size)
         else:

@@ -1,5 +1,7 @@
 """onnxruntime runs an exported network. Needs no torch."""
 
+import contextlib
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,8 +91,11 @@ def load_onnx(path: Path, device: str, num_threads: int | None) -> tuple[OnnxHea
     if provider not in onnxruntime.get_available_providers():
         raise SerError(f"--device {device}: this onnxruntime has no {provider}; use cpu")
     with parsing(path, "not a readable ONNX file", "fetch it again"):
-        session = onnxruntime.InferenceSession(graph, options, providers=[(provider, place)])
+        with contextlib.redirect_stdout(sys.stderr):  # on which it tells what ends a GPU's start
+            session = onnxruntime.InferenceSession(graph, options, providers=[(provider, place)])
         metadata = session.get_modelmeta().custom_metadata_map
+    if provider not in session.get_providers():  # else it would run on the CPU
+        raise SerError(f"--device {device}: onnxruntime cannot start {provider}; use cpu")
     header = _header(path, metadata)
     _check_graph(path, header, session)
     if not sealed:

@@ -29,6 +29,7 @@ MARK = b'<meta name="generator" content="ser-predict">'  # near the beginning of
 # Okabe & Ito's colours and four kinds of line: readable without colour.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999999")
 DASHES = ("-", "--", "-.", ":")
+LEGEND_COLUMNS = 8
 ENVELOPE_POINTS = 2000  # of the waveform
 
 
@@ -173,11 +174,12 @@ def _draw(
                 color=COLOURS[i % len(COLOURS)],
                 marker="osd^vxP*"[i % 8],
                 markersize=4,
-                label=label,
             )
         axes[2].set_ylabel("posterior")
         axes[2].set_ylim(0, 1)
-        axes[2].legend(loc="upper right", ncols=len(model.labels), fontsize=8)
+        # Lines are named in full: matplotlib leaves out names that begin with "_".
+        lines, columns = axes[2].get_lines(), min(len(model.labels), LEGEND_COLUMNS)
+        axes[2].legend(lines, model.labels, loc="upper right", ncols=columns, fontsize=8)
         row = 3
         if attention is not None:
             places = (np.arange(len(attention)) + 0.5) * seen / len(attention)

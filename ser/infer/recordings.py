@@ -11,7 +11,7 @@ import soundfile
 import soxr
 
 from ser.audio.chained import require_single
-from ser.audio.containers import container_blocks, decode_container, needs_pyav
+from ser.audio.containers import container_blocks, decode_container, is_container
 from ser.audio.reading import (
     INT16_SCALE,
     UNREADABLE,
@@ -41,7 +41,7 @@ def file_seconds(path: Path) -> float:
     Raises:
         SerError: The file is missing, unreadable, empty or cut.
     """
-    if needs_pyav(path):
+    if is_container(path):
         seconds = sum(len(block) / rate for block, rate in container_blocks(path, str(path)))
     else:
         seconds = audio_seconds(path, path.name)
@@ -57,7 +57,7 @@ def read_file(path: Path, sample_rate_hz: int) -> Floats:
         SerError: The file is missing or unreadable, holds values that are not finite, or less
             than a sample at this rate.
     """
-    if needs_pyav(path):
+    if is_container(path):
         samples, rate = decode_container(path, str(path))
         require_finite(samples, str(path), path.name)
         samples = soxr.resample(samples, rate, sample_rate_hz) * np.float32(INT16_SCALE)
@@ -74,7 +74,7 @@ def stream_file(path: Path, sample_rate_hz: int) -> Iterator[Floats]:
     Raises:
         SerError: As for ``file_seconds`` and ``read_file``.
     """
-    pieces = container_blocks(path, str(path)) if needs_pyav(path) else _blocks(path)
+    pieces = container_blocks(path, str(path)) if is_container(path) else _blocks(path)
     first, rate = next(pieces)
     blocks = chain([first], (block for block, _ in pieces))
     num_samples = 0

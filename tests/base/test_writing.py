@@ -10,7 +10,13 @@ from pathlib import Path
 import pytest
 
 from ser.base.errors import SerError
-from ser.base.writing import atomic_folder, require_own_file, require_replaceable, sole_run
+from ser.base.writing import (
+    atomic_file,
+    atomic_folder,
+    require_own_file,
+    require_replaceable,
+    sole_run,
+)
 
 
 def test_two_that_write_one_folder_do_not_mix(tmp_path: Path) -> None:
@@ -104,6 +110,15 @@ def test_whole_folder_of_a_failed_block_stays_as_it_was(tmp_path: Path) -> None:
     with atomic_folder(folder, "first") as partial:  # what the failed block left is not taken over
         (partial / "second").touch()
     assert [p.name for p in folder.iterdir()] == ["second"]
+
+
+def test_nothing_stays_of_a_file_of_a_failed_block(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("first")
+    with pytest.raises(OSError, match="No space left"), atomic_file(tmp_path / "a") as path:
+        path.write_text("half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert [p.name for p in tmp_path.iterdir()] == ["a"]
+    assert (tmp_path / "a").read_text() == "first"
 
 
 def test_whole_folder_behind_a_link(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 from browser import check_fit, opened, show_at
+from matplotlib.figure import Figure
 from programs import Said
 from selenium import webdriver
 from selenium.webdriver.common.by import By
@@ -171,6 +172,25 @@ def test_a_class_may_be_called_anything(model: Model, tmp_path: Path) -> None:
     text = (tmp_path / "page.html").read_text()
     assert r"$\bad$" in text and "a&amp;lt;b" in text
     assert text.count("<script") == 2 and "<img src" not in text
+
+
+def test_many_classes_leave_room_for_what_is_drawn(
+    model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their names stand in rows; one that begins with an underscore too."""
+    labels = tuple(f"_emotion_{number}" for number in range(24))
+    drawn: list[Figure] = []
+    save = Figure.savefig
+    monkeypatch.setattr(Figure, "savefig", lambda f, *a, **k: drawn.append(f) or save(f, *a, **k))
+
+    def engine(inputs: Sequence[Floats]) -> list[Output]:
+        return [Output(np.full(24, 1 / 24, np.float32), None) for _ in inputs]
+
+    view(replace(model, engine=engine, labels=labels, tokenizer=None), audio(tmp_path))
+    posteriors = drawn[0].axes[2]
+    legend = posteriors.get_legend()
+    assert legend is not None and tuple(t.get_text() for t in legend.get_texts()) == labels
+    assert posteriors.get_position().width > 0.8
 
 
 def test_a_long_file_is_no_page(model: Model, tmp_path: Path) -> None:

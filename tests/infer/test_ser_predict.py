@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from corpora import plant_sound
 from processes import wait_until
 from programs import call, command, start
 from tiny import tsv_rows
@@ -155,7 +156,8 @@ def test_odd_audio_is_predicted(run: Path, tmp_path: Path) -> None:
         (["-", "--rate", "0"], "--rate 0: expected 1000 to 1e+06"),
         (["{audio}", "--threads", "0"], "--threads 0: expected 1 to 4096"),
         (["{audio}", "--window", "0.001"], "--window 0.001 --hop 0.001: expected seconds"),
-        (["{audio}", "--window", "0"], "--window 0 --hop 0: expected seconds"),
+        (["{audio}", "{audio}", "--window", "0"], "--window 0 --hop 0: expected seconds"),
+        (["-", "--hop", "4"], "--window 3 --hop 4: expected seconds"),
         (["{audio}", "--window", "1", "--hop", "0"], "--window 1 --hop 0: expected seconds"),
         (["-", "--hop", "0", "--window", "1"], "--window 1 --hop 0: expected seconds"),
         (["{audio}", "--window", "nan"], "--window nan --hop nan: expected seconds"),
@@ -174,6 +176,16 @@ def test_wrong_calls_are_one_line(
     assert result.err.startswith("error: ")
     assert message in result.err
     assert result.err.count("\n") == 1
+
+
+def test_a_file_whose_name_says_another_format(run: Path, tmp_path: Path) -> None:
+    """A download is often called .mp3, whatever it is."""
+    plant_sound(tmp_path / "a.m4a", "aac", 16000, {}, 2.0)
+    named = (tmp_path / "a.m4a").rename(tmp_path / "a.mp3")
+    (tmp_path / "b.mp3").write_bytes(b"no sound at all" * 400)
+    said = call("ser_predict", run, named, tmp_path / "b.mp3", "--format", "tsv")
+    assert [row["path"] for row in tsv_rows(said.out)] == [str(named)]
+    assert "b.mp3: not readable as audio (b.mp3; another format than its name says)" in said.err
 
 
 def test_windows_of_a_file(run: Path, tmp_path: Path) -> None:

@@ -273,6 +273,8 @@ def test_devices_and_threads(baseline_file: Path, monkeypatch: pytest.MonkeyPatc
         raise SerError("no GPU here")
 
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider"])
+    with pytest.raises(SerError, match="--device cuda: onnxruntime cannot start CUDAExecution"):
+        load(baseline_file, device="cuda")  # it goes on on the CPU without a word
     monkeypatch.setattr(onnxruntime, "InferenceSession", session)
     with pytest.raises(SerError, match="no GPU here"):
         load(baseline_file, device="cuda:1")
