@@ -165,7 +165,7 @@ begin() {
   if $publish; then scoring+=(--publish "$published"); fi
   if [ "${#launcher[@]}" -eq 0 ]; then
     launcher=(python -m)
-    if [ "$ngpu" -gt 1 ]; then launcher=(torchrun --standalone --nproc-per-node "$ngpu" -m); fi
+    if [ "$ngpu" -gt 1 ]; then launcher=(python -m ser.bin.torchrun --standalone --nproc-per-node "$ngpu" -m); fi
   fi
   if [ "$cmd" = slurm ]; then
     launcher=(python -m ser.bin.submit --conf conf/slurm.conf --out "$exp/slurm" pretrain

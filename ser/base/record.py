@@ -2,9 +2,10 @@
 
 Each stage writes ``run.json`` last. It holds the resolved configuration, digests of the inputs,
 the git commit, the versions, the command and the wall time. The *identity* of a folder is the
-digest of its configuration and of the identities of its inputs: a folder is stale when an input's
-identity is no longer the one it was made from; the git commit never makes it stale. A folder in
-which one of the *outputs*, the files that the stage wrote, is lost or changed is not finished.
+digest of its configuration and of the identities of its inputs, to which the weights of an encoder
+that was trained belong: a folder is stale when an input's identity is no longer the one it was made
+from; the git commit never makes it stale. A folder in which one of the *outputs*, the files that
+the stage wrote, is lost or changed is not finished.
 """
 
 import datetime
@@ -29,8 +30,15 @@ from ser.base.outputs import faults, outputs_in, seal
 from ser.base.writing import write_json
 
 MAX_THREADS = 4096
-# Keys of a training's configuration that are as one likes: its result stays the same to the bit.
-WITHOUT_EFFECT = ("checkpoint_minutes", "checkpoint_steps", "num_loader_workers")
+# Keys of a training's configuration that say how it is carried out, not what is trained. Of
+# max_frames_in_memory the result depends as of the machine: in its rounding, and in what dropout
+# draws. Of the others it does not depend.
+OF_THE_MACHINE = (
+    "checkpoint_minutes",
+    "checkpoint_steps",
+    "max_frames_in_memory",
+    "num_loader_workers",
+)
 
 
 class Stage(IntEnum):
@@ -75,12 +83,12 @@ def flatten(value: Any, prefix: str = "") -> dict[str, Any]:
 def first_difference(old: Any, new: Any) -> str:
     """The first dotted key in which two configurations differ, with both values; else empty.
 
-    What has no effect on a result makes no difference.
+    How a training is carried out makes no difference.
     """
     flat_old, flat_new = flatten(old), flatten(new)
     for key in sorted(flat_old.keys() | flat_new.keys()):
         before, after = flat_old.get(key, "absent"), flat_new.get(key, "absent")
-        if before != after and key.rpartition(".")[2] not in WITHOUT_EFFECT:
+        if before != after and key.rpartition(".")[2] not in OF_THE_MACHINE:
             return f"{key} was {before} and is {after}"
     return ""
 
@@ -203,6 +211,16 @@ def earlier_record(folder: Path) -> StageRecord | None:
         return None
 
 
+def identity_of(record: StageRecord) -> str:
+    """What an input is known by: with what it was made from, the weights that training gave.
+
+    Training again gives others where another machine, or another number of processes, rounds
+    otherwise.
+    """
+    weights = record["notes"].get("weights")  # earlier versions noted none
+    return digest_json([record["identity"], weights]) if weights else record["identity"]
+
+
 def read_started(folder: Path) -> TrainingStarted:
     """What a training run in a folder began with.
 
@@ -235,7 +253,7 @@ def require(folder: Path, stage: int) -> StageRecord:
         upstream = recipe_of(folder) / name
         if (upstream / "run.json").exists():
             made = read_record(upstream)
-            if made["identity"] != identity:
+            if identity_of(made) != identity:
                 raise SerError(
                     f"{folder}: made from another {upstream} than the one that is there now; "
                     f"run {rerun_hint(stage, folder)}"

@@ -79,7 +79,9 @@ def predict_utterances(
         with (
             torch.inference_mode(),
             autocast(device, training.precision),
-            out_of_memory_named(training, f"a batch of {len(batch.utts)} utterances"),
+            out_of_memory_named(
+                training.max_frames_in_memory, f"a batch of {len(batch.utts)} utterances"
+            ),
         ):
             output = run_emotion_model(model, batch)
         posteriors = output.emotion_logits.float().softmax(dim=1).tolist()

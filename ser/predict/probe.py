@@ -9,7 +9,7 @@ from ser.data.utterances import read_feature_dir
 from ser.predict.linear import write_vectors
 from ser.train.encoded import encode_features
 from ser.train.engine.distributed import one_device
-from ser.train.frozen import Encoding
+from ser.train.frozen import MAX_FRAMES, Encoding
 from ser.train.resolve import FinetuneRun
 
 
@@ -25,6 +25,7 @@ def probe_record(run: FinetuneRun, config: ProbeConfig) -> Record:
         encoder=run.pretrain / config.probe_of,
         feats=run.feats,
         speed_factors=(),
+        max_frames=MAX_FRAMES,
         out=run.exp_dir / "encoded",
     )
     encoder = require(encoding.encoder, Stage.PRETRAIN)

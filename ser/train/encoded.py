@@ -8,7 +8,7 @@ from tqdm import tqdm
 
 from ser.base.errors import GO_ON, StoppedError
 from ser.base.log import logger
-from ser.base.record import Record, Stage, require
+from ser.base.record import Record, Stage, identity_of, require
 from ser.base.writing import sole_run
 from ser.data.loader import load_batches
 from ser.data.sampler import split_by_frames
@@ -22,9 +22,8 @@ from ser.nn.emotion import EmotionModel
 from ser.nn.recogniser import Recogniser
 from ser.nn.systems import CTC_HEAD, load_pretrained
 from ser.nn.weights import load_weights
+from ser.train.engine.memory import out_of_memory_named
 from ser.train.frozen import Encoding
-
-MAX_FRAMES = 20_000  # padded feature frames that are encoded together
 
 
 def encode_features(
@@ -48,7 +47,7 @@ def encode_features(
             source, out = speed_dir(source, factor), speed_dir(out, factor)
         inputs = {
             str(source): require(source, Stage.FEATURES)["identity"],
-            str(encoding.encoder): require(encoding.encoder, Stage.PRETRAIN)["identity"],
+            str(encoding.encoder): identity_of(require(encoding.encoder, Stage.PRETRAIN)),
         }
         settings = {GATHERED: encoding.folder.parent.name, "normalisation": "none"}
         record = Record(out, Stage.FINETUNE, settings, inputs)
@@ -72,7 +71,7 @@ def _encode(
     accelerate(model)
     utterances = select(features, features.data.utts)
     lens = [u.num_frames for u in utterances]
-    wanted = split_by_frames(lens, MAX_FRAMES)
+    wanted = split_by_frames(lens, encoding.max_frames)
     with ArkWriter(record.folder, "float32") as writer:
         wanted = [p for p in wanted if any(utterances[i].utt not in writer.num_frames for i in p)]
         batches = load_batches(utterances, features.feats, wanted, device)
@@ -82,7 +81,8 @@ def _encode(
                     f"{record.folder}: stopped with {len(writer.num_frames)} of {len(utterances)} "
                     f"utterances through {encoding.encoder} (the time is up); {GO_ON}"
                 )
-            with torch.inference_mode():
+            what = f"{record.folder}: a batch of {len(batch.utts)} utterances"
+            with torch.inference_mode(), out_of_memory_named(encoding.max_frames, what):
                 hidden, sizes = model.encode(batch.feats, batch.feat_lens)
             for utt, matrix, size in zip(batch.utts, hidden.cpu(), sizes.tolist(), strict=True):
                 if utt not in writer.num_frames:

@@ -28,7 +28,7 @@ from ser.train.engine.distributed import Distributed, init_distributed, prepare_
 from ser.train.engine.loop import OnStep, Trainer
 from ser.train.engine.selection import Selection
 from ser.train.engine.step import ComputeLoss, autocast, run_emotion_model
-from ser.train.frozen import with_head_alone
+from ser.train.frozen import frames_together, with_head_alone
 from ser.train.resolve import FinetuneRun, ResolvedRun, resolve
 from ser.train.split import Split, load_split
 from ser.train.standardise import standardise
@@ -122,7 +122,8 @@ def _fit(
                 lambda: check_ctc_lengths(split.train, encoder, system.ctc, run.feats, listing)
             )
         if system.head_first is None:  # else the training of the head came before
-            standardise(model, split.train, split.features.feats, world)
+            frames = frames_together(system.training)
+            standardise(model, split.train, split.features.feats, world, frames)
     validate = selection = None
     if split.valid:
         validate = partial(_validate, model, split, resolved.labels, system, world)

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ser.config.network import EncoderConfig, ReadoutConfig
-from ser.config.schema import SCRATCH, OptimizerConfig, PretrainConfig, SystemConfig
+from ser.config.schema import SCRATCH, OptimizerConfig, PretrainConfig, SystemConfig, TrainingConfig
 from ser.train.resolve import FinetuneRun
+
+MAX_FRAMES = 20_000
 
 
 def is_frozen(optimizer: OptimizerConfig) -> bool:
@@ -25,6 +27,11 @@ def can_be_encoded(config: SystemConfig | PretrainConfig) -> bool:
     if config.model.type == "cnn_blstm_sa" or config.init == SCRATCH:
         return False
     return alike and not config.readout.needs_vector and config.ctc_alpha == 0
+
+
+def frames_together(training: TrainingConfig) -> int:
+    """Padded frames that pass through an encoder together where nothing is learnt from them."""
+    return min(MAX_FRAMES, training.max_frames_in_memory)
 
 
 def with_head_alone(system: SystemConfig) -> SystemConfig | None:
@@ -49,6 +56,7 @@ class Encoding:
         encoder: Its folder, of stage 3.
         feats: Folder of the features, of stage 1.
         speed_factors: Of its copies, which are encoded too.
+        max_frames: Padded feature frames that are encoded together.
         out: The folder of all encoded features.
     """
 
@@ -57,6 +65,7 @@ class Encoding:
     encoder: Path
     feats: Path
     speed_factors: Sequence[float]
+    max_frames: int
     out: Path
 
     @property
@@ -79,5 +88,6 @@ def encoding_of(run: FinetuneRun, system: SystemConfig) -> Encoding | None:
         encoder=run.pretrain / system.init,
         feats=run.feats,
         speed_factors=system.training.speed_factors,
+        max_frames=frames_together(system.training),
         out=run.exp_dir / "encoded",
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ser.base.record import Stage, StageRecord, require
+from ser.base.record import Stage, StageRecord, identity_of, require
 from ser.config.features import require_bands, require_same_features
 from ser.config.made_with import require_bpe, require_encoder, require_features
 from ser.config.network import CnnBlstmSaConfig, EncoderConfig
@@ -96,5 +96,5 @@ def require_inputs(
         require_same_network(name, network, made[start]["config"].get("encoder", {}), str(start))
         trained_on = made[start]["notes"].get("fbank", {})  # earlier versions did not note them
         require_same_features(made[feats[0]]["config"], trained_on, feats[0], str(start))
-    identities = {str(folder): record["identity"] for folder, record in made.items()}
+    identities = {str(folder): identity_of(record) for folder, record in made.items()}
     return Inputs(identities, made[feats[0]], made[start] if start else None)

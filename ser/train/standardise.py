@@ -11,8 +11,7 @@ from ser.nn.emotion import EmotionModel
 from ser.nn.mask import length_mask
 from ser.nn.readout import Pooling
 from ser.train.engine.distributed import Distributed
-
-MAX_FRAMES = 20_000  # padded frames at a time
+from ser.train.engine.memory import out_of_memory_named
 
 
 def standardise(
@@ -20,6 +19,7 @@ def standardise(
     utterances: Sequence[Utterance],
     feats: FeatureReader,
     world: Distributed,
+    max_frames: int,
 ) -> None:
     """Sets what the readout takes off and divides by; one without such is left alone.
 
@@ -30,6 +30,10 @@ def standardise(
         utterances: Of the training part.
         feats: Their features, or what the frozen encoder made of these.
         world: The processes, which share the utterances out.
+        max_frames: Padded frames at a time.
+
+    Raises:
+        SerError: They do not fit into memory.
     """
     readout = model.readout
     if not isinstance(readout, Pooling):
@@ -37,10 +41,11 @@ def standardise(
     sums = torch.zeros(2, readout.offset.numel(), dtype=torch.float64, device=world.device)
     count = torch.zeros(1, dtype=torch.float64, device=world.device)
     model.eval()
-    micro_batches = split_by_frames([u.num_frames for u in utterances], MAX_FRAMES)
+    micro_batches = split_by_frames([u.num_frames for u in utterances], max_frames)
     mine = micro_batches[world.rank :: world.size]
     for batch in load_batches(utterances, feats, mine, world.device):
-        with torch.inference_mode():
+        what = f"a batch of {len(batch.utts)} utterances"
+        with torch.inference_mode(), out_of_memory_named(max_frames, what):
             hidden, lens = batch.feats, batch.feat_lens
             if not batch.encoded:
                 hidden, lens = model.encode(hidden, lens)

@@ -16,7 +16,7 @@ from ser.base.errors import SerError, reason_of
 from ser.base.files import digest_file
 from ser.base.log import log_to_file, logger
 from ser.base.paths import CURVE
-from ser.base.record import Record, first_difference, read_started
+from ser.base.record import Record, Stage, first_difference, read_started
 from ser.base.writing import sole_run, write_json
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def as_begun(record: Record) -> Record:
     """The record of a training run, or that of the run in its folder where these are the same run.
 
-    The same run may have begun with other values of what has no effect on its result.
+    The same run may have begun with other values of what says how it is carried out.
     """
     now = {"config": record.config, "inputs": record.inputs}
     with suppress(SerError):  # of a record that is missing or damaged, which ``claim`` tells
@@ -73,10 +73,18 @@ def train_in_folder(
                 notes = train(begun)
             except RuntimeError as error:
                 raise _lost_process(record, world, error) from error
-        if world.is_first:
-            curve = digest_file(record.folder / CURVE)  # what the report shows of it
-            record.finish(**notes, num_threads=begun, num_processes=world.size, curve=curve)
-            tidy_training_folder(record.folder)
+        # The others wait: what they do next may begin with these weights.
+        world.on_first(lambda: _finish(record, notes, begun, world.size))
+
+
+def _finish(record: Record, notes: Mapping[str, Any], num_threads: int, num_processes: int) -> None:
+    """Declares a training run finished."""
+    told = {**notes, "num_threads": num_threads, "num_processes": num_processes}
+    told["curve"] = digest_file(record.folder / CURVE)  # what the report shows of it
+    if record.stage == Stage.PRETRAIN:
+        told["weights"] = digest_file(record.folder / "model.safetensors")
+    record.finish(**told)
+    tidy_training_folder(record.folder)
 
 
 def _lost_process(record: Record, world: "Distributed", error: RuntimeError) -> Exception:

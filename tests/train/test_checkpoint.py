@@ -31,6 +31,7 @@ PROGRESS = Progress(
     selection_score=[0.6, 0.5],
     log_bytes=123,
     num_processes=2,
+    max_frames_in_memory=30000,
 )
 
 
@@ -49,6 +50,15 @@ def parts(seed: int, steps: int) -> tuple[nn.Module, torch.optim.Adam]:
 def folder(tmp_path: Path) -> Path:
     save_checkpoint(tmp_path / "checkpoint", *parts(1, steps=3), PROGRESS)
     return tmp_path / "checkpoint"
+
+
+def test_how_a_run_goes_on_is_noted_and_told() -> None:
+    progress = Progress(num_processes=2)  # of an earlier version
+    assert progress.go_on(2, 30000) == progress.go_on(2, 30000) == ""
+    assert progress.go_on(1, 3000) == (
+        "by 2 processes, goes on with 1 and with max_frames_in_memory 30000, goes on with 3000"
+    )
+    assert progress.go_on(1, 3000) == ""
 
 
 def test_restores_weights_optimiser_and_progress(tmp_path: Path) -> None:

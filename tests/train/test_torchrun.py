@@ -14,10 +14,11 @@ from pathlib import Path
 import pytest
 import torch
 from processes import wait_until
-from tiny_recipe import EXP, PRETRAIN_PATH, change_config
+from tiny_recipe import EXP, PRETRAIN_PATH, change_config, change_system
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from ser.base.errors import run_program
+from ser.base.record import identity_of, read_record
 from ser.bin.pretrain import main as pretrain_main
 from ser.config.schema import PretrainConfig
 
@@ -111,6 +112,29 @@ def workers(process: Launched) -> list[int]:
     """The process ids of torchrun's workers, in the order in which it started them."""
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
     return sorted(map(int, children.read_text().split()))
+
+
+def test_a_second_encoder_begins_with_the_first_and_time_that_is_up_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The processes wait for the first one, which writes the weights; 75 is the status of both."""
+    monkeypatch.setenv("SLURM_CPUS_PER_TASK", "2")
+    second = PRETRAIN_PATH.with_name("second.yaml")
+    shutil.copy(PRETRAIN_PATH, second)
+    change_config(second, PretrainConfig, init="ctc")
+    change_system("transformer_tl", init="second")
+    shutil.rmtree(FOLDER)
+    command = [sys.executable, "-m", "ser.bin.torchrun", "--standalone", "--nproc-per-node", "2"]
+    command += ["-m", "ser.bin.pretrain", *words("exp/pretrain")]
+    stopped = subprocess.run(
+        [*command, "--max-minutes", "1e-6"], check=False, capture_output=True, text=True
+    )
+    assert stopped.returncode == 75
+    assert "rerun the command to go on" in stopped.stderr and "Traceback" not in stopped.stderr
+    through = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert through.returncode == 0, through.stderr
+    made_from = read_record(EXP / "pretrain" / "second")["inputs"][str(FOLDER)]
+    assert made_from == identity_of(read_record(FOLDER)) != read_record(FOLDER)["identity"]
 
 
 def test_killed_and_stopped_and_resumed_equals_run_through(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,6 +35,7 @@ class Progress:
         selection_score: How good each epoch so far was, by what the run selects on.
         log_bytes: Length of ``train.jsonl`` at this point; a resumed run cuts it there.
         num_processes: How many trained together.
+        max_frames_in_memory: Of their micro-batches; None in checkpoints of earlier versions.
     """
 
     __pydantic_config__: ClassVar = ConfigDict(extra="forbid")
@@ -47,6 +48,19 @@ class Progress:
     selection_score: list[float] = field(default_factory=list)
     log_bytes: Whole = 0
     num_processes: Annotated[int, Field(ge=1, le=1 << 16)] = 1
+    max_frames_in_memory: Annotated[int, Field(ge=1)] | None = None
+
+    def go_on(self, num_processes: int, max_frames_in_memory: int) -> str:
+        """Notes how the run goes on: what is otherwise than it was, in words; else empty."""
+        changes = []
+        if self.num_processes != num_processes:
+            changes.append(f"by {self.num_processes} processes, goes on with {num_processes}")
+        if self.max_frames_in_memory not in (None, max_frames_in_memory):
+            before = self.max_frames_in_memory
+            said = f"with max_frames_in_memory {before}, goes on with {max_frames_in_memory}"
+            changes.append(said)
+        self.num_processes, self.max_frames_in_memory = num_processes, max_frames_in_memory
+        return " and ".join(changes)
 
 
 class _Stored(TypedDict):

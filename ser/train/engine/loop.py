@@ -110,7 +110,9 @@ class Trainer:
         )
         first = self.world.is_first
         with (
-            out_of_memory_named(self.training, "a batch of training or validation"),
+            out_of_memory_named(
+                self.training.max_frames_in_memory, "a batch of training or validation"
+            ),
             closing(steps),
             StopRequest(self.deadline) as self.stop,
             MetricsLogger(self.folder, progress.log_bytes, progress.step, first) as metrics_logger,
@@ -145,8 +147,9 @@ class Trainer:
         progress = load_checkpoint(
             self.checkpoint, self.model, self.stepper.optimizer, self.identity
         )
+        how = self.world.size, self.training.max_frames_in_memory
         if progress is None:
-            return Progress(num_processes=self.world.size)
+            return Progress(num_processes=how[0], max_frames_in_memory=how[1])
         most = self.training.max_epochs, self.steps_per_epoch, self.num_steps
         if any(map(gt, (progress.epoch, progress.step_in_epoch, progress.step), most)):
             raise SerError(
@@ -156,15 +159,11 @@ class Trainer:
                 f"remove {self.checkpoint} to train from the start"
             )
         logger.info("%s: going on after step %s", self.folder, progress.step)
-        if progress.num_processes != self.world.size:
+        if changes := progress.go_on(*how):
             logger.warning(
-                "%s: begun by %s processes, goes on with %s: the result will differ in rounding "
-                "from a run that was never stopped",
-                self.folder,
-                progress.num_processes,
-                self.world.size,
+                "%s: begun %s: the result will be another one than of a run that was never stopped",
+                *(self.folder, changes),
             )
-            progress.num_processes = self.world.size
         return progress
 
     def _epoch(

@@ -14,11 +14,11 @@ from ser.config.schema import TrainingConfig
 
 
 @contextlib.contextmanager
-def out_of_memory_named(training: TrainingConfig, what: str) -> Iterator[None]:
+def out_of_memory_named(max_frames: int, what: str) -> Iterator[None]:
     """Turns PyTorch's errors of a full memory into one that names the key to change.
 
     Args:
-        training: Holds the key.
+        max_frames: The key: ``max_frames_in_memory``, or less.
         what: What was computed, for the message.
 
     Raises:
@@ -30,8 +30,8 @@ def out_of_memory_named(training: TrainingConfig, what: str) -> Iterator[None]:
         if not isinstance(error, torch.OutOfMemoryError) and "allocate memory" not in str(error):
             raise
         raise SerError(
-            f"training.max_frames_in_memory {training.max_frames_in_memory}: {what} does not fit "
-            f"into memory ({reason_of(error)}); lower the key, the batch stays the same; "
+            f"training.max_frames_in_memory {max_frames}: {what} does not fit into memory "
+            f"({reason_of(error)}); lower the key: the batch stays the same, and the run goes on; "
             "a single utterance that does not fit must be cut or left out"
         ) from error
 

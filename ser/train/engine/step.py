@@ -69,7 +69,7 @@ class Stepper:
         """
         size, num_frames = micro_batch.feats.shape[:2]
         what = f"a micro-batch of {size} utterances of up to {num_frames} frames"
-        with out_of_memory_named(self._training, what):
+        with out_of_memory_named(self._training.max_frames_in_memory, what):
             self._set_training()
             torch.autograd.backward(self._loss(micro_batch).total)
         self.optimizer.zero_grad()
@@ -98,7 +98,9 @@ class Stepper:
         self._set_training()
         self.optimizer.zero_grad()
         sums: dict[str, torch.Tensor] = {}
-        with out_of_memory_named(self._training, f"the batch of step {number + 1}"):
+        with out_of_memory_named(
+            self._training.max_frames_in_memory, f"the batch of step {number + 1}"
+        ):
             for position, micro_batch in enumerate(micro_batches, start=1):
                 with self._accumulate(last=position == len(micro_batches)):
                     loss = self._loss(micro_batch)

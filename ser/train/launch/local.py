@@ -84,9 +84,12 @@ def encode_first(runs: Sequence[ResolvedRun]) -> None:
             if phase and (encoding := encoding_of(resolved.run, phase)):
                 earlier = wanted.get(encoding.folder, encoding)
                 factors = sorted({*earlier.speed_factors, *encoding.speed_factors})
-                wanted[encoding.folder] = replace(encoding, speed_factors=factors)
+                most = min(earlier.max_frames, encoding.max_frames)
+                wanted[encoding.folder] = replace(encoding, speed_factors=factors, max_frames=most)
     if not wanted:
         return
+    import torch
+
     from ser.train.encoded import encode_features
     from ser.train.engine.distributed import (
         one_device,
@@ -98,6 +101,8 @@ def encode_first(runs: Sequence[ResolvedRun]) -> None:
     device = one_device(run.num_gpus)
     for encoding in wanted.values():
         encode_features(encoding, device, run.deadline)
+    if device.type == "cuda":  # of this process, while runs in others use the same GPU
+        torch.cuda.empty_cache()
 
 
 def _carry_out(devices: Sequence[str], resolved: ResolvedRun, place: int, report: Report) -> None:

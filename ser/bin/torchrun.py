@@ -1,0 +1,24 @@
+"""torchrun, with the exit status of the program: 75 where this left with a checkpoint."""
+
+import sys
+
+from ser.base.errors import STOPPED_STATUS
+
+
+def main() -> None:
+    """Takes torchrun's command line."""
+    from torch.distributed import run
+    from torch.distributed.elastic.multiprocessing import SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+
+    try:
+        run.main(sys.argv[1:])
+    except ChildFailedError as error:  # each said what happened to it
+        statuses = {failure.exitcode for failure in error.failures.values()}
+        sys.exit(STOPPED_STATUS if STOPPED_STATUS in statuses else 1)
+    except SignalException as error:
+        sys.exit(128 + error.sigval)
+
+
+if __name__ == "__main__":
+    main()
