@@ -45,7 +45,7 @@ fi
 # Variables that mean something else already: to the shell, to other programs, to other recipes.
 taken=$(
   env -i bash -c 'compgen -v'
-  printf '%s\n' HOME LANG LANGUAGE LOGNAME MAIL USER TMPDIR TZ DISPLAY EDITOR PAGER CDPATH GLOBIGNORE TMOUT
+  printf '%s\n' HOME LANG LANGUAGE LOGNAME MAIL USER TEMP TMP TMPDIR TZ DISPLAY EDITOR PAGER CDPATH GLOBIGNORE TMOUT
   sed -n 's/^export \([A-Z0-9_]*\)=.*/\1/p' egs/*/db.sh
 )
 if grep -qx "$corpus" <<<"$taken" || [[ $corpus =~ ^(ALL|BASH|CUDA|FTP|HF|HTTPS?|LC|LD|NO|OMP|PYTHON|SER|SLURM|TORCH)(_|$) ]]; then

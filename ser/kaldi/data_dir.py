@@ -13,6 +13,7 @@ from ser.base.record import Stage, require, rerun_hint
 from ser.kaldi.table import Table, c_order, invert, read_table, same_ids, write_table
 
 VOTES = re.compile(r"([^\s=]+=[^\s=]+( |$))*")  # ser.score.stats.agreement.parse_votes reads them
+SELF_REPORT = re.compile(r"[FM]\d+")  # an annotator: IEMOCAP's actors vote on themselves
 REQUIRED = ("wav.scp", "text", "utt2spk", "spk2utt", "utt2dur")
 MAX_FRAMES = 10**8  # of an utterance: eleven days of 10 ms
 NO_WORDS = frozenset(("<s>", "</s>", "#0"))  # Kaldi's own symbols

@@ -47,6 +47,12 @@ def compare_settings(
             "a validation part; make them with --protocol conf/protocol/next_fold.yaml and an "
             "--exp-dir of their own"
         )
+    for system in systems:
+        if (exp_dir / system / "run.json").exists():  # of the vectors of a baseline
+            raise SerError(
+                f"{system}: a baseline, which has no figures of validation; expected systems that "
+                "stage 4 trains; leave it out"
+            )
     wanted = {s: run_folders(exp_dir, s, seeds, folds) for s in systems}
     missing = [run for runs in wanted.values() for run in runs if not (run / "run.json").exists()]
     if missing:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ser.base.errors import SerError, first_few
 from ser.base.files import read_json_as, read_text
-from ser.base.paths import PRETRAIN
+from ser.base.paths import PRETRAIN, run_folders
 from ser.base.record import Stage, rerun_hint
 from ser.score.predictions.experiment import Predictions
 from ser.score.report.files import ReportFiles
@@ -117,9 +117,12 @@ def _unchecked(files: ReportFiles, stated: ResultsSchema, conf: Path | None) -> 
     if _stated_paper(stated) and not conf:
         yield "the paper's columns; --conf names the folder of paper_results.yaml"
     exp_dir = files.exp_dir
-    runs = (exp_dir / name for name in (*stated.run.finetune, *stated.run.published))
+    trained = [system for system, time in stated.run.finetune.items() if time.num_runs]
+    runs = [exp_dir / name for name in stated.run.published]
+    for system in trained:
+        runs += run_folders(exp_dir, system, stated.run.seeds, stated.run.folds)
     if any(not run.is_dir() for run in runs):
-        yield "times of training and published weights: the runs are not there"
+        yield "times of training and published weights: runs are not there"
     for folder, what in (
         (files.figures, f"figures and {files.page.name}"),
         (exp_dir / PRETRAIN, "pre-training"),

@@ -2,7 +2,7 @@
 
 import csv
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 from unicodedata import normalize
 
 import numpy as np
@@ -55,6 +55,23 @@ def test_the_least_that_it_must_tell(tmp_path: Path) -> None:
     table = write(tmp_path / "t.tsv", ["speaker", "path", "label"], ["s", "x 1.wav", "joy"])
     (only,) = read_table_corpus(table)
     assert (only.utt, only.session, only.gender, only.transcript) == ("s-x_1", "s", "", "")
+
+
+def test_a_row_without_session_is_in_nobody_elses(tmp_path: Path, log: Any) -> None:
+    """Speaker 3 is not in session 3; nor do annotators go from the agreement without a word."""
+    plant(tmp_path, "1.wav", "2.wav", "3.wav")
+    table = write(
+        tmp_path / "t.csv",
+        ["path", "Label", "emotion_raw", "speaker", "session", "votes"],
+        ["1.wav", "joy", "x", "1", "3", "E1=joy"],
+        ["2.wav", "sad", "x", "2", "3", "F1=sad M2=joy"],
+        ["3.wav", "sad", "x", "3", "", ""],
+    )
+    first, second, third = read_table_corpus(table)
+    assert first.session == second.session != third.session
+    assert log.find("1 of 3 rows have no session .line 4 the first.")
+    assert log.find("the annotators F1, M2 count as speakers who vote on themselves")
+    assert not log.find("read under other names")
 
 
 @pytest.mark.parametrize("on_disk", ["NFC", "NFD"])

@@ -89,8 +89,19 @@ def test_same_audio_under_another_name(tmp_path: Path) -> None:
 def test_validation_counts_as_heard(tmp_path: Path) -> None:
     data = corpus(tmp_path, utt2scene={"1F-1": "scene2F-1"})
     parts = {u: "test" if u[0] == "1" else "train" for u in data.utts} | {"2F-1": "valid"}
-    overlaps = audit(data, {"1": parts})["folds"]["1"]["overlaps"]
-    assert overlaps["scene"]["num_utts"] == 1
+    audited = audit(data, {"1": parts})
+    assert audited["folds"]["1"]["overlaps"]["scene"]["num_utts"] == 1
+
+
+def test_what_training_has_is_not_what_validation_has(tmp_path: Path) -> None:
+    """Neither a system nor a baseline learns from turns of validation."""
+    lines = {"1F-1": "OH NO", "1F-2": "I SEE", "2F-1": "OH NO"}
+    data = corpus(tmp_path, text=lines, utt2scene={"1F-1": "scene2F-1"})
+    parts = {u: "test" if u[0] == "1" else "train" for u in data.utts}
+    before, after = (audit(data, {"1": p}) for p in (parts, parts | {"2F-1": "valid"}))
+    assert before["seen"]["1"]["1F-1"] == {"scene": "yes", "line": "yes"}
+    assert after["seen"]["1"]["1F-1"] == {"scene": "no", "line": "no"}
+    assert after["baselines"]["words"] != before["baselines"]["words"]
 
 
 def test_a_speaker_on_both_sides_is_told(tmp_path: Path) -> None:

@@ -135,6 +135,14 @@ def test_nothing_is_chosen_without_validation_or_from_half_a_grid(tmp_path: Path
         table(tmp_path / "old")
 
 
+def test_a_baseline_has_no_validation(tmp_path: Path) -> None:
+    write_runs(tmp_path)
+    (tmp_path / "svm").mkdir()
+    (tmp_path / "svm" / "run.json").write_text("{}")
+    with pytest.raises(SerError, match="svm: a baseline, which has no figures of validation"):
+        compare_settings(tmp_path, ["slow", "svm"], ["1"], ["1", "2"])
+
+
 def test_a_run_of_other_inputs_is_refused(tmp_path: Path) -> None:
     write_runs(tmp_path)
     run = tmp_path / "slow" / "seed1" / "fold1"

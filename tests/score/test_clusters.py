@@ -37,6 +37,17 @@ from ser.score.stats.clusters import find_clusters
         # One fold alone: its sessions, or its speakers.
         ("0011", "0123", "0000", "sessions", "0011", True),
         ("0000", "0011", "0000", "speakers", "0011", True),
+        # Folds of several sessions with one cast.
+        ("00112233", "01010101", "00001111", "folds that share speakers", "00001111", False),
+        # Session 1 and 2 of everybody but one, who has none.
+        (
+            "01" * 9 + "22",
+            "001122334455667788" + "99",
+            "001122334455667788" + "99",
+            "speakers",
+            "001122334455667788" + "99",
+            False,
+        ),
         # Each speaker has several sessions, which are not independent.
         ("0123", "0011", "0000", "speakers", "0011", True),
         ("001234", "010122", "000000", "groups of sessions that share speakers", "000011", True),

@@ -21,6 +21,7 @@ from ser.corpus.parsers.parsing import EXCEL_SEP, GENDERS, one_word, read_rows, 
 from ser.corpus.parsers.repeats import SeenRows
 from ser.corpus.segments import Clip
 from ser.corpus.utterance import EmotionUtterance
+from ser.kaldi.data_dir import SELF_REPORT
 from ser.text.normalise import normalise_transcript
 
 REQUIRED = ("path", "label", "speaker")
@@ -78,22 +79,24 @@ def read_table_corpus(path: Path) -> list[EmotionUtterance]:
         raise SerError(f"{path}: 0 rows below the header; expected one for each file; write them")
     rows = _cleaned(path, rows)
     shared = _shared_folder(row["path"] for _, row in rows)
+    without = [line for line, row in rows if not row.get("session")]
+    some = 0 < len(without) < len(rows)
     seen = SeenRows()
     faults = Faults()
     utterances = []
     for line, row in rows:
         with faults.noted(f"{path}:{line}: "):
-            utterance = _utterance(path, row, shared)
+            utterance = _utterance(path, row, shared, some)
             if seen.is_new(line, row, utterance):
                 utterances.append(utterance)
     faults.raise_any()
-    without = [line for line, row in rows if not row.get("session")]
-    if len(without) not in (0, len(rows)):
+    if some:
         logger.warning(
             "warning: %s: %s of %s rows have no session (line %s the first): they are a session of "
             "their speaker's own, which intervals and folds by session take for another",
             *(path, len(without), len(rows), without[0]),
         )
+    _tell_self_reports(path, utterances)
     if seen.num_copies:
         logger.warning("warning: %s: %s rows occur twice; each is read once", path, seen.num_copies)
     open_ended = [u.utt for u in utterances if u.clip and u.clip.end is None]
@@ -104,6 +107,17 @@ def read_table_corpus(path: Path) -> list[EmotionUtterance]:
             *(path, len(open_ended), open_ended[0]),
         )
     return utterances
+
+
+def _tell_self_reports(path: Path, utterances: Sequence[EmotionUtterance]) -> None:
+    votes = " ".join(u.attributes.get("utt2votes", "") for u in utterances)
+    names = sorted({vote.partition("=")[0] for vote in votes.split()})
+    if own := list(filter(SELF_REPORT.fullmatch, names)):
+        logger.warning(
+            "warning: %s: the annotators %s count as speakers who vote on themselves, as in "
+            "IEMOCAP, and not in the agreement; if they are others, rename them",
+            *(path, ", ".join(own)),
+        )
 
 
 def _delimiter(path: Path) -> str:
@@ -164,7 +178,9 @@ def _shared_folder(paths: Iterable[str]) -> Path:
     return Path(os.path.commonpath(folders)) if folders else Path("/")
 
 
-def _utterance(path: Path, row: Mapping[str, str], shared: Path) -> EmotionUtterance:
+def _utterance(
+    path: Path, row: Mapping[str, str], shared: Path, with_sessions: bool
+) -> EmotionUtterance:
     empty = [name for name in REQUIRED if not row[name]]
     if empty:
         raise SerError(f"no {empty[0]}; expected a value; fill it in")
@@ -173,7 +189,8 @@ def _utterance(path: Path, row: Mapping[str, str], shared: Path) -> EmotionUtter
     if gender not in GENDERS:
         raise SerError(f"the gender '{row['gender']}'; expected f or m, or nothing; correct it")
     speaker = speaker_word(row["speaker"])
-    session = one_word(row.get("session") or speaker)
+    # Where other rows have one, a name that none of these has.
+    session = one_word(row.get("session") or (f"{speaker}-alone" if with_sessions else speaker))
     for kind, word in ((SPEAKER, speaker), (SESSION, session)):
         if fault := kind.fault(word):
             raise SerError(fault)
@@ -231,7 +248,9 @@ def _named(path: Path, header: list[str]) -> list[str]:
             "convert and rename it, or give it a name of its own"
         )
     pairs = zip(header, found, strict=True)
-    renamed = [f"{given} as {name}" for given, name in pairs if given.casefold() != name]
+    renamed = [
+        f"{given} as {name}" for given, name in pairs if name not in (given, given.casefold())
+    ]
     if renamed:
         logger.info("%s: columns are read under other names: %s", path, ", ".join(renamed))
     return found

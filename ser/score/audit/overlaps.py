@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from rapidfuzz import fuzz, process
 
-from ser.corpus.fold_files import TEST, in_part
+from ser.corpus.fold_files import TEST, TRAIN, in_part
 from ser.corpus.same_audio import read_same_audio
 from ser.kaldi.data_dir import DataDir
 from ser.kaldi.table import Table
@@ -36,11 +36,13 @@ class Fold:
 
     Attributes:
         name: Its name.
-        heard: Utterances of training and validation.
+        train: Utterances of training.
+        heard: Those of training and validation.
         test: Utterances of the test.
     """
 
     name: str
+    train: Sequence[str]
     heard: Sequence[str]
     test: Sequence[str]
 
@@ -50,6 +52,7 @@ def split(folds: Mapping[str, Table]) -> list[Fold]:
     return [
         Fold(
             name,
+            in_part(parts, TRAIN),
             [utt for utt, part in parts.items() if part != TEST],
             in_part(parts, TEST),
         )
@@ -73,9 +76,9 @@ def audit(data: DataDir, folds: Mapping[str, Table]) -> dict[str, Any]:
     known = {name: values for name, table in TABLES.items() if (values := _known(data, table))}
     known["audio"] = read_same_audio(data.path, data.utts)
     sides = split(folds)
-    seen = {fold.name: _seen(fold, known) for fold in sides}
+    seen = {fold.name: _seen(fold.test, fold.train, known) for fold in sides}
     return {
-        "folds": {fold.name: _fold(fold, data, known, seen[fold.name]) for fold in sides},
+        "folds": {fold.name: _fold(fold, data, known) for fold in sides},
         "baselines": _baselines(sides, data, known),
         "missing": [name for name in TABLES if name not in known],
         "seen": seen,
@@ -87,15 +90,14 @@ def _known(data: DataDir, table: str) -> Table:
     return {utt: value for utt, value in data.tables.get(table, {}).items() if value}
 
 
-def _fold(
-    fold: Fold, data: DataDir, known: Mapping[str, Table], seen: Mapping[str, Mapping[str, str]]
-) -> dict[str, Any]:
+def _fold(fold: Fold, data: DataDir, known: Mapping[str, Table]) -> dict[str, Any]:
     overlaps = {}
     for name, values in known.items():
         known_before = {values[utt] for utt in fold.heard if utt in values}
         again = [utt for utt in fold.test if utt in values and values[utt] in known_before]
         overlaps[name] = {"num_utts": len(again), "values": len({values[u] for u in again})}
     if "line" in known:
+        seen = _seen(fold.test, fold.heard, known)
         near = [utt for utt in fold.test if seen[utt].get("line") == NEAR]
         overlaps["near line"] = {
             "num_utts": len(near),
@@ -113,20 +115,22 @@ def _fold(
     }
 
 
-def _seen(fold: Fold, known: Mapping[str, Table]) -> dict[str, dict[str, str]]:
-    """For each test utterance whether training has its line, or nearly, and its scene."""
-    found: dict[str, dict[str, str]] = {utt: {} for utt in fold.test}
+def _seen(
+    test: Sequence[str], before: Sequence[str], known: Mapping[str, Table]
+) -> dict[str, dict[str, str]]:
+    """For each test utterance whether others before have its line, or nearly, and its scene."""
+    found: dict[str, dict[str, str]] = {utt: {} for utt in test}
     if "scene" in known:
-        known_before = {known["scene"][utt] for utt in fold.heard if utt in known["scene"]}
-        for utt in fold.test:
+        known_before = {known["scene"][utt] for utt in before if utt in known["scene"]}
+        for utt in test:
             if utt in known["scene"]:
                 found[utt]["scene"] = SEEN if known["scene"][utt] in known_before else NEW
     if "line" in known:
         lines = known["line"]
-        known_before = {lines[utt] for utt in fold.heard if utt in lines}
-        new = sorted({lines[utt] for utt in fold.test if utt in lines} - known_before)
+        known_before = {lines[utt] for utt in before if utt in lines}
+        new = sorted({lines[utt] for utt in test if utt in lines} - known_before)
         near = near_lines(new, sorted(known_before))
-        for utt in fold.test:
+        for utt in test:
             if utt in lines:
                 line = lines[utt]
                 found[utt]["line"] = SEEN if line in known_before else NEAR if line in near else NEW
@@ -156,7 +160,7 @@ def _baselines(
     constant = majority([emotions[utt] for utt in tested])
     hypotheses = {"constant": dict.fromkeys(tested, constant), "majority": {}}
     for fold in folds:
-        labels = [emotions[utt] for utt in fold.heard]
+        labels = [emotions[utt] for utt in fold.train]
         hypotheses["majority"] |= dict.fromkeys(fold.test, majority(labels))
         for name, table, predict in (
             ("scene", "scene", by_scene),
@@ -164,7 +168,7 @@ def _baselines(
         ):
             if table in known:
                 known_before, test = (
-                    [known[table].get(u, "") for u in s] for s in (fold.heard, fold.test)
+                    [known[table].get(u, "") for u in s] for s in (fold.train, fold.test)
                 )
                 predicted = predict(known_before, labels, test)
                 hypotheses.setdefault(name, {}).update(zip(fold.test, predicted, strict=True))

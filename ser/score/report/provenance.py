@@ -151,10 +151,12 @@ def describe_run(
     """
     record = read_predict_record(exp_dir / "predictions")
     times = {system: wall_time(run_folders(exp_dir, system, seeds, folds)) for system in systems}
-    gone = {system for system, time in times.items() if not time["num_runs"]}
-    before = {s: time for s, time in earlier.get("finetune", {}).items() if s in gone}
+    for system, said in earlier.get("finetune", {}).items():
+        if system in times and times[system]["num_runs"] < said["num_runs"]:  # some are gone
+            times[system] = said
+    before = {s: said for s, said in earlier.get("published", {}).items() if s in times}
+    published = before | read_published(exp_dir, systems, seeds, folds)
     curves = read_pretraining(pretrain) if pretrain else {}
-    published = read_published(exp_dir, systems, seeds, folds) or earlier.get("published", {})
     run = {
         "command": command,
         "git_commit": record["git_commit"],
@@ -164,11 +166,9 @@ def describe_run(
         "seeds": list(seeds),
         "folds": list(folds),
         "predict": {"wall_seconds": record["wall_seconds"]},
-        "finetune": {
-            s: time if time["num_runs"] else before.get(s, time) for s, time in times.items()
-        },
-        "pretrain": {name: last_epoch(curve) for name, curve in curves.items()}
-        or earlier.get("pretrain", {}),
+        "finetune": times,
+        "pretrain": earlier.get("pretrain", {})
+        | {name: last_epoch(curve) for name, curve in curves.items()},
         **({"published": published} if published else {}),
     }
     own = (exp_dir / PRETRAIN).resolve()

@@ -1,14 +1,13 @@
 """How far people agree: the votes of the annotators, and what they reach as classifiers."""
 
-import re
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from ser.kaldi.data_dir import SELF_REPORT
+
 Votes = Mapping[str, tuple[str, ...]]
 """The classes that each annotator gave one utterance; an annotator may vote twice."""
-
-SELF_REPORT = re.compile(r"[FM]\d+")  # as IEMOCAP's actors vote on themselves
 
 
 def parse_votes(text: str, class_of: Mapping[str, str]) -> Votes:

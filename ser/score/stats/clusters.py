@@ -36,9 +36,10 @@ def find_clusters(session: Codes, speaker: Codes, fold: Codes) -> Clusters:
     """Sessions; where one model tests several of them, all that it tests.
 
     A session that several folds test is one cluster as well: these folds play the same people.
-    Where all folds hang together by sessions (numbers that recur under each speaker), folds that
-    share speakers are one. Where these hang together too (a random protocol, or a single fold) the
-    clusters are the sessions, those that share speakers as one; a single session is its speakers.
+    Where all folds, or almost, hang together by sessions (numbers that recur under each speaker),
+    folds that share speakers are one. Where these hang together too (a random protocol, or a single
+    fold) the clusters are the sessions, those that share speakers as one; a single session is its
+    speakers.
     Where this joins almost all (a cast of few people, or numbers that recur), each session is one
     though speakers recur, or each speaker where there are not fewer.
 
@@ -53,12 +54,14 @@ def find_clusters(session: Codes, speaker: Codes, fold: Codes) -> Clusters:
     sessions = "speakers" if num_sessions == num_speakers == num_pairs else "sessions"
     for codes, unit in ((session, sessions), (speaker, "speakers")):
         joined = _joined(codes, fold)
-        if joined.max() > 0:
+        if joined.max() > 0 and not _is_cast(
+            fold[joined == np.bincount(joined).argmax()], len(fold)
+        ):
             if joined.max() + 1 < len(np.unique(codes)):
                 alone = joined.max() + 1 == len(np.unique(fold))
                 unit = "folds" if alone else f"groups of folds that share {unit}"
-            elif unit == "sessions" and _num_pairs(joined, speaker) > num_speakers:
-                unit = "sessions that share speakers"
+            if unit in ("folds", "sessions") and _num_pairs(joined, speaker) > num_speakers:
+                unit += " that share speakers"
             return Clusters(joined, unit, share_models=False)
     if num_sessions == 1:
         return Clusters(np.unique(speaker, return_inverse=True)[1], "speakers", share_models=True)
@@ -81,9 +84,9 @@ def _num_pairs(one: Codes, other: Codes) -> int:
     return len(np.unique(np.stack([one, other]), axis=1).T)
 
 
-def _is_cast(speaker: Codes, num_utts: int) -> bool:
-    """Whether the utterances of some speakers, not of one alone, are almost all."""
-    return len(np.unique(speaker)) > 1 and len(speaker) > ALMOST_ALL * num_utts
+def _is_cast(codes: Codes, num_utts: int) -> bool:
+    """Whether the utterances of some speakers or folds, not of one alone, are almost all."""
+    return len(np.unique(codes)) > 1 and len(codes) >= ALMOST_ALL * num_utts
 
 
 def _joined(one: Codes, other: Codes) -> Codes:
