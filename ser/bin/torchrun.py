@@ -2,7 +2,7 @@
 
 import sys
 
-from ser.base.errors import STOPPED_STATUS
+from ser.base.errors import STOPPED_STATUS, run_program
 
 
 def main() -> None:
@@ -21,4 +21,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

@@ -9,6 +9,7 @@ from ser.config.pretraining import ImportConfig
 from ser.doctor.findings import attempt
 from ser.doctor.options import HERE, RunOptions
 from ser.train.published_weights import (
+    opened,
     require_imported,
     require_published_features,
     require_sizes,
@@ -73,4 +74,6 @@ def _published(asked: RunOptions, name: str, encoder: ImportConfig) -> None:
         require_imported(encoder, asked.pretrain / name)
     else:
         require_sizes(Path(given), encoder.encoder)
-        weight_files(Path(given))
+        for path in weight_files(Path(given)):
+            with opened(path, "numpy"):
+                pass  # what is no such file, or cut, is refused

@@ -12,7 +12,7 @@ from ser.base.errors import SerError
 from ser.base.log import logger
 from ser.base.names import CONFIGURATION
 from ser.base.options import max_jobs, max_processes, require_within, whole_numbers
-from ser.base.record import Stage, earlier_record, require
+from ser.base.record import Stage, earlier_record, first_difference, require
 from ser.config.baselines import FunctionalsConfig
 from ser.config.features import load_features, require_bands, require_same_features
 from ser.config.load import load_config
@@ -34,7 +34,6 @@ from ser.doctor.resources import disk, memory
 from ser.kaldi.table import read_table
 from ser.text.bpe import Tokenizer, check_num_pieces
 from ser.train.engine.shutdown import deadline_after
-from ser.train.frozen import is_frozen
 
 OWN = ("conf", "data", "dump", "local")  # what a recipe holds beside its experiments
 
@@ -101,7 +100,7 @@ def _gpus(asked: RunOptions) -> None:
 
 
 def _configuration(asked: RunOptions) -> None:
-    attempt(load_config, asked.conf / "labels.yaml", LabelsConfig)
+    attempt(_labels, asked.conf / "labels.yaml")
     attempt(load_features, asked.conf)
     attempt(load_config, asked.protocol, ProtocolConfig)
     if asked.cmd == "slurm" and not Path("conf/slurm.conf").exists():
@@ -115,6 +114,19 @@ def _configuration(asked: RunOptions) -> None:
         attempt(require_bands, asked.conf, f"pretrain/{name}.yaml", bands)
         if isinstance(encoder, PretrainConfig):
             attempt(_frozen_names, asked.conf / "pretrain" / f"{name}.yaml", encoder)
+
+
+def _labels(path: Path) -> None:
+    """Stage 0 writes the classes of ``conf``, whichever configuration is asked for."""
+    labels, own = load_config(path, LabelsConfig), Path("conf/labels.yaml")
+    if own.exists():
+        written = load_config(own, LabelsConfig)
+        if difference := first_difference(written.record(), labels.record()):
+            raise SerError(
+                f"{path}: other classes than {own} has, with which stage 0 writes data/ser "
+                f"({difference}); expected the same (!include ../{own.name}); for others make "
+                "another recipe: tools/new_recipe.sh"
+            )
 
 
 def _system(asked: RunOptions, name: str) -> None:
@@ -131,8 +143,8 @@ def _system(asked: RunOptions, name: str) -> None:
 
 def _frozen_names(path: Path, config: SystemConfig | PretrainConfig) -> None:
     """Whether ``optimizer.frozen`` names parameters, and leaves some to train."""
-    whole_encoder = is_frozen(config.optimizer) and len(config.optimizer.frozen) == 1
-    if config.optimizer.frozen and not whole_encoder:
+    has_encoder = isinstance(config, PretrainConfig) or config.model.type != "cnn_blstm_sa"
+    if config.optimizer.frozen not in ([], ["encoder"] if has_encoder else []):
         import torch
 
         from ser.nn.systems import build_recogniser, build_system

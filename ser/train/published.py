@@ -5,11 +5,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import safetensors
 import torch
 
 from ser.base.errors import SerError, first_few
-from ser.base.files import digest_file, parsing, require_fetched, require_regular
+from ser.base.files import digest_file
 from ser.base.hub import Repository, fetch
 from ser.base.log import logger
 from ser.base.record import Record, Stage, read_record
@@ -19,6 +18,7 @@ from ser.config.pretraining import ImportConfig, PublishedConfig
 from ser.nn.weights import misfits, save_weights
 from ser.nn.whisper import WhisperEncoder, positions
 from ser.train.published_weights import (
+    opened,
     published_features,
     require_imported,
     require_sizes,
@@ -51,12 +51,7 @@ def read_encoder(folder: Path, config: WhisperConfig) -> dict[str, torch.Tensor]
     theirs: dict[str, torch.Tensor] = {}
     wrong: list[str] = []
     for path in weight_files(folder):
-        require_regular(path)
-        require_fetched(path)
-        with (
-            parsing(path, "no readable weights", "expected safetensors; fetch it again"),
-            safetensors.safe_open(path, framework="pt") as file,
-        ):
+        with opened(path, "pt") as file:
             for name in file.keys():  # noqa: SIM118  # it is no mapping
                 if found := ENCODER.match(name):
                     ours, tensor = name[found.end() :], file.get_tensor(name)

@@ -1,13 +1,21 @@
-"""Whether a folder holds the published weights that a configuration names; none is read."""
+"""Whether a folder holds the published weights that a configuration names. Needs no torch."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NotRequired
 
+import safetensors
 from typing_extensions import TypedDict
 
 from ser.base.errors import SerError, shortened
-from ser.base.files import read_json, read_json_as
+from ser.base.files import (
+    parsing,
+    read_json,
+    read_json_as,
+    require_fetched,
+    require_regular,
+)
 from ser.base.record import read_record
 from ser.config.features import load_features, require_same_features
 from ser.config.network import WhisperConfig
@@ -60,6 +68,26 @@ def weight_files(folder: Path) -> list[Path]:
             f"({', '.join(lacking)}); expected all; fetch them"
         )
     return files
+
+
+@contextmanager
+def opened(path: Path, framework: str) -> Iterator[Any]:
+    """One of the files of the weights, whose tensors are read only as they are asked for.
+
+    Args:
+        path: The file.
+        framework: Of the tensors: ``pt`` or ``numpy``.
+
+    Raises:
+        SerError: It is not itself, was cut, or is no safetensors file.
+    """
+    require_regular(path)
+    require_fetched(path)
+    with (
+        parsing(path, "no readable weights", "expected safetensors; fetch it again"),
+        safetensors.safe_open(path, framework=framework) as file,
+    ):
+        yield file
 
 
 def require_sizes(folder: Path, config: WhisperConfig) -> None:

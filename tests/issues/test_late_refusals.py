@@ -10,6 +10,7 @@ from after_stage_0 import FOLDS, READ, SCRATCH, check, write_data, write_folds
 from tracked import ROOT
 
 from ser.base import outputs
+from ser.base.files import LFS_POINTER
 from ser.base.record import Record
 from ser.config.features import load_features
 from ser.config.load import load_config
@@ -163,6 +164,28 @@ def test_corpora_that_are_not_there(bare_recipe: Path, monkeypatch: pytest.Monke
     monkeypatch.setenv("WHISPER", "/nowhere")
     said = check("transformer_tl", ".", 6, "", 0, "--conf", "conf/whisper")
     assert "error: /nowhere: not there (seen from " in said.err
+    sizes = {"model_type": "whisper", "num_mel_bins": 80, "d_model": 384, "encoder_layers": 4}
+    sizes |= {"encoder_attention_heads": 6, "encoder_ffn_dim": 1536}
+    weights = bare_recipe / "weights"
+    weights.mkdir()
+    (weights / "config.json").write_text(json.dumps(sizes))
+    monkeypatch.setenv("WHISPER", str(weights))
+    for content, told in ((b"", "no readable weights"), (LFS_POINTER, "a pointer of Git LFS")):
+        (weights / "model.safetensors").write_bytes(content)
+        said = check("transformer_tl", ".", 6, "", 0, "--conf", "conf/whisper")
+        assert f"error: {weights}/model.safetensors: {told}" in said.err
+
+
+def test_other_classes_than_stage_0_writes(bare_recipe: Path) -> None:
+    """Before it writes them: it knows one labels.yaml."""
+    other = bare_recipe / "conf" / "three"
+    shutil.copytree(bare_recipe / "conf", other, ignore=shutil.ignore_patterns("whisper*", "three"))
+    assert check("transformer", ".", 6, "", 0, "--conf", "conf/three").status == 0
+    labels = other / "labels.yaml"
+    labels.write_text(labels.read_text().replace("  sad: [sad]", "  sorry: [sad]"))
+    said = check("transformer", ".", 6, "", 0, "--conf", "conf/three")
+    assert said.status == 1
+    assert "conf/three/labels.yaml: other classes than conf/labels.yaml has, with" in said.err
 
 
 @pytest.mark.usefixtures("bare_recipe")

@@ -54,6 +54,16 @@ def test_one_cluster_has_no_interval() -> None:
     assert not found.excludes_zero
 
 
+def test_a_class_in_one_cluster_alone_leaves_ua_without_interval() -> None:
+    """Without this cluster it is a mean over fewer classes."""
+    counts, correct = np.array([[10.0, 0], [10, 0], [5, 5]]), np.array([[8.0, 0], [7, 0], [4, 1]])
+    cells = CellCounts(counts, correct[..., None])
+    assert jackknife_interval(cells, "ua", [1]).ends is None
+    assert jackknife_interval(cells, "wa", [1]).ends is not None
+    counts[0] = 9, 1
+    assert jackknife_interval(CellCounts(counts, correct[..., None]), "ua", [1]).ends is not None
+
+
 @pytest.mark.slow
 def test_bootstrap_of_independent_utterances_agrees_with_the_binomial() -> None:
     correct = np.repeat([1.0, 0.0], [140, 60])[:, None]

@@ -104,6 +104,11 @@ def _legend(results: Results) -> list[str]:
         f"with Student's t.{shared}",
         "- WER: greedy CTC transcripts of the auxiliary recogniser on the same utterances.",
     ]
+    rows = results["systems"].values()
+    if any(row["wa_interval"] and not row["ua_interval"] for row in rows):
+        lines.append(
+            f"- UA has no interval: a class occurs in one of the {escape(clusters['unit'])} alone."
+        )
     if results["missing"]:
         lines.append(f"- Not known of this corpus, and left out: {', '.join(results['missing'])}.")
     if alone := details.undivided(results):

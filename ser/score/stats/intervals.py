@@ -24,7 +24,8 @@ class Estimate:
 
     Attributes:
         value: The figure.
-        low: Lower end of the interval; None where there is a single cluster.
+        low: Lower end of the interval; None where there is a single cluster, and of UA where one
+            cluster alone has a class.
         high: Its upper end.
     """
 
@@ -99,7 +100,9 @@ def jackknife_interval(cells: CellCounts, metric: Metric, contrast: Sequence[flo
     weights = np.asarray(contrast)
     value = float(accuracy(cells.counts.sum(axis=0), cells.correct.sum(axis=0), metric) @ weights)
     num_clusters = len(cells.counts)
-    if num_clusters < 2:
+    total = cells.counts.sum(axis=0)
+    in_one = ((cells.counts == total) & (total > 0)).any()  # without it UA is another figure
+    if num_clusters < 2 or (metric == "ua" and in_one):
         return Estimate(value, None, None)
     without = (
         accuracy(
