@@ -83,6 +83,11 @@ def sigterm_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
 
+def default_jobs() -> int:
+    """Runs side by side on CPUs where nobody says how many."""
+    return min(4, num_cores())
+
+
 def num_cores() -> int:
     """The cores that this process may use: what Slurm granted to its task, or what joblib counts.
 

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from ser.base.options import distinct_words, max_jobs, require_within, whole_numbers
-from ser.base.process import num_cores, threads_per_job
+from ser.base.process import default_jobs, threads_per_job
 from ser.config.pretraining import refuse_without_recogniser
 from ser.corpus.fold_files import choose_folds
 from ser.data.trainable import trainable_systems
@@ -43,7 +43,7 @@ def num_jobs(args: argparse.Namespace) -> int:
     """
     require_within("--jobs", args.jobs, 1, max_jobs(args.cmd))
     if args.jobs is None or args.cmd == "slurm":  # whose runs are on other machines
-        return int(args.ngpu) or min(4, num_cores())
+        return int(args.ngpu) or default_jobs()
     return int(args.jobs)
 
 

@@ -1,20 +1,29 @@
-"""Whether the disk has room for what stages 1 and 4 write, and memory for what is trained."""
+"""Whether the disk has room for what stages 1, 3 and 4 write, and memory for what is trained."""
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from ser.base.errors import SerError
 from ser.base.paths import run_folders
+from ser.base.process import default_jobs
 from ser.config.features import feature_bytes, load_features
-from ser.config.network import CnnBlstmSaConfig, EncoderConfig
+from ser.config.network import STATISTICS, CnnBlstmSaConfig, EncoderConfig
 from ser.config.schema import PretrainConfig, SystemConfig
+from ser.config.systems import system_path
 from ser.corpus.fold_files import choose_folds
 from ser.doctor.findings import attempt
-from ser.doctor.options import RunOptions
+from ser.doctor.options import HERE, RunOptions
 from ser.feats.speed_copies import speed_dir, speed_factors
 from ser.kaldi.table import read_table
-from ser.train.frozen import is_frozen
+from ser.train.frozen import (
+    MAX_FRAMES,
+    Encoding,
+    can_be_encoded,
+    is_frozen,
+    with_head_alone,
+)
 
 BYTES_OF_WEIGHT = {False: 16, True: 4}  # a trained one has a gradient and two moments of Adam
 Network = EncoderConfig | CnnBlstmSaConfig
@@ -28,30 +37,36 @@ def memory(asked: RunOptions) -> None:
     if asked.ngpu or asked.cmd != "local" or not (asked.runs(3) or asked.runs(4)):
         return
     there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    trained: list[tuple[str, Network, SystemConfig | PretrainConfig]]
-    trained = [(name, system.model, system) for name, system in asked.networks.items()]
-    for name, encoder in asked.encoders.items():
-        if isinstance(encoder, PretrainConfig):
-            trained.append((name, encoder.encoder, encoder))
-    for name, network, config in trained:
+    jobs = asked.jobs or default_jobs()
+    trained: list[tuple[str, Network, SystemConfig | PretrainConfig, int]] = []
+    for name, system in asked.networks.items() if asked.runs(4) else ():
+        num_runs = len(asked.seeds.split()) * len(asked.folds.split()) or jobs  # of all folds: many
+        trained.append((name, system.model, system, min(jobs, num_runs)))
+    for name, encoder in asked.encoders.items() if asked.runs(3) else ():
+        if isinstance(encoder, PretrainConfig) and asked.recogniser == HERE:
+            trained.append((name, encoder.encoder, encoder, 1))
+    for name, network, config, number in trained:
         training = config.training
         weights = BYTES_OF_WEIGHT[is_frozen(config.optimizer)] * network.num_weights
         workers = BYTES_OF_WORKER * training.num_loader_workers
-        if weights + workers > there:
+        if number * (weights + workers) > there:
+            side_by_side = f"{number} runs side by side, each with " if number > 1 else ""
             raise SerError(
-                f"{name}: {weights / 1e9:.1f} GB for {network.num_weights:.3g} weights in training "
-                f"and {workers / 1e9:.1f} GB for num_loader_workers {training.num_loader_workers}; "
-                f"expected at most the memory, {there / 1e9:.1f} GB; lower the sizes of the model, "
-                "or the key"
+                f"{name}: {side_by_side}{weights / 1e9:.1f} GB for {network.num_weights:.3g} "
+                f"weights in training and {workers / 1e9:.1f} GB for num_loader_workers "
+                f"{training.num_loader_workers}; expected at most the memory, {there / 1e9:.1f} "
+                f"GB; lower {'--jobs, ' if number > 1 else ''}the sizes of the model, or the key"
             )
 
 
 def disk(asked: RunOptions) -> None:
-    """Whether what stages 1 and 4 write has room."""
+    """Whether what stages 1, 3 and 4 write has room."""
     if asked.stage == 0:  # what there is to write is not known, and is asked again after it
         return
     if asked.runs(1):
         attempt(_room_for_features, asked)
+    for encoding, path in _encodings(asked):
+        attempt(_room_for_encoded, encoding, path)
     if asked.runs(4):
         _room_for_models(asked)
 
@@ -72,6 +87,57 @@ def _room_for_features(asked: RunOptions) -> None:
                 needed += feature_bytes(config, [s / factor for s in seconds]) - written
     told = "features (frames x bands x bytes of a value)"
     _require_room(asked.dump, needed, told, "storage: kaldi_compressed in fbank.yaml takes 1/4")
+
+
+def _encodings(asked: RunOptions) -> Iterator[tuple[Encoding, Path]]:
+    """What frozen encoders give in stages 3 and 4, with the file that configures it."""
+    for name, system in asked.networks.items() if asked.runs(4) else ():
+        for phase in (system, with_head_alone(system)):
+            if phase and can_be_encoded(phase) and phase.model.type != "cnn_blstm_sa":
+                yield (
+                    Encoding(
+                        config=phase.model,
+                        readout=phase.readout,
+                        encoder=asked.pretrain / phase.init,
+                        feats=asked.dump / "ser",
+                        speed_factors=phase.training.speed_factors,
+                        max_frames=MAX_FRAMES,
+                        out=asked.exp_dir / "encoded",
+                    ),
+                    system_path(asked.conf, name),
+                )
+    for name, config in asked.encoders.items() if asked.trains_encoder and asked.runs(3) else ():
+        if isinstance(config, PretrainConfig) and can_be_encoded(config):
+            yield (
+                Encoding(
+                    config=config.encoder,
+                    readout=None,
+                    encoder=asked.pretrain / config.init,
+                    feats=asked.dump / "asr_train",
+                    speed_factors=config.training.speed_factors,
+                    max_frames=MAX_FRAMES,
+                    out=asked.pretrain / "encoded",
+                ),
+                asked.conf / "pretrain" / f"{name}.yaml",
+            )
+
+
+def _room_for_encoded(encoding: Encoding, path: Path) -> None:
+    """A frozen encoder's outputs: statistics have one size, frames that of their utterance."""
+    durations = Path("data") / encoding.feats.name / "utt2dur"
+    if not durations.exists() or (encoding.folder / "run.json").exists():
+        return
+    from ser.train.plan import read_plans  # imports torch, which knows the sizes
+
+    plan = next(plan for plan in read_plans(path, 2, None, None) if plan.encoded)
+    size = BYTES_STORED * plan.given.numel()  # of an utterance of mean length
+    per_utt = encoding.readout is not None and encoding.readout.type in STATISTICS
+    needed = 0.0
+    for factor in (1.0, *encoding.speed_factors):
+        for value in read_table(durations).values():
+            needed += size if per_utt else size * float(value) / factor / plan.mean_seconds
+    told = f"what the frozen encoder of {path.name} gives"
+    _require_room(encoding.out, needed, told, "fewer speed_factors take less")
 
 
 def _room_for_models(asked: RunOptions) -> None:

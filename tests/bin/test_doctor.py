@@ -66,6 +66,16 @@ def test_a_frozen_parameter_that_there_is_not(folder: str) -> None:
     )
 
 
+def test_runs_side_by_side_that_do_not_fit_into_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    pages = {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 10_000}  # 41 MB
+    monkeypatch.setattr(resources.os, "sysconf", pages.get)
+    assert call("doctor", "--systems", "transformer", "--jobs", 1).status == 0
+    said = call("doctor", "--systems", "transformer", "--jobs", 16)
+    assert said.status == 1
+    assert re.search(r"transformer: 16 runs side by side, each with .* lower --jobs, ", said.err)
+    assert call("doctor", "--systems", "transformer", "--jobs", 16, "--folds", "1").status == 0
+
+
 def test_findings_as_json() -> None:
     said = call("doctor", "--systems", "nobody", "--nj", 0, "--json")
     found = json.loads(said.out)

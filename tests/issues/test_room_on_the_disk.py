@@ -38,3 +38,17 @@ def test_a_disk_without_room_for_the_models(monkeypatch: pytest.MonkeyPatch) -> 
     room = f"exp: {needed / 1e9:.2f} GB of models and checkpoints to write"
     assert room in said_with(needed - 1).err
     assert room not in said_with(needed).err
+
+
+@pytest.mark.usefixtures("bare_recipe")
+def test_a_disk_without_room_for_what_a_frozen_encoder_gives(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of 100 utterances at three speeds five statistics of four blocks, 384 floats each."""
+    write_data(["SO IT IS"] * 100)
+    needed = 3 * 100 * 5 * 4 * 384 * 4
+    for free, is_told in ((needed - 1, True), (needed, False)):
+        monkeypatch.setattr(shutil, "disk_usage", lambda path, free=free: Usage(0, 0, free))
+        said = check("transformer_tl", ".", 4, "", 4, "--conf", "conf/whisper")
+        room = "GB of what the frozen encoder of transformer_tl.yaml gives to write"
+        assert (room in said.err) == is_told, said.err
