@@ -103,7 +103,7 @@ def best_cost(
         config: The costs, and the number of divisions.
         make_model: A classifier for a cost.
     """
-    from sklearn.model_selection import GroupKFold, cross_val_predict
+    from sklearn.model_selection import GroupKFold
 
     if len(config.costs) == 1:
         return config.costs[0]
@@ -118,10 +118,17 @@ def best_cost(
             min(config.costs),
         )
         return min(config.costs)
-    scores = dict.fromkeys(sorted(config.costs), 0.0)
-    for cost in scores:
-        predicted = cross_val_predict(make_model(cost), values, labels, cv=divisions)
-        scores[cost] = unweighted_accuracy(confusion_matrix(labels, predicted, labels.max() + 1))
+    predicted = {cost: np.empty_like(labels) for cost in sorted(config.costs)}
+    for train, held_out in divisions:
+        prepare = make_model(1.0)[:-1]  # which costs most, and for which no cost matters
+        fitted = prepare.fit_transform(values[train])
+        prepared = prepare.transform(values[held_out])
+        for cost, found in predicted.items():
+            found[held_out] = make_model(cost)[-1].fit(fitted, labels[train]).predict(prepared)
+    scores = {
+        cost: unweighted_accuracy(confusion_matrix(labels, found, labels.max() + 1))
+        for cost, found in predicted.items()
+    }
     return max(scores, key=lambda cost: scores[cost])
 
 
