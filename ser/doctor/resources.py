@@ -14,13 +14,14 @@ from ser.config.schema import PretrainConfig, SystemConfig
 from ser.config.systems import system_path
 from ser.corpus.fold_files import choose_folds
 from ser.doctor.findings import attempt
-from ser.doctor.options import HERE, RunOptions
+from ser.doctor.options import HERE, READ, SER, RunOptions
 from ser.feats.speed_copies import speed_dir, speed_factors
 from ser.kaldi.table import read_table
 from ser.train.frozen import (
-    MAX_FRAMES,
     Encoding,
     can_be_encoded,
+    encoding_in,
+    encoding_of_recogniser,
     is_frozen,
     with_head_alone,
 )
@@ -93,33 +94,14 @@ def _encodings(asked: RunOptions) -> Iterator[tuple[Encoding, Path]]:
     """What frozen encoders give in stages 3 and 4, with the file that configures it."""
     for name, system in asked.networks.items() if asked.runs(4) else ():
         for phase in (system, with_head_alone(system)):
-            if phase and can_be_encoded(phase) and phase.model.type != "cnn_blstm_sa":
-                yield (
-                    Encoding(
-                        config=phase.model,
-                        readout=phase.readout,
-                        encoder=asked.pretrain / phase.init,
-                        feats=asked.dump / "ser",
-                        speed_factors=phase.training.speed_factors,
-                        max_frames=MAX_FRAMES,
-                        out=asked.exp_dir / "encoded",
-                    ),
-                    system_path(asked.conf, name),
-                )
+            feats = asked.dump / SER.name
+            if phase and (found := encoding_in(asked.exp_dir, phase, feats, asked.pretrain)):
+                yield found, system_path(asked.conf, name)
     for name, config in asked.encoders.items() if asked.trains_encoder and asked.runs(3) else ():
         if isinstance(config, PretrainConfig) and can_be_encoded(config):
-            yield (
-                Encoding(
-                    config=config.encoder,
-                    readout=None,
-                    encoder=asked.pretrain / config.init,
-                    feats=asked.dump / "asr_train",
-                    speed_factors=config.training.speed_factors,
-                    max_frames=MAX_FRAMES,
-                    out=asked.pretrain / "encoded",
-                ),
-                asked.conf / "pretrain" / f"{name}.yaml",
-            )
+            feats, factors = asked.dump / READ.name, config.training.speed_factors
+            encoding = encoding_of_recogniser(config, asked.pretrain, feats, factors)
+            yield encoding, asked.conf / "pretrain" / f"{name}.yaml"
 
 
 def _room_for_encoded(encoding: Encoding, path: Path) -> None:

@@ -80,14 +80,43 @@ class Encoding:
 
 def encoding_of(run: FinetuneRun, system: SystemConfig) -> Encoding | None:
     """What a run of a system reads instead of features; None where it reads these."""
+    return encoding_in(run.exp_dir, system, run.feats, run.pretrain)
+
+
+def encoding_in(
+    exp_dir: Path, system: SystemConfig, feats: Path, pretrain: Path
+) -> Encoding | None:
+    """The same by the folders of the experiment, the features and all encoders."""
     if not can_be_encoded(system) or system.model.type == "cnn_blstm_sa":
         return None
     return Encoding(
         config=system.model,
         readout=system.readout,
-        encoder=run.pretrain / system.init,
-        feats=run.feats,
+        encoder=pretrain / system.init,
+        feats=feats,
         speed_factors=system.training.speed_factors,
         max_frames=frames_together(system.training),
-        out=run.exp_dir / "encoded",
+        out=exp_dir / "encoded",
+    )
+
+
+def encoding_of_recogniser(
+    config: PretrainConfig, pretrain: Path, feats: Path, speed_factors: Sequence[float]
+) -> Encoding:
+    """What a recogniser whose encoder is frozen reads instead of features.
+
+    Args:
+        config: Of its training.
+        pretrain: Folder of all encoders.
+        feats: Folder of the features.
+        speed_factors: Of the copies that are read too.
+    """
+    return Encoding(
+        config=config.encoder,
+        readout=None,
+        encoder=pretrain / config.init,
+        feats=feats,
+        speed_factors=speed_factors,
+        max_frames=frames_together(config.training),
+        out=pretrain / "encoded",
     )

@@ -37,7 +37,7 @@ from ser.train.engine.distributed import Distributed, init_distributed, prepare_
 from ser.train.engine.loop import Trainer
 from ser.train.engine.selection import Selection
 from ser.train.engine.step import ComputeLoss, autocast
-from ser.train.frozen import Encoding, can_be_encoded, frames_together
+from ser.train.frozen import can_be_encoded, encoding_of_recogniser
 from ser.train.inputs import TrainingRun, require_inputs
 from ser.train.training_data import TrainingData, frame_shift_ms
 from ser.train.training_folder import as_begun, train_in_folder
@@ -151,15 +151,7 @@ def _encoded(
     world: Distributed,
 ) -> Path:
     """The folder of what the frozen encoder makes of some features."""
-    encoding = Encoding(
-        config=config.encoder,
-        readout=None,
-        encoder=run.folder.with_name(config.init),
-        feats=feats,
-        speed_factors=speed_factors,
-        max_frames=frames_together(config.training),
-        out=run.folder.with_name("encoded"),
-    )
+    encoding = encoding_of_recogniser(config, run.folder.parent, feats, speed_factors)
     world.on_first(lambda: encode_features(encoding, world.device, run.deadline))
     return encoding.folder
 
