@@ -46,7 +46,8 @@ def atomic_file(path: Path) -> Iterator[Path]:
             yield partial
             sync(partial)
     except BaseException:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # that of the block is told
+            partial.unlink()
         raise
     partial.replace(path)
 

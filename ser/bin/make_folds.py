@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from ser.base.errors import run_program
-from ser.base.log import log_to_console
+from ser.base.log import log_to_console, logger
 from ser.config.load import load_config
 from ser.config.protocol import ProtocolConfig
 from ser.corpus.fold_files import choose_folds
@@ -25,7 +25,14 @@ def main() -> None:
     """Writes the fold lists, and holds those that are asked for to them."""
     args = parse_args()
     log_to_console()
-    prepare_folds(args.data, args.out, load_config(args.protocol, ProtocolConfig))
+    protocol = load_config(args.protocol, ProtocolConfig)
+    if protocol.seed and protocol.fold_unit != "random" and protocol.validation != "random_share":
+        logger.warning(
+            "warning: %s: seed %s, and nothing is drawn: units are dealt in one way; name other "
+            "folds by groups",
+            *(args.protocol, protocol.seed),
+        )
+    prepare_folds(args.data, args.out, protocol)
     choose_folds(args.out, args.folds)
 
 

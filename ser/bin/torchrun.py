@@ -1,5 +1,6 @@
 """torchrun, with the exit status of the program: 75 where this left with a checkpoint."""
 
+import signal
 import sys
 
 from ser.base.errors import STOPPED_STATUS, run_program
@@ -16,8 +17,8 @@ def main() -> None:
     except ChildFailedError as error:  # each said what happened to it
         statuses = {failure.exitcode for failure in error.failures.values()}
         sys.exit(STOPPED_STATUS if STOPPED_STATUS in statuses else 1)
-    except SignalException as error:
-        sys.exit(128 + error.sigval)
+    except SignalException as error:  # on SIGTERM they leave with a checkpoint too
+        sys.exit(STOPPED_STATUS if error.sigval == signal.SIGTERM else 128 + error.sigval)
 
 
 if __name__ == "__main__":

@@ -68,16 +68,6 @@ class ProtocolConfig(Section):
         return self
 
     @model_validator(mode="after")
-    def _seed_draws_something(self) -> "ProtocolConfig":
-        if self.seed and self.fold_unit != "random" and self.validation != "random_share":
-            raise ValueError(
-                f"seed {self.seed} with fold_unit {self.fold_unit} and validation "
-                f"{self.validation}, which draw nothing; expected 0; other folds are named by "
-                "groups"
-            )
-        return self
-
-    @model_validator(mode="after")
     def _parts_are_whole(self) -> "ProtocolConfig":
         if (self.fold_unit == "parts") != bool(self.parts):
             raise ValueError(

@@ -8,8 +8,11 @@ from pathlib import Path
 from ser.base.errors import SerError
 from ser.base.paths import run_folders
 from ser.base.process import default_jobs
+from ser.base.record import earlier_record
 from ser.config.features import feature_bytes, load_features
+from ser.config.load import load_config
 from ser.config.network import STATISTICS, CnnBlstmSaConfig, EncoderConfig
+from ser.config.protocol import ProtocolConfig
 from ser.config.schema import PretrainConfig, SystemConfig
 from ser.config.systems import system_path
 from ser.corpus.fold_files import choose_folds
@@ -41,8 +44,7 @@ def memory(asked: RunOptions) -> None:
     jobs = asked.jobs or default_jobs()
     trained: list[tuple[str, Network, SystemConfig | PretrainConfig, int]] = []
     for name, system in asked.networks.items() if asked.runs(4) else ():
-        num_runs = len(asked.seeds.split()) * len(asked.folds.split()) or jobs  # of all folds: many
-        trained.append((name, system.model, system, min(jobs, num_runs)))
+        trained.append((name, system.model, system, min(jobs, _num_unfinished(asked, name))))
     for name, encoder in asked.encoders.items() if asked.runs(3) else ():
         if isinstance(encoder, PretrainConfig) and asked.recogniser == HERE:
             trained.append((name, encoder.encoder, encoder, 1))
@@ -90,15 +92,28 @@ def _room_for_features(asked: RunOptions) -> None:
     _require_room(asked.dump, needed, told, "storage: kaldi_compressed in fbank.yaml takes 1/4")
 
 
+def _num_unfinished(asked: RunOptions, system: str) -> int:
+    """Runs of a system that stage 4 carries out."""
+    folds, seeds = asked.exp_dir / "folds", asked.seeds.split()
+    protocol, made = load_config(asked.protocol, ProtocolConfig), earlier_record(folds)
+    if made is None or made["config"] != protocol.model_dump():
+        num_folds = len(asked.folds.split()) or len(protocol.test_folds) or protocol.num_folds
+        return len(seeds) * num_folds
+    runs = run_folders(asked.exp_dir, system, seeds, choose_folds(folds, asked.folds))
+    return sum(asked.force or not (run / "model.safetensors").exists() for run in runs)
+
+
 def _encodings(asked: RunOptions) -> Iterator[tuple[Encoding, Path]]:
     """What frozen encoders give in stages 3 and 4, with the file that configures it."""
     for name, system in asked.networks.items() if asked.runs(4) else ():
         for phase in (system, with_head_alone(system)):
             feats = asked.dump / SER.name
-            if phase and (found := encoding_in(asked.exp_dir, phase, feats, asked.pretrain)):
+            found = phase and encoding_in(asked.exp_dir, phase, feats, asked.pretrain)
+            if found and _num_unfinished(asked, name):
                 yield found, system_path(asked.conf, name)
     for name, config in asked.encoders.items() if asked.trains_encoder and asked.runs(3) else ():
-        if isinstance(config, PretrainConfig) and can_be_encoded(config):
+        finished = (asked.pretrain / name / "model.safetensors").exists() and not asked.force
+        if isinstance(config, PretrainConfig) and can_be_encoded(config) and not finished:
             feats, factors = asked.dump / READ.name, config.training.speed_factors
             encoding = encoding_of_recogniser(config, asked.pretrain, feats, factors)
             yield encoding, asked.conf / "pretrain" / f"{name}.yaml"
@@ -107,7 +122,10 @@ def _encodings(asked: RunOptions) -> Iterator[tuple[Encoding, Path]]:
 def _room_for_encoded(encoding: Encoding, path: Path) -> None:
     """A frozen encoder's outputs: statistics have one size, frames that of their utterance."""
     durations = Path("data") / encoding.feats.name / "utt2dur"
-    if not durations.exists() or (encoding.folder / "run.json").exists():
+    folders = {1.0: encoding.folder}
+    folders |= {factor: speed_dir(encoding.folder, factor) for factor in encoding.speed_factors}
+    missing = {f: folder for f, folder in folders.items() if not (folder / "run.json").exists()}
+    if not missing or not durations.exists():
         return
     from ser.train.plan import read_plans  # imports torch, which knows the sizes
 
@@ -115,7 +133,8 @@ def _room_for_encoded(encoding: Encoding, path: Path) -> None:
     size = BYTES_STORED * plan.given.numel()  # of an utterance of mean length
     per_utt = encoding.readout is not None and encoding.readout.type in STATISTICS
     needed = 0.0
-    for factor in (1.0, *encoding.speed_factors):
+    for factor, folder in missing.items():
+        needed -= sum(part.stat().st_size for part in folder.glob(".feats.*.partial"))
         for value in read_table(durations).values():
             needed += size if per_utt else size * float(value) / factor / plan.mean_seconds
     told = f"what the frozen encoder of {path.name} gives"
@@ -124,11 +143,9 @@ def _room_for_encoded(encoding: Encoding, path: Path) -> None:
 
 def _room_for_models(asked: RunOptions) -> None:
     """Stage 4 writes a model a run, and more beside it while the run is in training."""
-    folds, models, beside = asked.exp_dir / "folds", 0, 0
-    names = choose_folds(folds, asked.folds) if (folds / "run.json").exists() else []
+    models, beside = 0, 0
     for name, system in asked.networks.items():
-        runs = run_folders(asked.exp_dir, name, asked.seeds.split(), names)
-        missing = sum(not (run / "model.safetensors").exists() for run in runs)
+        missing = _num_unfinished(asked, name)
         size = BYTES_STORED * system.model.num_weights
         # The next checkpoint is written beside the last, and so are the epochs to be averaged.
         checkpoint = size if is_frozen(system.optimizer) else WITH_MOMENTS * size

@@ -72,7 +72,7 @@ def test_runs_side_by_side_that_do_not_fit_into_memory(monkeypatch: pytest.Monke
     assert call("doctor", "--systems", "transformer", "--jobs", 1).status == 0
     said = call("doctor", "--systems", "transformer", "--jobs", 16)
     assert said.status == 1
-    assert re.search(r"transformer: 16 runs side by side, each with .* lower --jobs, ", said.err)
+    assert re.search(r"transformer: 5 runs side by side, each with .* lower --jobs, ", said.err)
     assert call("doctor", "--systems", "transformer", "--jobs", 16, "--folds", "1").status == 0
 
 

@@ -211,7 +211,6 @@ def test_a_table_that_the_corpus_lacks_is_named(keys: dict[str, Any], table: str
             "num_scene_groups with fold_unit scene",
         ),
         ({"selection": "best_valid_ua"}, "with validation none"),
-        ({"seed": 7}, "seed 7 with fold_unit session and validation none, which draw nothing"),
     ],
 )  # fmt: skip
 def test_protocols_that_contradict_themselves_are_refused(

@@ -91,9 +91,7 @@ def test_a_full_memory_is_told_before_the_first_epoch(device: torch.device, tmp_
     total = torch.cuda.get_device_properties(device).total_memory
     torch.cuda.set_per_process_memory_fraction(64 * 2**20 / total, device)
     try:
-        with pytest.raises(
-            SerError, match=r"max_frames_in_memory 1000000: a micro-batch of 64 utt"
-        ):
+        with pytest.raises(SerError, match=r"max_frames_in_memory: a micro-batch of 64 utt"):
             make_trainer(data, tmp_path / "run", training, world=Distributed(0, 1, device)).run()
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0, device)

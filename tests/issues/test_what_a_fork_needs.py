@@ -3,7 +3,7 @@
 import re
 
 import yaml
-from tracked import ROOT
+from tracked import FILES, ROOT
 
 import ser
 
@@ -16,6 +16,14 @@ def test_the_workflow_runs_what_ci_runs() -> None:
     versions = [step["with"]["python-version"] for step in steps if "with" in step]
     setup = (ROOT / "setup.py").read_text()
     assert f'python_requires=">={versions[0]}"' in setup
+
+
+def test_links_stay_in_the_repository() -> None:
+    """Another one would lead nowhere on any other machine."""
+    links = [path for path in FILES if path.is_symlink()]
+    assert links
+    assert [path for path in links if not path.resolve().is_relative_to(ROOT)] == []
+    assert [path for path in links if path.readlink().is_absolute()] == []
 
 
 def test_the_form_asks_for_what_the_doctor_says() -> None:

@@ -8,7 +8,9 @@ import pytest
 import yaml
 from programs import call
 
+from ser.base.files import digest_json
 from ser.base.record import Record
+from ser.base.writing import write_json
 from ser.config.protocol import ProtocolConfig
 from ser.corpus.fold_files import write_folds
 from ser.corpus.same_audio import write_same_audio
@@ -16,6 +18,7 @@ from ser.kaldi.data_dir import DataDir, write_data_dir
 from ser.score.audit.overlaps import TABLES, audit, near_lines
 from ser.score.audit.tables import OVERLAPS, audit_sections
 from ser.score.report.document import markdown
+from ser.score.report.provenance import read_audit
 
 
 def corpus(folder: Path, **changed: dict[str, str]) -> DataDir:
@@ -130,6 +133,23 @@ def test_the_program_refuses_it_unless_the_protocol_says_so(
     said = call("audit", data.path, tmp_path / "exp", "--protocol", tmp_path / "p.yaml")
     assert said.status == (not speaker_dependent), said.err
     assert ("in fold 1 the speaker 1F is both in" in said.err) == (not speaker_dependent)
+
+
+@pytest.mark.parametrize("part", ["train", "valid"])
+def test_an_audit_that_counted_validation_as_training_is_told(
+    tmp_path: Path, log: Any, part: str
+) -> None:
+    """As earlier versions wrote it; where nothing validates it is the same."""
+    data = corpus(tmp_path)
+    parts = {u: "test" if u[0] == "1" else "train" for u in data.utts} | {"2F-1": part}
+    (tmp_path / "folds").mkdir()
+    write_folds(tmp_path / "folds", {"1": parts})
+    found = audit(data, {"1": parts}) | {"fold_digest": digest_json({"1": parts})}
+    for told in (False, part == "valid"):
+        write_json(tmp_path / "audit.json", found)
+        assert read_audit(tmp_path) == found
+        assert bool(log.find("of an earlier version: 'in training' there is of valid")) == told
+        found.pop("seen_in", None)
 
 
 def test_what_is_not_known_is_left_out_and_said(tmp_path: Path) -> None:

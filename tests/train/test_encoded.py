@@ -168,7 +168,7 @@ def test_a_full_memory_names_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(EmotionModel, "encode", full)
-    said = r"max_frames_in_memory 400: exp/encoded/.*: a batch of \d utterances does not fit into"
+    said = r"memory: exp/encoded/.*: a batch of \d utterances, of at most 400 padded frames, does"
     with pytest.raises(SerError, match=said):
         finetune(run)
 

@@ -1,7 +1,8 @@
 """What training and test have in common in the folds of a protocol, and what that alone is worth.
 
-What training or validation has counts as seen: validation selects the weights. Which speakers a
-protocol may not share is a rule of ``ser.corpus.speaker_leak``.
+The table of overlaps counts what training or validation has, since validation selects the weights;
+what is seen by each utterance, and what can be learnt without audio, is of training alone. Which
+speakers a protocol may not share is a rule of ``ser.corpus.speaker_leak``.
 """
 
 from collections import Counter
@@ -71,7 +72,8 @@ def audit(data: DataDir, folds: Mapping[str, Table]) -> dict[str, Any]:
         ``folds``: by fold the overlaps (test utterances whose speaker, session, ... training or
         validation has) and the class shares of both sides; ``baselines``: WA and UA of no-audio
         baselines over all folds; ``missing``: what is not known of the corpus; ``seen``: by test
-        utterance whether its line and its scene are in training.
+        utterance whether its line and its scene are in training; ``seen_in``: that it is so, where
+        there is validation (earlier versions counted it too).
     """
     known = {name: values for name, table in TABLES.items() if (values := _known(data, table))}
     known["audio"] = read_same_audio(data.path, data.utts)
@@ -82,6 +84,7 @@ def audit(data: DataDir, folds: Mapping[str, Table]) -> dict[str, Any]:
         "baselines": _baselines(sides, data, known),
         "missing": [name for name in TABLES if name not in known],
         "seen": seen,
+        **({"seen_in": TRAIN} if any(len(f.train) < len(f.heard) for f in sides) else {}),
     }
 
 

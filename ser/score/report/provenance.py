@@ -8,9 +8,10 @@ from typing import Any
 
 from ser.base.errors import SerError
 from ser.base.files import digest_file, digest_holds, digest_json, parsing, read_json_as, read_text
+from ser.base.log import logger
 from ser.base.paths import CURVE, PRETRAIN, run_folders
 from ser.base.record import Stage, read_record, rerun_hint
-from ser.corpus.fold_files import fold_names, read_fold
+from ser.corpus.fold_files import VALID, fold_names, read_fold
 from ser.score.predictions.experiment import read_predict_record
 from ser.score.report.schema import Audited
 from ser.score.stats.system import finite
@@ -97,6 +98,12 @@ def read_audit(exp_dir: Path) -> dict[str, Any] | None:
     if audited["fold_digest"] != digest_json(folds):
         raise SerError(
             f"{path}: of other folds than {folder} holds; expected the audit of these; {remedy}"
+        )
+    if "seen_in" not in audited and any(VALID in parts.values() for parts in folds.values()):
+        logger.warning(
+            "warning: %s: of an earlier version: 'in training' there is of validation too; for "
+            "figures of training alone run %s",
+            *(path, rerun_hint(Stage.DATA)),
         )
     return {key: value for key, value in audited.items() if key != "digest"}
 

@@ -123,5 +123,6 @@ class Audited(TypedDict):
     baselines: dict[Literal["constant", "majority", "scene", "words"], Accuracies]
     missing: list[str]
     seen: dict[str, dict[str, dict[str, str]]]
+    seen_in: NotRequired[str]
     fold_digest: str
     digest: NotRequired[str]

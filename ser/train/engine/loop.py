@@ -138,6 +138,7 @@ class Trainer:
             "num_parameters": count_parameters(self.model),
             "num_steps": progress.step,
             "num_epochs": progress.epoch,
+            "max_frames_in_memory": self.training.max_frames_in_memory,
             "train_seconds": round(progress.seconds, 1),
         }
 

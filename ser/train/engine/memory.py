@@ -30,9 +30,10 @@ def out_of_memory_named(max_frames: int, what: str) -> Iterator[None]:
         if not isinstance(error, torch.OutOfMemoryError) and "allocate memory" not in str(error):
             raise
         raise SerError(
-            f"training.max_frames_in_memory {max_frames}: {what} does not fit into memory "
-            f"({reason_of(error)}); lower the key: the batch stays the same, and the run goes on; "
-            "a single utterance that does not fit must be cut or left out"
+            f"training.max_frames_in_memory: {what}, of at most {max_frames} padded frames, does "
+            f"not fit into memory ({reason_of(error)}); set the key below {max_frames}: the batch "
+            "stays the same, and the run goes on; a single utterance that does not fit must be cut "
+            "or left out"
         ) from error
 
 
