@@ -1,9 +1,10 @@
 """Stage 3: the encoder as a CTC speech recogniser."""
 
 import argparse
+import sys
 from pathlib import Path
 
-from ser.base.errors import run_program
+from ser.base.errors import STOPPED_STATUS, run_program
 from ser.base.log import log_to_console, logger
 from ser.base.options import MAX_SEED, distinct_words, require_within
 from ser.base.process import threads_per_process
@@ -26,6 +27,11 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--ngpu", type=int, default=0, help="one process each, by torchrun")
     parser.add_argument("--max-minutes", type=float, help="then write a checkpoint and leave")
+    parser.add_argument(
+        "--look",
+        action="store_true",
+        help="train nothing; status 75 where there is something to train",
+    )
     parser.add_argument("--force", action="store_true", help="move another run aside")
     return parser.parse_args()
 
@@ -41,7 +47,7 @@ def main() -> None:
         logger.info("none of the systems starts from a pre-trained encoder: nothing to do")
         return
     # torch takes seconds to import.
-    from ser.train.pretrain import PretrainRun, pretrain
+    from ser.train.pretrain import PretrainRun, pretrain, resolve_pretraining
     from ser.train.published import import_encoder
     from ser.train.published_weights import require_published_features
 
@@ -50,21 +56,23 @@ def main() -> None:
             require_published_features(args.conf, name, config)
             import_encoder(config, args.weights, args.out / name)
             continue
-        pretrain(
-            PretrainRun(
-                config_path=args.conf / "pretrain" / f"{name}.yaml",
-                train_data=args.data / "asr_train",
-                train_feats=args.feats / "asr_train",
-                valid_feats=args.feats / "asr_valid",
-                bpe=args.bpe,
-                folder=args.out / name,
-                seed=args.seed,
-                num_gpus=args.ngpu,
-                num_threads=threads_per_process(),
-                force=args.force,
-                deadline=deadline,
-            )
+        run = PretrainRun(
+            config_path=args.conf / "pretrain" / f"{name}.yaml",
+            train_data=args.data / "asr_train",
+            train_feats=args.feats / "asr_train",
+            valid_feats=args.feats / "asr_valid",
+            bpe=args.bpe,
+            folder=args.out / name,
+            seed=args.seed,
+            num_gpus=args.ngpu,
+            num_threads=threads_per_process(),
+            force=args.force,
+            deadline=deadline,
         )
+        if not args.look:
+            pretrain(run)
+        elif not resolve_pretraining(run)[-1].is_finished():
+            sys.exit(STOPPED_STATUS)
 
 
 if __name__ == "__main__":

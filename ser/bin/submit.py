@@ -2,9 +2,11 @@
 
 import argparse
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
-from ser.base.errors import run_program
+from ser.base.errors import STOPPED_STATUS, run_program
 from ser.base.log import log_to_console
 from ser.train.launch.slurm import SlurmJob, run_on_slurm
 
@@ -14,6 +16,11 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--conf", type=Path, required=True, help="sbatch's options, one a line")
     parser.add_argument("--out", type=Path, required=True, help="folder of script and output")
+    parser.add_argument(
+        "--look",
+        action="store_true",
+        help="only if the command's program, called here with --look, finds something to train",
+    )
     parser.add_argument("name", help="of the job")
     parser.add_argument("command", nargs=argparse.REMAINDER)
     return parser.parse_args()
@@ -23,6 +30,13 @@ def main() -> None:
     """Submits the command."""
     args = parse_args()
     log_to_console()
+    if args.look:
+        # Behind what starts the program, as torchrun.
+        first = max(i for i, word in enumerate(args.command) if word.startswith("ser.bin."))
+        words = [sys.executable, "-m", *args.command[first:], "--look"]
+        status = subprocess.run(words, check=False).returncode
+        if status != STOPPED_STATUS:
+            sys.exit(status)
     command = shlex.join(args.command)
     run_on_slurm(SlurmJob(name=args.name, command=command, conf=args.conf, folder=args.out))
 

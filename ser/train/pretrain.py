@@ -38,7 +38,7 @@ from ser.train.engine.loop import Trainer
 from ser.train.engine.selection import Selection
 from ser.train.engine.step import ComputeLoss, autocast
 from ser.train.frozen import can_be_encoded, encoding_of_recogniser
-from ser.train.inputs import TrainingRun, require_inputs
+from ser.train.inputs import Inputs, TrainingRun, require_inputs
 from ser.train.training_data import TrainingData, frame_shift_ms
 from ser.train.training_folder import as_begun, train_in_folder
 
@@ -62,12 +62,12 @@ class PretrainRun(TrainingRun):
     folder: Path
 
 
-def pretrain(run: PretrainRun) -> None:
-    """Trains the recogniser; encoder and CTC head are in ``model.safetensors`` at the end.
+def resolve_pretraining(run: PretrainRun) -> tuple[PretrainConfig, Inputs, Record]:
+    """Reads configuration and records of a run: with its identity, which says if it is finished.
 
     Raises:
-        SerError: An input is missing or stale, subsets are missing that the configuration does
-            not allow to miss, or the folder holds another run.
+        SerError: An input is missing or stale, or subsets are missing that the configuration does
+            not allow to miss.
     """
     config = load_config(run.config_path, PretrainConfig)
     inputs = require_inputs(
@@ -81,7 +81,16 @@ def pretrain(run: PretrainRun) -> None:
     )
     require_subsets(run.train_data, config, run.config_path)
     settings = {**config.model_dump(), "seed": run.seed}
-    record = as_begun(Record(run.folder, Stage.PRETRAIN, settings, inputs.identities))
+    return config, inputs, as_begun(Record(run.folder, Stage.PRETRAIN, settings, inputs.identities))
+
+
+def pretrain(run: PretrainRun) -> None:
+    """Trains the recogniser; encoder and CTC head are in ``model.safetensors`` at the end.
+
+    Raises:
+        SerError: As of ``resolve_pretraining``, or the folder holds another run.
+    """
+    config, inputs, record = resolve_pretraining(run)
     world = init_distributed(run.num_gpus)
 
     def train(num_threads: int) -> dict[str, Any]:

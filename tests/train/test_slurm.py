@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -154,6 +155,24 @@ def test_one_command(slurm: Path) -> None:
         run_on_slurm(job("sh -c 'echo words; exit 3'", slurm))
     with pytest.raises(StoppedError, match="status 75"):
         run_on_slurm(job("sh -c 'exit 75'", slurm))
+
+
+def test_no_job_where_no_encoder_is_to_be_trained(slurm: Path) -> None:
+    """Published weights are imported where stage 3 is called."""
+    words = ["--conf", CONF, "--systems", "transformer_tl", "--data", "data", "--feats", FEATS]
+    words += ["--bpe", BPE, "--out", EXP / "pretrain"]
+    started = ["--look", "pretrain", sys.executable, "-m", "ser.bin.pretrain", *words]
+    options = ["--conf", slurm, "--out", EXP / "slurm"]
+    assert call("submit", *options, *started).status == 0
+    assert not Path("calls").exists()
+    weights = EXP / "pretrain" / "ctc" / "model.safetensors"
+    before = weights.read_bytes()
+    shutil.rmtree(weights.parent)
+    assert call("submit", *options, *started).status == 0
+    assert "--parsable" in Path("calls").read_text() and weights.read_bytes() == before
+    shutil.rmtree(FEATS / "asr_train")
+    said = call("submit", *options, *started)
+    assert said.status == 1 and len(Path("calls").read_text().splitlines()) == 1
 
 
 def test_what_is_wrong_with_slurm_is_one_line(slurm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
