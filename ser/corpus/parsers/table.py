@@ -8,7 +8,7 @@ directory (``scene`` -> ``utt2scene``), which is logged.
 
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -80,17 +80,17 @@ def read_table_corpus(path: Path) -> list[EmotionUtterance]:
     rows = _cleaned(path, rows)
     shared = _shared_folder(row["path"] for _, row in rows)
     without = [line for line, row in rows if not row.get("session")]
-    some = 0 < len(without) < len(rows)
+    sessions = {one_word(row.get("session", "")) for _, row in rows}
     seen = SeenRows()
     faults = Faults()
     utterances = []
     for line, row in rows:
         with faults.noted(f"{path}:{line}: "):
-            utterance = _utterance(path, row, shared, some)
+            utterance = _utterance(path, row, shared, sessions)
             if seen.is_new(line, row, utterance):
                 utterances.append(utterance)
     faults.raise_any()
-    if some:
+    if len(without) not in (0, len(rows)):
         logger.warning(
             "warning: %s: %s of %s rows have no session (line %s the first): they are a session of "
             "their speaker's own, which intervals and folds by session take for another",
@@ -179,7 +179,7 @@ def _shared_folder(paths: Iterable[str]) -> Path:
 
 
 def _utterance(
-    path: Path, row: Mapping[str, str], shared: Path, with_sessions: bool
+    path: Path, row: Mapping[str, str], shared: Path, sessions: Collection[str]
 ) -> EmotionUtterance:
     empty = [name for name in REQUIRED if not row[name]]
     if empty:
@@ -189,8 +189,9 @@ def _utterance(
     if gender not in GENDERS:
         raise SerError(f"the gender '{row['gender']}'; expected f or m, or nothing; correct it")
     speaker = speaker_word(row["speaker"])
-    # Where other rows have one, a name that none of these has.
-    session = one_word(row.get("session") or (f"{speaker}-alone" if with_sessions else speaker))
+    # Speaker 3 without a session is not in session 3.
+    alone = f"{speaker}-alone" if speaker in sessions else speaker
+    session = one_word(row.get("session") or alone)
     for kind, word in ((SPEAKER, speaker), (SESSION, session)):
         if fault := kind.fault(word):
             raise SerError(fault)
