@@ -49,6 +49,17 @@ def test_encodings_of_esd(tmp_path: Path, encoding: str, end: str) -> None:
     assert read_esd(tmp_path).utterances[0].transcript == "打远一看"
 
 
+@pytest.mark.parametrize(
+    "sentence", [b"I don\x92t know, Zo\xeb.", "I don’t know, Zoë.".encode("gb18030")]
+)
+def test_apostrophes_of_english_speakers(tmp_path: Path, sentence: bytes) -> None:
+    """In Windows-1252 they would be half of a Chinese character."""
+    table = tmp_path / "0012" / "0012.txt"
+    plant_audio(tmp_path / "0012" / "Angry" / "0012_000351.wav")
+    table.write_bytes(b"0012_000351\t" + sentence + b"\t" + "生气".encode("gb18030") + b"\n")
+    assert read_esd(tmp_path).utterances[0].transcript == "I DON'T KNOW ZOË"
+
+
 def test_esd_without_its_texts(tmp_path: Path) -> None:
     plant_esd(tmp_path)
     table = tmp_path / "0012" / "0012.txt"

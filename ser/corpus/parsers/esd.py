@@ -31,6 +31,7 @@ NUM_SENTENCES = 350
 NAME = re.compile(r"(?P<speaker>00\d\d)_(?P<number>\d{6})")
 EXPECTED = "<speaker>/<Emotion>/<speaker>_<number>.wav"
 ENCODINGS = ("utf-8-sig", "gb18030")
+MISREAD = re.compile("[A-Za-z][\u4e00-\u9fff]")  # in English an apostrophe of Windows-1252
 UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # without a mark, any even number of bytes is
 
 
@@ -56,12 +57,13 @@ def read_esd(root: Path) -> EmotionCorpus:
                     f"{path}: not in a folder of its speaker and emotion; expected {EXPECTED}; "
                     "move it"
                 )
+            language = "zh" if int(speaker) <= 10 else "en"  # other sentences
             if speaker not in texts:
-                texts[speaker] = _read_texts(root / speaker / f"{speaker}.txt")
+                table = root / speaker / f"{speaker}.txt"
+                texts[speaker] = _read_texts(table, may_be_misread=language == "en")
             if path.stem not in texts[speaker]:
                 excluded[f"{speaker}-{path.stem}"] = f"no line in {speaker}.txt"
                 continue
-            language = "zh" if int(speaker) <= 10 else "en"  # other sentences
             sentence = (int(name["number"]) - 1) % NUM_SENTENCES + 1
             utterances.append(
                 EmotionUtterance(
@@ -91,14 +93,21 @@ def read_esd(root: Path) -> EmotionCorpus:
     return EmotionCorpus(utterances, excluded)
 
 
-def _read_texts(path: Path) -> dict[str, str]:
-    """The sentence of each utterance: ``id<TAB>sentence<TAB>emotion``, or with spaces between."""
+def _read_texts(path: Path, may_be_misread: bool) -> dict[str, str]:
+    """The sentence of each utterance: ``id<TAB>sentence<TAB>emotion``, or with spaces between.
+
+    Args:
+        path: The table.
+        may_be_misread: Whether an ideograph behind a Latin letter, in GB18030, is none.
+    """
     content = read_bytes(path)
     for encoding in ("utf-16",) if content.startswith(UTF_16) else ENCODINGS:
         try:
             text = content.decode(encoding)
         except UnicodeError:
             continue
+        if may_be_misread and encoding == "gb18030" and MISREAD.search(text):
+            text = content.decode("cp1252", errors="replace")
         rows = map(_row, text.splitlines())
         return dict(row for row in rows if row)
     raise SerError(f"{path}: not text in UTF-8, UTF-16 or GB18030; convert it to UTF-8")
