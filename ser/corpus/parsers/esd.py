@@ -31,7 +31,7 @@ NUM_SENTENCES = 350
 NAME = re.compile(r"(?P<speaker>00\d\d)_(?P<number>\d{6})")
 EXPECTED = "<speaker>/<Emotion>/<speaker>_<number>.wav"
 ENCODINGS = ("utf-8-sig", "gb18030")
-MISREAD = re.compile("[A-Za-z][\u4e00-\u9fff]")  # in English an apostrophe of Windows-1252
+MISREAD = re.compile("[A-Za-z][\u4e00-\u9fff]")  # in English half of it is Windows-1252
 UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # without a mark, any even number of bytes is
 
 
@@ -59,8 +59,8 @@ def read_esd(root: Path) -> EmotionCorpus:
                 )
             language = "zh" if int(speaker) <= 10 else "en"  # other sentences
             if speaker not in texts:
-                table = root / speaker / f"{speaker}.txt"
-                texts[speaker] = _read_texts(table, may_be_misread=language == "en")
+                path_of_texts = root / speaker / f"{speaker}.txt"
+                texts[speaker] = _read_texts(path_of_texts, is_english=language == "en")
             if path.stem not in texts[speaker]:
                 excluded[f"{speaker}-{path.stem}"] = f"no line in {speaker}.txt"
                 continue
@@ -93,21 +93,17 @@ def read_esd(root: Path) -> EmotionCorpus:
     return EmotionCorpus(utterances, excluded)
 
 
-def _read_texts(path: Path, may_be_misread: bool) -> dict[str, str]:
-    """The sentence of each utterance: ``id<TAB>sentence<TAB>emotion``, or with spaces between.
-
-    Args:
-        path: The table.
-        may_be_misread: Whether an ideograph behind a Latin letter, in GB18030, is none.
-    """
+def _read_texts(path: Path, is_english: bool) -> dict[str, str]:
+    """The sentence of each utterance: ``id<TAB>sentence<TAB>emotion``, or with spaces between."""
     content = read_bytes(path)
-    for encoding in ("utf-16",) if content.startswith(UTF_16) else ENCODINGS:
+    encodings = [*ENCODINGS, *(["cp1252"] if is_english else [])]
+    for encoding in ["utf-16"] if content.startswith(UTF_16) else encodings:
         try:
             text = content.decode(encoding)
         except UnicodeError:
             continue
-        if may_be_misread and encoding == "gb18030" and MISREAD.search(text):
-            text = content.decode("cp1252", errors="replace")
+        if is_english and encoding == "gb18030" and MISREAD.search(text):
+            continue
         rows = map(_row, text.splitlines())
         return dict(row for row in rows if row)
     raise SerError(f"{path}: not text in UTF-8, UTF-16 or GB18030; convert it to UTF-8")
