@@ -74,13 +74,14 @@ def exit_on_sigterm() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def sigterm_held() -> Iterator[None]:
-    """Within the block SIGTERM waits; a process that is started there begins by holding it too."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+def ending_held() -> Iterator[None]:
+    """Within the block SIGTERM and Ctrl-C wait; a process that is started there holds them too."""
+    held = {signal.SIGTERM, signal.SIGINT}
+    signal.pthread_sigmask(signal.SIG_BLOCK, held)
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, held)
 
 
 def default_jobs() -> int:

@@ -97,7 +97,7 @@ def require_labels_of_recipe(run: Path, labels: LabelsConfig) -> None:
     conf = recipe / "conf" if experiment == recipe / "exp" else recipe / "conf" / name
     path = conf / "labels.yaml"
     if experiment in (recipe / "exp", recipe / "exp" / name) and path.exists():
-        _require(run, Stage.DATA, _plain(labels), path, load_config(path, LabelsConfig))
+        _require(run, Stage.FINETUNE, _plain(labels), path, load_config(path, LabelsConfig))
 
 
 def require_system_of_run(run: Path, conf: Path, name: str) -> None:
@@ -183,10 +183,11 @@ def _require(folder: Path, stage: int, made: Mapping[str, Any], path: Path, now:
     then = _as_recorded(made, now)
     today = _plain(now)
     if difference := first_difference(then, today):
+        force = " --force" if stage in (Stage.PRETRAIN, Stage.FINETUNE) else ""  # a training stays
         raise SerError(
             f"{path}: {difference}; expected the former, with which stage "
             f"{stage} made {folder}; put it back, or make the folder anew: "
-            f"{rerun_hint(stage, folder)}"
+            f"{rerun_hint(stage, folder)}{force}"
         )
 
 

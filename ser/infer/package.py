@@ -112,8 +112,8 @@ def read_package(folder: Path) -> Manifest:
         )
     if not path.is_file():
         raise SerError(
-            f"{folder}: no {MANIFEST}; expected a model of ser.bin.pack, or the folder of a run of "
-            "stage 4, exp/<system>/seed<s>/fold<k>; check the path"
+            f"{folder}: no {MANIFEST}; expected a model, which ser.bin.pack makes of exp/<system>, "
+            "or the folder of a run of stage 4, exp/<system>/seed<s>/fold<k>; check the path"
         )
     values = parse_json(
         read_text(path, MAX_MANIFEST_BYTES), path, "it was cut or edited; fetch the package again"

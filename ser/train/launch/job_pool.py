@@ -17,9 +17,9 @@ from multiprocessing import connection, resource_tracker
 from multiprocessing.context import ForkServerProcess
 from typing import Generic, TypeVar
 
-from ser.base.errors import SerError, StoppedError, describe
+from ser.base.errors import GO_ON, SerError, StoppedError, describe
 from ser.base.log import log_to_console, logger
-from ser.base.process import end_with_parent, sigterm_held
+from ser.base.process import end_with_parent, ending_held
 
 POLL_SECONDS = 0.5
 MAX_TMPDIR_BYTES = 75  # the path of a socket has 107, of which multiprocessing takes 32
@@ -120,11 +120,12 @@ class JobPool(Generic[Task]):
             target=_carry_out,
             args=(self._work, task, place, self._shares, self._earlier, index, there),
         )
-        # The server that forks the jobs is started here too and holds SIGTERM for good: one that
-        # goes to all processes of this program must not end it before the jobs that it watches.
+        # The server that forks the jobs is started here too and holds both signals for good: one
+        # that goes to all processes of this program must not end it before the jobs that it
+        # watches, nor interrupt its imports.
         # Python's resource tracker would let SIGTERM through as it starts, so it starts before.
         resource_tracker.ensure_running()
-        with sigterm_held():
+        with ending_held():
             process.start()
             self._running.append(_Job(index, place, process, here))
         there.close()
@@ -134,7 +135,7 @@ class JobPool(Generic[Task]):
 
     def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
         if self._running:
-            logger.info("stopping what is at work (%s)", len(self._running))
+            logger.info("stopping what is at work (%s); %s", len(self._running), GO_ON)
         for job in self._running:
             job.process.terminate()
         deadline = time.monotonic() + LEAVE_SECONDS
