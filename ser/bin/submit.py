@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from ser.base.errors import STOPPED_STATUS, run_program
+from ser.base.errors import STOPPED_STATUS, SerError, run_program
 from ser.base.log import log_to_console
 from ser.train.launch.slurm import SlurmJob, run_on_slurm
 
@@ -30,10 +30,17 @@ def main() -> None:
     """Submits the command."""
     args = parse_args()
     log_to_console()
+    if not args.command:
+        raise SerError(f"{args.name}: no command; expected one to submit; write it behind the name")
     if args.look:
-        # Behind what starts the program, as torchrun.
-        first = max(i for i, word in enumerate(args.command) if word.startswith("ser.bin."))
-        words = [sys.executable, "-m", *args.command[first:], "--look"]
+        places = [i for i, word in enumerate(args.command) if word.startswith("ser.bin.")]
+        if not places:
+            raise SerError(
+                f"--look: {args.command[0]} starts none of our programs; expected the like of "
+                "python -m ser.bin.pretrain; leave --look out"
+            )
+        # The last one, behind what starts it, as torchrun.
+        words = [sys.executable, "-m", *args.command[places[-1] :], "--look"]
         status = subprocess.run(words, check=False).returncode
         if status != STOPPED_STATUS:
             sys.exit(status)

@@ -3,7 +3,7 @@
 import signal
 import sys
 
-from ser.base.errors import STOPPED_STATUS, run_program
+from ser.base.errors import STOPPED_STATUS, SerError, reason_of, run_program
 
 
 def main() -> None:
@@ -17,6 +17,10 @@ def main() -> None:
     except ChildFailedError as error:  # each said what happened to it
         statuses = {failure.exitcode for failure in error.failures.values()}
         sys.exit(STOPPED_STATUS if STOPPED_STATUS in statuses else 1)
+    except (ValueError, AssertionError) as error:  # of its options
+        raise SerError(
+            f"torchrun: {reason_of(error)}; expected the options of torchrun --help; correct them"
+        ) from error
     except SignalException as error:  # on SIGTERM they leave with a checkpoint too
         sys.exit(STOPPED_STATUS if error.sigval == signal.SIGTERM else 128 + error.sigval)
 

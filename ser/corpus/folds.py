@@ -27,6 +27,11 @@ def make_folds(data: DataDir, protocol: ProtocolConfig) -> dict[str, Table]:
             sides of a fold that should keep speakers apart.
     """
     utts = _utterances_of(data, protocol)
+    if not utts:
+        raise SerError(
+            f"{data.path}: only_types and leave_out_labels of the protocol leave 0 of "
+            f"{len(data.utts)} utterances; expected some; shorten the lists"
+        )
     if protocol.fold_unit == "parts":
         given = _by_scene_groups(data, "1", _given_parts(data, protocol, utts), protocol)
         return _with_validation(data, given, protocol)

@@ -292,3 +292,9 @@ def test_one_session_only() -> None:
     said = "1 folds by session; expected num_folds 5; hold out another fold_unit in the protocol"
     with pytest.raises(SerError, match=said):
         make_folds(data, protocol())
+
+
+def test_a_protocol_that_leaves_nothing() -> None:
+    labels = sorted(set(CORPUS["utt2emo_raw"].values()))
+    with pytest.raises(SerError, match=r"leave_out_labels of the protocol leave 0 of \d+ utter"):
+        make_folds(CORPUS, protocol(leave_out_labels=labels))

@@ -1,6 +1,7 @@
 """Slurm's part, with stand-ins for its programs; tests/slurm/run.sh has the real ones."""
 
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -173,6 +174,12 @@ def test_no_job_where_no_encoder_is_to_be_trained(slurm: Path) -> None:
     shutil.rmtree(FEATS / "asr_train")
     said = call("submit", *options, *started)
     assert said.status == 1 and len(Path("calls").read_text().splitlines()) == 1
+
+
+@pytest.mark.parametrize("words", [["--look", "job"], ["--look", "job", "echo"], ["job"]])
+def test_a_command_that_is_none(words: list[str], slurm: Path) -> None:
+    said = call("submit", "--conf", slurm, "--out", EXP / "slurm", *words)
+    assert said.status == 1 and re.match(r"error: (--look|job): .*; expected .*\n$", said.err)
 
 
 def test_what_is_wrong_with_slurm_is_one_line(slurm: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 from processes import wait_until
+from programs import call
 from tiny_recipe import EXP, PRETRAIN_PATH, change_config, change_system
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
@@ -112,6 +113,13 @@ def workers(process: Launched) -> list[int]:
     """The process ids of torchrun's workers, in the order in which it started them."""
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
     return sorted(map(int, children.read_text().split()))
+
+
+def test_options_of_torchrun_that_are_none() -> None:
+    said = call("torchrun", "--nproc-per-node", "zero", "x.py")
+    assert said.status == 1
+    assert said.err.splitlines()[-1].startswith("error: torchrun: Unsupported nproc_per_node value")
+    assert "Traceback" not in said.err
 
 
 def test_a_second_encoder_begins_with_the_first_and_time_that_is_up_is_told(
