@@ -195,7 +195,11 @@ READERS = {
     "IEMOCAP's evaluation": Reader(
         "e.txt", lambda path: _read_evaluations(path.parent), [EVALUATION]
     ),
-    "ESD's sentences": Reader("0011.txt", _read_texts, [b"0011_000001\tA word.\tNeutral\n"]),
+    "ESD's sentences": Reader(
+        "0011.txt",
+        lambda path: _read_texts(path, is_english=True),
+        [b"0011_000001\tA word.\tNeutral\n"],
+    ),
 }
 
 # What made a reader fail, or fill memory, before it was mended.
