@@ -1,6 +1,5 @@
 """What a frozen encoder makes of the features is computed once, and changes nothing."""
 
-import shutil
 import time
 from itertools import count
 from pathlib import Path
@@ -16,7 +15,6 @@ from tiny_recipe import (
     change_system,
     epochs,
     finetune_run,
-    pretrain_run,
     weights,
     write_emotion_feats,
 )
@@ -28,7 +26,6 @@ from ser.config.schema import HeadConfig, SystemConfig
 from ser.config.systems import load_trained_system
 from ser.data.utterances import read_feature_dir
 from ser.kaldi.ark import ArkWriter
-from ser.nn.emotion import EmotionModel
 from ser.nn.weights import load_weights
 from ser.predict import networks
 from ser.predict.networks import predict_parts
@@ -41,7 +38,6 @@ from ser.train.engine.step import Stepper
 from ser.train.finetune import finetune, finetune_resolved
 from ser.train.frozen import can_be_encoded
 from ser.train.launch.local import encode_first, finetune_all
-from ser.train.pretrain import pretrain
 from ser.train.resolve import FinetuneRun, resolve
 
 pytestmark = pytest.mark.usefixtures("recipe")
@@ -133,44 +129,6 @@ def test_a_killed_encoding_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(ark.read_bytes()) == len(whole)
     read = read_feature_dir(folder("mean_sd"))
     assert list(read.num_frames) == list(read_feature_dir(FEATS / "ser").num_frames)
-
-
-def test_an_encoder_trained_again_is_another_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its configuration is the same; on another machine its weights are not."""
-    run = frozen()
-    finetune(run)
-    ark = folder("mean_sd") / "feats.ark"
-    before = ark.read_bytes()
-    encoder = EXP / "pretrain" / "ctc"
-    shutil.rmtree(encoder)
-    pretrain(pretrain_run())
-    assert resolve(run).record.is_finished(), "the same bits"
-    shutil.rmtree(encoder)
-    save = loop.save_weights
-
-    def rounded(path: Path, weights: dict[str, torch.Tensor]) -> None:
-        save(path, {name: 1.1 * tensor for name, tensor in weights.items()})
-
-    monkeypatch.setattr(loop, "save_weights", rounded)
-    pretrain(pretrain_run())
-    monkeypatch.setattr(loop, "save_weights", save)
-    assert not resolve(run).record.is_finished()
-    with pytest.raises(SerError, match=r"holds another run \(inputs\.exp/pretrain/ctc was"):
-        finetune(run)
-    finetune(finetune_run(NAME, fold="2"))
-    assert ark.read_bytes() != before
-
-
-def test_a_full_memory_names_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    run = frozen(training__max_frames_in_memory=400)
-
-    def full(*_: object) -> None:
-        raise torch.OutOfMemoryError("CUDA out of memory")
-
-    monkeypatch.setattr(EmotionModel, "encode", full)
-    said = r"memory: exp/encoded/.*: a batch of \d utterances, of at most 400 padded frames, does"
-    with pytest.raises(SerError, match=said):
-        finetune(run)
 
 
 def test_other_features_are_encoded_anew() -> None:
