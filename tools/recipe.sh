@@ -168,7 +168,7 @@ begin() {
     if [ "$ngpu" -gt 1 ]; then launcher=(python -m ser.bin.torchrun --standalone --nproc-per-node "$ngpu" -m); fi
   fi
   if [ "$cmd" = slurm ]; then
-    launcher=(python -m ser.bin.submit --conf conf/slurm.conf --out "$exp/slurm" --look pretrain
+    launcher=(python -m ser.bin.submit --conf conf/slurm.conf --out "$exp/slurm" --import-first pretrain
       "${launcher[@]}")
   fi
 

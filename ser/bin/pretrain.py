@@ -28,9 +28,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--ngpu", type=int, default=0, help="one process each, by torchrun")
     parser.add_argument("--max-minutes", type=float, help="then write a checkpoint and leave")
     parser.add_argument(
-        "--look",
+        "--import-only",
         action="store_true",
-        help="train nothing; status 75 where there is something to train",
+        help="import published weights, train nothing; status 75 where something is left to train",
     )
     parser.add_argument("--force", action="store_true", help="move another run aside")
     return parser.parse_args()
@@ -69,7 +69,7 @@ def main() -> None:
             force=args.force,
             deadline=deadline,
         )
-        if not args.look:
+        if not args.import_only:
             pretrain(run)
         elif not resolve_pretraining(run)[-1].is_finished():
             sys.exit(STOPPED_STATUS)

@@ -17,9 +17,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--conf", type=Path, required=True, help="sbatch's options, one a line")
     parser.add_argument("--out", type=Path, required=True, help="folder of script and output")
     parser.add_argument(
-        "--look",
+        "--import-first",
         action="store_true",
-        help="only if the command's program, called here with --look, finds something to train",
+        help="call the program here with --import-only; no job where nothing is left to train",
     )
     parser.add_argument("name", help="of the job")
     parser.add_argument("command", nargs=argparse.REMAINDER)
@@ -32,15 +32,15 @@ def main() -> None:
     log_to_console()
     if not args.command:
         raise SerError(f"{args.name}: no command; expected one to submit; write it behind the name")
-    if args.look:
+    if args.import_first:
         places = [i for i, word in enumerate(args.command) if word.startswith("ser.bin.")]
         if not places:
             raise SerError(
-                f"--look: {args.command[0]} starts none of our programs; expected the like of "
-                "python -m ser.bin.pretrain; leave --look out"
+                f"--import-first: {args.command[0]} starts none of our programs; expected the like "
+                "of python -m ser.bin.pretrain; leave the option out"
             )
         # The last one, behind what starts it, as torchrun.
-        words = [sys.executable, "-m", *args.command[places[-1] :], "--look"]
+        words = [sys.executable, "-m", *args.command[places[-1] :], "--import-only"]
         status = subprocess.run(words, check=False).returncode
         if status != STOPPED_STATUS:
             sys.exit(status)

@@ -162,7 +162,7 @@ def test_no_job_where_no_encoder_is_to_be_trained(slurm: Path) -> None:
     """Published weights are imported where stage 3 is called."""
     words = ["--conf", CONF, "--systems", "transformer_tl", "--data", "data", "--feats", FEATS]
     words += ["--bpe", BPE, "--out", EXP / "pretrain"]
-    started = ["--look", "pretrain", sys.executable, "-m", "ser.bin.pretrain", *words]
+    started = ["--import-first", "pretrain", sys.executable, "-m", "ser.bin.pretrain", *words]
     options = ["--conf", slurm, "--out", EXP / "slurm"]
     assert call("submit", *options, *started).status == 0
     assert not Path("calls").exists()
@@ -176,10 +176,14 @@ def test_no_job_where_no_encoder_is_to_be_trained(slurm: Path) -> None:
     assert said.status == 1 and len(Path("calls").read_text().splitlines()) == 1
 
 
-@pytest.mark.parametrize("words", [["--look", "job"], ["--look", "job", "echo"], ["job"]])
+@pytest.mark.parametrize(
+    "words", [["--import-first", "job"], ["--import-first", "job", "echo"], ["job"]]
+)
 def test_a_command_that_is_none(words: list[str], slurm: Path) -> None:
     said = call("submit", "--conf", slurm, "--out", EXP / "slurm", *words)
-    assert said.status == 1 and re.match(r"error: (--look|job): .*; expected .*\n$", said.err)
+    assert said.status == 1 and re.match(
+        r"error: (--import-first|job): .*; expected .*\n$", said.err
+    )
 
 
 def test_what_is_wrong_with_slurm_is_one_line(slurm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
