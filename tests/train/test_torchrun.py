@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -25,6 +26,20 @@ from ser.config.schema import PretrainConfig
 
 pytestmark = [pytest.mark.usefixtures("recipe"), pytest.mark.slow]
 FOLDER = EXP / "pretrain" / "ctc"
+# The program, which at its very end names the threads of gloo that live.
+TOLD = """
+import atexit
+from pathlib import Path
+from ser.base.errors import run_program
+
+def tell():
+    names = [path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm")]
+    print(f"threads at the end: {[name for name in names if 'gloo' in name]}\\n", end="")
+
+atexit.register(tell)
+from ser.bin.pretrain import main
+run_program(main)
+"""
 
 
 @dataclass
@@ -139,9 +154,12 @@ def test_a_second_encoder_begins_with_the_first_and_time_that_is_up_is_told(
     )
     assert stopped.returncode == 75
     assert "rerun the command to go on" in stopped.stderr and "Traceback" not in stopped.stderr
+    Path("told.py").write_text(TOLD, encoding="utf-8")
+    command[command.index("-m", 3) :] = ["told.py", *words("exp/pretrain")]
     through = subprocess.run(command, check=False, capture_output=True, text=True)
-    # Its status is not looked at: once in four a thread of gloo aborted a process that had ended.
-    assert "no run.json" not in through.stderr, through.stderr
+    assert through.returncode == 0, through.stderr
+    # A thread of gloo that outlives its group aborts now and then a process that ends.
+    assert re.findall("threads at the end: .*", through.stdout) == 2 * ["threads at the end: []"]
     made_from = read_record(EXP / "pretrain" / "second")["inputs"][str(FOLDER)]
     assert made_from == identity_of(read_record(FOLDER)) != read_record(FOLDER)["identity"]
 

@@ -2,6 +2,7 @@
 
 import atexit
 import gc
+import importlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -101,6 +102,9 @@ def init_distributed(num_gpus: int) -> Distributed:
         # float32 products in TF32, as PyTorch has it for convolutions anyway
         torch.set_float32_matmul_precision("high")
     if size > 1 and not distributed.is_initialized():
+        # DistributedDataParallel imports it. Its functions have the group of that time as default
+        # arguments, which would keep it to the end of the process: see end_distributed.
+        importlib.import_module("torch.distributed.nn.functional")
         distributed.init_process_group("nccl" if num_gpus else "gloo", timeout=LONGEST_WAIT)
         atexit.register(end_distributed)
     return Distributed(rank, size, device)
@@ -109,8 +113,9 @@ def init_distributed(num_gpus: int) -> Distributed:
 def end_distributed() -> None:
     """Parts from the other processes, before the interpreter ends.
 
-    A wrapped network that is garbage in a cycle keeps the process group; a thread of the group
-    that lives on while the interpreter ends aborts the process, although all work is done.
+    A thread of the process group that lives on while the interpreter ends may abort the process,
+    although all work is done. The group keeps its threads while something holds it, as a wrapped
+    network does that is garbage in a cycle.
     """
     gc.collect()
     distributed.destroy_process_group()
