@@ -68,6 +68,12 @@ def require_labels_of_data(data: Path, labels: LabelsConfig, path: Path) -> None
         _require(data, Stage.DATA, made, path, labels)
 
 
+def other_labels(data: Path, labels: LabelsConfig) -> str:
+    """In what classes differ from those of a data directory of stage 0; else empty."""
+    made = read_record(data)["config"].get("labels")
+    return "" if made is None else _difference(made, labels)
+
+
 def require_labels_of_run(run: Path, labels: LabelsConfig) -> None:
     """Checks classes against those of the features of a run, where these are still there.
 
@@ -179,10 +185,12 @@ def _same_recipe(folder: Path, conf: Path) -> bool:
     return recipe_of(folder).resolve() == recipe_of(conf).resolve()
 
 
+def _difference(made: Mapping[str, Any], now: Section) -> str:
+    return first_difference(_as_recorded(made, now), _plain(now))
+
+
 def _require(folder: Path, stage: int, made: Mapping[str, Any], path: Path, now: Section) -> None:
-    then = _as_recorded(made, now)
-    today = _plain(now)
-    if difference := first_difference(then, today):
+    if difference := _difference(made, now):
         force = " --force" if stage in (Stage.PRETRAIN, Stage.FINETUNE) else ""  # a training stays
         raise SerError(
             f"{path}: {difference}; expected the former, with which stage "

@@ -16,6 +16,7 @@ from ser.base.record import (
 )
 from ser.config.load import load_config
 from ser.config.made_with import (
+    other_labels,
     require_bpe,
     require_encoder,
     require_features,
@@ -38,6 +39,8 @@ def earlier_stages(asked: RunOptions) -> None:
     def reads(made_by: int, *stages: int) -> bool:
         return asked.stage > made_by and any(map(asked.runs, stages))
 
+    if asked.runs(0) and (SER / "run.json").exists():
+        attempt(_replaced, asked)
     if reads(0, 1):
         for part in asked.parts:
             attempt(require_data_dir, Path("data") / part)
@@ -137,6 +140,23 @@ def _begun(asked: RunOptions, system: str) -> Iterator[Path]:
 def _labels(asked: RunOptions) -> None:
     path = asked.conf / "labels.yaml"
     require_labels_of_data(SER, load_config(path, LabelsConfig), path)
+
+
+def _replaced(asked: RunOptions) -> None:
+    """Stage 0 replaces data of other classes, under all that was trained on them."""
+    path = asked.conf / "labels.yaml"
+    difference = other_labels(SER, load_config(path, LabelsConfig))
+    runs = (
+        run for top in (Path("exp"), asked.exp_dir) for run in top.glob("**/seed*/fold*/run.json")
+    )
+    trained = sorted({str(run.parents[3]) for run in runs})
+    if difference and trained:
+        logger.warning(
+            "warning: %s: other classes than %s has (%s): stage 0 replaces it, and what is trained "
+            "under %s can be neither predicted nor scored with it; to keep both, undo the change "
+            "and make another recipe: tools/new_recipe.sh",
+            *(path, SER, difference, ", ".join(trained)),
+        )
 
 
 def _folds(asked: RunOptions) -> None:

@@ -16,7 +16,6 @@ from ser.config.features import load_features
 from ser.config.load import load_config
 from ser.config.protocol import ProtocolConfig
 from ser.config.schema import BpeConfig
-from ser.config.systems import load_system
 from ser.text.bpe import write_bpe
 
 EGS = ROOT / "egs"
@@ -270,31 +269,3 @@ def test_stages_that_are_stale(bare_recipe: Path) -> None:
     said = check(stage=6)
     assert "exp/predictions: not there or not whole" in said.err
     assert "exp/folds: no fold lists" in said.err
-
-
-@pytest.mark.usefixtures("bare_recipe")
-def test_runs_of_another_configuration() -> None:
-    """They would be refused in stage 4."""
-    system = load_system(Path("conf"), "transformer").model_dump()
-    for fold in "12":
-        folder = Path("exp/transformer/seed1") / f"fold{fold}"
-        folder.mkdir(parents=True)
-        (folder / "train.jsonl").touch()
-        begun = {"identity": "a", "config": {"system": system}, "inputs": {}}
-        (folder / "started.json").write_text(json.dumps(begun))
-    assert check().status == 0
-    system["training"]["max_epochs"] = 3
-    begun = {"identity": "a", "config": {"system": system}, "inputs": {}}
-    (folder / "started.json").write_text(json.dumps(begun))
-    said = check()
-    assert said.status == 1 and said.err.count("\n") == 1
-    assert "exp/transformer/seed1/fold2: holds another run (system.training.max_epochs was 3" in (
-        said.err
-    )
-    labels = {"classes": {"ang": ["angry"]}, "exclude": [], "order": ["ang"]}
-    begun["config"] = {"labels": labels}
-    (folder / "started.json").write_text(json.dumps(begun))
-    assert "fold2: holds another run (labels.classes." in check().err
-    assert check(SCRATCH, ".", 6, "", 0, "--force").status == 0
-    assert check(stop=3).status == 0
-    assert check("cnn_blstm_sa").status == check(folds="1").status == 0

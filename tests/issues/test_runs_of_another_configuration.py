@@ -1,0 +1,60 @@
+"""Runs that were made with another configuration than the one that is there now."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from after_stage_0 import SCRATCH, check, write_data
+
+from ser.config.systems import load_system
+
+
+@pytest.mark.usefixtures("bare_recipe")
+def test_runs_of_another_configuration() -> None:
+    """They would be refused in stage 4."""
+    system = load_system(Path("conf"), "transformer").model_dump()
+    for fold in "12":
+        folder = Path("exp/transformer/seed1") / f"fold{fold}"
+        folder.mkdir(parents=True)
+        (folder / "train.jsonl").touch()
+        begun = {"identity": "a", "config": {"system": system}, "inputs": {}}
+        (folder / "started.json").write_text(json.dumps(begun))
+    assert check().status == 0
+    system["training"]["max_epochs"] = 3
+    begun = {"identity": "a", "config": {"system": system}, "inputs": {}}
+    (folder / "started.json").write_text(json.dumps(begun))
+    said = check()
+    assert said.status == 1 and said.err.count("\n") == 1
+    assert "exp/transformer/seed1/fold2: holds another run (system.training.max_epochs was 3" in (
+        said.err
+    )
+    labels = {"classes": {"ang": ["angry"]}, "exclude": [], "order": ["ang"]}
+    begun["config"] = {"labels": labels}
+    (folder / "started.json").write_text(json.dumps(begun))
+    assert "fold2: holds another run (labels.classes." in check().err
+    assert check(SCRATCH, ".", 6, "", 0, "--force").status == 0
+    assert check(stop=3).status == 0
+    assert check("cnn_blstm_sa").status == check(folds="1").status == 0
+
+
+@pytest.mark.usefixtures("bare_recipe")
+def test_data_of_other_classes_that_runs_were_trained_on() -> None:
+    """Stage 0 replaces them, whatever the experiment is called."""
+    path = Path("conf/labels.yaml")
+    labels = yaml.safe_load(path.read_text())
+    write_data(["A"])
+    first = next(iter(labels["classes"]))
+    labels["classes"][first] = [*labels["classes"][first], "bored"]
+    path.write_text(yaml.safe_dump(labels))
+    words = SCRATCH, ".", 0, "", 0, "--exp-dir", "exp/bored"
+    assert "warning" not in check(*words).err, "nothing was trained"
+    for run in ("exp/paper/transformer/seed1/fold1", "exp/transformer/seed1/fold2"):
+        Path(run).mkdir(parents=True)
+        (Path(run) / "run.json").write_text("{}")
+    said = check(*words)
+    assert said.status == 0
+    assert f"data/ser has (classes.{first} was" in said.err
+    assert "what is trained under exp, exp/paper can be neither predicted" in said.err
+    write_data(["A"])  # of the classes that are there now
+    assert "data/ser has" not in check(*words).err
