@@ -74,7 +74,9 @@ def main() -> None:
         with ProcessPoolExecutor(1, context) as pool:
             row = pool.submit(measure, key).result()
         cases = ", ".join(f"{case} {value:.4g}" for case, value in row.cases.items())
-        print(f"| `{key}` | {row.value:.4g} | {row.target} | {row.reached} | {cases} |", flush=True)
+        print(
+            f"| `{key}` | {row.value:.4g} | {row.to_reach} | {row.reached} | {cases} |", flush=True
+        )
         figures |= row.flat()
         if args.json:
             write_json(args.json, figures)

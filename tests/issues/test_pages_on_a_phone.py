@@ -25,7 +25,7 @@ SYSTEMS = ("cnn_blstm_sa", OWN)
 MISSING = {
     "1-1": ("touch stolen |", "no audio: a command, not a file"),
     "1-2": ("audio.ark:17", "no audio: in an archive"),
-    "1-3": ("gone.wav", "no audio: the file is not there"),
+    "1-3": ("gone.wav", "no audio: the file is not there, or may not be read"),
 }
 
 

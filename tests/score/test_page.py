@@ -13,6 +13,8 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 from tiny_predictions import SYSTEMS, change, run_score, write_logs, write_predictions
 
+from ser.score.report.page import audio_of
+
 EVIL = "</script><img src=x onerror=alert(1)> <b>ONE"
 
 
@@ -139,3 +141,15 @@ def test_the_first_tab_reaches_the_skip_link(fresh: webdriver.Chrome) -> None:
 def test_every_bar_has_its_number(fresh: webdriver.Chrome) -> None:
     bars = fresh.find_elements(By.CSS_SELECTOR, "#table tbody tr:first-child .bar span")
     assert [re.fullmatch(r"\w+ \d+ %", bar.text) is not None for bar in bars] == [True] * 4
+
+
+def test_audio_in_a_folder_that_is_closed(unprivileged: Path) -> None:
+    closed = unprivileged / "closed"
+    closed.mkdir()
+    (closed / "a.wav").touch()
+    closed.chmod(0)
+    sources = {"a": str(closed / "a.wav"), "b": f"{closed / 'b.ark'}:7"}
+    found = audio_of(sources, unprivileged / "report.html")
+    assert {said["why"] for said in found.values()} == {
+        "no audio: the file is not there, or may not be read"
+    }

@@ -229,3 +229,6 @@ def test_torn_training_log(exp_dir: Path, monkeypatch: pytest.MonkeyPatch) -> No
     (exp_dir / "pretrain" / "small" / "train.jsonl").write_text('{"scope": "epo\n')
     with pytest.raises(SerError, match=r"small/train.jsonl:1: .*remove the line"):
         run_score(monkeypatch, exp_dir)
+    (exp_dir / "pretrain" / "small" / "train.jsonl").write_text('{"scope": "epoch", "loss": 1}\n')
+    with pytest.raises(SerError, match=r"small/train.jsonl:1: .*expected the number of the epoch"):
+        run_score(monkeypatch, exp_dir)

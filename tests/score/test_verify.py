@@ -208,6 +208,7 @@ def test_no_results_is_an_error(tmp_path: Path) -> None:
     [
         (("num_rounds",), "many"),
         (("num_rounds",), 0),
+        (("num_rounds",), 10**12),
         (("num_rounds",), math.nan),
         (("digests",), []),
         (("systems",), []),

@@ -15,8 +15,9 @@ class Row:
 
     Attributes:
         key: Its name.
-        value: The figure; where there are cases the worst of theirs.
+        value: The figure; where there are cases the worst of theirs, or that of the target.
         target: What it should reach, as text (">= 1.4"), or "reported".
+        targets: Those of single cases, which have one of their own.
         cases: The figure of each case, where there are several.
         raw: Seconds, threads, shapes, parameter counts and whatever else stands behind it.
     """
@@ -26,21 +27,34 @@ class Row:
     target: str
     cases: Mapping[str, float] = field(default_factory=dict)
     raw: Mapping[str, Any] = field(default_factory=dict)
+    targets: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def to_reach(self) -> str:
+        """All targets."""
+        return ", ".join([self.target, *(f"{case} {text}" for case, text in self.targets.items())])
 
     @property
     def reached(self) -> str:
-        """Whether the target is reached; a dash where there is none."""
-        relation, _, number = self.target.partition(" ")
-        if relation not in (">=", "<="):
+        """Whether the targets are reached, and which are not; a dash where there is none."""
+        if self.target == "reported":
             return "-"
-        ok = self.value >= float(number) if relation == ">=" else self.value <= float(number)
-        return "yes" if ok else "no"
+        missed = [] if _holds(self.value, self.target) else [self.key]
+        missed += [
+            case for case, text in self.targets.items() if not _holds(self.cases[case], text)
+        ]
+        return f"no: {', '.join(missed)}" if missed else "yes"
 
     def flat(self) -> dict[str, Any]:
         """``key``, ``key.case`` and ``key.<raw name>`` in one object."""
         values: dict[str, Any] = {self.key: round(self.value, 4)}
         values |= {f"{self.key}.{case}": round(value, 4) for case, value in self.cases.items()}
         return values | {f"{self.key}.{name}": value for name, value in self.raw.items()}
+
+
+def _holds(value: float, target: str) -> bool:
+    relation, number = target.split()
+    return {">=": value >= float(number), "<=": value <= float(number)}[relation]
 
 
 def resident(key: str) -> int:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -65,13 +66,12 @@ def audio_of(wavs: Mapping[str, str], page: Path) -> Audio:
 def _audio(source: str, page: Path) -> dict[str, str]:
     if is_pipe(source):
         return {"why": "no audio: a command, not a file"}
-    path = Path(source)
-    if path.is_file():
-        return {"link": audio_link(path, page)}
+    if os.path.isfile(source):  # noqa: PTH113  # Path.is_file raises where a folder is closed
+        return {"link": audio_link(Path(source), page)}
     archive, _, offset = source.rpartition(":")
-    if offset.isdecimal() and Path(archive).is_file():
+    if offset.isdecimal() and os.path.isfile(archive):  # noqa: PTH113  # likewise
         return {"why": "no audio: in an archive"}
-    return {"why": "no audio: the file is not there"}
+    return {"why": "no audio: the file is not there, or may not be read"}
 
 
 def stated_audio(html: str) -> Audio | None:

@@ -50,6 +50,8 @@ def read_curve(folder: Path) -> Curve:
             if entry.pop("scope") == "epoch":
                 if not all(isinstance(value, int | float) for value in entry.values()):
                     raise TypeError("expected numbers alone")
+                if "epoch" not in entry:
+                    raise TypeError("expected the number of the epoch")
                 curve.append(entry)
     return curve
 

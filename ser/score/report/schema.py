@@ -76,7 +76,7 @@ class ResultsSchema(_Schema):
 
     run: RunSchema
     systems: dict[str, SystemSchema]
-    num_rounds: Annotated[int, Field(gt=0)]
+    num_rounds: Annotated[int, Field(gt=0, le=1_000_000)]
     digests: dict[str, str]
     figures: dict[str, str]
 
