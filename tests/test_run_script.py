@@ -99,13 +99,11 @@ def test_help_prints_the_header() -> None:
     assert "set -euo" not in result.stdout
 
 
-@pytest.mark.parametrize("missing", ["nproc", "flock"])
-def test_what_the_machine_lacks_is_named(missing: str, tmp_path: Path) -> None:
-    for name in ("bash", "dirname", "basename", "nproc", "flock"):
+def test_what_the_machine_lacks_is_named(tmp_path: Path) -> None:
+    for name in ("bash", "dirname", "basename"):
         found = shutil.which(name)
         assert found is not None
-        if name != missing:
-            (tmp_path / name).symlink_to(found)
+        (tmp_path / name).symlink_to(found)
     done = subprocess.run(
         [str(tmp_path / "bash"), str(RECIPES[0] / "run.sh"), "--help"],
         env={"PATH": str(tmp_path)},
@@ -114,9 +112,7 @@ def test_what_the_machine_lacks_is_named(missing: str, tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 1
-    assert re.fullmatch(
-        r"error: bash .*: expected bash 4\.4 or later, nproc and flock.*\n", done.stderr
-    )
+    assert re.fullmatch(r"error: bash .*: expected bash 4\.4 or later and flock.*\n", done.stderr)
 
 
 @pytest.mark.parametrize("recipe", [r for r in RECIPES if r.name != "mini"], ids=lambda p: p.name)
@@ -127,3 +123,12 @@ def test_unset_corpora_are_named(recipe: Path) -> None:
     assert re.search(r"error: \w+ is not set; set it in db.sh or the environment", result.stderr)
     assert "egs/mini needs no corpus" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_processes_by_the_cores_that_this_job_has(tmp_path: Path) -> None:
+    """Not by those of the machine, of which a job of Slurm or a container has a share."""
+    recipe = plant_checkout(tmp_path) / "egs" / "mini"
+    for given, expected in (([], "--nj 3 "), (["--nj", "2"], "--nj 2 ")):
+        words = ["-x", str(recipe / "run.sh"), "--stage", "5", "--stop-stage", "5", *given]
+        said = run_script(Path("bash"), *words, SLURM_CPUS_PER_TASK="3")
+        assert expected in said.stderr

@@ -8,9 +8,9 @@
 # in ser/bin/doctor.py, which looks at the call first.
 
 # Before 4.4 an empty array counts as unset.
-if [ $((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1])) -lt 404 ] || ! command -v nproc >/dev/null || ! command -v flock >/dev/null; then
-  echo "error: bash $BASH_VERSION: expected bash 4.4 or later, nproc and flock, as Linux has them" \
-    "(macOS: brew install bash coreutils flock)" >&2
+if [ $((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1])) -lt 404 ] || ! command -v flock >/dev/null; then
+  echo "error: bash $BASH_VERSION: expected bash 4.4 or later and flock, as Linux has them" \
+    "(macOS: brew install bash flock)" >&2
   exit 1
 fi
 
@@ -121,7 +121,7 @@ begin() {
   protocol=
   exp_dir=
   recogniser=.
-  nj=$(env -u OMP_NUM_THREADS nproc) # else it is that number
+  nj=
   jobs=
   ngpu=0
   max_minutes=
@@ -137,6 +137,8 @@ begin() {
   if [[ $conf == /* ]] && [ "$conf" -ef conf ]; then conf=conf; fi
   . ./path.sh
   source_own db.sh
+  # nproc does not know a container's share of the CPUs.
+  nj=${nj:-$(python -c 'from ser.base.process import num_cores; print(num_cores())')}
   if [ -z "$recogniser" ]; then usage_error "--recogniser is empty"; fi
   if [ "$recogniser" -ef . ]; then recogniser=.; fi # ./ and its full path are this recipe
   protocol=${protocol:-$conf/protocol/paper.yaml}

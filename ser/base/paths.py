@@ -1,10 +1,12 @@
 """Where the runs of an experiment and their predictions lie."""
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
 PRETRAIN = "pretrain"  # the recognisers, in the folder of an experiment
 CURVE = "train.jsonl"  # in the folder of a training run
+MOVED_ASIDE = re.compile(r"\.\d{8}-\d{6}$|^\.")  # by --force, and what is hidden
 
 
 def run_folder(exp_dir: Path, system: str, seed: int | str, fold: str) -> Path:

@@ -182,7 +182,8 @@ def require_subsets(data: Path, config: PretrainConfig, path: Path) -> None:
 
 
 def _same_recipe(folder: Path, conf: Path) -> bool:
-    return recipe_of(folder).resolve() == recipe_of(conf).resolve()
+    """Whether a folder is of the recipe of ``conf``, or of this one, whose ``conf`` it is then."""
+    return recipe_of(folder).resolve() in (recipe_of(conf).resolve(), Path.cwd())
 
 
 def _difference(made: Mapping[str, Any], now: Section) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ser.base.errors import SerError
 from ser.base.log import logger
+from ser.base.paths import MOVED_ASIDE
 from ser.base.record import (
     Stage,
     StageRecord,
@@ -31,6 +32,7 @@ from ser.doctor.findings import attempt
 from ser.doctor.options import HERE, READ, SER, RunOptions
 from ser.feats.speed_copies import speed_dir, speed_factors
 from ser.kaldi.data_dir import require_data_dir
+from ser.train.training_folder import has_begun
 
 
 def earlier_stages(asked: RunOptions) -> None:
@@ -90,22 +92,7 @@ def earlier_stages(asked: RunOptions) -> None:
 
 
 def _runs_of_another_configuration(asked: RunOptions) -> None:
-    """As ``claim_training_folder`` finds them in stage 4, as far as the YAML shows."""
-    protocol = load_config(asked.protocol, ProtocolConfig)
-    labels = load_config(asked.conf / "labels.yaml", LabelsConfig).record()
-    others = []
-    for name, system in asked.networks.items():
-        now = {
-            "system": under_protocol(name, system, protocol, asked.protocol).model_dump(),
-            "labels": labels,
-            "protocol": protocol.model_dump(),
-        }
-        for folder in _begun(asked, name):
-            config = read_started(folder)["config"]
-            then = {key: config[key] for key in now if key in config}
-            same = {key: now[key] for key in then}  # as far as it was noted
-            if difference := first_difference(then, same):
-                others.append((folder, difference))
+    others = [other for name in asked.networks for other in other_runs(asked, name)]
     if others:
         folder, difference = others[0]
         more = f", and so do {len(others) - 1} more folders" if len(others) > 1 else ""
@@ -113,6 +100,26 @@ def _runs_of_another_configuration(asked: RunOptions) -> None:
             f"{folder}: holds another run ({difference}){more}; --force moves them aside and "
             "starts anew"
         )
+
+
+def other_runs(asked: RunOptions, system: str) -> Iterator[tuple[Path, str]]:
+    """The folders that ``claim_training_folder`` would refuse in stage 4, each with the reason.
+
+    As far as the YAML shows.
+    """
+    protocol = load_config(asked.protocol, ProtocolConfig)
+    config = under_protocol(system, asked.networks[system], protocol, asked.protocol)
+    now = {
+        "system": config.model_dump(),
+        "labels": load_config(asked.conf / "labels.yaml", LabelsConfig).record(),
+        "protocol": protocol.model_dump(),
+    }
+    for folder in _begun(asked, system):
+        begun = read_started(folder)["config"]
+        then = {key: begun[key] for key in now if key in begun}
+        same = {key: now[key] for key in then}  # as far as it was noted
+        if difference := first_difference(then, same):
+            yield folder, difference
 
 
 def _as_configured(
@@ -132,8 +139,8 @@ def _begun(asked: RunOptions, system: str) -> Iterator[Path]:
     wanted = [f"fold{name}" for name in asked.folds.split()]
     for seed in asked.seeds.split():
         for folder in sorted((asked.exp_dir / system / f"seed{seed}").glob("fold*")):
-            is_asked = folder.name in wanted if wanted else "." not in folder.name
-            if is_asked and all((folder / n).exists() for n in ("started.json", "train.jsonl")):
+            is_asked = folder.name in wanted if wanted else not MOVED_ASIDE.search(folder.name)
+            if is_asked and (folder / "started.json").exists() and has_begun(folder):
                 yield folder
 
 

@@ -86,6 +86,10 @@ class RunOptions:
         """Whether transcribed speech is prepared here."""
         return self.recogniser == HERE and needs_read_speech(self.conf, self.system_names)
 
+    def trains(self, encoder: str) -> bool:
+        """Whether an encoder is still to be trained, as far as its folder shows."""
+        return not (self.pretrain / encoder / "model.safetensors").exists()
+
     @property
     def experiment(self) -> Path:
         """Where a recipe keeps what this configuration makes, from its folder."""

@@ -5,7 +5,8 @@ decodes audio or imports torch, which is slow, but where only the network can te
 are compared with their digests.
 """
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from ser.base.errors import SerError
@@ -14,7 +15,12 @@ from ser.base.names import CONFIGURATION
 from ser.base.options import max_jobs, max_processes, require_within, whole_numbers
 from ser.base.record import Stage, earlier_record, first_difference, require
 from ser.config.baselines import FunctionalsConfig
-from ser.config.features import load_features, require_bands, require_same_features
+from ser.config.features import (
+    load_features,
+    num_frames,
+    require_bands,
+    require_same_features,
+)
 from ser.config.load import load_config
 from ser.config.pretraining import (
     refuse_without_recogniser,
@@ -31,10 +37,14 @@ from ser.doctor.earlier_stages import earlier_stages
 from ser.doctor.findings import Findings, attempt
 from ser.doctor.options import HERE, NONE, READ, SER, RunOptions
 from ser.doctor.resources import disk, memory
+from ser.kaldi.data_dir import is_positive
 from ser.kaldi.table import read_table
 from ser.text.bpe import Tokenizer, check_num_pieces
 from ser.train.engine.shutdown import deadline_after
+from ser.train.inputs import head_of
+from ser.train.launch.job_pool import require_short_paths
 
+SEED = re.compile(r"seed\d+")  # a folder of the runs of a system
 OWN = ("conf", "data", "dump", "local")  # what a recipe holds beside its experiments
 
 
@@ -68,6 +78,8 @@ def _options(asked: RunOptions) -> None:
     attempt(require_within, "--ngpu", asked.ngpu, 0, 1024)
     attempt(whole_numbers, "--seeds", asked.seeds)
     attempt(deadline_after, asked.max_minutes)
+    if asked.runs(4) and asked.cmd == "local":
+        attempt(require_short_paths)
     attempt(_gpus, asked)
 
 
@@ -79,7 +91,8 @@ def _place_of_results(asked: RunOptions) -> None:
             f"--exp-dir {asked.exp_dir}: a folder of the recipe that holds something else; "
             "expected exp, or a new folder"
         )
-    if (place.exists() and not place.is_dir()) or any(place.glob("seed*")):
+    of_system = any(SEED.fullmatch(path.name) for path in place.glob("seed*"))
+    if (place.exists() and not place.is_dir()) or of_system:
         what = "the folder of a system" if place.is_dir() else "a file"
         raise SerError(
             f"--exp-dir {asked.exp_dir}: {what}; expected the folder of an experiment; name another"
@@ -194,6 +207,7 @@ def _encoder_of_another(asked: RunOptions, folder: Path) -> None:
         if system.init == folder.name:
             encoder = record["config"].get("encoder", {})
             require_same_network(name, system.model, encoder, str(folder))
+            require_same_head(name, system, head_of(record))
 
 
 def _folds(asked: RunOptions) -> None:
@@ -224,7 +238,33 @@ def _text(asked: RunOptions) -> None:
         elif asked.heads and (asked.stage > 2 or asked.recogniser != HERE):
             model = asked.bpe / "bpe.model"
             if model.exists():
-                Tokenizer.load(model).encode_all(read_table(SER / "text"), SER / "text")
+                tokenizer = Tokenizer.load(model)
+                tokens = tokenizer.encode_all(read_table(SER / "text"), SER / "text")
+                if asked.runs(3):
+                    _frames_for_tokens(asked, tokens)
+
+
+def _frames_for_tokens(asked: RunOptions, tokens: Mapping[str, Sequence[int]]) -> None:
+    """What stage 4 would refuse after the pre-training: CTC needs a frame for each token."""
+    import torch  # which knows the strides
+
+    from ser.data.utterances import Utterance
+    from ser.nn.encoders import build_encoder
+    from ser.train.ctc_targets import check_ctc_lengths
+
+    config, seconds = load_features(asked.conf), read_table(SER / "utt2dur")
+    utterances = [
+        Utterance(utt, round(num_frames(config, float(seconds[utt]))), own)
+        for utt, own in tokens.items()
+        if is_positive(seconds.get(utt, ""))
+    ]
+    for name in asked.heads:
+        system = asked.networks[name]
+        if system.model.type != "cnn_blstm_sa":  # which has no CTC head
+            with torch.device("meta"):
+                encoder = build_encoder(system.model)
+            where = SER / f"text ({name})"
+            attempt(check_ctc_lengths, utterances, encoder, system.ctc, where, None)
 
 
 def _pieces(asked: RunOptions) -> None:

@@ -16,9 +16,11 @@ from ser.config.protocol import ProtocolConfig
 from ser.config.schema import PretrainConfig, SystemConfig
 from ser.config.systems import system_path
 from ser.corpus.fold_files import choose_folds
+from ser.doctor.earlier_stages import other_runs
 from ser.doctor.findings import attempt
-from ser.doctor.options import HERE, READ, SER, RunOptions
+from ser.doctor.options import READ, SER, RunOptions
 from ser.feats.speed_copies import speed_dir, speed_factors
+from ser.kaldi.data_dir import is_positive
 from ser.kaldi.table import read_table
 from ser.train.frozen import (
     Encoding,
@@ -42,14 +44,8 @@ def memory(asked: RunOptions) -> None:
         return
     there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     jobs = asked.jobs or default_jobs()
-    trained: list[tuple[str, Network, SystemConfig | PretrainConfig, int]] = []
-    for name, system in asked.networks.items() if asked.runs(4) else ():
-        trained.append((name, system.model, system, min(jobs, _num_unfinished(asked, name))))
-    for name, encoder in asked.encoders.items() if asked.runs(3) else ():
-        if isinstance(encoder, PretrainConfig) and asked.recogniser == HERE:
-            trained.append((name, encoder.encoder, encoder, 1))
-    for name, network, config, number in trained:
-        training = config.training
+    for name, network, config, wanted in _trained(asked):
+        training, number = config.training, min(jobs, wanted)
         weights = BYTES_OF_WEIGHT[is_frozen(config.optimizer)] * network.num_weights
         workers = BYTES_OF_WORKER * training.num_loader_workers
         if number * (weights + workers) > there:
@@ -70,7 +66,7 @@ def disk(asked: RunOptions) -> None:
         attempt(_room_for_features, asked)
     for encoding, path in _encodings(asked):
         attempt(_room_for_encoded, encoding, path)
-    if asked.runs(4):
+    if asked.runs(3) or asked.runs(4):
         _room_for_models(asked)
 
 
@@ -79,10 +75,7 @@ def _room_for_features(asked: RunOptions) -> None:
     config, speeds = load_features(asked.conf), speed_factors(asked.conf, asked.system_names)
     needed = 0.0
     for part in asked.parts:
-        durations = Path("data") / part / "utt2dur"
-        if not durations.exists():
-            continue
-        seconds = [float(value) for value in read_table(durations).values()]
+        seconds = _seconds(part)
         for factor in (1.0, *speeds.get(part, [])):
             out = asked.dump / part if factor == 1.0 else speed_dir(asked.dump / part, factor)
             if not (out / "run.json").exists():
@@ -90,6 +83,13 @@ def _room_for_features(asked: RunOptions) -> None:
                 needed += feature_bytes(config, [s / factor for s in seconds]) - written
     told = "features (frames x bands x bytes of a value)"
     _require_room(asked.dump, needed, told, "storage: kaldi_compressed in fbank.yaml takes 1/4")
+
+
+def _seconds(part: str) -> list[float]:
+    """The lengths of utterances; those of a table that was damaged are told with it."""
+    path = Path("data") / part / "utt2dur"
+    values = read_table(path).values() if path.exists() else ()
+    return [float(value) for value in values if is_positive(value)]
 
 
 def _num_unfinished(asked: RunOptions, system: str) -> int:
@@ -100,7 +100,8 @@ def _num_unfinished(asked: RunOptions, system: str) -> int:
         num_folds = len(asked.folds.split()) or len(protocol.test_folds) or protocol.num_folds
         return len(seeds) * num_folds
     runs = run_folders(asked.exp_dir, system, seeds, choose_folds(folds, asked.folds))
-    return sum(asked.force or not (run / "model.safetensors").exists() for run in runs)
+    begun_anew = [run for run, _ in other_runs(asked, system)] if asked.force else []
+    return sum(run in begun_anew or not (run / "model.safetensors").exists() for run in runs)
 
 
 def _encodings(asked: RunOptions) -> Iterator[tuple[Encoding, Path]]:
@@ -112,8 +113,7 @@ def _encodings(asked: RunOptions) -> Iterator[tuple[Encoding, Path]]:
             if found and _num_unfinished(asked, name):
                 yield found, system_path(asked.conf, name)
     for name, config in asked.encoders.items() if asked.trains_encoder and asked.runs(3) else ():
-        finished = (asked.pretrain / name / "model.safetensors").exists() and not asked.force
-        if isinstance(config, PretrainConfig) and can_be_encoded(config) and not finished:
+        if isinstance(config, PretrainConfig) and can_be_encoded(config) and asked.trains(name):
             feats, factors = asked.dump / READ.name, config.training.speed_factors
             encoding = encoding_of_recogniser(config, asked.pretrain, feats, factors)
             yield encoding, asked.conf / "pretrain" / f"{name}.yaml"
@@ -121,11 +121,11 @@ def _encodings(asked: RunOptions) -> Iterator[tuple[Encoding, Path]]:
 
 def _room_for_encoded(encoding: Encoding, path: Path) -> None:
     """A frozen encoder's outputs: statistics have one size, frames that of their utterance."""
-    durations = Path("data") / encoding.feats.name / "utt2dur"
+    seconds = _seconds(encoding.feats.name)
     folders = {1.0: encoding.folder}
     folders |= {factor: speed_dir(encoding.folder, factor) for factor in encoding.speed_factors}
     missing = {f: folder for f, folder in folders.items() if not (folder / "run.json").exists()}
-    if not missing or not durations.exists():
+    if not missing or not seconds:
         return
     from ser.train.plan import read_plans  # imports torch, which knows the sizes
 
@@ -135,26 +135,36 @@ def _room_for_encoded(encoding: Encoding, path: Path) -> None:
     needed = 0.0
     for factor, folder in missing.items():
         needed -= sum(part.stat().st_size for part in folder.glob(".feats.*.partial"))
-        for value in read_table(durations).values():
-            needed += size if per_utt else size * float(value) / factor / plan.mean_seconds
+        for length in seconds:
+            needed += size if per_utt else size * length / factor / plan.mean_seconds
     told = f"what the frozen encoder of {path.name} gives"
     _require_room(encoding.out, needed, told, "fewer speed_factors take less")
 
 
 def _room_for_models(asked: RunOptions) -> None:
-    """Stage 4 writes a model a run, and more beside it while the run is in training."""
-    models, beside = 0, 0
-    for name, system in asked.networks.items():
-        missing = _num_unfinished(asked, name)
-        size = BYTES_STORED * system.model.num_weights
+    """Stages 3 and 4 write a model a run, and more beside it while the run is in training."""
+    models, beside = 0.0, 0.0
+    for _, network, config, number in _trained(asked):
+        size = BYTES_STORED * network.num_weights
         # The next checkpoint is written beside the last, and so are the epochs to be averaged.
-        checkpoint = size if is_frozen(system.optimizer) else WITH_MOMENTS * size
-        models += missing * size
-        if missing:
-            beside = max(beside, 2 * (checkpoint + system.training.average_epochs * size))
+        checkpoint = size if is_frozen(config.optimizer) else WITH_MOMENTS * size
+        models += number * size
+        beside = max(beside, 2 * (checkpoint + config.training.average_epochs * size))
     told = "models and checkpoints"
     advice = "fewer --seeds or --systems at a time take less"
     _require_room(asked.exp_dir, models + beside, told, advice)
+
+
+def _trained(
+    asked: RunOptions,
+) -> Iterator[tuple[str, Network, SystemConfig | PretrainConfig, int]]:
+    """What is to be trained: its name, network and configuration, and how many runs of it."""
+    for name, system in asked.networks.items() if asked.runs(4) else ():
+        if number := _num_unfinished(asked, name):
+            yield name, system.model, system, number
+    for name, encoder in asked.encoders.items() if asked.trains_encoder and asked.runs(3) else ():
+        if isinstance(encoder, PretrainConfig) and asked.trains(name):
+            yield name, encoder.encoder, encoder, 1
 
 
 def _require_room(folder: Path, needed: float, what: str, advice: str) -> None:

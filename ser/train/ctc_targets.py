@@ -92,9 +92,9 @@ def check_ctc_lengths(
     encoder: Encoder | None,
     config: CtcConfig,
     where: Path,
-    listing: Path,
+    listing: Path | None,
 ) -> None:
-    """Counts the utterances that CTC must leave out, and lists them in a file.
+    """Counts the utterances that CTC must leave out, and lists them in a file, if one is given.
 
     Args:
         utterances: With their tokens.
@@ -114,13 +114,16 @@ def check_ctc_lengths(
     ]
     if not short:
         return
-    write_text(listing, "".join(f"{utt}\n" for utt in short))
+    if listing:
+        write_text(listing, "".join(f"{utt}\n" for utt in short))
     said = (
         f"{where}: {len(short)} of {len(utterances)} utterances are too short for their transcript"
     )
     if len(short) / len(utterances) > config.max_too_short_prob:
+        listed = f" (all in {listing})" if listing else ""
         raise SerError(
-            f"{said}, {short[0]} first (all in {listing}); expected a share of at most "
+            f"{said}, {short[0]} first{listed}; expected a share of at most "
             f"{config.max_too_short_prob} (ctc.max_too_short_prob); raise num_pieces in bpe.yaml"
         )
-    logger.warning("%s; they are left out of the CTC term alone (listed in %s)", said, listing)
+    if listing:
+        logger.warning("%s; they are left out of the CTC term alone (listed in %s)", said, listing)

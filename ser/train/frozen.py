@@ -12,7 +12,7 @@ MAX_FRAMES = 20_000
 
 
 def is_frozen(optimizer: OptimizerConfig) -> bool:
-    """Whether no parameter of the encoder is trained."""
+    """Whether the encoder is frozen as a whole."""
     return "encoder" in optimizer.frozen
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from ser.base.record import Stage, StageRecord, identity_of, require
 from ser.config.features import require_bands, require_same_features
 from ser.config.made_with import require_bpe, require_encoder, require_features
-from ser.config.network import CnnBlstmSaConfig, EncoderConfig
+from ser.config.network import CnnBlstmSaConfig, CtcHeadConfig, EncoderConfig
 from ser.config.pretraining import require_same_network
 from ser.feats.speed_copies import speed_dir
 
@@ -53,6 +53,12 @@ class Inputs:
         """What the record of the training says of them, so that its folder can stand alone."""
         published: Mapping[str, Any] | None = self.start and self.start["notes"].get("published")
         return {"fbank": self.feats["config"], "published": published}
+
+
+def head_of(encoder: StageRecord) -> CtcHeadConfig | None:
+    """The CTC head of an encoder, by its record; None of a published one."""
+    recogniser = encoder["config"].get("ctc")
+    return None if recogniser is None else CtcHeadConfig(**recogniser.get("head", {}))
 
 
 def require_inputs(

@@ -11,7 +11,6 @@ from ser.base.paths import run_folder
 from ser.base.record import Record, Stage
 from ser.config.load import load_config
 from ser.config.made_with import labels_of
-from ser.config.network import CtcHeadConfig
 from ser.config.pretraining import require_same_head
 from ser.config.protocol import ProtocolConfig, under_protocol
 from ser.config.schema import SCRATCH, LabelsConfig, SystemConfig
@@ -19,7 +18,7 @@ from ser.config.systems import load_trained_system
 from ser.corpus.fold_files import read_fold, require_folds
 from ser.kaldi.table import Table
 from ser.text.bpe import Tokenizer
-from ser.train.inputs import TrainingRun, require_inputs
+from ser.train.inputs import TrainingRun, head_of, require_inputs
 from ser.train.training_folder import as_begun
 
 
@@ -104,8 +103,7 @@ def resolve(run: FinetuneRun) -> ResolvedRun:
     )
     labels = labels_of(run.conf, run.feats, inputs.feats)
     if inputs.start:
-        recogniser = inputs.start["config"].get("ctc")  # none of a published encoder
-        head = recogniser and CtcHeadConfig.model_validate(recogniser.get("head", {}))
+        head = head_of(inputs.start)
         require_same_head(run.system, system, head)
         made_with = inputs.start["inputs"].values()
         if head and system.ctc_alpha and inputs.identities[str(run.bpe)] not in made_with:

@@ -4,6 +4,7 @@ The launcher tidies folders too and has no use for PyTorch, so it is not importe
 ``run.sh`` begins, ``ser.doctor.earlier_stages`` looks for runs of another configuration.
 """
 
+import os
 import shutil
 import time
 from collections.abc import Callable, Mapping
@@ -16,7 +17,7 @@ from ser.base.errors import SerError, reason_of
 from ser.base.files import digest_file
 from ser.base.log import log_to_file, logger
 from ser.base.paths import CURVE
-from ser.base.record import Record, Stage, first_difference, read_started
+from ser.base.record import Record, Stage, TrainingStarted, first_difference, read_started
 from ser.base.writing import sole_run, write_json
 
 if TYPE_CHECKING:
@@ -26,15 +27,22 @@ if TYPE_CHECKING:
 def as_begun(record: Record) -> Record:
     """The record of a training run, or that of the run in its folder where these are the same run.
 
-    The same run may have begun with other values of what says how it is carried out.
+    The same run may have begun with other values of what says how it is carried out, and with its
+    inputs by other paths to the same folders.
     """
-    now = {"config": record.config, "inputs": record.inputs}
     with suppress(SerError):  # of a record that is missing or damaged, which ``claim`` tells
         begun = read_started(record.folder)
-        then = {"config": begun["config"], "inputs": begun["inputs"]}
-        if not first_difference(then, now):
-            return replace(record, config=begun["config"])
+        if not _difference(begun, record):
+            return replace(record, config=begun["config"], inputs=begun["inputs"])
     return record
+
+
+def _difference(begun: TrainingStarted, record: Record) -> str:
+    def by_place(inputs: Mapping[str, str]) -> dict[str, str]:
+        return {os.path.relpath(os.path.realpath(path)): made for path, made in inputs.items()}
+
+    then = {"config": begun["config"], "inputs": by_place(begun["inputs"])}
+    return first_difference(then, {"config": record.config, "inputs": by_place(record.inputs)})
 
 
 def train_in_folder(
@@ -60,6 +68,7 @@ def train_in_folder(
         SerError: Another process writes there, the folder holds another run, or a process of this
             run has ended.
     """
+    record = replace(record, started=time.time())  # it may have waited for others since
     with sole_run(record.folder) if world.is_first else nullcontext():
         begun = world.on_first(lambda: claim_training_folder(record, num_threads, force))
         if begun is None:
@@ -72,7 +81,7 @@ def train_in_folder(
             try:
                 notes = train(begun)
             except RuntimeError as error:
-                raise _lost_process(record, world, error) from error
+                raise _explained(record, world, error) from error
         # The others wait: what they do next may begin with these weights.
         world.on_first(lambda: _finish(record, notes, begun, world.size))
 
@@ -87,9 +96,14 @@ def _finish(record: Record, notes: Mapping[str, Any], num_threads: int, num_proc
     tidy_training_folder(record.folder)
 
 
-def _lost_process(record: Record, world: "Distributed", error: RuntimeError) -> Exception:
-    """What an exchange says whose other side has gone; any other error as it is."""
+def _explained(record: Record, world: "Distributed", error: RuntimeError) -> Exception:
+    """What torch.compile says, or an exchange whose other side has gone; others as they are."""
     reason = reason_of(error)
+    if type(error).__module__.startswith(("torch._inductor", "torch._dynamo")):
+        return SerError(
+            f"{record.folder}: training.compile: PyTorch could not compile the network ({reason}); "
+            "expected a C++ compiler, and on a GPU Triton; install it, or write compile: false"
+        )
     if world.size == 1 or not any(word in reason for word in ("gloo", "NCCL", "Connection")):
         return error
     return SerError(
@@ -98,13 +112,15 @@ def _lost_process(record: Record, world: "Distributed", error: RuntimeError) -> 
     )
 
 
-def _has_begun(folder: Path) -> bool:
-    return any((folder / name).exists() for name in ("train.jsonl", "checkpoint"))
+def has_begun(folder: Path) -> bool:
+    """Whether training has begun in a folder, if only that of the head."""
+    parts = folder, folder / "head"
+    return any((part / name).exists() for part in parts for name in (CURVE, "checkpoint"))
 
 
 def _move_aside(folder: Path, held: str, force: bool) -> None:
     """Makes room for a new run, by ``force`` where training began in the folder."""
-    if not force and _has_begun(folder):
+    if not force and has_begun(folder):
         raise SerError(f"{folder}: holds {held}; --force moves it aside and starts anew")
     aside = folder.with_name(f"{folder.name}.{time.strftime('%Y%m%d-%H%M%S')}")
     folder.rename(aside)
@@ -139,15 +155,14 @@ def claim_training_folder(record: Record, num_threads: int, force: bool) -> int 
         tidy_training_folder(record.folder)
         return None
     started = record.folder / "started.json"
-    now = {"config": record.config, "inputs": record.inputs}
     if started.exists():
         previous = read_started(record.folder)
         if previous["identity"] == record.identity:
             return previous.get("num_threads", num_threads)
-        then = {"config": previous["config"], "inputs": previous["inputs"]}
-        _move_aside(record.folder, f"another run ({first_difference(then, now)})", force)
-    elif _has_begun(record.folder):
+        _move_aside(record.folder, f"another run ({_difference(previous, record)})", force)
+    elif has_begun(record.folder):
         _move_aside(record.folder, "a run of unknown settings (no started.json)", force)
     record.folder.mkdir(parents=True, exist_ok=True)
-    write_json(started, {"identity": record.identity, **now, "num_threads": num_threads})
+    now = {"identity": record.identity, "config": record.config, "inputs": record.inputs}
+    write_json(started, {**now, "num_threads": num_threads})
     return num_threads

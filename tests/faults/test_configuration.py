@@ -162,3 +162,7 @@ def test_what_is_the_same_goes_on() -> None:
     require_bpe(other / BPE, read_record(other / BPE), CONF)
     with pytest.raises(SerError, match="num_pieces was 24 and is 26"):
         require_bpe(BPE, read_record(BPE), CONF)
+    # A configuration that lies in another recipe is that of what is made here with it.
+    shutil.copytree(CONF, other / CONF)
+    with pytest.raises(SerError, match="num_pieces was 24 and is 26"):
+        require_bpe(BPE, read_record(BPE), other / CONF)

@@ -211,7 +211,7 @@ def test_a_script_that_the_recogniser_does_not_know(trained: str) -> None:
     write_bpe(Record(bpe, 2, config.model_dump(), {}), READ, config, Path("text"))
     encoder = Path(trained) / "exp" / "pretrain" / "ctc"
     encoder.mkdir(parents=True)
-    Record(encoder, 3, {}, {}).finish(fbank=load_features(Path("conf")).model_dump())
+    Record(encoder, 3, {"ctc": {}}, {}).finish(fbank=load_features(Path("conf")).model_dump())
     stage = 3 if trained == "." else 1
     for part in ("asr_train", "asr_train_sp0.9", "asr_train_sp1.1", "asr_valid", "ser"):
         folder = Path("dump/fbank") / part

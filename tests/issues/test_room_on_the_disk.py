@@ -1,5 +1,6 @@
 """A disk without room for what a stage writes is told before the stage."""
 
+import json
 import shutil
 from collections import namedtuple
 from pathlib import Path
@@ -52,3 +53,45 @@ def test_a_disk_without_room_for_what_a_frozen_encoder_gives(
         said = check("transformer_tl", ".", 4, "", 4, "--conf", "conf/whisper")
         room = "GB of what the frozen encoder of transformer_tl.yaml gives to write"
         assert (room in said.err) == is_told, said.err
+
+
+@pytest.mark.usefixtures("bare_recipe")
+def test_a_disk_without_room_for_the_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
+    write_data(["SO IT IS"])
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(0, 0, 1000))
+    words = "transformer_tl", ".", 3, "", 3
+    assert "GB of models and checkpoints to write" in check(*words).err
+    made = Path("exp/pretrain/ctc/model.safetensors")
+    made.parent.mkdir(parents=True)
+    made.touch()
+    assert "GB of models and checkpoints to write" not in check(*words).err
+
+
+@pytest.mark.usefixtures("bare_recipe")
+def test_finished_runs_need_no_room_with_force(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They stay where they are of this configuration."""
+    write_data(["SO IT IS"])
+    for fold in "123":
+        run = Path("exp/transformer/seed1") / f"fold{fold}"
+        run.mkdir(parents=True)
+        for name in ("model.safetensors", "train.jsonl"):
+            (run / name).touch()
+        system = load_system(Path("conf"), "transformer").model_dump()
+        begun = {"identity": "a", "config": {"system": system}, "inputs": {}}
+        (run / "started.json").write_text(json.dumps(begun))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(0, 0, 1000))
+    words = "transformer", ".", 4, "", 4, "--force"
+    assert "GB of models" not in check(*words).err
+    system["training"]["max_epochs"] = 3
+    (run / "started.json").write_text(json.dumps(begun))
+    assert "GB of models" in check(*words).err
+
+
+@pytest.mark.usefixtures("bare_recipe")
+def test_a_length_that_is_no_number() -> None:
+    write_data(["SO IT IS"] * 2)
+    table = Path("data/ser/utt2dur")
+    table.write_text(table.read_text().replace("1.0", "abc", 1))
+    said = check(stage=1)
+    assert said.status == 1
+    assert "data/ser: utt2dur was changed" in said.err and "Traceback" not in said.err

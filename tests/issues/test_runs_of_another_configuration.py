@@ -14,10 +14,10 @@ from ser.config.systems import load_system
 def test_runs_of_another_configuration() -> None:
     """They would be refused in stage 4."""
     system = load_system(Path("conf"), "transformer").model_dump()
-    for fold in "12":
+    for fold in ("1", "anna.b"):
         folder = Path("exp/transformer/seed1") / f"fold{fold}"
-        folder.mkdir(parents=True)
-        (folder / "train.jsonl").touch()
+        (folder / "head").mkdir(parents=True)
+        (folder / "head" / "train.jsonl").touch()  # of the classifier, which is trained first
         begun = {"identity": "a", "config": {"system": system}, "inputs": {}}
         (folder / "started.json").write_text(json.dumps(begun))
     assert check().status == 0
@@ -26,13 +26,14 @@ def test_runs_of_another_configuration() -> None:
     (folder / "started.json").write_text(json.dumps(begun))
     said = check()
     assert said.status == 1 and said.err.count("\n") == 1
-    assert "exp/transformer/seed1/fold2: holds another run (system.training.max_epochs was 3" in (
-        said.err
+    assert (
+        "exp/transformer/seed1/foldanna.b: holds another run (system.training.max_epochs was 3"
+        in (said.err)
     )
     labels = {"classes": {"ang": ["angry"]}, "exclude": [], "order": ["ang"]}
     begun["config"] = {"labels": labels}
     (folder / "started.json").write_text(json.dumps(begun))
-    assert "fold2: holds another run (labels.classes." in check().err
+    assert "foldanna.b: holds another run (labels.classes." in check().err
     assert check(SCRATCH, ".", 6, "", 0, "--force").status == 0
     assert check(stop=3).status == 0
     assert check("cnn_blstm_sa").status == check(folds="1").status == 0

@@ -40,6 +40,8 @@ def work(task: str, place: int, report: Report) -> None:
         sys.exit(3)
     elif what == "fail":
         raise SerError("a.yaml: wrong")
+    elif what == "tell":
+        raise SerError("a" * 100_000)
     elif what == "full":
         raise OSError(28, "No space left on device", "a.ark")
     elif what == "stop":
@@ -92,6 +94,15 @@ def test_what_takes_long_to_import_is_there_already(tmp_path: Path) -> None:
     call = [sys.executable, "-c", LOOK, f"look {tmp_path / 'seen'}"]
     subprocess.run(call, env=with_this_module(), check=True)
     assert (tmp_path / "seen").read_text() == "True"
+
+
+def test_a_reason_that_does_not_fit_into_a_pipe() -> None:
+    """Nobody reads it before the process has ended."""
+    endings: dict[int, Ending] = {}
+    with JobPool(work, ["tell"], 1, []) as pool:
+        for ended in pool:
+            endings |= ended
+    assert endings[0].reason is not None and set(endings[0].reason) == {"a"}
 
 
 def test_what_was_done_earlier_is_what_the_first_step_found() -> None:

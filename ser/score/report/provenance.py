@@ -1,7 +1,6 @@
 """What earlier stages left behind: learning curves, wall times, the protocol, the audit."""
 
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 from ser.base.errors import SerError
 from ser.base.files import digest_file, digest_holds, digest_json, parsing, read_json_as, read_text
 from ser.base.log import logger
-from ser.base.paths import CURVE, PRETRAIN, run_folders
+from ser.base.paths import CURVE, MOVED_ASIDE, PRETRAIN, run_folders
 from ser.base.record import Stage, read_record, rerun_hint
 from ser.corpus.fold_files import VALID, fold_names, read_fold
 from ser.score.predictions.experiment import read_predict_record
@@ -54,9 +53,6 @@ def read_curve(folder: Path) -> Curve:
                     raise TypeError("expected the number of the epoch")
                 curve.append(entry)
     return curve
-
-
-MOVED_ASIDE = re.compile(r"\.\d{8}-\d{6}$|^\.")  # by --force, and what is hidden
 
 
 def read_curves(folders: Iterable[Path]) -> list[Curve]:

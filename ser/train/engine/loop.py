@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from ser.base.errors import GO_ON, SerError, StoppedError
+from ser.base.errors import GO_ON, SerError, StoppedError, first_few
 from ser.base.log import logger
 from ser.config.schema import OptimizerConfig, TrainingConfig
 from ser.data.batch import Batch
@@ -246,7 +246,7 @@ class Trainer:
     def _check_finite(self, values: Mapping[str, float], step: Step, number: int) -> None:
         loss, norm = values["loss"], values["gradient_norm"]
         if not (math.isfinite(loss) and math.isfinite(norm)):
-            utts = " ".join(self.data.utterances[i].utt for i in step.batch)
+            utts = first_few(self.data.utterances[i].utt for i in step.batch)
             raise self.world.error(
                 f"{self.folder}: loss {loss:g}, gradient norm {norm:g} at step {number}; "
                 "expected finite numbers; lower the learning rate or lengthen the warm-up; the "

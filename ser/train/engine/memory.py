@@ -1,7 +1,7 @@
 """Out of memory: found before the first epoch, and reported with what to change.
 
-How much a training needs is reckoned by ``ser.train.estimate``, and refused by
-``ser.doctor.resources`` where the machine has less.
+How much a training needs is reckoned by ``ser.train.estimate``; ``ser.doctor.resources`` refuses
+what cannot even hold weights, moments and loaders.
 """
 
 import contextlib

@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import connection, resource_tracker
 from multiprocessing.context import ForkServerProcess
 from typing import Generic, TypeVar
@@ -23,6 +23,7 @@ from ser.base.process import end_with_parent, ending_held
 
 POLL_SECONDS = 0.5
 MAX_TMPDIR_BYTES = 75  # the path of a socket has 107, of which multiprocessing takes 32
+MAX_REASON = 8000  # characters: what is sent fits into a pipe that nobody reads meanwhile, 64 KB
 LEAVE_SECONDS = 60.0  # what a job has to write its checkpoint where this program is to end
 
 Task = TypeVar("Task")
@@ -51,6 +52,20 @@ class _Job:
     pipe: connection.Connection
 
 
+def require_short_paths() -> None:
+    """Looks whether the sockets of jobs find room in the folder of temporary files.
+
+    Raises:
+        SerError: Its path is too long.
+    """
+    place = tempfile.gettempdir()
+    if len(os.fsencode(place)) > MAX_TMPDIR_BYTES:
+        raise SerError(
+            f"TMPDIR {place}: {len(os.fsencode(place))} bytes; expected at most "
+            f"{MAX_TMPDIR_BYTES}, since sockets of the jobs lie there; set TMPDIR=/tmp"
+        )
+
+
 class JobPool(Generic[Task]):
     """Jobs of which so many are at work at a time; to be used in a ``with`` block.
 
@@ -70,12 +85,7 @@ class JobPool(Generic[Task]):
     def __init__(
         self, work: Work[Task], tasks: Sequence[Task], num_jobs: int, preload: Sequence[str]
     ) -> None:
-        place = tempfile.gettempdir()
-        if len(os.fsencode(place)) > MAX_TMPDIR_BYTES:
-            raise SerError(
-                f"TMPDIR {place}: {len(os.fsencode(place))} bytes; expected at most "
-                f"{MAX_TMPDIR_BYTES}, since sockets of the jobs lie there; set TMPDIR=/tmp"
-            )
+        require_short_paths()
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(list(preload))
         self._work = work
@@ -177,7 +187,7 @@ def _carry_out(
         ending = Ending(describe(error))
     except Exception as error:  # whatever it is, the others go on
         ending = Ending(f"{type(error).__name__}: {error}")
-    pipe.send(ending)
+    pipe.send(replace(ending, reason=ending.reason and ending.reason[:MAX_REASON]))
 
 
 def _ending(job: _Job) -> Ending:
