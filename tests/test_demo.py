@@ -1,6 +1,5 @@
 """The page with a model: what it says of a recording, and of what is none; in a browser too."""
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from browser import check_fit, opened, show_at
 from programs import call
 from tiny_audio import plant_files, untrained_model
 
+from ser.bin import ser_demo
 from ser.demo.answer import answer
 from ser.demo.page import MAX_MEGABYTES, card_of, serve
 from ser.infer.loading import load
@@ -57,6 +57,7 @@ def test_the_card_is_shown_without_what_is_for_the_hub(tmp_path: Path) -> None:
 
 
 def test_a_fault_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ser_demo, "require_gradio", lambda: None)
     for words, said in (
         ((tmp_path / "none",), "none: no package.json; expected a model"),
         ((tmp_path, "--max-minutes", "0"), "--max-minutes 0: expected minutes above 0"),
@@ -64,9 +65,9 @@ def test_a_fault_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     ):
         ended = call("ser_demo", *words)
         assert ended.status == 1 and said in ended.err and ended.err.count("\n") == 1
-    monkeypatch.setitem(sys.modules, "gradio", None)
-    monkeypatch.setattr("ser.bin.ser_demo.load", lambda *_: untrained_model())
-    ended = call("ser_demo", tmp_path)
+    monkeypatch.undo()
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    ended = call("ser_demo", "owner/model")  # which is not fetched first
     assert ended.status == 1
     assert ended.err == (
         "error: gradio is not installed; expected it for the page; pip install gradio\n"

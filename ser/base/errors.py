@@ -137,6 +137,13 @@ def reason_of(error: Exception) -> str:
     return shortened(said) or type(error).__name__
 
 
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether NumPy, PyTorch (of which this needs nothing) or the system found no memory."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    return isinstance(error, RuntimeError) and "allocate memory" in str(error)
+
+
 def is_first_process() -> bool:
     """Whether this is the first process of a distributed run, or the only one."""
     return os.environ.get("RANK", "0") == "0"

@@ -1,7 +1,7 @@
 """Models on the Hugging Face hub, by name. ``huggingface_hub`` is imported only where one is."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
@@ -63,13 +63,14 @@ def fetch(wanted: Repository, patterns: Sequence[str], asked: str, instead: str)
     return Path(folder)
 
 
-def upload(folder: Path, name: str, mark: str) -> str:
+def upload(folder: Path, name: str, mark: str, is_own: Callable[[bytes], bool]) -> str:
     """Uploads a folder as a model of the hub, whose files it replaces; a new model is private.
 
     Args:
         folder: Its files.
         name: ``owner/model``.
         mark: The file by which a model that holds files already is known to be one of ours.
+        is_own: Whether it is, by the content of that file.
 
     Returns:
         The revision.
@@ -84,9 +85,11 @@ def upload(folder: Path, name: str, mark: str) -> str:
         api = hub.HfApi()
         api.create_repo(name, private=True, exist_ok=True)
         there = set(api.list_repo_files(name)) - {".gitattributes", "README.md"}
-        if there and mark not in there:
+        if there and not (
+            mark in there and is_own(Path(api.hf_hub_download(name, mark)).read_bytes())
+        ):
             raise SerError(
-                f"{asked}: holds {first_few(sorted(there))} and no {mark}, which would be "
+                f"{asked}: holds {first_few(sorted(there))} and no {mark} of ours, which would be "
                 f"replaced; expected a new model, or one that was packed by this program; {instead}"
             )
         commit = api.upload_folder(repo_id=name, folder_path=folder, delete_patterns="*")
@@ -114,4 +117,4 @@ def _client(asked: str, purpose: str, instead: str) -> ModuleType:
 
 def _reason(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+    return ": ".join([type(error).__name__, *lines[:2]])  # of a card the second says what it lacks

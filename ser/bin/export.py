@@ -33,13 +33,13 @@ def main() -> None:
         raise SerError(f"--out {args.out}: expected a name that ends in .onnx or .pt2")
     if not args.out.parent.is_dir():
         raise SerError(f"{args.out.parent}: no such folder; expected one for the file; make it")
+    if args.int8 and args.out.suffix != ".onnx":
+        raise SerError("--int8: for ONNX alone; pass --out <name>.onnx")
     model = load(args.model)
     if args.out.suffix == ".onnx":
         export_onnx(model, args.out, args.features_inside, args.int8)
         logger.info("%s: ONNX, opset %s", args.out, OPSET)
         return
-    if args.int8:
-        raise SerError("--int8: for ONNX alone; pass --out <name>.onnx")
     export_torch(model, args.out, args.features_inside)
     logger.info("%s: torch.export", args.out)
 

@@ -12,7 +12,7 @@ from ser.base.hub import NAME, upload
 from ser.base.log import log_to_console, logger
 from ser.base.options import distinct_words
 from ser.infer.package import MANIFEST
-from ser.release.pack import Packing, pack
+from ser.release.pack import Packing, is_manifest, pack
 
 
 def parse_args() -> argparse.Namespace:
@@ -46,13 +46,14 @@ def main() -> None:
         licence=args.licence,
         data_licence=args.data_licence,
         languages=distinct_words("--language", args.language) if args.language else (),
+        hub=args.hub or "",
     )
     if args.hub is not None:
         _check_upload(args)
     pack(packing, args.out)
     if args.hub is not None:
         said = "%s@%s: uploaded; a new model is private until you make it public"
-        logger.info(said, args.hub, upload(args.out, args.hub, MANIFEST))
+        logger.info(said, args.hub, upload(args.out, args.hub, MANIFEST, is_manifest))
 
 
 def _check_upload(args: argparse.Namespace) -> None:

@@ -6,9 +6,9 @@ nothing from a network and sends nothing anywhere. Tell those whom you record wh
 """
 
 import argparse
+import importlib.util
 
 from ser.base.errors import SerError, run_program
-from ser.demo.page import card_of, serve
 from ser.infer.loading import find_model, load
 
 
@@ -24,6 +24,16 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def require_gradio() -> None:
+    """Looks for it before a model is fetched and loaded.
+
+    Raises:
+        SerError: It is not installed.
+    """
+    if importlib.util.find_spec("gradio") is None:
+        raise SerError("gradio is not installed; expected it for the page; pip install gradio")
+
+
 def main() -> None:
     """Serves the page."""
     args = parse_args()
@@ -31,8 +41,11 @@ def main() -> None:
         raise SerError(f"--max-minutes {args.max_minutes:g}: expected minutes above 0")
     if not 0 <= args.port < 65536:
         raise SerError(f"--port {args.port}: expected 0 to 65535")
+    require_gradio()
     path = find_model(args.model)
     model = load(path, args.device, args.threshold)
+    from ser.demo.page import card_of, serve  # which need PyTorch
+
     serve(model, card_of(path), args.host, args.port, args.max_minutes)
 
 

@@ -100,9 +100,12 @@ def main() -> None:
     """Prints what the model says, as soon as it says it."""
     args = parse_args()
     check_options(args)
+    inputs, faults = ([], []) if args.inputs == ["-"] else audio_inputs(args.inputs)
+    if args.html is not None:
+        _check_page(inputs, faults, args.html)
     model = load(args.model, args.device, args.threshold, args.batch, args.threads, args.any_audio)
     if args.inputs == ["-"]:
-        args.window = _or(args.window, LIVE_SECONDS)
+        args.window = _or(args.window, min(LIVE_SECONDS, model.whole_seconds))
     if args.window is not None:
         hop = _or(args.hop, args.window)
         require_lengths(args.window, hop, model.fbank.config.frame_length_ms / 1000)
@@ -110,9 +113,10 @@ def main() -> None:
     if args.inputs == ["-"]:
         _listen(model, args)
         return
-    inputs, faults = audio_inputs(args.inputs)
     if args.html is not None:
-        _draw(model, inputs, faults, args)
+        from ser.infer.page import write_page
+
+        _warn(write_page(model, inputs[0].path, args.html, args.window, args.hop), args)
         return
     for fault in faults:
         print(f"error: {fault}", file=sys.stderr)
@@ -155,16 +159,12 @@ def _or(value: float | None, default: float) -> float:
     return default if value is None else value
 
 
-def _draw(
-    model: Model, inputs: list[AudioInput], faults: list[SerError], args: argparse.Namespace
-) -> None:
-    from ser.infer.page import write_page
-
+def _check_page(inputs: list[AudioInput], faults: list[SerError], page: Path) -> None:
+    """Whether there is one file to draw."""
     if faults:
         raise faults[0]
     if len(inputs) != 1:
-        raise SerError(f"--html {args.html}: {len(inputs)} files; expected one INPUT")
-    _warn(write_page(model, inputs[0].path, args.html, args.window, args.hop), args)
+        raise SerError(f"--html {page}: {len(inputs)} files; expected one INPUT")
 
 
 def _files(

@@ -62,16 +62,16 @@ def serve(
         The page's address.
 
     Raises:
-        SerError: Gradio is not installed, or the port is taken.
+        SerError: The port is taken.
     """
     os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1"}
-    try:
-        import gradio
-        from starlette.middleware import Middleware
-    except ImportError as error:
-        raise SerError(
-            f"{error.name} is not installed; expected it for the page; pip install gradio"
-        ) from error
+    for name in ("no_proxy", "NO_PROXY"):  # Gradio asks itself whether it is there
+        os.environ[name] = ",".join(
+            filter(None, (os.environ.get(name), "127.0.0.1,localhost", host))
+        )
+    import gradio
+    from starlette.middleware import Middleware
+
     limits = (
         f"At most {max_minutes:g} minutes and {MAX_MEGABYTES} MB. What you upload or record "
         "stays on the machine that serves this page, and is deleted after "

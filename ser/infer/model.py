@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from ser.audio.quality import why_no_speech
 from ser.base.arrays import Floats
-from ser.base.errors import SerError, shortened
+from ser.base.errors import SerError, is_out_of_memory, reason_of, shortened
 from ser.data.sampler import split_by_frames
 from ser.feats.definitions import Extractor, normalise
 from ser.infer.arrays import given_audio, given_pieces, is_whole, refuse_rate
@@ -215,15 +215,15 @@ class Model:
     def _long(self, path: str, seconds: float, pieces: Iterable[Floats]) -> Result:
         """One result for a long recording: the mean of its windows, by their length."""
         number = math.ceil(seconds / (self.whole_seconds - ROUNDING_SECONDS))
-        window = seconds / number + ROUNDING_SECONDS
-        windows = list(self._windows(path, pieces, window, window, self.batch_size))
+        length = (seconds + ROUNDING_SECONDS) / number
+        found = list(self._windows(path, pieces, length, length, self.batch_size))
         # What cannot be speech counts only where there is nothing else.
-        parts = [window for window in windows if window.flag is None] or windows
+        parts = [part for part in found if part.flag is None] or found
         weights = np.array([part.end - part.start for part in parts])
         rows = np.array([list(part.posteriors.values()) for part in parts])
         posteriors = (weights[:, None] * rows).sum(axis=0) / weights.sum()
         words = None if parts[0].words is None else " ".join(p.words for p in parts if p.words)
-        return self._result(path, posteriors, words, 0.0, windows[-1].end, parts[0].flag)
+        return self._result(path, posteriors, words, 0.0, found[-1].end, parts[0].flag)
 
     def predict_segments(self, segments: Sequence[Segment]) -> list[Result]:
         """The results of some segments, in their order; alike in batches and alone.
@@ -246,7 +246,7 @@ class Model:
             batch = order[first : first + self.batch_size]
             for part in split_by_frames([lens[i] for i in batch], MAX_FRAMES):
                 members = [batch[i] for i in part]
-                found = self.engine([inputs[i] for i in members])
+                found = self._compute([inputs[i] for i in members])
                 outputs |= zip(members, found, strict=True)
         return [
             self._result(
@@ -261,6 +261,18 @@ class Model:
             else segment.not_finite()
             for i, segment in enumerate(segments)
         ]
+
+    def _compute(self, inputs: Sequence[Floats]) -> Sequence[Output]:
+        try:
+            return self.engine(inputs)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            raise SerError(
+                f"a batch of {len(inputs)} recordings or windows does not fit into memory "
+                f"({reason_of(error)}); expected room for it; lower the batch (--batch, now "
+                f"{self.batch_size}), or name another --device"
+            ) from error
 
     def features(self, samples: Floats) -> Floats:
         """The features (T, F) of samples (N,), normalised."""

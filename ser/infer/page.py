@@ -1,7 +1,9 @@
 """One utterance on a self-contained page: the words, their times, and where the model looked."""
 
 import io
+import math
 import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,8 +68,9 @@ def view(model: Model, path: Path, window: float | None = None, hop: float | Non
     Args:
         model: A package or a run; an ONNX file has no attention to show.
         path: The audio, of a minute at most.
-        window: Seconds, of the posteriors over time; by default half the file, 1 to 3 s: a network
-            that was trained on whole turns is right less often on less of one.
+        window: Seconds, of the posteriors over time; by default half the file, 1 to 3 s, and no
+            longer than the turns of the training: a network that was trained on whole turns is
+            right less often on less of one.
         hop: Seconds from one to the next; by default a quarter of a window.
 
     Raises:
@@ -82,7 +85,8 @@ def view(model: Model, path: Path, window: float | None = None, hop: float | Non
     seconds = len(samples) / model.sample_rate_hz
     whole = model.predict(path)
     if window is None:
-        window = round(min(3.0, max(1.0, seconds / 2)), 1)
+        window = min(3.0, max(1.0, seconds / 2), model.whole_seconds)
+        window = max(0.1, math.floor(10 * window) / 10)
     if hop is None:
         hop = round(window / 4, 3)
     over_time = list(model.predict_windows([samples], window, hop))
@@ -191,7 +195,9 @@ def _draw(
         axes[-1].set_xlabel("seconds")
         axes[-1].set_xlim(0, seconds)
         stream = io.StringIO()
-        figure.savefig(stream, format="svg", metadata={"Date": None})
+        with warnings.catch_warnings():  # the browser has the letters that matplotlib's font lacks
+            warnings.filterwarnings("ignore", "Glyph .* missing from font")
+            figure.savefig(stream, format="svg", metadata={"Date": None})
     return re.sub(r"^.*?(?=<svg)", "", stream.getvalue(), flags=re.S)
 
 

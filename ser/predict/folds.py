@@ -142,7 +142,7 @@ def _is_table_of(path: Path, record: Record, fold_list: str) -> bool:
     made_from = path.with_suffix(".sha256")
     if not (path.is_file() and made_from.is_file()):
         return False
-    with path.open(encoding="utf-8") as rows:
+    with path.open(encoding="utf-8", errors="replace") as rows:  # it may have been saved anew
         is_of_fold = f"\t{fold_list}\t" in "".join(islice(rows, 2))
     digest = table_digest(path, record.folder, record.identity)
     return is_of_fold and made_from.read_bytes() == digest.encode()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 from scipy.special import softmax
 from threadpoolctl import threadpool_limits
@@ -20,6 +21,7 @@ from ser.config.baselines import FunctionalsConfig, VectorsConfig
 from ser.corpus.fold_files import TEST, TRAIN, in_part, read_fold
 from ser.data.utterances import FeatureDir
 from ser.metrics.classification import confusion_matrix, unweighted_accuracy
+from ser.nn.weights import not_written
 from ser.predict.prediction import VECTORS, Prediction
 from ser.train.resolve import FinetuneRun
 
@@ -32,8 +34,11 @@ MakeModel = Callable[[float], "Pipeline"]
 def write_vectors(record: Record, values: Mapping[str, Floats], **notes: Any) -> None:
     """Writes a vector for each utterance, whole or not at all, with notes for the record."""
     with atomic_folder(record.folder, stage=record.stage) as folder:
-        with readable_by_umask(folder / VECTORS):
-            save_file(dict(values), folder / VECTORS)
+        try:
+            with readable_by_umask(folder / VECTORS):
+                save_file(dict(values), folder / VECTORS)
+        except SafetensorError as error:
+            raise not_written(record.folder / VECTORS, error) from error
         replace(record, folder=folder).finish(**notes)
 
 
@@ -70,7 +75,7 @@ def predict_from_vectors(
     labels = np.array([names.index(emotion_of[utt]) for utt in train])
     with threadpool_limits(1):
         speakers = [spk_of[utt] for utt in train]
-        cost = best_cost(matrix(train), labels, speakers, config, make_model)
+        cost = best_cost(matrix(train), labels, speakers, config, make_model, run.name)
         shares = posteriors(make_model(cost).fit(matrix(train), labels), matrix(test))
     return [
         Prediction(utt, tuple(map(float, row)), None) for utt, row in zip(test, shares, strict=True)
@@ -93,6 +98,7 @@ def best_cost(
     speakers: Sequence[str],
     config: VectorsConfig,
     make_model: MakeModel,
+    name: str,
 ) -> float:
     """The cost with the best UA over training speakers held out in turn; of equals the smallest.
 
@@ -102,6 +108,7 @@ def best_cost(
         speakers: N speakers, each on one side of every division.
         config: The costs, and the number of divisions.
         make_model: A classifier for a cost.
+        name: What is fitted, for messages.
     """
     from sklearn.model_selection import GroupKFold
 
@@ -113,9 +120,9 @@ def best_cost(
         divisions = list(GroupKFold(num_folds).split(values, labels, speakers))
     if not divisions or any(len(set(labels[train])) == 1 for train, _ in divisions):
         logger.warning(
-            "warning: no cost can be chosen: the training part has one speaker, or one class once "
-            "some of its speakers are held out; the smallest is taken, %s",
-            min(config.costs),
+            "warning: %s: no cost can be chosen: the training part has one speaker, or one class "
+            "once some of its speakers are held out; the smallest is taken, %s",
+            *(name, min(config.costs)),
         )
         return min(config.costs)
     predicted = {cost: np.empty_like(labels) for cost in sorted(config.costs)}

@@ -19,7 +19,7 @@ from ser.base.errors import SerError
 from ser.base.files import with_digest
 from ser.base.writing import atomic_file, require_own_file
 from ser.infer.model import Model
-from ser.infer.onnx_engine import HEADER
+from ser.infer.onnx_engine import HEADER, MAX_BYTES
 from ser.infer.onnx_seal import SEAL, UNSEALED, seal_onnx
 from ser.infer.package import FORMAT, OnnxHeader
 from ser.infer.torch_engine import Network, TorchEngine, ensemble, have_one_encoder
@@ -28,6 +28,8 @@ from ser.release.feature_layers import FeatureLayer, make_feature_layer
 
 OPSET = 18
 EXAMPLE_FRAMES = (45, 30)  # of the utterances that are traced, step by step in an LSTM: few
+# torch.export takes a length of one encoder frame for no length: less is padded, and masked.
+SHORTEST_FRAMES = 32
 FEATURES = "fbank."  # how the graph names the buffers of the features' layer
 
 
@@ -35,9 +37,14 @@ class Exported(nn.Module):
     """What the graph computes: an ensemble, and in front of it the features where wanted."""
 
     def __init__(
-        self, networks: Sequence[Network], temperature: float, fbank: FeatureLayer | None
+        self,
+        networks: Sequence[Network],
+        temperature: float,
+        fbank: FeatureLayer | None,
+        num_padding: int,
     ) -> None:
         super().__init__()
+        self.num_padding = num_padding
         self.networks = nn.ModuleList(networks)
         self.temperature = temperature
         self.encodes_once = have_one_encoder(networks)
@@ -59,18 +66,28 @@ class Exported(nn.Module):
             if self.fbank.normalisation == "utterance_mean":
                 x = x - (x * mask).sum(dim=1, keepdim=True) / lens[:, None, None]
             x = x * mask
+        if self.num_padding:
+            x = nn.functional.pad(x, (0, 0, 0, self.num_padding))
         posteriors, ctc, frame_lens = ensemble(
             self.networks, x, lens, self.temperature, self.encodes_once
         )
         return (posteriors,) if ctc is None else (posteriors, ctc, frame_lens)
 
 
-def _prepare(model: Model, features_inside: bool) -> tuple[Exported, tuple[Any, ...], Any]:
-    """The module, an example and which of its dimensions vary."""
+def _prepare(
+    model: Model, features_inside: bool, num_padding: int = 0
+) -> tuple[Exported, tuple[Any, ...], Any]:
+    """The module, an example and which of its dimensions vary.
+
+    Args:
+        model: A package or a run.
+        features_inside: Whether it takes samples.
+        num_padding: Frames of silence that it puts behind all utterances of a batch.
+    """
     if not isinstance(model.engine, TorchEngine):
         raise SerError("export: an exported model; expected a package, or a run of stage 4")
     layer = make_feature_layer(model.fbank.config) if features_inside else None
-    module = Exported(model.engine.networks, model.engine.temperature, layer).eval()
+    module = Exported(model.engine.networks, model.engine.temperature, layer, num_padding).eval()
     lens = torch.tensor(EXAMPLE_FRAMES)
     shape: tuple[int, ...] = (len(lens), int(lens.max()), model.fbank.config.num_mel_bins)
     if layer is not None:
@@ -89,7 +106,7 @@ def export_torch(model: Model, out: Path, features_inside: bool) -> None:
             as many steps as the example; or something else is in the place of the file.
     """
     require_own_file(out, _is_own_program)
-    module, example, dynamic = _prepare(model, features_inside)
+    module, example, dynamic = _prepare(model, features_inside, SHORTEST_FRAMES - 1)
     if any(isinstance(part, nn.LSTM) for part in module.modules()):
         raise SerError(
             f"{out}: torch.export knows no LSTM over utterances of any length; expected a system "
@@ -136,6 +153,7 @@ def export_onnx(model: Model, out: Path, features_inside: bool, int8: bool) -> N
             "and onnxruntime for --int8; pip install onnx onnxruntime onnxscript"
         ) from error
     require_own_file(out, _is_own_onnx)
+    _require_room(model, out)
     module, example, dynamic = _prepare(model, features_inside)
     networks = module.networks
     with_ctc = model.tokenizer is not None
@@ -175,6 +193,18 @@ def export_onnx(model: Model, out: Path, features_inside: bool, int8: bool) -> N
                 given.type.tensor_type.shape.dim[0].dim_value = 1
         onnx.helper.set_model_props(graph, properties)
         partial.write_bytes(seal_onnx(graph.SerializeToString()))
+
+
+def _require_room(model: Model, out: Path) -> None:
+    networks = model.engine.networks if isinstance(model.engine, TorchEngine) else ()
+    parameters = {p: p.numel() for network in networks for p in network.parameters()}
+    size = 4 * sum(parameters.values())
+    if size > MAX_BYTES:
+        raise SerError(
+            f"{out}: {size / 1e9:.1f} GB of weights; an ONNX file holds at most "
+            f"{MAX_BYTES / 1e9:.1f} GB; expected a smaller model; pack fewer --folds, or their "
+            "--average, or export to .pt2"
+        )
 
 
 def _is_own_onnx(path: Path) -> bool:

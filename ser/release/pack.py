@@ -4,6 +4,7 @@ import contextlib
 import glob
 import itertools
 import json
+import re
 import shutil
 import tarfile
 from collections.abc import Mapping, Sequence
@@ -49,6 +50,8 @@ from ser.score.predictions.table import PredictionRow, read_prediction_file
 from ser.score.stats.calibration import fit_temperature
 from ser.train.engine.selection import average_weights
 
+LANGUAGE = re.compile("[a-z]{2,3}")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Packing:
@@ -63,6 +66,7 @@ class Packing:
         data: What the model was trained on, as the card says it.
         data_licence: Of that.
         languages: ISO 639 codes of the speech.
+        hub: ``owner/model``, by which the card calls it; else the folder's name.
     """
 
     system: Path
@@ -73,6 +77,7 @@ class Packing:
     data: str
     data_licence: str
     languages: Sequence[str] = ()
+    hub: str = ""
 
 
 def pack(packing: Packing, out: Path) -> Path:
@@ -93,6 +98,11 @@ def pack(packing: Packing, out: Path) -> Path:
         if not (is_line(text) and text.strip()):
             fault = "not one line" if text.strip() else "empty"
             raise SerError(f"{text!a}: {fault}; expected one line, for the model card")
+    if wrong := [code for code in packing.languages if not LANGUAGE.fullmatch(code)]:
+        raise SerError(
+            f"--language {' '.join(wrong)}: expected codes of ISO 639, two or three small letters, "
+            "as en"
+        )
     require_replaceable(out, MANIFEST)
     _require_nothing_else(out)
     archive = out.with_name(f"{out.name}.tar.gz")
@@ -110,6 +120,7 @@ def pack(packing: Packing, out: Path) -> Path:
         require_labels_of_run(run.folder, run.labels)
         require_labels_of_recipe(run.folder, run.labels)
     held_out = _held_out(packing, runs)
+    row = table_row(packing.system, packing.seed, first.made_by)
     temperature = _temperature(held_out, first.labels.names)
     if temperature is None:
         why = f"all {len(held_out)} held-out decisions are right" if held_out else "no predictions"
@@ -133,12 +144,12 @@ def pack(packing: Packing, out: Path) -> Path:
         if first.published and first.published.get("is_published", True):
             shutil.copyfile(Path(ser.__file__).with_name(NOTICE), folder / NOTICE)
         card = write_card(
-            name=out.name,
+            name=packing.hub or out.name,
             system=packing.system.name,
             version=ser.__version__,
             labels=first.labels.names,
             temperature=temperature or 1.0,
-            row=table_row(packing.system, packing.seed, first.made_by),
+            row=row,
             licence=packing.licence,
             **trained_on,
         )
@@ -203,7 +214,7 @@ def _runs(packing: Packing) -> dict[str, Run]:
 
 def _require_nothing_else(out: Path) -> None:
     """Checks that a folder to be replaced holds a package alone: a clone's .git would be lost."""
-    if (out / MANIFEST).exists() and not _is_manifest(read_bytes(out / MANIFEST)):
+    if (out / MANIFEST).exists() and not is_manifest(read_bytes(out / MANIFEST)):
         raise SerError(
             f"{out}: its {MANIFEST} is that of another program, which would be lost; name another "
             "folder"
@@ -221,11 +232,11 @@ def _is_package(archive: Path) -> bool:
     with contextlib.suppress(tarfile.TarError, OSError, EOFError), tarfile.open(archive) as tar:
         for member in itertools.islice(tar, MAX_MEMBERS):
             if member.name.endswith(f"/{MANIFEST}") and (file := tar.extractfile(member)):
-                return _is_manifest(file.read(MAX_JSON_BYTES))
+                return is_manifest(file.read(MAX_JSON_BYTES))
     return False
 
 
-def _is_manifest(content: bytes) -> bool:
+def is_manifest(content: bytes) -> bool:
     """Whether it is a manifest of ours: npm's file has the same name."""
     with contextlib.suppress(ValueError):
         values = json.loads(content)

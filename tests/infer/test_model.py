@@ -5,10 +5,12 @@ import os
 import subprocess
 import sys
 import tracemalloc
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -19,10 +21,12 @@ from tracked import ROOT
 
 import ser
 from ser.audio.reading import INT16_SCALE, read_audio
+from ser.base.arrays import Floats
 from ser.base.errors import SerError
 from ser.base.files import read_json
 from ser.base.writing import write_json
 from ser.infer import model as model_module
+from ser.infer.engine import Output
 from ser.infer.loading import load
 from ser.infer.model import Model
 from ser.infer.recordings import stream_file
@@ -144,7 +148,7 @@ def test_a_long_file_is_the_mean_of_its_windows(model: Model, tmp_path: Path) ->
     samples = 0.1 * np.random.default_rng(0).normal(size=5 * 16000)
     soundfile.write(tmp_path / "long.wav", samples, 16000)
     found = model.predict(tmp_path / "long.wav")
-    third = 5 / 3 + model_module.ROUNDING_SECONDS
+    third = (5 + model_module.ROUNDING_SECONDS) / 3
     parts = list(model.predict_windows(tmp_path / "long.wav", third, third))
     assert [p.end - p.start for p in parts] == pytest.approx(
         [third, third, 5 - 2 * third], abs=1e-4
@@ -153,6 +157,23 @@ def test_a_long_file_is_the_mean_of_its_windows(model: Model, tmp_path: Path) ->
         mean = sum((p.end - p.start) * p.posteriors[label] for p in parts) / 5
         assert found.posteriors[label] == pytest.approx(mean)
     assert (found.start, found.end) == (0.0, 5.0)
+
+
+def test_windows_of_a_long_file_are_of_equal_length(model: Model) -> None:
+    """Not the last one shorter by what rounding adds to all others."""
+    model = replace(model, longest_seconds=2.0)
+    with mock.patch.object(Model, "_windows", side_effect=model._windows) as cut:
+        model.predict(np.zeros(90 * 8000, np.float32) + 0.1, 8000)
+    _, _, window, hop, _ = cut.call_args.args
+    assert window == hop == pytest.approx(90 / 46, abs=1e-3)
+
+
+def test_a_batch_that_does_not_fit_into_memory(model: Model) -> None:
+    def engine(inputs: Sequence[Floats]) -> list[Output]:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 GB")
+
+    with pytest.raises(SerError, match=r"1 recordings .*fit into memory .*lower .*--batch, now 16"):
+        replace(model, engine=engine).predict(np.ones(16000, np.float32) / 10, 16000)
 
 
 def test_an_hour_is_never_in_memory(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import re
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -122,6 +123,7 @@ def test_the_page_is_self_contained_and_safe(model: Model, tmp_path: Path) -> No
 def test_windows_are_half_the_file_within_limits(
     model: Model, tmp_path: Path, seconds: float, window: float, hop: float
 ) -> None:
+    model = replace(model, longest_seconds=5.0)
     shown = view(model, audio(tmp_path, seconds), None, None)
     assert (shown.window, shown.hop) == (window, hop)
     assert shown.over_time[0].end == min(window, seconds)
@@ -191,6 +193,19 @@ def test_many_classes_leave_room_for_what_is_drawn(
     legend = posteriors.get_legend()
     assert legend is not None and tuple(t.get_text() for t in legend.get_texts()) == labels
     assert posteriors.get_position().width > 0.8
+
+
+def test_windows_are_no_longer_than_the_turns_of_the_training(model: Model, tmp_path: Path) -> None:
+    assert view(replace(model, longest_seconds=1.25), audio(tmp_path, 4.0)).window == 1.2
+    assert view(replace(model, longest_seconds=30.0), audio(tmp_path, 4.0)).window == 2.0
+
+
+def test_letters_that_the_font_of_the_picture_lacks(model: Model, tmp_path: Path) -> None:
+    """The browser has them: no word about it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        drawn = view(replace(model, labels=("화남", "기쁨", "슬픔", "중립")), audio(tmp_path))
+    assert "화남" in drawn.picture
 
 
 def test_a_long_file_is_no_page(model: Model, tmp_path: Path) -> None:

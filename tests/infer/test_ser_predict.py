@@ -157,7 +157,7 @@ def test_odd_audio_is_predicted(run: Path, tmp_path: Path) -> None:
         (["{audio}", "--threads", "0"], "--threads 0: expected 1 to 4096"),
         (["{audio}", "--window", "0.001"], "--window 0.001 --hop 0.001: expected seconds"),
         (["{audio}", "{audio}", "--window", "0"], "--window 0 --hop 0: expected seconds"),
-        (["-", "--hop", "4"], "--window 3 --hop 4: expected seconds"),
+        (["-", "--hop", "4"], "--window 1.49 --hop 4: expected seconds"),
         (["{audio}", "--window", "1", "--hop", "0"], "--window 1 --hop 0: expected seconds"),
         (["-", "--hop", "0", "--window", "1"], "--window 1 --hop 0: expected seconds"),
         (["{audio}", "--window", "nan"], "--window nan --hop nan: expected seconds"),

@@ -123,11 +123,11 @@ def test_the_cost_is_the_best_on_speakers_held_out(make: MakeModel) -> None:
     wanted = np.tile([0, 1], 30)
     speakers = [f"s{i // 10}" for i in range(60)]
     values = rng.normal(size=(60, 300)) + 0.25 * wanted[:, None]
-    chosen = best_cost(values, wanted, speakers, CONFIG, make)
+    chosen = best_cost(values, wanted, speakers, CONFIG, make, "a")
     scores = {}
     for cost in CONFIG.costs:
         alone = CONFIG.model_copy(update={"costs": [cost]})
-        assert best_cost(values, wanted, speakers, alone, make) == cost
+        assert best_cost(values, wanted, speakers, alone, make, "a") == cost
         right = 0
         for spk in sorted(set(speakers)):
             out = np.array([s == spk for s in speakers])
@@ -136,9 +136,9 @@ def test_the_cost_is_the_best_on_speakers_held_out(make: MakeModel) -> None:
         scores[cost] = right
     assert chosen in CONFIG.costs
     assert scores[chosen] >= max(scores.values()) - 6  # two divisions here, six there
-    assert best_cost(values, wanted, ["one"] * 60, CONFIG, make) == CONFIG.costs[0]
+    assert best_cost(values, wanted, ["one"] * 60, CONFIG, make, "a") == CONFIG.costs[0]
     of_one_class_each = [f"s{label}" for label in wanted]
-    assert best_cost(values, wanted, of_one_class_each, CONFIG, make) == CONFIG.costs[0]
+    assert best_cost(values, wanted, of_one_class_each, CONFIG, make, "a") == CONFIG.costs[0]
 
 
 def test_without_opensmile_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -129,6 +129,15 @@ def test_an_exported_model_is_drawn(exported: Export, tmp_path: Path) -> None:
     assert "log-mel band" in (tmp_path / "a.html").read_text()
 
 
+def test_a_model_that_no_onnx_file_holds(
+    models: dict[str, Model], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ser.release.export.MAX_BYTES", 1000)
+    with pytest.raises(SerError, match=r"m\.onnx: .* GB of weights; .* pack fewer --folds"):
+        export_onnx(models["mtl"], tmp_path / "m.onnx", features_inside=False, int8=False)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_program_of_torch_has_no_lstm(models: dict[str, Model], tmp_path: Path) -> None:
     with pytest.raises(SerError, match=r"model.pt2: torch.export knows no LSTM .* \.onnx$"):
         export_torch(models["baseline"], tmp_path / "model.pt2", features_inside=False)
@@ -148,6 +157,11 @@ def test_a_program_of_torch_says_the_same(
         array = segment.samples if inside else model.features(segment.samples)
         posteriors = program(torch.from_numpy(array)[None], torch.tensor([len(array)]))[0]
         assert posteriors[0].tolist() == pytest.approx(list(expected.posteriors.values()), abs=1e-4)
+    shortest = Segment("", segments()[0].samples[: 160 * 3 + 400])  # four frames
+    (expected,) = model.predict_segments([shortest])
+    array = shortest.samples if inside else model.features(shortest.samples)
+    posteriors = program(torch.from_numpy(array)[None], torch.tensor([len(array)]))[0]
+    assert posteriors[0].tolist() == pytest.approx(list(expected.posteriors.values()), abs=1e-4)
     three = segments()[:3]  # of different lengths, in one batch
     arrays = [s.samples if inside else model.features(s.samples) for s in three]
     padded, lens = pad(arrays, 0)

@@ -51,6 +51,7 @@ def test_what_is_uploaded_is_fetched_by_name(package: Path, hub: Hub, tmp_path: 
     assert hub.private == {NAME}
     files = hub.models[NAME][first]
     assert {name: (out / name).read_bytes() for name in files} == files
+    assert f"ser-predict {NAME} a.wav" in files["README.md"].decode()
     assert hub.cards == [files["README.md"].decode()]
     fewer = start("pack", EXP / "transformer_tl_mtl", "--out", out, "--folds", "1", "--hub", NAME,
                   *STATED)  # fmt: skip
@@ -65,13 +66,14 @@ def test_what_is_uploaded_is_fetched_by_name(package: Path, hub: Hub, tmp_path: 
     hub.commit(NAME, newest | {"fold1.safetensors": newest["fold1.safetensors"][:-1] + b"?"})
     damaged = start("ser_predict", NAME, audio)
     assert "fold1.safetensors: not the file that was packed" in fault(damaged)
-    theirs = {"config.json": b"{}", "pytorch_model.bin": b"somebody's"}
-    hub.commit("somebody/bert", theirs)
-    refused = start(
-        "pack", EXP / "transformer_tl_mtl", "--out", out, "--hub", "somebody/bert", *STATED
-    )
-    assert "holds config.json; pytorch_model.bin and no package.json" in fault(refused)
-    assert list(hub.models["somebody/bert"].values())[-1] == theirs
+    for name, theirs in (
+        ("somebody/bert", {"config.json": b"{}", "pytorch_model.bin": b"somebody's"}),
+        ("somebody/js", {"index.js": b"", "package.json": b'{"name": "of npm"}'}),
+    ):
+        hub.commit(name, theirs)
+        refused = start("pack", EXP / "transformer_tl_mtl", "--out", out, "--hub", name, *STATED)
+        assert f"holds {'; '.join(theirs)} and no package.json of ours" in fault(refused)
+        assert list(hub.models[name].values())[-1] == theirs
     missing = start("ser_predict", "nobody/nothing", audio)
     assert "nobody/nothing was not fetched (RepositoryNotFoundError" in fault(missing)
 
@@ -117,6 +119,7 @@ def test_what_is_a_name_and_what_is_a_path(tmp_path: Path, monkeypatch: pytest.M
         (("--hub", f"{NAME}@v1", *STATED), "--hub somebody/tiny@v1: no name of a model"),
         (("--hub", NAME, *STATED[2:]), "--hub somebody/tiny: without --data; expected all that"),
         (("--hub", NAME, *STATED, "--data", " "), "--hub somebody/tiny: without --data; expected"),
+        ((*STATED, "--language", "english"), "--language english: expected codes of ISO 639"),
         ((*STATED, "--licence", ""), "'': empty; expected one line, for the model card"),
         (("--hub", NAME), "without --data, --licence, --data-licence, --language; expected"),
     ],

@@ -7,9 +7,7 @@ what cannot even hold weights, moments and loaders.
 import contextlib
 from collections.abc import Iterator, Sequence
 
-import torch
-
-from ser.base.errors import SerError, reason_of
+from ser.base.errors import SerError, is_out_of_memory, reason_of
 from ser.config.schema import TrainingConfig
 
 
@@ -27,7 +25,7 @@ def out_of_memory_named(max_frames: int, what: str) -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:  # of which torch.OutOfMemoryError is one
-        if not isinstance(error, torch.OutOfMemoryError) and "allocate memory" not in str(error):
+        if not is_out_of_memory(error):
             raise
         raise SerError(
             f"training.max_frames_in_memory: {what}, of at most {max_frames} padded frames, does "
