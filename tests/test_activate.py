@@ -49,9 +49,22 @@ def test_a_whole_environment_needs_no_other_python(checkout: Path) -> None:
         shutil.copy(ROOT / name, checkout / name)
     made_from = [(ROOT / name).read_bytes() for name in ("setup.py", "tools/constraints.txt")]
     complete = checkout / "tools" / "venv" / ".complete"
-    complete.write_text(hashlib.sha256(b"".join(made_from)).hexdigest() + "\n")
-    environment = {**os.environ, "PYTHON": "false"}
-    subprocess.run([checkout / "tools" / "setup.sh"], env=environment, check=True)
+    digest = hashlib.sha256(b"".join(made_from)).hexdigest()
+
+    def set_up() -> subprocess.CompletedProcess[str]:
+        script, environment = checkout / "tools" / "setup.sh", {**os.environ, "PYTHON": "false"}
+        return subprocess.run(
+            [script], env=environment, check=False, capture_output=True, text=True
+        )
+
+    complete.write_text(f"{digest}\n{checkout}\n")
+    assert set_up().returncode == 0
+    complete.write_text(f"{digest}\n{ROOT}\n")  # copied or moved: ser would be that of the other
+    assert "error: false: expected Python" in set_up().stderr, "it is made anew"
+    complete.parent.rename(checkout / "elsewhere")
+    complete.parent.symlink_to(checkout / "elsewhere")
+    said = set_up().stderr
+    assert f"error: tools/venv is the environment of {ROOT}, whose ser it runs; expected" in said
 
 
 @pytest.mark.parametrize("lacking", ["this checkout", "torch"])

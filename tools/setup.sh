@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Makes the isolated Python environment tools/venv, once. Safe to interrupt and to rerun: the
-# environment counts only once the file tools/venv/.complete names the files it was made from.
+# environment counts only once the file tools/venv/.complete names the files it was made from, and
+# this checkout, whose `ser` is installed in it.
 #
 # Usage: tools/setup.sh        PYTHON=python3.11 tools/setup.sh to choose the interpreter
 set -euo pipefail
@@ -12,9 +13,20 @@ python=${PYTHON:-python3}
 exec 9>tools/.setup.lock
 flock 9
 
+here=$(pwd -P)
 made_from=$(cat setup.py tools/constraints.txt | sha256sum | cut -d ' ' -f 1)
-if [ -f "$venv/.complete" ] && [ "$(cat "$venv/.complete")" = "$made_from" ]; then
-  exit 0
+of=
+if [ -f "$venv/.complete" ]; then
+  { read -r found && read -r of; } <"$venv/.complete" || true
+  if [ "$found" = "$made_from" ] && [ "$of" = "$here" ]; then exit 0; fi
+  if [ -z "$of" ]; then # an earlier version noted none
+    of=$(cd / && env -u PYTHONPATH "$venv/bin/python" -c 'import ser; print(ser.__path__[0].removesuffix("/ser"))') || true
+  fi
+fi
+if [ -L "$venv" ] && [ -n "$of" ] && [ "$of" != "$here" ] && [ -e "$of/tools/setup.sh" ]; then
+  echo "error: tools/venv is the environment of $of, whose ser it runs; expected one of this checkout's own; remove" \
+    "the link" >&2
+  exit 1
 fi
 if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
   echo "error: $python: expected Python 3.11 or later; name another with PYTHON=..." >&2
@@ -35,9 +47,11 @@ install_packages() {
   "$venv/bin/pip" install --no-compile "${packages[@]}"
 }
 echo "setting up $venv (about 6 GB and a few minutes, once); log: tools/setup.log" >&2
-# A whole environment is brought up to date; what an interrupted set-up left is made anew.
+# A whole environment is brought up to date; what an interrupted set-up left, or what came with a copy or a move of a
+# checkout, is made anew.
 fresh=()
-if [ -f "$venv/.complete" ]; then rm "$venv/.complete"; else fresh=(--clear); fi
+if [ "$of" != "$here" ]; then fresh=(--clear); fi
+rm -f "$venv/.complete"
 if ! {
   "$python" -m venv "${fresh[@]}" "$venv" && install_packages &&
     # What the programs import is compiled once, even where Python is told to keep nothing compiled.
@@ -47,4 +61,4 @@ if ! {
   tail -n 5 tools/setup.log >&2
   exit 1
 fi
-echo "$made_from" >"$venv/.complete"
+printf '%s\n%s\n' "$made_from" "$here" >"$venv/.complete"

@@ -15,9 +15,9 @@ from ser.audio.truncation import LOST_SECONDS, bytes_of, truncated_error
 from ser.base.arrays import Floats
 from ser.base.errors import SerError
 
-PYAV_EXTENSIONS = frozenset(
-    ".3gp .aac .ac3 .amr .avi .flv .m4a .m4b .m4v .mka .mkv .mov .mp4 .mpeg .mpg .ts .webm .wma "
-    ".wmv".split()
+SOUND_ALONE = frozenset(".aac .ac3 .amr .m4a .m4b .mka .wma".split())
+PYAV_EXTENSIONS = SOUND_ALONE | frozenset(
+    ".3gp .avi .flv .m4v .mkv .mov .mp4 .mpeg .mpg .ts .webm .wmv".split()
 )
 SIGNATURE = re.compile(rb".{4}ftyp|\x1a\x45\xdf\xa3", re.DOTALL)  # of MP4, of Matroska
 TELL_THEIR_LENGTH = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "avi", "asf", "flac")
@@ -29,6 +29,10 @@ HINT = "pip install av"
 def has_pyav() -> bool:
     """Whether PyAV is installed."""
     return importlib.util.find_spec("av") is not None
+
+
+class NoSoundError(SerError):
+    """A video that has none, as far as can be told from the whole of it."""
 
 
 def needs_pyav(path: Path) -> bool:
@@ -87,7 +91,7 @@ def container_blocks(source: Path | BinaryIO, name: str) -> Iterator[tuple[Float
         place = os.fspath(source) if isinstance(source, Path) else source
         with av.open(place, "r", metadata_errors="ignore") as container:
             if not container.streams.audio:
-                raise SerError(f"{name}: no audio stream; expected one; replace or remove it")
+                raise NoSoundError(f"{name}: no audio stream; expected one; replace or remove it")
             if container.streams.audio[0].codec_context is None:
                 raise SerError(
                     f"{name}: sound of a codec that FFmpeg does not decode; expected AAC or "

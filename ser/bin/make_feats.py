@@ -3,9 +3,9 @@
 import argparse
 from pathlib import Path
 
-from ser.base.errors import run_program
+from ser.base.errors import SerError, run_program
 from ser.base.log import log_to_console
-from ser.base.options import distinct_words, max_processes, require_within
+from ser.base.options import distinct_words, doubled, max_processes, require_within
 from ser.config.features import load_features
 from ser.feats.extract import extract_features
 from ser.feats.speed_copies import speed_dir, speed_factors
@@ -31,6 +31,11 @@ def main() -> None:
     config = load_features(args.conf)
     systems = distinct_words("--systems", args.systems) if args.systems is not None else []
     speeds = speed_factors(args.conf, systems)
+    if twice := doubled(data.name for data in args.data):
+        raise SerError(
+            f"{' '.join(map(str, args.data))}: several are called '{twice[0]}', and would be one "
+            "folder of features; expected other names; rename one"
+        )
     for data in args.data:
         require_data_dir(data)  # all of them before the hours that the first may take
     for data in args.data:

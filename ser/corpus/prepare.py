@@ -71,11 +71,21 @@ def prepare_iemocap(
         logger.warning("warning: %sgoing on with a partial corpus", message)
     utterances = corpus.utterances
     for name, path in attributes.items():
+        if any(f"utt2{name}" in u.attributes for u in utterances):
+            raise SerError(
+                f"--attribute {name}={path}: the corpus has a table utt2{name} of its own; "
+                "expected another name; rename it"
+            )
         table = _read_attribute(path)
         if not any(u.utt_orig in table for u in utterances):
             raise SerError(
                 f"{path}: none of its {len(table)} ids is in {root}; expected the published ids; "
                 "correct the file"
+            )
+        if lacking := [u.utt_orig for u in utterances if u.utt_orig not in table]:
+            logger.info(
+                "%s: no line of %s of %s turns, %s the first: their utt2%s is empty",
+                *(path, len(lacking), len(utterances), lacking[0], name),
             )
         utterances = [
             replace(u, attributes={**u.attributes, f"utt2{name}": table.get(u.utt_orig, "")})
@@ -92,7 +102,7 @@ def prepare_iemocap(
 
 
 def _read_attribute(path: Path) -> dict[str, str]:
-    lines = [line.split("\t") for line in read_text(path).splitlines()]
+    lines = [line.split("\t") for line in read_text(path).removeprefix("\ufeff").splitlines()]
     Faults(
         f"{path}:{number}: expected id<TAB>value; correct the line"
         for number, line in enumerate(lines, start=1)

@@ -57,15 +57,13 @@ def write_corpus(
         made = out.with_name(f"{out.name}_audio")
         written = write_clips(clips, made, allow_pipes)
         read[str(made.absolute())] = str(require(made, Stage.DATA)["identity"])
-        if written.unreadable:
-            first, reason = next(iter(written.unreadable.items()))
+        if written.soundless:
+            first = next(iter(written.soundless))
             logger.warning(
                 "warning: left out %s videos without sound, %s the first: %s",
-                len(written.unreadable),
-                first,
-                reason,
+                *(len(written.soundless), first, kept[first].wav),
             )
-        reasons |= written.unreadable
+        reasons |= written.soundless
         for utt, wav in written.files.items():
             kept[utt] = replace(kept[utt], wav=wav, clip=None)
         kept = {utt: u for utt, u in kept.items() if utt not in reasons}
@@ -117,6 +115,14 @@ def write_recorded(
     """Writes a data directory at once; its identity is that of its tables, audio and inputs.
 
     All audio is decoded once: what cannot be is an error, and what occurs twice is listed.
+
+    Args:
+        out: Data directory to write.
+        config: What the identity depends on beside the content.
+        write: Writes the tables into a folder.
+        inputs: Identities of the folders that were read.
+        with_audio: Whether audio is decoded, for its digest; LibriSpeech's is not.
+        notes: For the record.
 
     Raises:
         SerError: As ``write`` does, or audio is broken or cut.

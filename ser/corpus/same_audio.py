@@ -5,9 +5,10 @@ the level of each 25 ms, correlate by 0.92 or more at the best shift are candida
 samples themselves, from 150 to 2000 Hz, are held against each other at every shift up to 0.15 s:
 the same are those that correlate by 0.7 or more. In RAVDESS two takes of a sentence by one actor
 reach 0.47; copies by MP3, Opus, Vorbis and mu-law at their lowest rates have 0.90 at least. What is
-silent is compared by its bytes alone. Of utterances beyond 20 s that much is compared. Not seen are
-copies of shorter ones that were trimmed, copies mixed with other sound or played at another speed,
-and those of so coarse a codec (GSM of quiet speech) that its noise fills the pauses.
+silent is compared by its bytes alone. Of utterances beyond 20 s the envelopes are of that much, so
+that their lengths may differ there. Not seen are copies of shorter ones that were trimmed, copies
+mixed with other sound or played at another speed, and those of so coarse a codec (GSM of quiet
+speech) that its noise fills the pauses.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

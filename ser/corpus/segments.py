@@ -4,7 +4,7 @@ import hashlib
 import io
 import shutil
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,14 +15,13 @@ import soundfile
 from tqdm import tqdm
 
 from ser.audio.audio_ark import place_in_ark
-from ser.audio.containers import decode_container, has_pyav, without_pyav
+from ser.audio.containers import NoSoundError, decode_container, has_pyav, without_pyav
 from ser.audio.reading import is_audio, read_samples, require_file, require_finite, soundfile_reason
-from ser.audio.truncation import TruncatedError
 from ser.base.errors import Faults, SerError
 from ser.base.files import digest_json
 from ser.base.log import logger
 from ser.base.record import Record, Stage, earlier_record
-from ser.base.writing import atomic_folder, require_replaceable
+from ser.base.writing import atomic_folder, require_replaceable, sole_run
 from ser.corpus.pipes import is_pipe, output_of
 
 MAX_OVERSHOOT_S = 0.5  # how far a piece may end beyond its recording, as Kaldi's extract-segments
@@ -55,11 +54,11 @@ class Written:
 
     Attributes:
         files: The file of each utterance.
-        unreadable: Utterances whose videos have no sound that can be read, with the reasons.
+        soundless: Utterances whose videos have no sound, with the reasons.
     """
 
     files: dict[str, Path]
-    unreadable: dict[str, str]
+    soundless: dict[str, str]
 
 
 def write_clips(clips: Mapping[str, Clip], out: Path, allow_pipes: bool) -> Written:
@@ -100,6 +99,18 @@ def write_clips(clips: Mapping[str, Clip], out: Path, allow_pipes: bool) -> Writ
     if videos and not has_pyav():
         raise without_pyav(min(videos))
     made = out.with_name(f".{out.name}.made")  # so far, named by clip and time of the source
+    with sole_run(made):
+        return _write_clips(clips, by_source, wanted, out, made)
+
+
+def _write_clips(
+    clips: Mapping[str, Clip],
+    by_source: Mapping[str, Sequence[str]],
+    wanted: Mapping[str, Mapping[str, Any]],
+    out: Path,
+    made: Path,
+) -> Written:
+    """Makes what is lacking, and puts all into the folder at once."""
     found = _already(out, made, wanted)
     faults: dict[str, SerError] = {}
     overshoots: dict[str, float] = {}
@@ -107,13 +118,9 @@ def write_clips(clips: Mapping[str, Clip], out: Path, allow_pipes: bool) -> Writ
         lacking = {utt: clips[utt] for utt in utts if utt not in found}
         for utt, piece, rate in _pieces(source, lacking, faults, overshoots):
             found[utt] = _write(piece, rate, made / digest_json(wanted[utt]))
-    unreadable = {
-        utt: str(error)
-        for utt, error in faults.items()
-        if clips[utt].source in videos and not isinstance(error, TruncatedError)
-    }
-    Faults(str(faults[utt]) for utt in faults if utt not in unreadable).raise_any()
-    if len(unreadable) > len(clips) / 2:
+    soundless = {u: "a video without sound" for u, e in faults.items() if type(e) is NoSoundError}
+    Faults(str(error) for utt, error in faults.items() if utt not in soundless).raise_any()
+    if len(soundless) > len(clips) / 2:
         Faults(map(str, faults.values())).raise_any()
     kept = {utt: entry for utt, entry in wanted.items() if utt in found}
     with atomic_folder(out, stage=Stage.DATA) as folder:
@@ -124,7 +131,7 @@ def write_clips(clips: Mapping[str, Clip], out: Path, allow_pipes: bool) -> Writ
         Record(folder, Stage.DATA, {"formats": FORMATS, "clips": kept}, {}).finish(outputs=())
     shutil.rmtree(made, ignore_errors=True)
     _tell(overshoots)
-    return Written(_files(out, kept), unreadable)
+    return Written(_files(out, kept), soundless)
 
 
 def _pieces(

@@ -14,7 +14,7 @@ from ser.base.names import LABEL, SESSION, SPEAKER, UTTERANCE, is_line, printabl
 from ser.base.writing import write_text
 from ser.config.schema import LabelsConfig
 from ser.corpus.segments import Clip
-from ser.kaldi.data_dir import write_data_dir
+from ser.kaldi.data_dir import VALUES, write_data_dir
 
 NO_AUDIO = "no audio"  # a reason to leave an utterance out
 
@@ -133,6 +133,8 @@ def _name_faults(u: EmotionUtterance) -> Iterator[str]:
     for table, value in u.attributes.items():
         if not is_line(value):
             yield f"{table} has '{value}'; expected one without tabs and line ends; correct it"
+        elif table == "utt2votes" and not VALUES[table][0](value):
+            yield f"{table} has '{value}'; expected {VALUES[table][1]}; correct it"
 
 
 def check_labels(utterances: Iterable[EmotionUtterance], labels: LabelsConfig) -> None:
@@ -169,13 +171,14 @@ def choose(
         excluded: Utterances that the corpus's parser left out already, with the reason.
 
     Raises:
-        SerError: An id stands for two utterances, a name cannot be one, a label is in neither
-            list, or a class has no utterance.
+        SerError: An id stands for two utterances, a name or value cannot be one, a speaker is of
+            two sexes, a label is in neither list, or a class has no utterance.
     """
     found = unique(utterances)
     Faults(
         f"{u.wav}: {utt}: {fault}" for utt, u in found.items() for fault in _name_faults(u)
     ).raise_any()
+    _check_genders(found.values())
     check_labels(found.values(), labels)
     reasons = dict(excluded)
     for utt, u in found.items():
@@ -212,8 +215,8 @@ def write_emotion_dir(
         labels: The class of each corpus label.
 
     Raises:
-        SerError: Audio is missing or unreadable, a class has no utterance, a speaker is of two
-            sexes, or an attribute has the name of a table that stands already.
+        SerError: Audio is missing or unreadable, a class has no utterance, or an attribute has
+            the name of a table that stands already.
     """
     _require_each_class(kept.values(), labels)  # what has no sound is gone since they were chosen
     tables = {
@@ -244,17 +247,23 @@ def write_emotion_dir(
     logger.info("%s utterances of %s speakers: %s", len(kept), num_speakers, counts)
 
 
+def _check_genders(utterances: Iterable[EmotionUtterance]) -> None:
+    first: dict[str, EmotionUtterance] = {}
+    faults: dict[str, str] = {}
+    for u in filter(lambda u: u.gender, utterances):
+        other = first.setdefault(u.spk, u)
+        if u.gender != other.gender:
+            said = f"{u.utt}: the speaker {u.spk} is {u.gender} here and {other.gender} in "
+            said += f"{other.utt}; expected one gender of a speaker; correct the corpus's table"
+            faults.setdefault(u.spk, said)
+    Faults(faults.values()).raise_any()
+
+
 def _genders(utterances: Iterable[EmotionUtterance]) -> dict[str, str]:
     """The sex of each speaker; of nobody where it is not known of everybody, as the table asks."""
     genders: dict[str, str] = {}
     for u in utterances:
-        known = genders.get(u.spk) or u.gender
-        if u.gender and u.gender != known:
-            raise SerError(
-                f"{u.utt}: the speaker {u.spk} is {u.gender} here and {known} elsewhere; expected "
-                "one gender of a speaker; correct the corpus's table"
-            )
-        genders[u.spk] = known
+        genders[u.spk] = genders.get(u.spk) or u.gender
     unknown = [spk for spk, gender in genders.items() if not gender]
     if not unknown:
         return genders

@@ -17,7 +17,7 @@ from tqdm import tqdm
 from ser.audio.quality import why_no_speech
 from ser.audio.reading import INT16_SCALE, read_audio
 from ser.audio.truncation import LOST_SECONDS
-from ser.base.errors import SerError
+from ser.base.errors import SerError, first_few
 from ser.base.files import parsing, read_json_as, read_text
 from ser.base.log import logger
 from ser.base.process import end_with_parent
@@ -128,18 +128,28 @@ def start_or_resume(record: Record) -> None:
     """Clears what another run left: only a partial archive of the same inputs goes on.
 
     Raises:
-        SerError: Another stage wrote the folder.
+        SerError: Another stage wrote the folder, or somebody else.
     """
-    if (record.folder / "run.json").exists():
-        require_written_by(record.folder, record.stage)
-    (record.folder / "run.json").unlink(missing_ok=True)
-    started = record.folder / "started.json"
+    folder = record.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    started = folder / "started.json"
+    if (folder / "run.json").exists():
+        require_written_by(folder, record.stage)
+    elif not started.exists() and (
+        tables := sorted(path.name for path in folder.iterdir() if is_table(path.name))
+    ):
+        raise SerError(
+            f"{folder}: holds {first_few(tables)}, which no stage wrote and which would be lost; "
+            "expected a new folder; name another (--out), or move these away"
+        )
     same = started.exists() and (
         read_json_as(started, Started, "stage 1 first")["identity"] == record.identity
     )
     if not same:
-        record.folder.mkdir(parents=True, exist_ok=True)
-        for path in record.folder.iterdir():  # a table may have no successor
+        write_json(started, {"identity": ""})  # what is killed meanwhile is known as ours
+    (folder / "run.json").unlink(missing_ok=True)
+    if not same:
+        for path in folder.iterdir():  # a table may have no successor
             if is_table(path.name) or path.match(".feats.*.partial"):
                 path.unlink()
         write_json(started, {"identity": record.identity})

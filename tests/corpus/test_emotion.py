@@ -86,7 +86,7 @@ def test_tables_and_exclusions(
         ({"attributes": {"utt2spk": "x"}}, "utt2spk: an attribute has the name of a table"),
         ({"attributes": {"utt2emo": "x"}}, "utt2emo: an attribute has the name of a table"),
         ({"utt": "x-0"}, "the speaker s0 is no prefix of x-0"),
-        ({"gender": "m"}, "s0-2: the speaker s0 is f here and m elsewhere"),
+        ({"gender": "m"}, "s0-2: the speaker s0 is f here and m in s0-0"),
     ],
 )
 def test_faults_are_named_and_nothing_is_written(

@@ -135,7 +135,7 @@ def test_labels_are_read_before_audio(tmp_path: Path, recording: Path) -> None:
     """A wrong one costs no decoding, and what is left out is not decoded."""
     mark = tmp_path / "was run"
     tables = {
-        "wav_scp": f"a-1 cat '{recording}' |\nb-1 cat '{recording}' |\nc-1 touch '{mark}' |\n",
+        "wav_scp": f"a-1 cat '{recording}' |\nb-1 cat -u '{recording}' |\nc-1 touch '{mark}' |\n",
         "utt2spk": "a-1 a\nb-1 b\nc-1 c\n",
     }
     source = write_dir(tmp_path / "in", **tables, utt2emo="a-1 joy\nb-1 sad\nc-1 rage\n")

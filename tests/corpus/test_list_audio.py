@@ -22,6 +22,13 @@ def test_audio_of_a_folder_of_ones_own(tmp_path: Path, log: Any) -> None:
     assert ": 3 others are not taken (.m4a, links to folders, notes); a table can" in said
 
 
+def test_a_folder_of_what_pyav_reads(tmp_path: Path) -> None:
+    """As telephones record."""
+    for name in ("b.M4A", "a.m4a", "film.mp4"):
+        (tmp_path / name).touch()
+    assert [path.name for path in list_audio(tmp_path)] == ["a.m4a", "b.M4A"]
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [

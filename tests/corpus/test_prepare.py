@@ -143,6 +143,7 @@ def test_a_failed_rerun_leaves_the_old_folder(
         ("cue", "a\tb\n", r"cue\.tsv: none of its 1 ids is in .*; expected the published ids"),
         ("cue", "a\tb\nc\td\na\tc\n", r"cue\.tsv: a stands 2 times; expected once"),
         ("spk", "Ses01F_impro02_F000\tb\n", "utt2spk: an attribute has the name of a table"),
+        ("scene", "Ses01F_impro02_F000\tb\n", "scene=.*: the corpus has a table utt2scene of"),
     ],
 )
 def test_attributes_that_do_not_fit(

@@ -90,7 +90,7 @@ def test_classes_and_labels_that_no_table_holds(
     [
         ("scene", "kitchen\tdoor", "utt2scene has 'kitchen\\tdoor'"),
         ("label", "hap\x1b", "the label 'hap\\x1b' holds a character that is not shown"),
-        ("votes", "three", "utt2votes: s-hap has 'three'; expected votes such as E1=ang"),
+        ("votes", "three", "s-hap: utt2votes has 'three'; expected votes such as E1=ang"),
     ],
 )
 def test_stage_0_refuses_what_stage_6_could_not_read(

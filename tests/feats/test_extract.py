@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 import threading
 import time
@@ -182,6 +183,15 @@ def test_finished_run_is_left_alone(data: Path, out: Path, monkeypatch: pytest.M
     stop_at(monkeypatch, "spk-u0")
     extract_features(data, out, FBANK, 1)
     assert (out / "feats.ark").stat().st_mtime_ns == before
+
+
+def test_tables_of_somebody_else_are_not_replaced(data: Path, out: Path) -> None:
+    shutil.copytree(data, out)
+    (out / "run.json").unlink()
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    with pytest.raises(SerError, match=r"asr_train: holds .*wav\.scp.*, which no stage wrote"):
+        extract_features(data, out, FBANK, 1)
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
 
 
 def test_another_configuration_does_not_go_on_with_the_old_matrices(

@@ -128,3 +128,11 @@ def test_stage_1_makes_the_copies_that_systems_want(conf: Path, tmp_path: Path) 
     assert copy.num_frames == {"sp0.9-s-a": 198}
     assert len(copy.feats["sp0.9-s-a"]) == 198
     assert read_feature_dir(out / "ser").num_frames == {"s-a": 178}
+
+
+def test_two_directories_of_one_name_would_be_one_folder(tmp_path: Path) -> None:
+    words = (tmp_path / "a" / "ser", tmp_path / "b" / "ser", "--out", tmp_path / "dump")
+    write_config(tmp_path / "conf" / "fbank.yaml", FBANK)
+    said = call("make_feats", *words, "--conf", tmp_path / "conf")
+    assert said.status == 1
+    assert "several are called 'ser', and would be one folder of features; expected" in said.err

@@ -115,6 +115,12 @@ def test_a_column_of_the_very_name_goes_first(recordings: Path) -> None:
         ("path,start,end,label,speaker", "a.wav,3,2,sad,s", "t.csv:2: from 3 to 2 s; expected an"),
         ("path,start,end,label,speaker", "a.wav,x,2,sad,s", "t.csv:2: the start 'x'; expected sec"),
         ("path,start,end,label,speaker", "a.wav,-1,2,sad,s", "t.csv:2: the start '-1'"),
+        ("path,start,end,label,speaker", "a.wav,1,1e306,sad,s", "t.csv:2: the end '1e306'; exp"),
+        (
+            "path,start,duration,label,speaker",
+            "a.wav,,1.5,sad,s",
+            "t.csv:2: a duration of 1.5 s without a start; expected both",
+        ),
         (
             "path,start,end,label,speaker",
             "b.wav,7,9.5,sad,s\na.wav,,,angry,t",
@@ -129,3 +135,51 @@ def test_what_cannot_be_meant_is_refused(
         prepare_table(write(recordings, header, row), recordings / "data", LABELS)
     assert said in str(caught.value) and "\n" not in str(caught.value)
     assert not (recordings / "data").exists()
+
+
+def test_whole_files_beside_pieces_are_told(recordings: Path, log: Any) -> None:
+    table = write(
+        recordings,
+        "path,start,end,label,speaker",
+        "a.wav,,,angry,s1",
+        "b.wav,1,2,sad,s2",
+        "b.wav,2,3,angry,s2",
+    )
+    assert [u.clip is None for u in read_table_corpus(table)] == [True, False, False]
+    (said,) = log.find("whole files")
+    assert "1 of 3 utterances (s1-a the first) are whole files, beside pieces of files" in said
+
+
+def test_names_of_tables_in_any_case(recordings: Path) -> None:
+    """The audit reads utt2scene, and stage 0 looks at utt2votes."""
+    table = write(
+        recordings,
+        "Path,Label,Speaker,Scene,VOTES,Mood",
+        "a.wav,angry,s1,kitchen,E1=angry,dark",
+        "b.wav,sad,s2,garden,E1=sad,light",
+    )
+    one, _ = read_table_corpus(table)
+    expected = {"utt2scene": "kitchen", "utt2votes": "E1=angry", "utt2Mood": "dark"}
+    assert one.attributes == expected
+
+
+def test_all_wrong_votes_and_genders_are_told_before_audio_is_cut(recordings: Path) -> None:
+    table = write(
+        recordings,
+        "path,start,end,label,speaker,votes",
+        "a.wav,0,1,angry,s1,happy",
+        "b.wav,1,2,sad,s2,angry;sad",
+    )
+    with pytest.raises(SerError) as caught:
+        prepare_table(table, recordings / "data" / "ser", LABELS)
+    assert str(caught.value).count("; expected votes such as E1=ang") == 2
+    assert not (recordings / "data").exists()
+    table = write(
+        recordings,
+        "path,start,end,label,speaker,gender",
+        *("a.wav,0,1,angry,s1,f", "a.wav,1,2,sad,s1,m", "a.wav,2,3,sad,s1,m"),
+    )
+    said = "s1-a-0001000-0002000: the speaker s1 is m here and f in s1-a-0000000-0001000; expected"
+    with pytest.raises(SerError, match=said) as caught:
+        prepare_table(table, recordings / "data" / "ser", LABELS)
+    assert "\n" not in str(caught.value) and not (recordings / "data").exists()

@@ -236,5 +236,9 @@ def test_faults_of_a_kind_are_told_at_once(source: Path) -> None:
     assert "segments: a-1 has 'rec 0'; expected a recording" in said and "b-1 has 'no 0 1'" in said
     write(source, utt2emo="a-1 Joy\nb-1 rage\n", segments="a-1 rec 0 1\nb-1 rec 0 1\n")
     said = refused(source)
+    for what in ("label 'rage' and not 'Joy'", "speaker 'b' and not 'a'"):
+        assert f"b-1 is the audio of a-1, with the {what}; expected one" in said
+    write(source, segments="a-1 rec 0 1\nb-1 rec 1 2\n")
+    said = refused(source)
     assert "the label 'Joy' of a-1: neither in a class" in said and "(is it 'joy'?)" in said
     assert "the label 'rage' of b-1: neither in a class" in said

@@ -14,6 +14,7 @@ from ser.base.errors import SerError
 from ser.config.schema import LabelsConfig
 from ser.corpus.prepare import prepare_table
 from ser.feats.extract import extract_features
+from ser.infer.model import ROUNDING_SECONDS
 
 RATE = 16000
 NOISE = 0.1 * np.random.default_rng(0).normal(size=RATE)
@@ -50,7 +51,8 @@ def test_windows_are_flagged_one_by_one_and_a_long_recording_is_what_sounds() ->
     flags = [w.flag for w in model.predict_windows(np.concatenate(parts), 3, 3, RATE)]
     assert flags == ["silence", None]
     long = np.concatenate([np.zeros(75 * RATE), np.resize(NOISE, 25 * RATE)])  # in four windows
-    result, sounding = model.predict(long, RATE), model.predict(long[75 * RATE :], RATE)
+    last = 3 * round((100 + ROUNDING_SECONDS) / 4 * RATE)
+    result, sounding = model.predict(long, RATE), model.predict(long[last:], RATE)
     assert result.flag is None and result.end == 100
     assert dict(result.posteriors) == pytest.approx(dict(sounding.posteriors), abs=1e-4)
     assert model.predict(np.zeros(90 * RATE), RATE).flag == "silence"

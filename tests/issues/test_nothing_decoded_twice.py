@@ -8,6 +8,7 @@ import soundfile
 from corpora import LABELS, RAMP, plant_meld, plant_video
 
 from ser.base.errors import SerError
+from ser.base.writing import sole_run
 from ser.corpus import segments as clips_module
 from ser.corpus.prepare import prepare_corpus
 from ser.corpus.segments import Clip, write_clips
@@ -43,13 +44,21 @@ def test_a_video_without_sound_is_left_out_with_its_reason(
     decoded.clear()
     prepare_corpus("meld", tmp_path / "MELD.Raw", out, LABELS)
     assert not decoded
-    bad = Path(used[0])
-    bad.write_bytes(bad.read_bytes()[:40])
+    silent = Path(used[0])
+    plant_video(silent, with_sound=False)
     prepare_corpus("meld", tmp_path / "MELD.Raw", out, LABELS)
-    assert decoded == [str(bad)], "the others are there"
+    assert decoded == [str(silent)], "the others are there"
     assert len(read_data_dir(out).utts) == 11
-    assert log.find(r"warning: left out 1 videos without sound, .*: .*\.mp4: no sound to read")
-    assert "no sound to read" in (out / "excluded.tsv").read_text()
+    assert log.find(r"warning: left out 1 videos without sound, .* the first: .*\.mp4$")
+    assert "\ta video without sound\n" in (out / "excluded.tsv").read_text()
+    for content, said in (
+        (Path(used[1]).read_bytes()[:40], "no sound to read"),
+        (b"", "no sound to read"),
+        (b"notes\n" * 99, "no sound to read"),
+    ):
+        Path(used[1]).write_bytes(content)
+        with pytest.raises(SerError, match=rf"\.mp4: .*{said}"):
+            prepare_corpus("meld", tmp_path / "MELD.Raw", out, LABELS)
 
 
 def test_what_a_failing_command_did_not_break_is_kept(tmp_path: Path, decoded: list[str]) -> None:
@@ -71,7 +80,7 @@ def test_what_a_failing_command_did_not_break_is_kept(tmp_path: Path, decoded: l
         soundfile.write(tmp_path / f"{name}.wav", RAMP, 16000)
     written = write_clips(clips, tmp_path / "audio", allow_pipes=True)
     assert decoded == [clips["bad1"].source, clips["bad2"].source]
-    assert written.files.keys() == clips.keys() and not written.unreadable
+    assert written.files.keys() == clips.keys() and not written.soundless
     assert {path.name for path in (tmp_path / "audio").iterdir()} == {
         "run.json",
         *(f"{name}.flac" for name in clips),
@@ -111,3 +120,14 @@ def test_a_killed_call_goes_on(
     decoded.clear()
     assert write_clips(clips, tmp_path / "audio", False).files.keys() == set("abc")
     assert decoded == [clips["c"].source]
+
+
+def test_another_run_that_decodes_is_not_disturbed(tmp_path: Path, decoded: list[str]) -> None:
+    soundfile.write(tmp_path / "a.wav", RAMP, 16000)
+    clips = {"a": Clip(str(tmp_path / "a.wav"), 0.1, 0.3)}
+    with (
+        sole_run(tmp_path / ".audio.made"),
+        pytest.raises(SerError, match="another run is writing here"),
+    ):
+        write_clips(clips, tmp_path / "audio", False)
+    assert not decoded

@@ -1,12 +1,12 @@
 """What a cell of a table means. Whoever reads the row puts it in front of the errors."""
 
-import math
 import re
 import unicodedata
 from pathlib import Path
 
 from ser.base.errors import SerError
 
+MAX_SECONDS = 1e6  # of a place in a file: eleven days
 NO_VALUE = frozenset(("nan", "NaN", "NaT", "<NA>"))  # as pandas writes what is missing
 WHOLE = re.compile(r"(-?\d+)\.0+")
 # Days, hours, minutes, seconds.
@@ -33,7 +33,7 @@ def seconds(column: str, text: str) -> float | None:
     match = TIME.fullmatch(text)
     units = (86400, 3600, 60, 1)
     total = sum(float(match[i + 1] or 0) * unit for i, unit in enumerate(units)) if match else None
-    if total is None or math.isinf(total):
+    if total is None or total > MAX_SECONDS:
         raise SerError(
             f"the {column} '{text}'; expected seconds, as 1.5, or a time, as 0:00:01.5; correct it"
         )

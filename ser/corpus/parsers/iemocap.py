@@ -132,7 +132,8 @@ def _add_turn(corpus: Iemocap, session: Path, orig: str, turn: Turn, words: str 
     if missing or words is None:
         corpus.incomplete[f"{spk}-{orig}"] = "missing: " + ", ".join(missing)
         return
-    votes = " ".join(f"{who}={','.join(labels)}" for who, labels in sorted(turn.votes.items()))
+    given = sorted((who, labels) for who, labels in turn.votes.items() if labels)
+    votes = " ".join(f"{who}={','.join(labels)}" for who, labels in given)
     corpus.utterances.append(
         EmotionUtterance(
             utt=f"{spk}-{orig}",

@@ -1,14 +1,14 @@
 """A corpus that is a Kaldi data directory already, with ``utt2emo`` beside its tables."""
 
-import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from ser.audio.audio_ark import place_in_ark
 from ser.base.errors import Faults, SerError, first_few
 from ser.base.log import logger
 from ser.base.names import SESSION, SPEAKER, Name, is_line
+from ser.corpus.parsers.cells import MAX_SECONDS
 from ser.corpus.parsers.parsing import GENDERS, likeness, one_person
 from ser.corpus.pipes import is_pipe
 from ser.corpus.segments import Clip
@@ -61,6 +61,7 @@ def read_kaldi_dir(folder: Path) -> EmotionCorpus:
     name_of = _ids(folder / "utt2spk", spk_of)
     gender_of = _genders(folder / "spk2gender")
     clips = _clips(folder, spk_of)
+    _check_repeats(folder, clips, {"label": label_of, "speaker": spk_of})
     return EmotionCorpus(
         [
             EmotionUtterance(
@@ -78,6 +79,22 @@ def read_kaldi_dir(folder: Path) -> EmotionCorpus:
             for utt, spk in spk_of.items()
         ]
     )
+
+
+def _check_repeats(folder: Path, clips: Mapping[str, Clip], tables: Mapping[str, Table]) -> None:
+    """One recording, or one piece of it, has one label and one speaker."""
+    first: dict[Clip, str] = {}
+    faults = Faults()
+    for utt, clip in clips.items():
+        other = first.setdefault(clip, utt)
+        for what, table in tables.items():
+            if table[utt] != table[other]:
+                faults.add(
+                    f"{folder}: {utt} is the audio of {other}, with the {what} '{table[utt]}' and "
+                    f"not '{table[other]}'; expected one {what} of each audio; correct or remove "
+                    "the wrong one"
+                )
+    faults.raise_any()
 
 
 def _optional(path: Path) -> Table | None:
@@ -222,6 +239,6 @@ def _segment(value: str, recordings: Table) -> Clip | None:
         seconds = float(start), float(end)
     except ValueError:
         return None
-    if recording not in recordings or not all(map(math.isfinite, seconds)):
+    if recording not in recordings or not all(abs(x) <= MAX_SECONDS for x in seconds):
         return None
     return Clip(recordings[recording], seconds[0], None if seconds[1] == TO_THE_END else seconds[1])

@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from ser.audio.containers import SOUND_ALONE
 from ser.audio.reading import EXTENSIONS
 from ser.base.errors import Faults, SerError
 from ser.base.files import read_text
@@ -55,8 +56,9 @@ def audio_files(root: Path, pattern: str, expected: str) -> list[Path]:
 def list_audio(root: Path) -> list[Path]:
     """The audio files of a folder and those below it, sorted, as full paths.
 
-    Hidden files are left out. What else is there is logged: other files, and links to
-    folders, which are not followed.
+    Files for PyAV (``.m4a`` and others that hold sound alone) where there are no others. Hidden
+    files are left out. What else is there is logged: other files, and links to folders, which are
+    not followed.
 
     Raises:
         SerError: There is no audio, a folder cannot be read, or a name holds a line break.
@@ -70,6 +72,9 @@ def list_audio(root: Path) -> list[Path]:
             others += [path for name in folders if (path := Path(folder, name)).is_symlink()]
     except OSError as error:
         raise SerError(f"{error.filename}: {error.strerror}; expected a folder to read") from error
+    if not audio:  # else they are mostly what the audio was made from
+        audio = [path for path in others if path.suffix.lower() in SOUND_ALONE]
+        others = [path for path in others if path.suffix.lower() not in SOUND_ALONE]
     if not audio:
         refuse_archives(root, "audio files")
         raise SerError(f"{root}: 0 audio files in it; correct the path, or local/data.sh")

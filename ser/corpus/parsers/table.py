@@ -39,6 +39,7 @@ SYNONYMS = {
     "end": "end_time endtime stop end_s end_sec end_seconds xmax",
     "duration": "dur duration_s duration_sec length_s",
 }
+TABLES = ("scene", "votes", "type", "split", "dialogue")  # utt2..., of which something is made
 MEANT = {word: name for name, words in SYNONYMS.items() for word in (name, *words.split())}
 # A place in the file, in a unit that is not known here.
 PLACE = re.compile(
@@ -99,6 +100,14 @@ def read_table_corpus(path: Path) -> list[EmotionUtterance]:
     _tell_self_reports(path, utterances)
     if seen.num_copies:
         logger.warning("warning: %s: %s rows occur twice; each is read once", path, seen.num_copies)
+    pieces = [u.utt for u in utterances if u.clip]
+    whole = [u.utt for u in utterances if u.clip is None]
+    if pieces and whole:
+        logger.warning(
+            "warning: %s: %s of %s utterances (%s the first) are whole files, beside pieces of "
+            "files: their rows have no start and no end",
+            *(path, len(whole), len(utterances), whole[0]),
+        )
     open_ended = [u.utt for u in utterances if u.clip and u.clip.end is None]
     if open_ended:
         logger.warning(
@@ -225,6 +234,7 @@ def _named(path: Path, header: list[str]) -> list[str]:
     """
     header = [name or f"{UNNAMED}{place}" for place, name in enumerate(header)]
     known = [MEANT.get(re.sub(r"[ -]+", "_", name.casefold()), name) for name in header]
+    known = [name.casefold() if name.casefold() in TABLES else name for name in known]
     # Where a column has the very name, another that could mean the same keeps its own.
     found = [
         original if name in header and original != name else name
@@ -264,8 +274,10 @@ def _piece(row: Mapping[str, str], wav: Path) -> Clip | None:
     start = seconds("start", row.get("start", "")) or 0.0
     end = seconds("end", row.get("end", ""))
     duration = seconds("duration", row.get("duration", ""))
-    if end is not None and not row.get("start", "0").strip():
-        raise SerError(f"an end of {end:g} s without a start; expected both; correct the row")
+    for name, value in (("end", end), ("duration", duration)):
+        if value is not None and not row.get("start", "0").strip():
+            said = f"a{'n' * (name == 'end')} {name} of {value:g} s without a start"
+            raise SerError(f"{said}; expected both; correct the row")
     if end is None and duration is not None:
         end = start + duration
     if end is not None and not 0 <= start < end:
