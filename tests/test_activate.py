@@ -59,12 +59,25 @@ def test_a_whole_environment_needs_no_other_python(checkout: Path) -> None:
 
     complete.write_text(f"{digest}\n{checkout}\n")
     assert set_up().returncode == 0
+    complete.write_text(f"{digest}\n")  # of an earlier version, which did not note the checkout
+    python = complete.parent / "bin" / "python"
+    python.write_text(f'#!/bin/sh\necho "{checkout}"\n')
+    python.chmod(0o755)
+    assert set_up().returncode == 0, "it asks no network"
     complete.write_text(f"{digest}\n{ROOT}\n")  # copied or moved: ser would be that of the other
     assert "error: false: expected Python" in set_up().stderr, "it is made anew"
     complete.parent.rename(checkout / "elsewhere")
     complete.parent.symlink_to(checkout / "elsewhere")
     said = set_up().stderr
     assert f"error: tools/venv is the environment of {ROOT}, whose ser it runs; expected" in said
+    other = checkout.parent / "another"
+    shutil.copytree(checkout / "tools", other / "tools", symlinks=True)
+    (other / "tools" / "venv").unlink()
+    (checkout / "elsewhere").rename(other / "tools" / "venv")
+    complete.parent.unlink()
+    complete.parent.symlink_to(other / "tools" / "venv")
+    (other / "tools" / "venv" / ".complete").write_text(f"{digest}\n/moved/since\n")
+    assert f"error: tools/venv is the environment of {other}, whose ser" in set_up().stderr
 
 
 @pytest.mark.parametrize("lacking", ["this checkout", "torch"])

@@ -15,18 +15,21 @@ flock 9
 
 here=$(pwd -P)
 made_from=$(cat setup.py tools/constraints.txt | sha256sum | cut -d ' ' -f 1)
-of=
+found='' of=''
 if [ -f "$venv/.complete" ]; then
   { read -r found && read -r of; } <"$venv/.complete" || true
-  if [ "$found" = "$made_from" ] && [ "$of" = "$here" ]; then exit 0; fi
-  if [ -z "$of" ]; then # an earlier version noted none
+  if [ -z "$of" ]; then # earlier versions noted none
     of=$(cd / && env -u PYTHONPATH "$venv/bin/python" -c 'import ser; print(ser.__path__[0].removesuffix("/ser"))') || true
   fi
+  if [ "$found" = "$made_from" ] && [ "$of" = "$here" ]; then exit 0; fi
 fi
-if [ -L "$venv" ] && [ -n "$of" ] && [ "$of" != "$here" ] && [ -e "$of/tools/setup.sh" ]; then
-  echo "error: tools/venv is the environment of $of, whose ser it runs; expected one of this checkout's own; remove" \
-    "the link" >&2
-  exit 1
+if [ -L "$venv" ]; then
+  if [ -f "$(dirname "$(readlink -f "$venv")")/setup.sh" ]; then of=$(cd "$(dirname "$(readlink -f "$venv")")/.." && pwd -P); fi
+  if [ -n "$of" ] && [ "$of" != "$here" ]; then
+    echo "error: tools/venv is the environment of $of, whose ser it runs; expected one of this checkout's own;" \
+      "remove the link" >&2
+    exit 1
+  fi
 fi
 if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
   echo "error: $python: expected Python 3.11 or later; name another with PYTHON=..." >&2
@@ -50,7 +53,7 @@ echo "setting up $venv (about 6 GB and a few minutes, once); log: tools/setup.lo
 # A whole environment is brought up to date; what an interrupted set-up left, or what came with a copy or a move of a
 # checkout, is made anew.
 fresh=()
-if [ "$of" != "$here" ]; then fresh=(--clear); fi
+if [ "$of" != "$here" ] && ! { [ -L "$venv" ] && [ -f "$venv/.complete" ]; }; then fresh=(--clear); fi
 rm -f "$venv/.complete"
 if ! {
   "$python" -m venv "${fresh[@]}" "$venv" && install_packages &&

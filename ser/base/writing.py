@@ -10,7 +10,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from ser.base.errors import SerError, naming
+from ser.base.errors import SerError, naming, reason_of
 from ser.base.files import read_json
 from ser.base.log import logger
 
@@ -125,6 +125,13 @@ def sole_run(path: Path, wait: bool = False) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def not_written(path: Path, error: Exception) -> SerError:
+    """The error where a library's writer fails without an error of the system."""
+    return SerError(
+        f"{path}: not written ({reason_of(error)}); expected room on the disk; free some and rerun"
+    )
 
 
 def require_own_file(path: Path, is_own: Callable[[Path], bool]) -> None:

@@ -22,8 +22,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from ser.audio.reading import RATES_HZ
-from ser.base.errors import SerError, run_program
+from ser.audio.reading import RATES_HZ, require_file
+from ser.base.errors import Faults, SerError, run_program
 from ser.base.names import printable
 from ser.base.options import require_within
 from ser.infer.inputs import AudioInput, audio_inputs
@@ -103,6 +103,7 @@ def main() -> None:
     inputs, faults = ([], []) if args.inputs == ["-"] else audio_inputs(args.inputs)
     if args.html is not None:
         _check_page(inputs, faults, args.html)
+    _require_some(inputs, faults)
     model = load(args.model, args.device, args.threshold, args.batch, args.threads, args.any_audio)
     if args.inputs == ["-"]:
         args.window = _or(args.window, min(LIVE_SECONDS, model.whole_seconds))
@@ -157,6 +158,17 @@ def _warn_of_window(model: Model, window: float) -> None:
 def _or(value: float | None, default: float) -> float:
     """What was asked for, 0 too, which is refused where it is used."""
     return default if value is None else value
+
+
+def _require_some(inputs: list[AudioInput], faults: list[SerError]) -> None:
+    """Looks whether one INPUT is there at least, before the model is fetched and loaded."""
+    missing = Faults(map(str, faults))
+    for one in inputs:
+        if one.path.exists():
+            return
+        with missing.noted():
+            require_file(one.path, one.path.name)
+    missing.raise_any()
 
 
 def _check_page(inputs: list[AudioInput], faults: list[SerError], page: Path) -> None:

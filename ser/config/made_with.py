@@ -68,9 +68,9 @@ def require_labels_of_data(data: Path, labels: LabelsConfig, path: Path) -> None
         _require(data, Stage.DATA, made, path, labels)
 
 
-def other_labels(data: Path, labels: LabelsConfig) -> str:
+def other_labels(data: StageRecord, labels: LabelsConfig) -> str:
     """In what classes differ from those of a data directory of stage 0; else empty."""
-    made = read_record(data)["config"].get("labels")
+    made = data["config"].get("labels")
     return "" if made is None else _difference(made, labels)
 
 

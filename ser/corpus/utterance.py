@@ -133,8 +133,6 @@ def _name_faults(u: EmotionUtterance) -> Iterator[str]:
     for table, value in u.attributes.items():
         if not is_line(value):
             yield f"{table} has '{value}'; expected one without tabs and line ends; correct it"
-        elif table == "utt2votes" and not VALUES[table][0](value):
-            yield f"{table} has '{value}'; expected {VALUES[table][1]}; correct it"
 
 
 def check_labels(utterances: Iterable[EmotionUtterance], labels: LabelsConfig) -> None:
@@ -178,7 +176,6 @@ def choose(
     Faults(
         f"{u.wav}: {utt}: {fault}" for utt, u in found.items() for fault in _name_faults(u)
     ).raise_any()
-    _check_genders(found.values())
     check_labels(found.values(), labels)
     reasons = dict(excluded)
     for utt, u in found.items():
@@ -186,6 +183,8 @@ def choose(
             reasons[utt] = f"label {u.label} is in 'exclude' of labels.yaml"
     kept = {utt: u for utt, u in found.items() if utt not in reasons}
     _require_each_class(kept.values(), labels)
+    _check_votes(kept)
+    _check_genders(kept.values())
     return kept, reasons
 
 
@@ -245,6 +244,17 @@ def write_emotion_dir(
     counts = ", ".join(f"{name} {classes[name]}" for name in labels.names)
     num_speakers = len(set(tables["utt2spk"].values()))
     logger.info("%s utterances of %s speakers: %s", len(kept), num_speakers, counts)
+
+
+def _check_votes(utterances: Mapping[str, EmotionUtterance]) -> None:
+    is_right, expected = VALUES["utt2votes"]
+    votes = {utt: u.attributes.get("utt2votes", "") for utt, u in utterances.items()}
+    Faults(
+        f"{utt}: utt2votes has '{value}'; expected {expected}; correct it, or give what is no "
+        "votes another name than 'votes'"
+        for utt, value in votes.items()
+        if not is_right(value)
+    ).raise_any()
 
 
 def _check_genders(utterances: Iterable[EmotionUtterance]) -> None:

@@ -9,6 +9,7 @@ from ser.base.paths import MOVED_ASIDE
 from ser.base.record import (
     Stage,
     StageRecord,
+    earlier_record,
     first_difference,
     read_record,
     read_started,
@@ -151,13 +152,15 @@ def _labels(asked: RunOptions) -> None:
 
 def _replaced(asked: RunOptions) -> None:
     """Stage 0 replaces data of other classes, under all that was trained on them."""
-    path = asked.conf / "labels.yaml"
-    difference = other_labels(SER, load_config(path, LabelsConfig))
+    path, record = asked.conf / "labels.yaml", earlier_record(SER)
+    difference = record and other_labels(record, load_config(path, LabelsConfig))
+    if not difference:
+        return
     runs = (
         run for top in (Path("exp"), asked.exp_dir) for run in top.glob("**/seed*/fold*/run.json")
     )
     trained = sorted({str(run.parents[3]) for run in runs})
-    if difference and trained:
+    if trained:
         logger.warning(
             "warning: %s: other classes than %s has (%s): stage 0 replaces it, and what is trained "
             "under %s can be neither predicted nor scored with it; to keep both, undo the change "

@@ -30,13 +30,13 @@ from ser.config.pretraining import (
 from ser.config.protocol import ProtocolConfig, under_protocol
 from ser.config.schema import BpeConfig, LabelsConfig, PretrainConfig, SystemConfig
 from ser.config.systems import load_system, system_path, trained_systems
-from ser.corpus.fold_files import choose_folds, require_folds
+from ser.corpus.fold_files import TRAIN, choose_folds, in_part, read_fold, require_folds
 from ser.data.trainable import trainable_systems
 from ser.doctor.corpora import corpora_and_weights, require_package
 from ser.doctor.earlier_stages import earlier_stages
 from ser.doctor.findings import Findings, attempt
 from ser.doctor.options import HERE, NONE, READ, SER, RunOptions
-from ser.doctor.resources import disk, memory
+from ser.doctor.resources import disk, memory, unfinished_runs
 from ser.kaldi.data_dir import is_positive
 from ser.kaldi.table import read_table
 from ser.text.bpe import Tokenizer, check_num_pieces
@@ -240,7 +240,7 @@ def _text(asked: RunOptions) -> None:
             if model.exists():
                 tokenizer = Tokenizer.load(model)
                 tokens = tokenizer.encode_all(read_table(SER / "text"), SER / "text")
-                if asked.runs(3):
+                if asked.runs(3) and (asked.exp_dir / "folds" / "run.json").exists():
                     _frames_for_tokens(asked, tokens)
 
 
@@ -253,18 +253,22 @@ def _frames_for_tokens(asked: RunOptions, tokens: Mapping[str, Sequence[int]]) -
     from ser.train.ctc_targets import check_ctc_lengths
 
     config, seconds = load_features(asked.conf), read_table(SER / "utt2dur")
-    utterances = [
-        Utterance(utt, round(num_frames(config, float(seconds[utt]))), own)
+    utterances = {
+        utt: Utterance(utt, round(num_frames(config, float(seconds[utt]))), own)
         for utt, own in tokens.items()
         if is_positive(seconds.get(utt, ""))
-    ]
+    }
     for name in asked.heads:
         system = asked.networks[name]
-        if system.model.type != "cnn_blstm_sa":  # which has no CTC head
-            with torch.device("meta"):
-                encoder = build_encoder(system.model)
-            where = SER / f"text ({name})"
-            attempt(check_ctc_lengths, utterances, encoder, system.ctc, where, None)
+        if system.model.type == "cnn_blstm_sa" or system.ctc.targets != "transcripts":
+            continue
+        with torch.device("meta"):
+            encoder = build_encoder(system.model)
+        for run in unfinished_runs(asked, name):
+            fold = read_fold(asked.exp_dir / "folds", run.name.removeprefix("fold"))
+            train = [utterances[utt] for utt in in_part(fold, TRAIN) if utt in utterances]
+            where = SER / f"text ({name}, {run.name})"
+            check_ctc_lengths(train, encoder, system.ctc, where, None)
 
 
 def _pieces(asked: RunOptions) -> None:

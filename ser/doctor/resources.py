@@ -93,15 +93,21 @@ def _seconds(part: str) -> list[float]:
 
 
 def _num_unfinished(asked: RunOptions, system: str) -> int:
-    """Runs of a system that stage 4 carries out."""
+    """How many runs of a system stage 4 carries out, or will where the folds are not there yet."""
     folds, seeds = asked.exp_dir / "folds", asked.seeds.split()
     protocol, made = load_config(asked.protocol, ProtocolConfig), earlier_record(folds)
     if made is None or made["config"] != protocol.model_dump():
         num_folds = len(asked.folds.split()) or len(protocol.test_folds) or protocol.num_folds
         return len(seeds) * num_folds
-    runs = run_folders(asked.exp_dir, system, seeds, choose_folds(folds, asked.folds))
+    return len(unfinished_runs(asked, system))
+
+
+def unfinished_runs(asked: RunOptions, system: str) -> list[Path]:
+    """The runs of a system that stage 4 carries out, where the folds are there."""
+    folds = choose_folds(asked.exp_dir / "folds", asked.folds)
+    runs = run_folders(asked.exp_dir, system, asked.seeds.split(), folds)
     begun_anew = [run for run, _ in other_runs(asked, system)] if asked.force else []
-    return sum(run in begun_anew or not (run / "model.safetensors").exists() for run in runs)
+    return [r for r in runs if r in begun_anew or not (r / "model.safetensors").exists()]
 
 
 def _encodings(asked: RunOptions) -> Iterator[tuple[Encoding, Path]]:

@@ -6,6 +6,7 @@
 >>> result.label, result.posteriors, result.words
 """
 
+import contextlib
 import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -33,6 +34,25 @@ AHEAD = 64  # files that are read before they are predicted, or a batch where it
 MAX_FRAMES = 30_000  # padded frames of a batch
 UNKNOWN_SECONDS = 30.0  # as the longest training utterance, where it is not known
 ROUNDING_SECONDS = 0.01  # of a length in a header or table
+
+
+@contextlib.contextmanager
+def _memory_named(segments: Sequence[Segment]) -> Iterator[None]:
+    """Names what was computed where memory is full.
+
+    Raises:
+        SerError: It is.
+    """
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise SerError(
+            f"{segments[0].path or 'audio'}: does not fit into memory in a batch of "
+            f"{len(segments)} recordings or windows ({reason_of(error)}); expected room for it; "
+            "take smaller batches, shorter windows or another device"
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -215,7 +235,8 @@ class Model:
     def _long(self, path: str, seconds: float, pieces: Iterable[Floats]) -> Result:
         """One result for a long recording: the mean of its windows, by their length."""
         number = math.ceil(seconds / (self.whole_seconds - ROUNDING_SECONDS))
-        length = (seconds + ROUNDING_SECONDS) / number
+        rate = self.sample_rate_hz
+        length = math.ceil((seconds + ROUNDING_SECONDS) / number * rate) / rate
         found = list(self._windows(path, pieces, length, length, self.batch_size))
         # What cannot be speech counts only where there is nothing else.
         parts = [part for part in found if part.flag is None] or found
@@ -235,7 +256,7 @@ class Model:
 
     def _results(self, segments: Sequence[Segment]) -> "list[Result | SerError]":
         """The result of each segment, or what is wrong with it."""
-        with np.errstate(all="ignore"):  # an overflow is reported with its name
+        with np.errstate(all="ignore"), _memory_named(segments):  # an overflow is reported later
             inputs = [self.engine_input(segment.samples) for segment in segments]
         lens = [len(x) for x in inputs]
         if self.features_inside:
@@ -246,7 +267,8 @@ class Model:
             batch = order[first : first + self.batch_size]
             for part in split_by_frames([lens[i] for i in batch], MAX_FRAMES):
                 members = [batch[i] for i in part]
-                found = self._compute([inputs[i] for i in members])
+                with _memory_named([segments[i] for i in members]):
+                    found = self.engine([inputs[i] for i in members])
                 outputs |= zip(members, found, strict=True)
         return [
             self._result(
@@ -261,18 +283,6 @@ class Model:
             else segment.not_finite()
             for i, segment in enumerate(segments)
         ]
-
-    def _compute(self, inputs: Sequence[Floats]) -> Sequence[Output]:
-        try:
-            return self.engine(inputs)
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
-                raise
-            raise SerError(
-                f"a batch of {len(inputs)} recordings or windows does not fit into memory "
-                f"({reason_of(error)}); expected room for it; lower the batch (--batch, now "
-                f"{self.batch_size}), or name another --device"
-            ) from error
 
     def features(self, samples: Floats) -> Floats:
         """The features (T, F) of samples (N,), normalised."""

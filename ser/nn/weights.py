@@ -7,9 +7,8 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from ser.base.errors import SerError, reason_of
 from ser.base.files import parsing, regular_size
-from ser.base.writing import atomic_file, readable_by_umask
+from ser.base.writing import atomic_file, not_written, readable_by_umask
 
 
 def count_parameters(model: nn.Module) -> int:
@@ -69,10 +68,3 @@ def misfits(wanted: Mapping[str, torch.Size], given: Mapping[str, torch.Tensor])
         for name in wanted.keys() & given.keys()
         if given[name].shape != wanted[name]
     ]
-
-
-def not_written(path: Path, error: Exception) -> SerError:
-    """The error where a library's writer fails without an error of the system."""
-    return SerError(
-        f"{path}: not written ({reason_of(error)}); expected room on the disk; free some and rerun"
-    )

@@ -16,12 +16,11 @@ from ser.base.arrays import Doubles, Floats
 from ser.base.files import parsing, regular_size
 from ser.base.log import logger
 from ser.base.record import Record
-from ser.base.writing import atomic_folder, readable_by_umask
+from ser.base.writing import atomic_folder, not_written, readable_by_umask
 from ser.config.baselines import FunctionalsConfig, VectorsConfig
 from ser.corpus.fold_files import TEST, TRAIN, in_part, read_fold
 from ser.data.utterances import FeatureDir
 from ser.metrics.classification import confusion_matrix, unweighted_accuracy
-from ser.nn.weights import not_written
 from ser.predict.prediction import VECTORS, Prediction
 from ser.train.resolve import FinetuneRun
 

@@ -99,8 +99,9 @@ def _finish(record: Record, notes: Mapping[str, Any], num_threads: int, num_proc
 def _explained(record: Record, world: "Distributed", error: RuntimeError) -> Exception:
     """What torch.compile says, or an exchange whose other side has gone; others as they are."""
     reason = reason_of(error)
-    if type(error).__module__.startswith(("torch._inductor", "torch._dynamo")):
-        return SerError(
+    is_of_compiler = type(error).__module__.startswith(("torch._inductor", "torch._dynamo"))
+    if is_of_compiler and any(word in reason for word in ("CxxCompiler", "Triton")):
+        return world.error(
             f"{record.folder}: training.compile: PyTorch could not compile the network ({reason}); "
             "expected a C++ compiler, and on a GPU Triton; install it, or write compile: false"
         )

@@ -88,6 +88,22 @@ def test_known_batch(tmp_path: Path) -> None:
     assert batch.labels.tolist() == [0, 2]
 
 
+def test_masks_of_features_that_are_not_centred_are_their_mean(tmp_path: Path) -> None:
+    """As of Whisper's features; a second mask does not move what the first one set."""
+    rng = np.random.default_rng(0)
+    feats = {u: rng.normal(7, 1, (t, 80)).astype(np.float32) for u, t in NUM_FRAMES.items()}
+    reader = FeatureReader(write_feats(tmp_path, feats), tmp_path / "feats.scp", "none")
+    lens = list(NUM_FRAMES.values())
+    spans = spec_augment_spans(lens, 80, SPEC_AUGMENT, 1, 0)
+    batch = read_batch(UTTERANCES, [0, 1], reader, spans.of([0, 1]))
+    for row, (utt, size) in enumerate(list(NUM_FRAMES.items())[:2]):
+        found = batch.feats[row, :size].numpy()
+        masked = found != feats[utt]
+        assert 0 < masked.mean() < 1
+        wanted = np.broadcast_to(feats[utt].mean(axis=0), found.shape)
+        np.testing.assert_allclose(found[masked], wanted[masked], rtol=1e-5)
+
+
 @pytest.mark.parametrize("num_workers", [0, 1, 2])
 def test_order_masks_and_random_state_whatever_process_reads(
     reader: FeatureReader, num_workers: int

@@ -168,12 +168,34 @@ def test_windows_of_a_long_file_are_of_equal_length(model: Model) -> None:
     assert window == hop == pytest.approx(90 / 46, abs=1e-3)
 
 
-def test_a_batch_that_does_not_fit_into_memory(model: Model) -> None:
+def test_rounding_to_samples_adds_no_window(model: Model) -> None:
+    def engine(inputs: Sequence[Floats]) -> list[Output]:
+        return [Output(np.full(4, 0.25, np.float32), None) for _ in inputs]
+
+    model = replace(model, engine=engine, tokenizer=None, longest_seconds=1.49)
+    lengths: list[float] = []
+    original = model._windows
+
+    def note(*given: Any) -> Any:
+        for result in original(*given):
+            lengths.append(result.end - result.start)
+            yield result
+
+    with mock.patch.object(Model, "_windows", side_effect=note):
+        model.predict(np.full(round(600.22 * 16000), 0.1, np.float32), 16000)
+    assert len(lengths) == 406  # of 1.48 s at most
+    assert min(lengths) > max(lengths) - 0.1
+
+
+def test_a_batch_that_does_not_fit_into_memory(model: Model, tmp_path: Path) -> None:
     def engine(inputs: Sequence[Floats]) -> list[Output]:
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 GB")
 
-    with pytest.raises(SerError, match=r"1 recordings .*fit into memory .*lower .*--batch, now 16"):
+    with pytest.raises(SerError, match=r"audio: does not fit into memory in a batch of 1 rec"):
         replace(model, engine=engine).predict(np.ones(16000, np.float32) / 10, 16000)
+    (path,) = plant_files(tmp_path)[:1]
+    with pytest.raises(SerError, match=rf"{path}: does not fit .*; take smaller batches"):
+        replace(model, engine=engine).predict(path)
 
 
 def test_an_hour_is_never_in_memory(tmp_path: Path) -> None:

@@ -18,15 +18,18 @@ from programs import Said
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
+from tiny import encoder_config
 
 from ser.base.arrays import Floats
 from ser.base.errors import SerError
+from ser.config.network import ReadoutConfig
 from ser.infer import page
 from ser.infer.alignment import align
 from ser.infer.engine import Output
 from ser.infer.model import Model
 from ser.infer.page import view, write_page
 from ser.infer.torch_engine import TorchEngine, emotion_attention
+from ser.nn.emotion import EmotionModel
 from ser.text.ctc import BLANK_ID
 
 
@@ -76,6 +79,26 @@ def test_the_attention_is_the_one_that_the_network_uses(model: Model) -> None:
     found = emotion_attention(model.engine.networks, feats)
     assert found is not None
     assert (found >= 0).all() and 0 < found.sum() < 1  # the rest is on the vector itself
+
+
+@pytest.mark.parametrize("layer_norm", ["pre", "post"])
+def test_the_attention_is_that_of_the_last_block_and_of_what_it_gets(layer_norm: str) -> None:
+    import torch
+
+    torch.manual_seed(1)
+    config = encoder_config(num_blocks=3, layer_norm=layer_norm)
+    network = EmotionModel(config, 4, None, ReadoutConfig(type="emotion_vector")).eval()
+    for parameter in network.parameters():
+        parameter.data += 0.1 * torch.randn_like(parameter)  # norms that do something
+    given = []
+    last = network.encoder.blocks[-1].attention
+    last.register_forward_pre_hook(lambda _, inputs: given.append(inputs[0]))
+    feats = np.random.default_rng(0).normal(size=(200, 80)).astype(np.float32)
+    with torch.inference_mode():
+        network(torch.from_numpy(feats)[None], torch.tensor([200]))
+        wanted = last.weights_of_first(given[0]).mean(dim=1)[0, 1:]
+    found = emotion_attention([network], feats)
+    np.testing.assert_allclose(found, wanted.numpy(), atol=1e-6)
 
 
 def test_the_attention_is_of_its_own_input(model: Model) -> None:

@@ -145,6 +145,7 @@ def test_odd_audio_is_predicted(run: Path, tmp_path: Path) -> None:
     ("words", "message"),
     [
         (["{empty}"], "0 audio files in it"),
+        (["{empty}/none.wav"], "none.wav: no such file"),
         (["-", "{audio}"], "-: standard input stands alone"),
         (["{scp}"], "commands are not run here"),
         (["{audio}", "--threshold", "1.5"], "--threshold 1.5: expected 0 to 1"),

@@ -10,6 +10,7 @@ from ser.config.protocol import ProtocolConfig
 from ser.config.schema import LabelsConfig
 from ser.corpus.recorded import write_recorded
 from ser.kaldi.data_dir import write_data_dir
+from ser.kaldi.table import write_table
 
 FOLDS = Path("exp/folds")
 SCRATCH = "cnn_blstm_sa transformer"
@@ -40,9 +41,10 @@ def write_data(texts: list[str], read: list[str] = READ) -> None:
 
 
 def write_folds(protocol: dict[str, object]) -> None:
-    """Three folds."""
+    """Three folds of nobody."""
+    FOLDS.mkdir(parents=True, exist_ok=True)
     for name in "123":
-        (FOLDS / f"fold{name}").mkdir(parents=True, exist_ok=True)
+        write_table(FOLDS / f"fold{name}", {})
     Record(FOLDS, 0, protocol, {}).finish()
 
 

@@ -4,11 +4,14 @@ from pathlib import Path
 
 import pytest
 import yaml
-from after_stage_0 import READ, check, write_data
+from after_stage_0 import FOLDS, READ, check, write_data
+from tiny import reseal
 
 from ser.base.record import Record
 from ser.config.features import load_features
 from ser.config.schema import BpeConfig
+from ser.corpus.fold_files import TEST, TRAIN
+from ser.kaldi.table import write_table
 from ser.text.bpe import write_bpe
 
 SYSTEM = "transformer_tl_mtl"
@@ -34,14 +37,21 @@ def test_transcripts_too_long_for_ctc() -> None:
     make_bpe(Path("exp/bpe"))
     make_features()
     write_data(["SO IT IS", "SO IT IS NEVER QUITE OVER SO IT IS NEVER QUITE OVER"])
+    for name in "123":
+        parts = {"s-0": TRAIN, "s-1": TRAIN if name == "2" else TEST}
+        write_table(FOLDS / f"fold{name}", parts)
+    reseal(FOLDS)
     said = check(SYSTEM, stage=3)
     assert said.status == 1 and said.err.count("\n") == 1
     assert (
-        f"data/ser/text ({SYSTEM}): 1 of 2 utterances are too short for their transcript, s-1 "
-        "first; expected a share of at most 0.01" in said.err
+        f"data/ser/text ({SYSTEM}, fold2): 1 of 2 utterances are too short for their transcript, "
+        "s-1 first; expected a share of at most 0.01" in said.err
     )
     assert check("transformer_tl", stage=3).status == 0, "it has no CTC head"
-    write_data(["SO IT IS"] * 2)
+    assert check(SYSTEM, stage=3, folds="1 3").status == 0, "it is only tested there"
+    finished = Path("exp") / SYSTEM / "seed1" / "fold2" / "model.safetensors"
+    finished.parent.mkdir(parents=True)
+    finished.touch()
     assert check(SYSTEM, stage=3).status == 0
 
 

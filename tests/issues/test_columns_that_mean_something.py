@@ -150,7 +150,7 @@ def test_whole_files_beside_pieces_are_told(recordings: Path, log: Any) -> None:
     assert "1 of 3 utterances (s1-a the first) are whole files, beside pieces of files" in said
 
 
-def test_names_of_tables_in_any_case(recordings: Path) -> None:
+def test_names_of_tables_in_any_case(recordings: Path, log: Any) -> None:
     """The audit reads utt2scene, and stage 0 looks at utt2votes."""
     table = write(
         recordings,
@@ -159,6 +159,7 @@ def test_names_of_tables_in_any_case(recordings: Path) -> None:
         "b.wav,sad,s2,garden,E1=sad,light",
     )
     one, _ = read_table_corpus(table)
+    assert log.find("columns are read under other names: Scene as scene, VOTES as votes$")
     expected = {"utt2scene": "kitchen", "utt2votes": "E1=angry", "utt2Mood": "dark"}
     assert one.attributes == expected
 
@@ -183,3 +184,14 @@ def test_all_wrong_votes_and_genders_are_told_before_audio_is_cut(recordings: Pa
     with pytest.raises(SerError, match=said) as caught:
         prepare_table(table, recordings / "data" / "ser", LABELS)
     assert "\n" not in str(caught.value) and not (recordings / "data").exists()
+    table = write(
+        recordings,
+        "path,label,speaker,gender,votes",
+        *("a.wav,angry,s1,f,E1=angry", "b.wav,sad,s2,m,E1=sad", "a.wav,angry,s1,f,E1=angry"),
+    )
+    left_out = LabelsConfig(classes={"ang": ["angry"], "sad": ["sad"]}, exclude=["unclear"])
+    soundfile.write(recordings / "c.wav", np.sin(np.arange(RATE)) / 2, RATE)
+    with table.open("a") as rows:
+        rows.write("c.wav,unclear,s1,m,n/a\n")
+    prepare_table(table, recordings / "data" / "ser", left_out)
+    assert len(read_data_dir(recordings / "data" / "ser").utts) == 2

@@ -59,3 +59,6 @@ def test_data_of_other_classes_that_runs_were_trained_on() -> None:
     assert "what is trained under exp, exp/paper can be neither predicted" in said.err
     write_data(["A"])  # of the classes that are there now
     assert "data/ser has" not in check(*words).err
+    Path("data/ser/run.json").write_text('{"cut')  # stage 0 writes another
+    said = check(*words)
+    assert said.status == 0 and "data/ser/run.json" in said.err

@@ -119,6 +119,21 @@ def test_sum_over_blocks_starts_as_their_mean_and_can_become_the_last_one() -> N
 
 
 @torch.no_grad()
+def test_the_vector_of_each_block_is_read_by_hand() -> None:
+    network = model(CONFIGS["transformer"], "emotion_vector_of_all_blocks")
+    x, frame_lens = network.encoder.frames(batch(), LENS)
+    vector = network.emotion_embedding.expand(len(x), 1, -1)
+    mask = length_mask(frame_lens + 1, x.shape[1] + 1)
+    outputs = network.encoder.layers(torch.cat([vector, x], dim=1), mask)
+    hidden, _ = network.encode(batch(), LENS)
+    for block, z in enumerate(outputs[1:]):
+        first = z[:, 0]
+        centred = first - first.mean(dim=1, keepdim=True)
+        wanted = centred / (centred.square().mean(dim=1, keepdim=True) + 1e-5).sqrt()
+        assert torch.allclose(hidden[:, block], wanted, atol=1e-5)
+
+
+@torch.no_grad()
 def test_standardised_vectors_have_mean_0_and_sd_1() -> None:
     network = model(CONFIGS["whisper"], "mean_sd")
     hidden, lens = network.encode(torch.randn(50, 60, 80), torch.full((50,), 60))

@@ -8,6 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.model_selection import GroupKFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 from tiny import FBANK, reseal, tsv_rows, write_config
 from tiny_recipe import CONF, EXP, FEATS, LABELS, finetune_run
 
@@ -139,6 +143,56 @@ def test_the_cost_is_the_best_on_speakers_held_out(make: MakeModel) -> None:
     assert best_cost(values, wanted, ["one"] * 60, CONFIG, make, "a") == CONFIG.costs[0]
     of_one_class_each = [f"s{label}" for label in wanted]
     assert best_cost(values, wanted, of_one_class_each, CONFIG, make, "a") == CONFIG.costs[0]
+
+
+@pytest.mark.parametrize("make", [svm, logistic])
+def test_speakers_are_on_one_side_of_every_division(
+    make: MakeModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who speaks tells the emotion within the training speakers, and of others nothing."""
+    rng = np.random.default_rng(0)
+    speakers = np.repeat(np.arange(12), 20)
+    wanted = np.tile([0, 1], 120)
+    tells = np.where(wanted == 1, 1.0, -1.0) * rng.choice([-1, 1], 12)[speakers]
+    who = np.eye(12)[speakers] * 8.0
+    values = np.hstack([who * tells[:, None], rng.normal(size=(240, 40))])
+    sides: list[tuple[set[int], set[int]]] = []
+    split = GroupKFold.split
+
+    def note(self: GroupKFold, x: Any, y: Any = None, groups: Any = None) -> Any:
+        for train, test in split(self, x, y, groups):
+            sides.append((set(speakers[train]), set(speakers[test])))
+            yield train, test
+
+    monkeypatch.setattr(GroupKFold, "split", note)
+    best_cost(values, wanted, list(map(str, speakers)), CONFIG, make, "a")
+    assert len(sides) == CONFIG.num_cost_folds
+    assert all(train and test and not train & test for train, test in sides)
+
+
+@pytest.mark.parametrize(("right_at", "chosen"), [(1e-3, 1e-3), (1e-1, 1e-1)])
+def test_the_chosen_cost_is_the_better_one(right_at: float, chosen: float) -> None:
+    """Of a classifier that is right at one cost alone."""
+
+    class Known(BaseEstimator, ClassifierMixin):
+        def __init__(self, is_right: bool = True) -> None:
+            self.is_right = is_right
+
+        def fit(self, x: Any, y: Any) -> "Known":
+            self.classes_ = np.unique(y)
+            return self
+
+        def predict(self, x: Any) -> Any:
+            truth = (x[:, 0] > 0).astype(int)
+            return truth if self.is_right else 1 - truth
+
+    def make(cost: float) -> Any:
+        return make_pipeline(FunctionTransformer(), Known(cost == right_at))
+
+    wanted = np.tile([0, 1], 30)
+    values = np.where(wanted == 1, 1.0, -1.0)[:, None]
+    speakers = [f"s{i // 10}" for i in range(60)]
+    assert best_cost(values, wanted, speakers, CONFIG, make, "a") == chosen
 
 
 def test_without_opensmile_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,6 +62,25 @@ def test_a_frozen_encoder_is_packed_once_and_runs_once(
         load(tmp_path / "model")
 
 
+@pytest.mark.parametrize("name", [NAME, "transformer_tl_mtl"])
+def test_members_with_vectors_and_heads_of_their_own_keep_these(name: str, tmp_path: Path) -> None:
+    """One frozen encoder, but each member puts its own x_e in front of its input."""
+    change_system(name, optimizer__frozen=["encoder"])
+    system = train(name)
+    pack(packing(name), tmp_path / "model")
+    packed = load(tmp_path / "model")
+    assert len({id(network.encoder) for network in packed.engine.networks}) == 1
+    singles = [load(system / "seed1" / f"fold{k}") for k in "123"]
+    for path in plant_files(tmp_path):
+        result = packed.predict(path)
+        each = [one.predict(path) for one in singles]
+        rows = np.array([list(one.posteriors.values()) for one in each])
+        assert rows.std(axis=0).max() > 1e-6, "they differ"
+        found = list(result.posteriors.values())
+        np.testing.assert_allclose(found, rows.mean(axis=0), atol=1e-6)
+        assert (result.words is None) == (name == NAME)
+
+
 def test_members_with_encoders_of_their_own_keep_them(tmp_path: Path) -> None:
     train(NAME)
     pack(packing(NAME), tmp_path / "model")

@@ -27,6 +27,12 @@ def test_overconfidence_is_its_distance() -> None:
     assert len(found.confidence) == NUM_BINS
 
 
+def test_too_sure_here_and_too_unsure_there_do_not_cancel() -> None:
+    confidence = np.repeat([0.9, 0.6], [700, 800])  # seven bins and eight
+    right = np.concatenate([np.arange(700) % 10 < 6, np.arange(800) % 10 < 9])
+    assert reliability(*decisions(confidence, right)).error == pytest.approx(0.3, abs=1e-6)
+
+
 def test_fewer_decisions_than_bins() -> None:
     assert len(reliability(*decisions(np.array([0.8, 0.6]), np.array([True, True]))).accuracy) == 2
 

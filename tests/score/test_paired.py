@@ -86,6 +86,17 @@ def test_mcnemar_does_not_count_seeds_as_utterances() -> None:
         assert first == second
 
 
+def test_mcnemar_is_that_of_the_least_convincing_seed() -> None:
+    two = evaluation(2)
+    hyp = {name: found.copy() for name, found in two.hyp.items()}
+    hyp["good"][0] = two.ref  # clear in one seed, no difference in the other
+    hyp["good"][1] = hyp["bad"][1]
+    found = compare_all(Evaluation(**{**vars(two), "hyp": hyp}))
+    (pair,) = [c for c in found if {c.a, c.b} == {"bad", "good"}]
+    assert mcnemar_p(hyp["good"][0] == two.ref, hyp["bad"][0] == two.ref) < 1e-6
+    assert pair.mcnemar_p == 1.0
+
+
 @given(st.lists(st.integers(-50, 50), min_size=1, max_size=8))
 def test_sign_flips_by_enumeration(counts: list[int]) -> None:
     flipped = [

@@ -74,6 +74,9 @@ def test_pooled_values_are_means_over_seeds(results: dict[str, Any]) -> None:
     assert x["ua"] == pytest.approx((5 / 8 + 1) / 2)
     assert x["macro_f1"] == pytest.approx(((6 / 8 + 2 / 4) / 2 + 1) / 2)
     assert x["recall"] == pytest.approx({"ang": 0.875, "sad": 0.75})
+    one_class = results["systems"]["cnn_blstm_sa"]["seeds"]["1"]
+    assert one_class["recall"] == {"ang": 1.0, "sad": 0.0}
+    assert one_class["precision"]["ang"] == pytest.approx(4 / 6)
     assert x["wer"] == pytest.approx(1 / 8)
     assert x["num_utts"] == 6
 

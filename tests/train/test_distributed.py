@@ -5,6 +5,7 @@ import socket
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from tiny import (
     ALONE,
     cnn_blstm_sa_config,
+    ctc_config,
     encoder_config,
     optimizer_config,
     system_config,
@@ -22,15 +24,21 @@ from tiny import (
 from tiny_training import NUM_UTTS, make_data, metrics_log
 from torch import nn
 
+from ser.config.network import ReadoutConfig
+from ser.config.schema import LabelsConfig, PretrainConfig
 from ser.data.batch import Batch
 from ser.data.sampler import shard_steps
+from ser.nn.emotion import EmotionModel
 from ser.nn.losses import Loss
-from ser.nn.systems import build_system
+from ser.nn.systems import build_recogniser, build_system
 from ser.nn.weights import load_weights
+from ser.train import finetune, pretrain
 from ser.train.engine.distributed import Distributed, init_distributed
 from ser.train.engine.loop import Trainer
 from ser.train.engine.selection import Selection
 from ser.train.finetune import emotion_loss
+from ser.train.split import Split
+from ser.train.standardise import standardise
 
 ONE_STEP = {"batch_size_utts": NUM_UTTS, "max_epochs": 1, "max_frames_in_memory": 300}
 THREE_EPOCHS = {"batch_size_utts": 5, "max_epochs": 3, "max_frames_in_memory": 200}
@@ -84,6 +92,39 @@ CASES: dict[str, tuple[str, bool, dict[str, int]]] = {
 def train_cases(world: Distributed, folder: Path) -> None:
     for case, (name, double, training) in CASES.items():
         train(world, folder / case, name, double, **training)
+    evaluate(world, folder)
+
+
+def evaluate(world: Distributed, folder: Path) -> None:
+    """What each process finds of utterances that are shared out: validation, and statistics."""
+    torch.manual_seed(1)
+    data = make_data(folder / f"evaluated{world.rank}")
+    training = training_config(batch_size_utts=2, max_frames_in_memory=200)
+    still = encoder_config(dropout_prob=0.0, attention_dropout_prob=0.0)
+    system = system_config("transformer", model=still, training=training)
+    model = build_system(system, 4, None).eval()
+    names = LabelsConfig(classes={name: [name] for name in "abcd"}, exclude=[])
+    split = Split(SimpleNamespace(feats=data.feats), [], data.utterances)
+    with torch.inference_mode():
+        found: dict[str, Any] = dict(finetune._validate(model, split, names, system, world))
+        config = PretrainConfig(
+            encoder=still,
+            ctc=ctc_config(),
+            optimizer=optimizer_config(),
+            training=training,
+            selection="last",
+            allow_missing_subsets=False,
+        )
+        texts = {u.utt: f"A B {i}" for i, u in enumerate(data.utterances)}
+        valid = SimpleNamespace(feats=data.feats, data={"text": texts})
+        tokenizer = SimpleNamespace(decode=lambda tokens: " ".join("AB"[t % 2] for t in tokens))
+        recogniser = build_recogniser(config, 6).eval()
+        given = (recogniser, valid, data.utterances, tokenizer, config, world)
+        found |= pretrain.validate(*given)
+    pooled = EmotionModel(still, 4, None, ReadoutConfig(type="mean_sd"))
+    standardise(pooled, data.utterances, data.feats, world, 200)
+    found |= {"offset": pooled.readout.offset, "scale": pooled.readout.scale}
+    torch.save(found, folder / f"evaluated{world.rank}.pt")
 
 
 def in_process(rank: int, port: int, folder: Path) -> None:
@@ -132,6 +173,20 @@ def test_two_processes_give_the_loss_and_gradient_of_one(
     (one,), (two,) = metrics_log(alone), metrics_log(shared)
     assert two.pop("scope") == one.pop("scope") == "epoch"
     assert two == pytest.approx(one, rel=max(limit, 1e-6)), "the metrics log has six digits"
+
+
+def test_processes_that_share_validation_out_find_what_one_finds(
+    trained: tuple[Path, Path],
+) -> None:
+    """Both of them: each chooses epochs and stops by what it finds."""
+    alone, shared = trained
+    expected = torch.load(alone / "evaluated0.pt", weights_only=True)
+    assert 0 < expected["valid_wa"] < 1 and expected["valid_wer"] > 0
+    for rank in (0, 1):
+        found = torch.load(shared / f"evaluated{rank}.pt", weights_only=True)
+        for name, value in expected.items():
+            wanted, got = torch.as_tensor(value), torch.as_tensor(found[name])
+            assert torch.allclose(got.double(), wanted.double(), rtol=1e-5), (rank, name)
 
 
 def test_a_tail_smaller_than_the_world_and_three_epochs(trained: tuple[Path, Path]) -> None:

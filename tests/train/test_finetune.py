@@ -32,14 +32,17 @@ from ser.base.errors import SerError, StoppedError
 from ser.config.pretraining import encoders_needed
 from ser.config.schema import PretrainConfig
 from ser.corpus.fold_files import TRAIN, in_part, read_fold
+from ser.data.batch import Batch
 from ser.data.utterances import read_feature_dir
 from ser.feats.speed_copies import speed_dir, speed_prefix, speed_tables
 from ser.kaldi.table import read_table, write_table
 from ser.nn.losses import Loss, multitask_loss
 from ser.nn.weights import load_weights
 from ser.predict.folds import predict_all
+from ser.text.bpe import Tokenizer
 from ser.train import finetune as finetune_module
 from ser.train import split as split_module
+from ser.train.ctc_targets import encode_transcripts
 from ser.train.finetune import finetune
 from ser.train.pretrain import pretrain
 
@@ -142,7 +145,53 @@ def test_validation_set_selects() -> None:
         assert entry["valid_wa"] == pytest.approx(entry["valid_ua"])
         assert (entry["valid_wa"] * 8) % 1 == pytest.approx(0)
     assert json.loads((run.folder / "run.json").read_text())["notes"]["num_steps"] == 3 * 2
-    assert not (run.folder / "best.safetensors").exists()
+
+
+@pytest.mark.parametrize(("selection", "kept"), [("best_valid_ua", 2), ("last", 3)])
+def test_which_epoch_is_kept(monkeypatch: pytest.MonkeyPatch, selection: str, kept: int) -> None:
+    write_folds_of(PROTOCOL.model_copy(update={"validation": "next_fold", "selection": selection}))
+    rates, seen = iter([0.4, 0.9, 0.2]), []
+
+    def scripted(model: torch.nn.Module, *_: object) -> dict[str, float]:
+        seen.append({name: tensor.clone() for name, tensor in model.state_dict().items()})
+        return {"valid_wa": 0.5, "valid_ua": next(rates)}
+
+    monkeypatch.setattr(finetune_module, "_validate", scripted)
+    run = finetune_run("transformer")
+    finetune(run)
+    found = load_weights(run.folder / "model.safetensors")
+    same = [all(torch.equal(found[name], state[name]) for name in found) for state in seen]
+    assert same == [epoch == kept for epoch in (1, 2, 3)]
+
+
+@pytest.mark.parametrize("kind", ["shuffled", "random"])
+def test_targets_of_an_ablation_are_trained_on(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    change_system("transformer_tl_mtl", ctc__targets=kind)
+    change_system("transformer_tl_mtl", ctc__max_too_short_prob=0.99)
+    seen: list[dict[str, list[int]]] = []
+    compute = finetune_module.emotion_loss
+
+    def spy(*given: object) -> object:
+        inner = compute(*given)
+
+        def loss_of(network: torch.nn.Module, batch: Batch) -> Loss:
+            rows = zip(batch.utts, batch.tokens, batch.token_lens, strict=True)
+            seen.append({utt: tokens[:size].tolist() for utt, tokens, size in rows})
+            return inner(network, batch)
+
+        return loss_of
+
+    monkeypatch.setattr(finetune_module, "emotion_loss", spy)
+    run = finetune_run("transformer_tl_mtl")
+    finetune(run)
+    features = read_feature_dir(run.feats)
+    true = encode_transcripts(features, Tokenizer.load(BPE / "bpe.model"))
+    trained = {utt: tokens for batch in seen for utt, tokens in batch.items()}
+    assert len(trained) > 5
+    changed = [utt for utt, tokens in trained.items() if tokens != true[utt]]
+    assert len(changed) > len(trained) / 2
+    lengths = sorted(map(len, trained.values()))
+    assert lengths == sorted(len(true[utt]) for utt in trained)
 
 
 def test_a_class_that_does_not_validate_is_left_out_of_its_ua() -> None:

@@ -167,7 +167,7 @@ def test_loss_that_is_not_finite_stops_with_its_utterances(
     message = str(caught.value)
     assert message.startswith(f"{tmp_path}: loss {value:g}")
     assert "at step 2;" in message
-    named = message.partition("the utterances: ")[2].split()
+    named = message.partition("the utterances: ")[2].split("; ")
     assert sorted(named) == sorted(data.utterances[i].utt for i in batch)
     assert not (tmp_path / "model.safetensors").exists()
 

@@ -94,13 +94,13 @@ def test_weight_decay_is_l2_in_the_gradient() -> None:
     model = nn.Linear(1, 1, bias=False)
     nn.init.constant_(model.weight, 2.0)
     optimizer = make_optimizer(
-        model, optimizer_config(learning_rate=0.1, weight_decay=0.5, betas=[0.9, 0.999])
+        model, optimizer_config(learning_rate=0.1, weight_decay=0.5, betas=[0.8, 0.98])
     )
     assert type(optimizer) is torch.optim.Adam
     model(torch.tensor([[3.0]])).sum().backward()
     optimizer.step()
     state = optimizer.state[model.weight]
     gradient = 3.0 + 0.5 * 2.0
-    assert float(state["exp_avg"]) == pytest.approx(0.1 * gradient)
-    assert float(state["exp_avg_sq"]) == pytest.approx(0.001 * gradient**2)
+    assert float(state["exp_avg"]) == pytest.approx(0.2 * gradient)
+    assert float(state["exp_avg_sq"]) == pytest.approx(0.02 * gradient**2)
     assert float(model.weight.detach()) == pytest.approx(2.0 - 0.1, abs=1e-5)

@@ -17,6 +17,7 @@ from ser.data.utterances import FeatureDir, Utterance, read_feature_dir, select
 from ser.nn.recogniser import Recogniser
 from ser.nn.weights import load_weights
 from ser.text.bpe import Tokenizer
+from ser.train import pretrain as pretrain_module
 from ser.train.ctc_targets import encode_transcripts
 from ser.train.pretrain import pretrain, validate
 
@@ -189,7 +190,32 @@ def test_best_weights_are_kept_by_wer(monkeypatch: pytest.MonkeyPatch) -> None:
     same = [all(torch.equal(weights[n], state[n]) for n in weights) for state in kept]
     assert same == [False, True, False]
     assert [entry["valid_wer"] for entry in epochs(run)] == [0.4, 0.2, 0.9]
-    assert not (EXP / "x" / "best.safetensors").exists()
+
+
+def test_targets_of_an_ablation_are_trained_on_and_not_validated_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = []
+    choose, look = pretrain_module.choose_targets, pretrain_module.validate
+
+    def chosen(utterances: Any, kind: str, *rest: Any) -> Any:
+        found = choose(utterances, kind, *rest)
+        asked.append((kind, [u.tokens for u in utterances] != [u.tokens for u in found]))
+        return found
+
+    def validated(model: Any, valid: Any, utterances: Any, tokenizer: Any, *rest: Any) -> Any:
+        texts = valid.data["text"]
+        assert [list(u.tokens) for u in utterances] == [
+            tokenizer.encode(texts[u.utt]) for u in utterances
+        ]
+        return look(model, valid, utterances, tokenizer, *rest)
+
+    monkeypatch.setattr(pretrain_module, "choose_targets", chosen)
+    monkeypatch.setattr(pretrain_module, "validate", validated)
+    config = load_config(PRETRAIN_PATH, PretrainConfig)
+    change(ctc=config.ctc.model_copy(update={"targets": "shuffled"}))
+    pretrain(pretrain_run(folder=EXP / "x"))
+    assert asked == [("shuffled", True)]
 
 
 @pytest.mark.parametrize("frozen_encoder", [True, False])

@@ -41,7 +41,7 @@ def test_a_loss_that_is_not_finite_and_read_late_is_that_of_its_own_step(
     trainer = make_trainer(data, tmp_path, training, change=spoil)
     with pytest.raises(SerError, match=r"loss nan, gradient norm nan at step 2;") as caught:
         trainer.run()
-    named = str(caught.value).partition("the utterances: ")[2].split()
+    named = str(caught.value).partition("the utterances: ")[2].split("; ")
     assert sorted(named) == sorted(data.utterances[i].utt for i in batch)
     states = trainer.stepper.optimizer.state.values()
     assert {float(state["step"]) for state in states} == {2.0}

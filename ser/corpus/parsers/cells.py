@@ -35,7 +35,8 @@ def seconds(column: str, text: str) -> float | None:
     total = sum(float(match[i + 1] or 0) * unit for i, unit in enumerate(units)) if match else None
     if total is None or total > MAX_SECONDS:
         raise SerError(
-            f"the {column} '{text}'; expected seconds, as 1.5, or a time, as 0:00:01.5; correct it"
+            f"the {column} '{text}'; expected seconds, as 1.5, or a time, as 0:00:01.5, of at most "
+            f"{MAX_SECONDS:.0f} s; correct it"
         )
     return total
 

@@ -36,7 +36,8 @@ def read_kaldi_dir(folder: Path) -> EmotionCorpus:
 
     Raises:
         SerError: A table is missing or malformed, the tables differ in their ids, a speaker or
-            session cannot name a fold, or two speakers differ in case alone.
+            session cannot name a fold, two speakers differ in case alone, or one audio has two
+            labels or speakers.
     """
     spk_of, label_of = _speakers(folder), _optional(folder / "utt2emo")
     if label_of is None:
@@ -225,7 +226,8 @@ def _clips(folder: Path, utts: Table) -> dict[str, Clip]:
     clips = {utt: _segment(value, recordings) for utt, value in segments.items()}
     Faults(
         f"{folder / 'segments'}: {utt} has '{segments[utt]}'; expected a recording of wav.scp, and "
-        "its beginning and end in seconds, the end -1 for that of the recording; correct the line"
+        f"its beginning and end in seconds, at most {MAX_SECONDS:.0f}, the end -1 for that of the "
+        "recording; correct the line"
         for utt, clip in clips.items()
         if clip is None
     ).raise_any()

@@ -105,7 +105,7 @@ def read_table_corpus(path: Path) -> list[EmotionUtterance]:
     if pieces and whole:
         logger.warning(
             "warning: %s: %s of %s utterances (%s the first) are whole files, beside pieces of "
-            "files: their rows have no start and no end",
+            "files: their rows have no end, and no start or 0",
             *(path, len(whole), len(utterances), whole[0]),
         )
     open_ended = [u.utt for u in utterances if u.clip and u.clip.end is None]
@@ -260,7 +260,9 @@ def _named(path: Path, header: list[str]) -> list[str]:
         )
     pairs = zip(header, found, strict=True)
     renamed = [
-        f"{given} as {name}" for given, name in pairs if name not in (given, given.casefold())
+        f"{given} as {name}"
+        for given, name in pairs
+        if name != given and (name != given.casefold() or name in TABLES)
     ]
     if renamed:
         logger.info("%s: columns are read under other names: %s", path, ", ".join(renamed))

@@ -14,9 +14,9 @@ from typing_extensions import TypedDict
 
 from ser.base.errors import SerError
 from ser.base.files import digest_file, parsing, read_json_as
-from ser.base.writing import atomic_folder, write_json
+from ser.base.writing import atomic_folder, not_written, write_json
 from ser.config.schema import TrainingConfig
-from ser.nn.weights import load_weights, misfits, not_written, save_weights
+from ser.nn.weights import load_weights, misfits, save_weights
 
 Whole = Annotated[int, Field(ge=0, le=1 << 53)]
 STATE_FILES = ("model.safetensors", "optimizer.pt")
