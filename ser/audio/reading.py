@@ -161,7 +161,7 @@ def measure_durations(wavs: Mapping[str, Path]) -> Table:
     short = [utt for utt, value in table.items() if float(value) < FRAME_SECONDS]
     if short:
         logger.warning(
-            "warning: %s utterances shorter than %g ms, %s the first; a frame does not fit in them",
+            "%s utterances shorter than %g ms, %s the first; a frame does not fit in them",
             len(short),
             1000 * FRAME_SECONDS,
             short[0],

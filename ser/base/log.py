@@ -12,8 +12,10 @@ from ser.base.names import printable
 logger = logging.getLogger("ser")
 
 
-def _escape(record: logging.LogRecord) -> bool:
-    """Keeps names that a message is about from making another line of it."""
+def _prepare(record: logging.LogRecord) -> bool:
+    """Keeps names that a message is about from making another line of it; marks warnings."""
+    if record.levelno == logging.WARNING:
+        record.msg = f"warning: {record.msg}"
     if isinstance(record.args, tuple):
         record.args = tuple(
             printable(str(value)) if isinstance(value, str | Path) else value
@@ -22,7 +24,7 @@ def _escape(record: logging.LogRecord) -> bool:
     return True
 
 
-logger.addFilter(_escape)
+logger.addFilter(_prepare)
 
 
 class _LogFile(logging.FileHandler):

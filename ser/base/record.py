@@ -123,7 +123,7 @@ class Record:
         wrong = faults(self.folder, record.get("outputs", {}))
         if wrong:
             logger.warning(
-                "warning: %s: %s; expected what stage %s wrote",
+                "%s: %s; expected what stage %s wrote",
                 *(self.folder, "; ".join(wrong), self.stage),
             )
         return not wrong
@@ -207,7 +207,7 @@ def earlier_record(folder: Path) -> StageRecord | None:
     try:
         return read_record(folder)
     except SerError as error:
-        logger.warning("warning: %s", error)
+        logger.warning("%s", error)
         return None
 
 

@@ -151,6 +151,13 @@ def require_own_file(path: Path, is_own: Callable[[Path], bool]) -> None:
         )
 
 
+def recover_folder(folder: Path) -> None:
+    """Gives a folder its name back where its replacement was broken off between two renames."""
+    old = folder.with_name(f".{folder.name}.old")
+    if old.exists() and not folder.exists():
+        old.replace(folder)
+
+
 @contextlib.contextmanager
 def atomic_folder(folder: Path, mark: str = "run.json", stage: int | None = None) -> Iterator[Path]:
     """Yields an empty folder that takes the place of ``folder`` when the block ends well.
@@ -165,8 +172,7 @@ def atomic_folder(folder: Path, mark: str = "run.json", stage: int | None = None
     partial = folder.with_name(f".{folder.name}.partial")
     old = folder.with_name(f".{folder.name}.old")
     with sole_run(folder):
-        if old.exists() and not folder.exists():  # of a run that was killed at the very end
-            old.replace(folder)
+        recover_folder(folder)  # of a run that was killed at the very end
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         with naming(folder):

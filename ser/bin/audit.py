@@ -30,7 +30,7 @@ def main() -> None:
     args = parse_args()
     protocol = load_config(args.protocol, ProtocolConfig)
     folds = args.exp_dir / "folds"
-    record = require_folds(folds, protocol.model_dump(), args.protocol)
+    record = require_folds(folds, protocol, args.protocol)
     data = read_data_dir(args.data)
     parts = {name: read_fold(folds, name) for name in fold_names(folds)}
     audited = audit(data, parts)

@@ -40,8 +40,7 @@ def main() -> None:
         require_data_dir(data)  # all of them before the hours that the first may take
     for data in args.data:
         out = args.out / data.name
-        extract_features(data, out, config, args.nj)
-        for factor in speeds.get(data.name, []):
+        for factor in (1.0, *speeds.get(data.name, [])):
             extract_features(data, speed_dir(out, factor), config, args.nj, factor)
 
 

@@ -28,7 +28,7 @@ def main() -> None:
     protocol = load_config(args.protocol, ProtocolConfig)
     if protocol.seed and protocol.fold_unit != "random" and protocol.validation != "random_share":
         logger.warning(
-            "warning: %s: seed %s, and nothing is drawn: units are dealt in one way; name other "
+            "%s: seed %s, and nothing is drawn: units are dealt in one way; name other "
             "folds by groups",
             *(args.protocol, protocol.seed),
         )

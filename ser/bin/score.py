@@ -98,7 +98,7 @@ def _warn_of_less(files: ReportFiles, systems: Sequence[str], seeds: Sequence[st
         gone += [f"seed {seed}" for seed in earlier["run"]["seeds"] if seed not in seeds]
         if gone:
             logger.warning(
-                "warning: %s had %s too, and is written without; name all that it should have "
+                "%s had %s too, and is written without; name all that it should have "
                 "with --systems and --seeds",
                 files.report,
                 ", ".join(gone),

@@ -25,6 +25,14 @@ from ser.config.section import Section
 from ser.config.systems import load_system, system_path
 
 
+def difference(made: Mapping[str, Any], now: Section) -> str:
+    """In what a configuration is another than a record says; empty where it is the same.
+
+    Keys that an earlier version did not have are as they were then, by their default.
+    """
+    return first_difference(_as_recorded(made, now), _plain(now))
+
+
 def require_labels_of_features(
     feats: Path, made: StageRecord, labels: LabelsConfig, path: Path
 ) -> None:
@@ -66,12 +74,6 @@ def require_labels_of_data(data: Path, labels: LabelsConfig, path: Path) -> None
     made = read_record(data)["config"].get("labels")
     if made is not None:
         _require(data, Stage.DATA, made, path, labels)
-
-
-def other_labels(data: StageRecord, labels: LabelsConfig) -> str:
-    """In what classes differ from those of a data directory of stage 0; else empty."""
-    made = data["config"].get("labels")
-    return "" if made is None else _difference(made, labels)
 
 
 def require_labels_of_run(run: Path, labels: LabelsConfig) -> None:
@@ -186,15 +188,11 @@ def _same_recipe(folder: Path, conf: Path) -> bool:
     return recipe_of(folder).resolve() in (recipe_of(conf).resolve(), Path.cwd())
 
 
-def _difference(made: Mapping[str, Any], now: Section) -> str:
-    return first_difference(_as_recorded(made, now), _plain(now))
-
-
 def _require(folder: Path, stage: int, made: Mapping[str, Any], path: Path, now: Section) -> None:
-    if difference := _difference(made, now):
+    if changed := difference(made, now):
         force = " --force" if stage in (Stage.PRETRAIN, Stage.FINETUNE) else ""  # a training stays
         raise SerError(
-            f"{path}: {difference}; expected the former, with which stage "
+            f"{path}: {changed}; expected the former, with which stage "
             f"{stage} made {folder}; put it back, or make the folder anew: "
             f"{rerun_hint(stage, folder)}{force}"
         )

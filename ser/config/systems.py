@@ -57,7 +57,7 @@ def system_path(conf: Path, name: str) -> Path:
 @cache
 def _tell_renamed(path: Path) -> None:
     new = RENAMED[path.parent.name]
-    logger.warning("warning: %s: the folder is called %s now; move the file there", path, new)
+    logger.warning("%s: the folder is called %s now; move the file there", path, new)
 
 
 def load_trained_system(conf: Path, name: str) -> SystemConfig:

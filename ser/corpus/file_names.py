@@ -84,7 +84,7 @@ def _tell_others(root: Path, others: list[Path], total: int, pattern: str, leave
             f"{said}; expected all to match, without their extensions; correct the pattern "
             "(local/data.sh), or leave these files out (--leave-out-others)"
         )
-    logger.warning("warning: %s; they are left out", said)
+    logger.warning("%s; they are left out", said)
 
 
 def _cell(text: str) -> str:

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from ser.base.errors import SerError
 from ser.base.files import digest_file
 from ser.base.names import FOLD
 from ser.base.options import distinct_words
-from ser.base.record import Stage, StageRecord, first_difference, read_record, require, rerun_hint
+from ser.base.record import Stage, StageRecord, read_record, require, rerun_hint
+from ser.config.made_with import difference
+from ser.config.protocol import ProtocolConfig
 from ser.kaldi.table import Table, read_table, write_table
 
 TRAIN, VALID, TEST = "train", "valid", "test"
@@ -74,7 +75,7 @@ def choose_folds(folder: Path, asked: str) -> list[str]:
     return wanted
 
 
-def require_folds(folder: Path, protocol: Mapping[str, Any], path: Path) -> StageRecord:
+def require_folds(folder: Path, protocol: ProtocolConfig, path: Path) -> StageRecord:
     """The record of the fold lists, which must be those of a protocol.
 
     Args:
@@ -86,12 +87,12 @@ def require_folds(folder: Path, protocol: Mapping[str, Any], path: Path) -> Stag
         SerError: They are not there, not whole, or those of another protocol.
     """
     record = require(folder, Stage.DATA)
-    if difference := first_difference(record["config"], protocol):
+    if changed := difference(record["config"], protocol):
         raise SerError(
-            f"{folder}: the folds of another protocol than {path} "
-            f"({difference}); expected one protocol a folder; "
-            "pass the --protocol that they were made with or an --exp-dir for this one, or make "
-            f"them anew, and with them all that was trained: {rerun_hint(Stage.DATA)}"
+            f"{folder}: the folds of another protocol than {path} ({changed}); expected one "
+            "protocol a folder; pass the --protocol that they were made with or an --exp-dir for "
+            "this one, or make them anew, and with them all that was trained: "
+            f"{rerun_hint(Stage.DATA)}"
         )
     return record
 

@@ -92,7 +92,7 @@ def _given_parts(data: DataDir, protocol: ProtocolConfig, utts: Sequence[str]) -
         )
     if unlisted:
         logger.warning(
-            "warning: %s: in no part, and left out: %s",
+            "%s: in no part, and left out: %s",
             path,
             ", ".join(f"{value} {count}" for value, count in sorted(unlisted.items())),
         )
@@ -267,8 +267,7 @@ def _check_parts(
         for part, verb in ((TEST, "tests"), (VALID, "validates")):
             if part in wanted and part not in found:
                 logger.warning(
-                    "warning: fold %s %s 0 utterances of the class '%s': its recall cannot be "
-                    "known there",
+                    "fold %s %s 0 utterances of the class '%s': its recall cannot be known there",
                     fold,
                     verb,
                     label,

@@ -68,7 +68,7 @@ def prepare_iemocap(
                 f"{message}restore the files, or accept a partial corpus with --partial "
                 "(in egs/iemocap IEMOCAP_PARTIAL=1)"
             )
-        logger.warning("warning: %sgoing on with a partial corpus", message)
+        logger.warning("%sgoing on with a partial corpus", message)
     utterances = corpus.utterances
     for name, path in attributes.items():
         if any(f"utt2{name}" in u.attributes for u in utterances):
@@ -143,9 +143,7 @@ def prepare_corpus(
             "corpus whole, or check the path in db.sh"
         )
     if published and found != published:
-        logger.warning(
-            "warning: %s: %s utterances; the published corpus has %s", root, found, published
-        )
+        logger.warning("%s: %s utterances; the published corpus has %s", root, found, published)
     if speakers:
         known = {u.spk for u in corpus.utterances}
         stray = [spk for spk in speakers if spk not in known]
@@ -221,7 +219,7 @@ def prepare_librispeech(
     missing_valid = missing_subsets(root, valid_subsets) if valid_subsets else []
     if missing or missing_valid:
         listed = ", ".join(missing + missing_valid)
-        logger.warning("warning: %s: the subsets %s are missing", root, listed)
+        logger.warning("%s: the subsets %s are missing", root, listed)
     read = read_librispeech(root, train_subsets)
     unknown = sorted(set(valid_speakers) - {u.spk for u in read})
     if unknown:

@@ -60,7 +60,7 @@ def write_corpus(
         if written.soundless:
             first = next(iter(written.soundless))
             logger.warning(
-                "warning: left out %s videos without sound, %s the first: %s",
+                "left out %s videos without sound, %s the first: %s",
                 *(len(written.soundless), first, kept[first].wav),
             )
         reasons |= written.soundless
@@ -95,10 +95,10 @@ def _clips(utterances: Mapping[str, EmotionUtterance]) -> dict[str, Clip]:
 def _tell_wordless(utterances: Mapping[str, EmotionUtterance]) -> None:
     wordless = [utt for utt, u in utterances.items() if not u.transcript]
     if len(wordless) == len(utterances):
-        logger.warning("warning: no words; systems with a CTC head will be left out")
+        logger.warning("no words; systems with a CTC head will be left out")
     elif wordless:
         logger.warning(
-            "warning: no words of %s of %s utterances, %s the first: a CTC head learns that "
+            "no words of %s of %s utterances, %s the first: a CTC head learns that "
             "nothing is said there; write their words, or leave systems with a CTC head out",
             *(len(wordless), len(utterances), wordless[0]),
         )

@@ -135,7 +135,7 @@ def tell_same_audio(same: Table, listed: Path) -> None:
     pairs = [(first, utt) for utt, first in same.items() if utt != first]
     if pairs:
         logger.warning(
-            "warning: %s and %s are the same audio%s; all are in %s, and the audit counts those on "
+            "%s and %s are the same audio%s; all are in %s, and the audit counts those on "
             "both sides of a fold",
             *pairs[0],
             f", and {len(pairs) - 1} more pairs like them" if len(pairs) > 1 else "",

@@ -16,7 +16,15 @@ from tqdm import tqdm
 
 from ser.audio.audio_ark import place_in_ark
 from ser.audio.containers import NoSoundError, decode_container, has_pyav, without_pyav
-from ser.audio.reading import is_audio, read_samples, require_file, require_finite, soundfile_reason
+from ser.audio.reading import (
+    UNREADABLE,
+    is_audio,
+    read_mono,
+    read_samples,
+    require_file,
+    require_finite,
+    soundfile_reason,
+)
 from ser.base.errors import Faults, SerError
 from ser.base.files import digest_json
 from ser.base.log import logger
@@ -237,14 +245,15 @@ def _decode(source: str, utt: str) -> tuple[Any, int]:
         return place.read(utt)
     if _needs_pyav(source):
         return decode_container(Path(source), source)
-    output = output_of(source) if is_pipe(source) else None
+    if not is_pipe(source):
+        return read_mono(Path(source), utt)
+    output = output_of(source)
     try:
-        stream = Path(source) if output is None else io.BytesIO(output)
-        samples, rate = read_samples(stream, source, utt)
-    except (soundfile.SoundFileError, OSError) as error:
-        what = "not readable as audio" if output is None else f"wrote {len(output)} bytes, no audio"
+        samples, rate = read_samples(io.BytesIO(output), source, utt)
+    except UNREADABLE as error:
         raise SerError(
-            f"{source}: {what} ({utt}; {soundfile_reason(error)}); correct or remove it"
+            f"{source}: wrote {len(output)} bytes, no audio ({utt}; {soundfile_reason(error)}); "
+            "correct or remove it"
         ) from error
     require_finite(samples, source, utt)
     return samples.mean(axis=1), rate
@@ -268,7 +277,7 @@ def _tell(overshoots: Mapping[str, float]) -> None:
     late = [utt for utt, seconds in overshoots.items() if seconds > ROUNDING_S]
     if late:
         logger.warning(
-            "warning: %s pieces (%s the first) end up to %.3f s beyond their recordings; cut there",
+            "%s pieces (%s the first) end up to %.3f s beyond their recordings; cut there",
             len(late),
             late[0],
             max(overshoots.values()),

@@ -115,7 +115,7 @@ def without_copies(utterances: Iterable[EmotionUtterance]) -> list[EmotionUttera
     faults.raise_any()
     if copies:
         logger.warning(
-            "warning: %s files are copies of others to the byte (%s the first); each is read once",
+            "%s files are copies of others to the byte (%s the first); each is read once",
             *(len(copies), copies[0]),
         )
     return list(found.values())
@@ -279,7 +279,7 @@ def _genders(utterances: Iterable[EmotionUtterance]) -> dict[str, str]:
         return genders
     if len(unknown) < len(genders):
         logger.warning(
-            "warning: no gender of %s of %s speakers (%s the first): folds are not evened by it",
+            "no gender of %s of %s speakers (%s the first): folds are not evened by it",
             len(unknown),
             len(genders),
             unknown[0],
@@ -295,6 +295,6 @@ def write_exclusions(folder: Path, reasons: Mapping[str, str]) -> None:
     for reason, count in sorted(kinds.items()):
         said = f"left out {count}: {reason} (listed in excluded.tsv)"
         if reason == NO_AUDIO:
-            logger.warning("warning: %s; is the corpus whole?", said)
+            logger.warning("%s; is the corpus whole?", said)
         else:
             logger.info(said)

@@ -38,7 +38,7 @@ def trainable_systems(conf: Path, names: Sequence[str], feats: Path) -> list[str
             "systems (--systems)"
         )
     if left_out:
-        logger.warning("warning: %s: no words; left out: %s", text, " ".join(left_out))
+        logger.warning("%s: no words; left out: %s", text, " ".join(left_out))
     return kept
 
 

@@ -120,16 +120,15 @@ def read_with_copies(path: Path, speed_factors: Sequence[float]) -> FeatureDir:
     Raises:
         SerError: As for ``read_feature_dir``, of any of the folders.
     """
-    original = read_feature_dir(path)
-    copies = [read_feature_dir(speed_dir(path, factor)) for factor in speed_factors]
+    parts = [read_feature_dir(speed_dir(path, factor)) for factor in (1.0, *speed_factors)]
     tables = {
-        name: {k: v for part in (original, *copies) for k, v in part.data.tables[name].items()}
-        for name in original.data.tables
-        if all(name in copy.data.tables for copy in copies)
+        name: {key: value for part in parts for key, value in part.data.tables[name].items()}
+        for name in parts[0].data.tables
+        if all(name in part.data.tables for part in parts)
     }
-    scp = {utt: place for part in (original, *copies) for utt, place in part.feats.scp.items()}
-    num_frames = {u: n for part in (original, *copies) for u, n in part.num_frames.items()}
-    own = original.feats
+    scp = {utt: place for part in parts for utt, place in part.feats.scp.items()}
+    num_frames = {utt: number for part in parts for utt, number in part.num_frames.items()}
+    own = parts[0].feats
     feats = FeatureReader(scp, path / "feats.scp", own.normalisation, own.encoded)
     return FeatureDir(DataDir(path, tables), feats, num_frames)
 
@@ -190,7 +189,7 @@ def short_enough(
     if long:
         longest = max(long, key=lambda utt: seconds[utt])
         logger.warning(
-            "warning: %s: left out of training: %s of %s utterances longer than %g s "
+            "%s: left out of training: %s of %s utterances longer than %g s "
             "(training.max_seconds), %s the longest with %g s",
             *(where, len(long), len(utts), max_seconds, longest, seconds[longest]),
         )
@@ -211,7 +210,7 @@ def report_lengths(utterances: Sequence[Utterance], min_frames: int, where: str)
     long = [u for u in utterances if u.num_frames > LONG_FRAMES]
     if long:
         logger.warning(
-            "warning: %s: %s utterances of more than %s frames, %s first with %s; attention needs "
+            "%s: %s utterances of more than %s frames, %s first with %s; attention needs "
             "memory by their square: cut them (segments), or leave them out (training.max_seconds)",
             where,
             len(long),

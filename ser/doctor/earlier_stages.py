@@ -18,7 +18,7 @@ from ser.base.record import (
 )
 from ser.config.load import load_config
 from ser.config.made_with import (
-    other_labels,
+    difference,
     require_bpe,
     require_encoder,
     require_features,
@@ -52,9 +52,10 @@ def earlier_stages(asked: RunOptions) -> None:
     if asked.read_speech and reads(0, 2):
         attempt(require_data_dir, READ)
     speeds = speed_factors(asked.conf, asked.system_names)
-    feats = {part: [asked.dump / part] for part in ("ser", "asr_train", "asr_valid")}
-    for part, factors in speeds.items():
-        feats[part] += [speed_dir(asked.dump / part, factor) for factor in factors]
+    feats = {
+        part: [speed_dir(asked.dump / part, factor) for factor in (1.0, *speeds.get(part, []))]
+        for part in ("ser", "asr_train", "asr_valid")
+    }
     if reads(1, 4, 5) and asked.networks:
         for folder in feats["ser"]:
             attempt(require, folder, Stage.FEATURES)
@@ -95,10 +96,10 @@ def earlier_stages(asked: RunOptions) -> None:
 def _runs_of_another_configuration(asked: RunOptions) -> None:
     others = [other for name in asked.networks for other in other_runs(asked, name)]
     if others:
-        folder, difference = others[0]
+        folder, changed = others[0]
         more = f", and so do {len(others) - 1} more folders" if len(others) > 1 else ""
         raise SerError(
-            f"{folder}: holds another run ({difference}){more}; --force moves them aside and "
+            f"{folder}: holds another run ({changed}){more}; --force moves them aside and "
             "starts anew"
         )
 
@@ -119,8 +120,8 @@ def other_runs(asked: RunOptions, system: str) -> Iterator[tuple[Path, str]]:
         begun = read_started(folder)["config"]
         then = {key: begun[key] for key in now if key in begun}
         same = {key: now[key] for key in then}  # as far as it was noted
-        if difference := first_difference(then, same):
-            yield folder, difference
+        if changed := first_difference(then, same):
+            yield folder, changed
 
 
 def _as_configured(
@@ -153,8 +154,9 @@ def _labels(asked: RunOptions) -> None:
 def _replaced(asked: RunOptions) -> None:
     """Stage 0 replaces data of other classes, under all that was trained on them."""
     path, record = asked.conf / "labels.yaml", earlier_record(SER)
-    difference = record and other_labels(record, load_config(path, LabelsConfig))
-    if not difference:
+    made = record and record["config"].get("labels")
+    changed = made and difference(made, load_config(path, LabelsConfig))
+    if not changed:
         return
     runs = (
         run for top in (Path("exp"), asked.exp_dir) for run in top.glob("**/seed*/fold*/run.json")
@@ -162,10 +164,10 @@ def _replaced(asked: RunOptions) -> None:
     trained = sorted({str(run.parents[3]) for run in runs})
     if trained:
         logger.warning(
-            "warning: %s: other classes than %s has (%s): stage 0 replaces it, and what is trained "
+            "%s: other classes than %s has (%s): stage 0 replaces it, and what is trained "
             "under %s can be neither predicted nor scored with it; to keep both, undo the change "
             "and make another recipe: tools/new_recipe.sh",
-            *(path, SER, difference, ", ".join(trained)),
+            *(path, SER, changed, ", ".join(trained)),
         )
 
 
@@ -173,8 +175,8 @@ def _folds(asked: RunOptions) -> None:
     """Stages 4 and 5 refuse folds of another protocol; the report is of the folds' own."""
     folds = asked.exp_dir / "folds"
     then, now = read_record(folds)["config"], load_config(asked.protocol, ProtocolConfig)
-    if difference := first_difference(then, now.model_dump()):
+    if changed := difference(then, now):
         logger.warning(
-            "warning: %s: of another protocol than %s (%s); the report is of the folds' own",
-            *(folds, asked.protocol, difference),
+            "%s: of another protocol than %s (%s); the report is of the folds' own",
+            *(folds, asked.protocol, changed),
         )

@@ -22,6 +22,7 @@ from ser.config.features import (
     require_same_features,
 )
 from ser.config.load import load_config
+from ser.config.made_with import difference
 from ser.config.pretraining import (
     refuse_without_recogniser,
     require_same_head,
@@ -134,10 +135,10 @@ def _labels(path: Path) -> None:
     labels, own = load_config(path, LabelsConfig), Path("conf/labels.yaml")
     if own.exists():
         written = load_config(own, LabelsConfig)
-        if difference := first_difference(written.record(), labels.record()):
+        if changed := first_difference(written.record(), labels.record()):
             raise SerError(
                 f"{path}: other classes than {own} has, with which stage 0 writes data/ser "
-                f"({difference}); expected the same (!include ../{own.name}); for others make "
+                f"({changed}); expected the same (!include ../{own.name}); for others make "
                 "another recipe: tools/new_recipe.sh"
             )
 
@@ -216,13 +217,13 @@ def _folds(asked: RunOptions) -> None:
     if asked.stage == 0:
         protocol = load_config(asked.protocol, ProtocolConfig)
         record = earlier_record(folder)
-        if record and record["config"] == protocol.model_dump():
+        if record and not difference(record["config"], protocol):
             choose_folds(folder, asked.folds)
     elif asked.stop_stage > 3:
         attempt(choose_folds, folder, asked.folds)
         if asked.stage < 6 and (folder / "run.json").exists():
             protocol = load_config(asked.protocol, ProtocolConfig)
-            require_folds(folder, protocol.model_dump(), asked.protocol)
+            require_folds(folder, protocol, asked.protocol)
 
 
 def _text(asked: RunOptions) -> None:
@@ -274,5 +275,5 @@ def _frames_for_tokens(asked: RunOptions, tokens: Mapping[str, Sequence[int]]) -
 def _pieces(asked: RunOptions) -> None:
     config = load_config(asked.conf / "bpe.yaml", BpeConfig)
     made = earlier_record(asked.bpe)
-    if made is None or made["config"] != config.model_dump():
+    if made is None or difference(made["config"], config):
         check_num_pieces(read_table(READ / "text").values(), config, READ / "text")

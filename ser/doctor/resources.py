@@ -11,6 +11,7 @@ from ser.base.process import default_jobs
 from ser.base.record import earlier_record
 from ser.config.features import feature_bytes, load_features
 from ser.config.load import load_config
+from ser.config.made_with import difference
 from ser.config.network import STATISTICS, CnnBlstmSaConfig, EncoderConfig
 from ser.config.protocol import ProtocolConfig
 from ser.config.schema import PretrainConfig, SystemConfig
@@ -77,7 +78,7 @@ def _room_for_features(asked: RunOptions) -> None:
     for part in asked.parts:
         seconds = _seconds(part)
         for factor in (1.0, *speeds.get(part, [])):
-            out = asked.dump / part if factor == 1.0 else speed_dir(asked.dump / part, factor)
+            out = speed_dir(asked.dump / part, factor)
             if not (out / "run.json").exists():
                 written = sum(path.stat().st_size for path in out.glob(".feats.*.partial"))
                 needed += feature_bytes(config, [s / factor for s in seconds]) - written
@@ -96,7 +97,7 @@ def _num_unfinished(asked: RunOptions, system: str) -> int:
     """How many runs of a system stage 4 carries out, or will where the folds are not there yet."""
     folds, seeds = asked.exp_dir / "folds", asked.seeds.split()
     protocol, made = load_config(asked.protocol, ProtocolConfig), earlier_record(folds)
-    if made is None or made["config"] != protocol.model_dump():
+    if made is None or difference(made["config"], protocol):
         num_folds = len(asked.folds.split()) or len(protocol.test_folds) or protocol.num_folds
         return len(seeds) * num_folds
     return len(unfinished_runs(asked, system))
@@ -128,8 +129,7 @@ def _encodings(asked: RunOptions) -> Iterator[tuple[Encoding, Path]]:
 def _room_for_encoded(encoding: Encoding, path: Path) -> None:
     """A frozen encoder's outputs: statistics have one size, frames that of their utterance."""
     seconds = _seconds(encoding.feats.name)
-    folders = {1.0: encoding.folder}
-    folders |= {factor: speed_dir(encoding.folder, factor) for factor in encoding.speed_factors}
+    folders = {f: speed_dir(encoding.folder, f) for f in (1.0, *encoding.speed_factors)}
     missing = {f: folder for f, folder in folders.items() if not (folder / "run.json").exists()}
     if not missing or not seconds:
         return

@@ -113,7 +113,7 @@ def _tell_no_speech(flagged: Path, listed: Path, num_utts: int) -> None:
             )
         write_text(listed, "".join(f"{utt}\t{why}\n" for utt, why in reasons.items()))
         logger.warning(
-            "warning: %s: %s of %s utterances cannot be speech (%s), %s the first; look at them: "
+            "%s: %s of %s utterances cannot be speech (%s), %s the first; look at them: "
             "they train and are tested as labelled",
             listed,
             len(reasons),

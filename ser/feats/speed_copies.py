@@ -13,8 +13,8 @@ from ser.kaldi.table import Table
 
 
 def speed_prefix(factor: float) -> str:
-    """The prefix of the ids of utterances and speakers: ``sp0.9-``."""
-    return f"sp{factor:g}-"
+    """The prefix of the ids of utterances and speakers: ``sp0.9-``; none of the original."""
+    return "" if factor == 1.0 else f"sp{factor:g}-"
 
 
 def original_utt(utt: str, factors: Sequence[float]) -> str:
@@ -25,7 +25,7 @@ def original_utt(utt: str, factors: Sequence[float]) -> str:
 
 def speed_dir(feats: Path, factor: float) -> Path:
     """The features of a copy, beside those of the original: ``asr_train_sp0.9``."""
-    return feats.with_name(f"{feats.name}_sp{factor:g}")
+    return feats if factor == 1.0 else feats.with_name(f"{feats.name}_sp{factor:g}")
 
 
 def speed_tables(tables: Mapping[str, Table], factor: float) -> dict[str, Table]:

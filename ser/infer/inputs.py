@@ -80,14 +80,14 @@ def _search(folder: Path) -> tuple[list[Path], list[SerError]]:
         links += [path for name in folders if (path := Path(place, name)).is_symlink()]
     if links:
         logger.warning(
-            "warning: %s: %s links to folders are not followed, %s the first; give them too",
+            "%s: %s links to folders are not followed, %s the first; give them too",
             *(folder, len(links), min(links)),
         )
     videos = [path for path in files if needs_pyav(path)]
     paths = [path for path in files if path.suffix.lower() in EXTENSIONS]
     if unread := sorted({p.suffix.lower() for p in files if p.suffix.lower() in OTHER_EXTENSIONS}):
         logger.warning(
-            "warning: %s: passed over files of formats of which a cut cannot be seen (%s); convert "
+            "%s: passed over files of formats of which a cut cannot be seen (%s); convert "
             "them to WAV",
             *(folder, " ".join(unread)),
         )
@@ -96,7 +96,7 @@ def _search(folder: Path) -> tuple[list[Path], list[SerError]]:
     elif videos:
         kinds = sorted({path.suffix.lower() for path in videos})
         logger.warning(
-            "warning: %s: passed over %s files (%s); PyAV reads them: %s",
+            "%s: passed over %s files (%s); PyAV reads them: %s",
             folder,
             len(videos),
             " ".join(kinds),

@@ -59,7 +59,7 @@ def tell_unsealed(path: Path, others: Collection[str]) -> None:
     if others:
         raise _damaged(path)
     logger.warning(
-        "warning: %s: exported without a digest by an earlier version: damage to it is not seen; "
+        "%s: exported without a digest by an earlier version: damage to it is not seen; "
         "export the model again",
         path,
     )

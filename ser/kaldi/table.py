@@ -72,7 +72,7 @@ def read_given_table(path: Path) -> Table:
     lines_of: dict[str, list[int]] = defaultdict(list)
     text = read_text(path).removeprefix("\ufeff")
     if text and not text.endswith("\n"):
-        logger.warning("warning: %s: the last line has no line end; was the file cut?", path)
+        logger.warning("%s: the last line has no line end; was the file cut?", path)
     for number, line in enumerate(text.split("\n"), start=1):
         identifier, *value = BETWEEN.split(line.strip(SPACES), maxsplit=1)
         if identifier:

@@ -72,7 +72,7 @@ def load_pretrained(
         own_head = {name for name in wanted if name.startswith(CTC_HEAD)}
         if head != own_head or any(given[name].shape != wanted[name] for name in head):
             if head:
-                logger.warning("warning: %s: its CTC head is of another form; left out", where)
+                logger.warning("%s: its CTC head is of another form; left out", where)
             given = {name: tensor for name, tensor in given.items() if name not in head}
             wanted = {k: shape for k, shape in wanted.items() if not k.startswith(CTC_HEAD)}
     elif model.ctc_head is None:

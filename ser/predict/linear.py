@@ -7,20 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+import torch
 from scipy.special import softmax
 from threadpoolctl import threadpool_limits
 
 from ser.base.arrays import Doubles, Floats
-from ser.base.files import parsing, regular_size
 from ser.base.log import logger
 from ser.base.record import Record
-from ser.base.writing import atomic_folder, not_written, readable_by_umask
+from ser.base.writing import atomic_folder
 from ser.config.baselines import FunctionalsConfig, VectorsConfig
 from ser.corpus.fold_files import TEST, TRAIN, in_part, read_fold
 from ser.data.utterances import FeatureDir
 from ser.metrics.classification import confusion_matrix, unweighted_accuracy
+from ser.nn.weights import load_weights, save_weights
 from ser.predict.prediction import VECTORS, Prediction
 from ser.train.resolve import FinetuneRun
 
@@ -33,11 +32,7 @@ MakeModel = Callable[[float], "Pipeline"]
 def write_vectors(record: Record, values: Mapping[str, Floats], **notes: Any) -> None:
     """Writes a vector for each utterance, whole or not at all, with notes for the record."""
     with atomic_folder(record.folder, stage=record.stage) as folder:
-        try:
-            with readable_by_umask(folder / VECTORS):
-                save_file(dict(values), folder / VECTORS)
-        except SafetensorError as error:
-            raise not_written(record.folder / VECTORS, error) from error
+        save_weights(folder / VECTORS, {utt: torch.from_numpy(v) for utt, v in values.items()})
         replace(record, folder=folder).finish(**notes)
 
 
@@ -60,16 +55,14 @@ def predict_from_vectors(
         features: Gives emotions and speakers.
         folder: Of ``write_vectors``.
     """
-    with parsing(folder / VECTORS, "no readable vectors", f"remove {folder} and rerun stage 5"):
-        regular_size(folder / VECTORS)
-        values = load_file(folder / VECTORS)
+    values = load_weights(folder / VECTORS, f"remove {folder} and rerun stage 5")
     make_model = svm if isinstance(config, FunctionalsConfig) else logistic
     fold = read_fold(run.exp_dir / "folds", run.fold)
     train, test = in_part(fold, TRAIN), in_part(fold, TEST)
     emotion_of, spk_of = features.data["utt2emo"], features.data["utt2spk"]
 
     def matrix(utts: Sequence[str]) -> Doubles:
-        return np.stack([values[utt] for utt in utts]).astype(np.float64)
+        return torch.stack([values[utt] for utt in utts]).double().numpy()
 
     labels = np.array([names.index(emotion_of[utt]) for utt in train])
     with threadpool_limits(1):
@@ -119,7 +112,7 @@ def best_cost(
         divisions = list(GroupKFold(num_folds).split(values, labels, speakers))
     if not divisions or any(len(set(labels[train])) == 1 for train, _ in divisions):
         logger.warning(
-            "warning: %s: no cost can be chosen: the training part has one speaker, or one class "
+            "%s: no cost can be chosen: the training part has one speaker, or one class "
             "once some of its speakers are held out; the smallest is taken, %s",
             *(name, min(config.costs)),
         )

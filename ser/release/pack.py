@@ -124,7 +124,7 @@ def pack(packing: Packing, out: Path) -> Path:
     temperature = _temperature(held_out, first.labels.names)
     if temperature is None:
         why = f"all {len(held_out)} held-out decisions are right" if held_out else "no predictions"
-        logger.warning("warning: %s: %s; not calibrated", packing.system, why)
+        logger.warning("%s: %s; not calibrated", packing.system, why)
     trained_on = {
         "recipe": recipe_name(packing.system),
         "data": packing.data,

@@ -153,7 +153,7 @@ class Tokenizer:
                 f"{said}; expected a share of at most {MAX_UNKNOWN_PROB}; leave the systems with a "
                 "CTC head out (--systems), or pre-train on speech in this script"
             )
-        logger.warning("warning: %s; they all become one token", said)
+        logger.warning("%s; they all become one token", said)
         return tokens
 
     def pieces(self, tokens: Sequence[int]) -> list[str]:

@@ -42,9 +42,7 @@ def encode_features(
     """
     records = []
     for factor in (1.0, *encoding.speed_factors):
-        source, out = encoding.feats, encoding.folder
-        if factor != 1.0:
-            source, out = speed_dir(source, factor), speed_dir(out, factor)
+        source, out = speed_dir(encoding.feats, factor), speed_dir(encoding.folder, factor)
         inputs = {
             str(source): require(source, Stage.FEATURES)["identity"],
             str(encoding.encoder): identity_of(require(encoding.encoder, Stage.PRETRAIN)),

@@ -170,13 +170,13 @@ def _described(
     is_published = published.sha256 is None or published.sha256 in digests.values()
     if published.sha256 is None:
         logger.warning(
-            "warning: %s: taken for %s, which no sha256 in pretrain/published.yaml proves; compare "
+            "%s: taken for %s, which no sha256 in pretrain/published.yaml proves; compare "
             "it with the hub's: %s",
             *(source, published.name, " ".join(digests.values())),
         )
     if not is_published:
         logger.warning(
-            "warning: %s: not the weights of %s, by their SHA-256; tables and cards say so; write "
+            "%s: not the weights of %s, by their SHA-256; tables and cards say so; write "
             "what they are into pretrain/published.yaml",
             *(source, published.name),
         )

@@ -18,6 +18,7 @@ from ser.base.files import (
 )
 from ser.base.record import read_record
 from ser.config.features import load_features, require_same_features
+from ser.config.made_with import difference
 from ser.config.network import WhisperConfig
 from ser.config.pretraining import ImportConfig
 
@@ -133,7 +134,7 @@ def require_imported(config: ImportConfig, folder: Path) -> None:
         SerError: It is not there, or is another one.
     """
     finished = (folder / "run.json").exists() and read_record(folder)
-    if not finished or finished["config"] != config.model_dump():
+    if not finished or difference(finished["config"], config):
         raise SerError(
             f"WHISPER: not set; expected the folder of {config.published.name} (config.json, "
             "model.safetensors), or the word hub to fetch it; set it in db.sh or the environment"

@@ -111,7 +111,7 @@ def resolve(run: FinetuneRun) -> ResolvedRun:
                 f"{run.bpe}: another BPE model than that of {run.pretrain / system.init}, whose "
                 "CTC head is taken over; expected the same; name the one in its run.json (--bpe)"
             )
-    fold_lists = require_folds(folds, protocol.model_dump(), run.protocol)
+    fold_lists = require_folds(folds, protocol, run.protocol)
     fold = read_fold(folds, run.fold)
     config = {
         "system": system.model_dump(),

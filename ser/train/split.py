@@ -83,7 +83,7 @@ def _part(
     Each has its copies at other speeds beside it; longer ones than ``max_seconds`` are left out.
     """
     classes = label_indices(features, labels)
-    prefixes = ["", *map(speed_prefix, speed_factors)]
+    prefixes = map(speed_prefix, (1.0, *speed_factors))
     utts = [p + utt for p in prefixes for utt, belongs in fold.items() if belongs == part]
     utts = short_enough(features, utts, max_seconds, features.data.path)
     tokens = encode_transcripts(features, tokenizer) if tokenizer else None

@@ -171,9 +171,9 @@ def test_folds_of_iemocap(generated: Path, tmp_path: Path, counts: CountsConfig)
     for name in "12345":
         tested = {utt for utt, part in read_fold(out, name).items() if part == "test"}
         assert tested == {utt for utt in session if session[utt] == name}
-    require_folds(out, FIVE_FOLDS.model_dump(), Path("paper.yaml"))
+    require_folds(out, FIVE_FOLDS, Path("paper.yaml"))
     with pytest.raises(SerError, match="num_folds was 5 and is 4"):
-        require_folds(out, FIVE_FOLDS.model_dump() | {"num_folds": 4}, Path("paper.yaml"))
+        require_folds(out, FIVE_FOLDS.model_copy(update={"num_folds": 4}), Path("paper.yaml"))
 
 
 def test_ravdess(tmp_path: Path, log: Any) -> None:

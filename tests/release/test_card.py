@@ -67,6 +67,7 @@ def test_an_encoder_is_called_by_its_own_name(is_published: bool) -> None:
     assert ("base_model: openai/whisper-tiny.en" in card) == is_published
     assert ("revision\n" + "0" * 40 + ", licence MIT" in card) == is_published
     assert ("of the size of openai/whisper-tiny.en with other weights" in card) != is_published
+    assert ("that they started from: MIT" in card) == is_published
 
 
 MARKUP = ("<script>", "![b](http://evil.invalid/x.png)", "<unk>", "a|b")

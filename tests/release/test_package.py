@@ -192,10 +192,11 @@ def test_no_other_folder_is_replaced(trained: Path, tmp_path: Path) -> None:
     pack(packing(), tmp_path / "model")  # an older package is
 
 
-def test_without_torch_is_one_line(package: Path) -> None:
+def test_without_torch_is_one_line(package: Path, tmp_path: Path) -> None:
+    audio = plant_files(tmp_path)[0]
     code = (
         "import sys; sys.modules['torch'] = None\n"
-        f"sys.argv = ['ser-predict', {str(package)!r}, 'a.wav']\n"
+        f"sys.argv = ['ser-predict', {str(package)!r}, {str(audio)!r}]\n"
         "from ser.bin.ser_predict import program; program()\n"
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

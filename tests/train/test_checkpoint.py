@@ -14,11 +14,11 @@ from torch import nn
 
 from ser.base.errors import SerError, run_program
 from ser.base.files import digest_file
+from ser.base.writing import recover_folder
 from ser.nn.weights import load_weights, save_weights
 from ser.train.engine.checkpoint import (
     Progress,
     load_checkpoint,
-    recover_checkpoint,
     save_checkpoint,
 )
 
@@ -158,7 +158,7 @@ def test_killed_while_replacing_the_previous_stays(folder: Path) -> None:
     """Between the two renames only ``.checkpoint.old`` is there, beside the next one."""
     folder.rename(folder.with_name(".checkpoint.old"))
     (folder.with_name(".checkpoint.partial")).mkdir()
-    recover_checkpoint(folder)
+    recover_folder(folder)
     assert load_checkpoint(folder, *parts(2, steps=1)) == PROGRESS
 
 

@@ -48,7 +48,7 @@ def read_kaldi_dir(folder: Path) -> EmotionCorpus:
     tables = {"utt2emo": label_of}
     for path in (folder / "text", *sorted(folder.glob("utt2*"))):
         if path.name != "text" and not NAME.fullmatch(path.name):
-            logger.warning("warning: %s: not read: no name of a table, utt2<word>", path)
+            logger.warning("%s: not read: no name of a table, utt2<word>", path)
             continue
         table = _optional(path)
         if table is not None and path.name not in MADE:
@@ -142,7 +142,7 @@ def _ids(path: Path, spk_of: Table) -> Table:
     if left := speaker_fault({u: spk_of_named[u] for u in sorted(spk_of_named, key=c_order)}):
         raise SerError(f"{path}: {left}")
     logger.warning(
-        "warning: %s: %s; all utterances are called <speaker>-<id>; utt2orig keeps the ids",
+        "%s: %s; all utterances are called <speaker>-<id>; utt2orig keeps the ids",
         *(path, fault.partition(";")[0]),
     )
     return named

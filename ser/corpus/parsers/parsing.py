@@ -84,7 +84,7 @@ def list_audio(root: Path) -> list[Path]:
     if others:
         kinds = sorted({"links to folders" if p.is_dir() else p.suffix or p.name for p in others})
         logger.warning(
-            "warning: %s: %s others are not taken (%s); a table can name them",
+            "%s: %s others are not taken (%s); a table can name them",
             *(root, len(others), ", ".join(kinds[:10])),
         )
     return sorted(audio)

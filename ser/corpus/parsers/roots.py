@@ -54,7 +54,7 @@ def find_root(
         )
     if found:
         logger.warning(
-            "warning: %s: the corpus lies in %s, which is read; set the path in db.sh to it",
+            "%s: the corpus lies in %s, which is read; set the path in db.sh to it",
             *(named, found[0]),
         )
         return found[0]

@@ -93,25 +93,25 @@ def read_table_corpus(path: Path) -> list[EmotionUtterance]:
     faults.raise_any()
     if len(without) not in (0, len(rows)):
         logger.warning(
-            "warning: %s: %s of %s rows have no session (line %s the first): they are a session of "
+            "%s: %s of %s rows have no session (line %s the first): they are a session of "
             "their speaker's own, which intervals and folds by session take for another",
             *(path, len(without), len(rows), without[0]),
         )
     _tell_self_reports(path, utterances)
     if seen.num_copies:
-        logger.warning("warning: %s: %s rows occur twice; each is read once", path, seen.num_copies)
+        logger.warning("%s: %s rows occur twice; each is read once", path, seen.num_copies)
     pieces = [u.utt for u in utterances if u.clip]
     whole = [u.utt for u in utterances if u.clip is None]
     if pieces and whole:
         logger.warning(
-            "warning: %s: %s of %s utterances (%s the first) are whole files, beside pieces of "
+            "%s: %s of %s utterances (%s the first) are whole files, beside pieces of "
             "files: their rows have no end, and no start or 0",
             *(path, len(whole), len(utterances), whole[0]),
         )
     open_ended = [u.utt for u in utterances if u.clip and u.clip.end is None]
     if open_ended:
         logger.warning(
-            "warning: %s: %s pieces (%s the first) have no end and no duration: they go on to the "
+            "%s: %s pieces (%s the first) have no end and no duration: they go on to the "
             "end of their files",
             *(path, len(open_ended), open_ended[0]),
         )
@@ -123,7 +123,7 @@ def _tell_self_reports(path: Path, utterances: Sequence[EmotionUtterance]) -> No
     names = sorted({vote.partition("=")[0] for vote in votes.split()})
     if own := list(filter(SELF_REPORT.fullmatch, names)):
         logger.warning(
-            "warning: %s: the annotators %s count as speakers who vote on themselves, as in "
+            "%s: the annotators %s count as speakers who vote on themselves, as in "
             "IEMOCAP, and not in the agreement; if they are others, rename them",
             *(path, ", ".join(own)),
         )

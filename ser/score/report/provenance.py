@@ -99,7 +99,7 @@ def read_audit(exp_dir: Path) -> dict[str, Any] | None:
         )
     if "seen_in" not in audited and any(VALID in parts.values() for parts in folds.values()):
         logger.warning(
-            "warning: %s: of an earlier version: 'in training' there is of validation too; for "
+            "%s: of an earlier version: 'in training' there is of validation too; for "
             "figures of training alone run %s",
             *(path, rerun_hint(Stage.DATA)),
         )

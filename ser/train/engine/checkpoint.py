@@ -116,13 +116,6 @@ def save_checkpoint(
         )
 
 
-def recover_checkpoint(folder: Path) -> None:
-    """Gives the previous checkpoint its name back where its replacement was broken off."""
-    previous = folder.with_name(f".{folder.name}.old")  # its name between the two renames
-    if not folder.exists() and previous.exists():
-        previous.replace(folder)
-
-
 def load_checkpoint(
     folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, identity: str = ""
 ) -> Progress | None:

@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from ser.base.errors import GO_ON, SerError, StoppedError, first_few
 from ser.base.log import logger
+from ser.base.writing import recover_folder
 from ser.config.schema import OptimizerConfig, TrainingConfig
 from ser.data.batch import Batch
 from ser.data.sampler import Step
@@ -22,7 +23,6 @@ from ser.train.engine.checkpoint import (
     Progress,
     is_due,
     load_checkpoint,
-    recover_checkpoint,
     save_checkpoint,
 )
 from ser.train.engine.distributed import Distributed
@@ -144,7 +144,7 @@ class Trainer:
 
     def _resume(self) -> Progress:
         """The state of the last checkpoint, or of a new run."""
-        self.world.on_first(lambda: recover_checkpoint(self.checkpoint))
+        self.world.on_first(lambda: recover_folder(self.checkpoint))
         progress = load_checkpoint(
             self.checkpoint, self.model, self.stepper.optimizer, self.identity
         )

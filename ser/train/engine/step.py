@@ -46,7 +46,7 @@ class Stepper:
         accelerate(model)
         if config.warmup_steps > num_steps:
             logger.warning(
-                "warning: warmup_steps %s of %s steps in all: learning_rate %s is never reached",
+                "warmup_steps %s of %s steps in all: learning_rate %s is never reached",
                 *(config.warmup_steps, num_steps, config.learning_rate),
             )
         self.optimizer = make_optimizer(model, config)

@@ -207,7 +207,7 @@ class Display:
     def failed(self, run: FinetuneRun, reason: str) -> None:
         """Tells of a run that failed."""
         self._num_failed += 1
-        logger.warning("%s: failed: %s", run.name, reason)
+        logger.error("%s: failed: %s", run.name, reason)
 
     def show(self, done: float, note: str = "", done_earlier: float = 0.0) -> None:
         """Moves the bar.
