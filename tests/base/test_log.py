@@ -10,7 +10,9 @@ from ser.base.errors import SerError
 from ser.base.log import log_to_console, log_to_file, logger
 
 
-@pytest.mark.parametrize(("quiet", "shown"), [(False, "said\nwarned\n"), (True, "warned\n")])
+@pytest.mark.parametrize(
+    ("quiet", "shown"), [(False, "said\nwarning: warned\n"), (True, "warning: warned\n")]
+)
 def test_console(quiet: bool, shown: str, capsys: pytest.CaptureFixture[str]) -> None:
     log_to_console(quiet)
     log_to_console(quiet)  # twice, and yet each line once
@@ -26,8 +28,8 @@ def test_quiet_console_leaves_out_what_a_file_takes(
     with log_to_file(tmp_path / "train.log"):
         logger.warning("inside")
     logger.warning("outside")
-    assert capsys.readouterr().err == "outside\n"
-    assert (tmp_path / "train.log").read_text().endswith("WARNING inside\n")
+    assert capsys.readouterr().err == "warning: outside\n"
+    assert (tmp_path / "train.log").read_text().endswith("WARNING warning: inside\n")
 
 
 def test_file_grows_as_long_as_the_block_lasts(tmp_path: Path) -> None:

@@ -54,5 +54,5 @@ def test_lengths_that_matter_are_told(log: Any) -> None:
     utterances = [Utterance("s-a", 3), Utterance("s-b", 59998), Utterance("s-c", 6001)]
     report_lengths(utterances, 11, "run")
     short, long = log.lines
-    assert short == "run: 1 utterances shorter than 11 frames are padded, s-a first"
+    assert short == "warning: run: 1 utterances shorter than 11 frames are padded, s-a first"
     assert long.startswith("warning: run: 2 utterances of more than 6000 frames, s-b first with 59")

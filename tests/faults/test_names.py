@@ -128,7 +128,7 @@ def test_an_error_is_one_line_whatever_it_names() -> None:
 
 def test_a_logged_name_makes_no_other_line(capsys: pytest.CaptureFixture[str]) -> None:
     log_to_console()
-    logger.warning("warning: %s: %s of them", Path(HOSTILE[0]), 2)
+    logger.warning("%s: %s of them", Path(HOSTILE[0]), 2)
     assert capsys.readouterr().err == "warning: nl\\nerror: forged.wav: 2 of them\n"
 
 

@@ -70,7 +70,7 @@ def test_none_is_silent(encoder: Encoder, listing: Path, log: Any) -> None:
 def test_one_percent_is_counted_and_named(encoder: Encoder, listing: Path, log: Any) -> None:
     check_ctc_lengths(corpus(2), encoder, ctc_config(), WHERE, listing)
     (message,) = log.lines
-    assert message.startswith("dump/fbank/ser: 2 of 200 utterances are too short")
+    assert message.startswith("warning: dump/fbank/ser: 2 of 200 utterances are too short")
     assert message.endswith(f"(listed in {listing})")
     assert listing.read_text() == "u0\nu1\n"
 
