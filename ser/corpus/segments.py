@@ -126,7 +126,8 @@ def _write_clips(
         lacking = {utt: clips[utt] for utt in utts if utt not in found}
         for utt, piece, rate in _pieces(source, lacking, faults, overshoots):
             found[utt] = _write(piece, rate, made / digest_json(wanted[utt]))
-    soundless = {u: "a video without sound" for u, e in faults.items() if type(e) is NoSoundError}
+    silent = [utt for utt, error in faults.items() if isinstance(error, NoSoundError)]
+    soundless = dict.fromkeys(silent, "a video without sound")
     Faults(str(error) for utt, error in faults.items() if utt not in soundless).raise_any()
     if len(soundless) > len(clips) / 2:
         Faults(map(str, faults.values())).raise_any()

@@ -6,7 +6,6 @@
 >>> result.label, result.posteriors, result.words
 """
 
-import contextlib
 import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -20,39 +19,20 @@ import numpy.typing as npt
 
 from ser.audio.quality import why_no_speech
 from ser.base.arrays import Floats
-from ser.base.errors import SerError, is_out_of_memory, reason_of, shortened
+from ser.base.errors import SerError, shortened
 from ser.data.sampler import split_by_frames
 from ser.feats.definitions import Extractor, normalise
 from ser.infer.arrays import given_audio, given_pieces, is_whole, refuse_rate
 from ser.infer.engine import Engine, Output
 from ser.infer.recordings import file_seconds, read_file, stream_file
 from ser.infer.result import Posteriors, Result
-from ser.infer.windows import LONG_SECONDS, Segment, cut, require_lengths, windows
+from ser.infer.windows import LONG_SECONDS, Segment, cut, memory_named, require_lengths, windows
 from ser.text.bpe import Tokenizer
 
 AHEAD = 64  # files that are read before they are predicted, or a batch where it is larger
 MAX_FRAMES = 30_000  # padded frames of a batch
 UNKNOWN_SECONDS = 30.0  # as the longest training utterance, where it is not known
 ROUNDING_SECONDS = 0.01  # of a length in a header or table
-
-
-@contextlib.contextmanager
-def _memory_named(segments: Sequence[Segment]) -> Iterator[None]:
-    """Names what was computed where memory is full.
-
-    Raises:
-        SerError: It is.
-    """
-    try:
-        yield
-    except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
-            raise
-        raise SerError(
-            f"{segments[0].path or 'audio'}: does not fit into memory in a batch of "
-            f"{len(segments)} recordings or windows ({reason_of(error)}); expected room for it; "
-            "take smaller batches, shorter windows or another device"
-        ) from error
 
 
 @dataclass(frozen=True)
@@ -256,7 +236,7 @@ class Model:
 
     def _results(self, segments: Sequence[Segment]) -> "list[Result | SerError]":
         """The result of each segment, or what is wrong with it."""
-        with np.errstate(all="ignore"), _memory_named(segments):  # an overflow is reported later
+        with np.errstate(all="ignore"), memory_named(segments):  # an overflow is reported later
             inputs = [self.engine_input(segment.samples) for segment in segments]
         lens = [len(x) for x in inputs]
         if self.features_inside:
@@ -267,7 +247,7 @@ class Model:
             batch = order[first : first + self.batch_size]
             for part in split_by_frames([lens[i] for i in batch], MAX_FRAMES):
                 members = [batch[i] for i in part]
-                with _memory_named([segments[i] for i in members]):
+                with memory_named([segments[i] for i in members]):
                     found = self.engine([inputs[i] for i in members])
                 outputs |= zip(members, found, strict=True)
         return [

@@ -1,6 +1,7 @@
 """Long recordings in windows or stretches: an hour needs no more memory than a minute."""
 
-from collections.abc import Iterable, Iterator
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from numbers import Real
 
@@ -8,7 +9,7 @@ import numpy as np
 
 from ser.audio.reading import INT16_SCALE
 from ser.base.arrays import Floats
-from ser.base.errors import SerError
+from ser.base.errors import SerError, is_out_of_memory, reason_of
 from ser.base.options import shown
 
 LONG_SECONDS = 60.0  # of the longest window, and of a recording that is held in memory as a whole
@@ -31,6 +32,28 @@ class Segment:
             f"is {largest:.3g} of full scale); expected samples of at most full scale, and a whole "
             "model; replace the file, or fetch the model again"
         )
+
+
+@contextlib.contextmanager
+def memory_named(segments: Sequence[Segment]) -> Iterator[None]:
+    """Names what was computed where memory is full.
+
+    Args:
+        segments: What is computed together.
+
+    Raises:
+        SerError: It is.
+    """
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise SerError(
+            f"{segments[0].path or 'audio'}: does not fit into memory in a batch of "
+            f"{len(segments)} recordings or windows ({reason_of(error)}); expected room for it; "
+            "take smaller batches, shorter windows or another device"
+        ) from error
 
 
 def require_lengths(window: float, hop: float, frame: float) -> None:

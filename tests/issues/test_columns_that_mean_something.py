@@ -87,6 +87,7 @@ def test_no_time_is_the_whole_file_or_its_end(recordings: Path, log: Any) -> Non
     assert whole.clip is None and whole.utt == "s1-a"
     assert rest.clip is not None and rest.clip.end is None and rest.utt == "s2-b-0006000-end"
     assert log.find("warning: .*1 pieces .s2-b-0006000-end the first. have no end")
+    assert log.find("warning: .*1 of 2 utterances .s1-a the first. are whole files, beside pieces")
     prepare_table(table, recordings / "data", LABELS)
     assert float(read_data_dir(recordings / "data")["utt2dur"]["s2-b-0006000-end"]) == 2
 
@@ -135,19 +136,6 @@ def test_what_cannot_be_meant_is_refused(
         prepare_table(write(recordings, header, row), recordings / "data", LABELS)
     assert said in str(caught.value) and "\n" not in str(caught.value)
     assert not (recordings / "data").exists()
-
-
-def test_whole_files_beside_pieces_are_told(recordings: Path, log: Any) -> None:
-    table = write(
-        recordings,
-        "path,start,end,label,speaker",
-        "a.wav,,,angry,s1",
-        "b.wav,1,2,sad,s2",
-        "b.wav,2,3,angry,s2",
-    )
-    assert [u.clip is None for u in read_table_corpus(table)] == [True, False, False]
-    (said,) = log.find("whole files")
-    assert "1 of 3 utterances (s1-a the first) are whole files, beside pieces of files" in said
 
 
 def test_names_of_tables_in_any_case(recordings: Path, log: Any) -> None:

@@ -104,10 +104,8 @@ def test_onnx_says_the_same(
 ) -> None:
     onnx = load(exported(name, inside, False))
     assert (onnx.labels, onnx.longest_seconds) == (LABELS.names, models[name].longest_seconds)
-    batched, wanted = (
-        onnx.predict_segments(segments()),
-        models[name].predict_segments(segments()),
-    )
+    batched = onnx.predict_segments(segments())
+    wanted = models[name].predict_segments(segments())
     for segment, result, expected in zip(segments(), batched, wanted, strict=True):
         assert result.posteriors == pytest.approx(expected.posteriors, abs=1e-4)
         assert result.words == expected.words
