@@ -276,10 +276,9 @@ def _piece(row: Mapping[str, str], wav: Path) -> Clip | None:
     start = seconds("start", row.get("start", "")) or 0.0
     end = seconds("end", row.get("end", ""))
     duration = seconds("duration", row.get("duration", ""))
-    for name, value in (("end", end), ("duration", duration)):
+    for what, value in (("an end", end), ("a duration", duration)):
         if value is not None and not row.get("start", "0").strip():
-            said = f"a{'n' * (name == 'end')} {name} of {value:g} s without a start"
-            raise SerError(f"{said}; expected both; correct the row")
+            raise SerError(f"{what} of {value:g} s without a start; expected both; correct the row")
     if end is None and duration is not None:
         end = start + duration
     if end is not None and not 0 <= start < end:
