@@ -9,7 +9,7 @@ import pytest
 import soundfile
 
 from ser.audio.reading import read_audio
-from ser.config.schema import LabelsConfig
+from ser.config.labels import LabelsConfig
 from ser.corpus.utterance import EmotionUtterance
 
 LABELS = LabelsConfig(

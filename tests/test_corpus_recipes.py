@@ -15,8 +15,8 @@ from tiny_whisper import write_published
 from tracked import ROOT
 
 from ser.base.files import digest_file
+from ser.config.labels import LabelsConfig
 from ser.config.load import load_config
-from ser.config.schema import LabelsConfig
 from ser.corpus.fold_files import read_fold
 from ser.kaldi.data_dir import read_data_dir
 

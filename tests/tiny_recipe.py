@@ -25,9 +25,10 @@ from tiny_training import metrics_log
 
 from ser.base.log import logger
 from ser.base.record import Record
+from ser.config.labels import LabelsConfig
 from ser.config.load import load_config
 from ser.config.protocol import ProtocolConfig
-from ser.config.schema import BpeConfig, LabelsConfig, PretrainConfig, SystemConfig
+from ser.config.schema import BpeConfig, PretrainConfig, SystemConfig
 from ser.corpus.fold_files import write_folds
 from ser.corpus.folds import make_folds
 from ser.kaldi.data_dir import read_data_dir

@@ -6,8 +6,8 @@ from pathlib import Path
 from ser.base.errors import faults_listed_beside, run_program
 from ser.base.log import log_to_console
 from ser.base.options import distinct_words
+from ser.config.labels import LabelsConfig
 from ser.config.load import load_config
-from ser.config.schema import LabelsConfig
 from ser.corpus.parsers.registry import READERS
 from ser.corpus.prepare import prepare_corpus
 

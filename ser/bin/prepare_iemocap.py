@@ -5,8 +5,8 @@ from pathlib import Path
 
 from ser.base.errors import SerError, faults_listed_beside, run_program
 from ser.base.log import log_to_console
+from ser.config.labels import CountsConfig, LabelsConfig
 from ser.config.load import load_config
-from ser.config.schema import CountsConfig, LabelsConfig
 from ser.corpus.prepare import prepare_iemocap
 
 

@@ -45,6 +45,14 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("inputs", metavar="INPUT", nargs="+")
     parser.add_argument("--format", choices=FORMATS, help="of what is printed (table)")
     parser.add_argument("--threshold", type=float, default=0.0, help="no label below (0)")
+    parser.add_argument(
+        "--enrol",
+        metavar="PATH",
+        action="append",
+        default=[],
+        help="a file, folder or wav.scp of the one speaker of all INPUT, with any emotions; for "
+        "models that take a speaker's mean (readout.speaker_prior); may be repeated",
+    )
     parser.add_argument("--window", type=float, help="seconds; a line for each window of a file")
     parser.add_argument(
         "--hop", type=float, help="seconds between windows (a window; of - at most 1)"
@@ -104,7 +112,10 @@ def main() -> None:
     if args.html is not None:
         _check_page(inputs, faults, args.html)
     _require_some(inputs, faults)
+    turns = _enrolment(args.enrol)
     model = load(args.model, args.device, args.threshold, args.batch, args.threads, args.any_audio)
+    if turns:
+        model = model.enrol(turns)
     if args.inputs == ["-"]:
         args.window = _or(args.window, min(LIVE_SECONDS, model.whole_seconds))
     if args.window is not None:
@@ -169,6 +180,15 @@ def _require_some(inputs: list[AudioInput], faults: list[SerError]) -> None:
         with missing.noted():
             require_file(one.path, one.path.name)
     missing.raise_any()
+
+
+def _enrolment(paths: list[str]) -> list[Path]:
+    """The files by which the speaker is enrolled."""
+    if "-" in paths:
+        raise SerError("--enrol -: expected a file, a folder or a wav.scp; standard input is INPUT")
+    found, faults = audio_inputs(paths)
+    Faults(map(str, faults)).raise_any()
+    return [one.path for one in found]
 
 
 def _check_page(inputs: list[AudioInput], faults: list[SerError], page: Path) -> None:

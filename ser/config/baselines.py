@@ -20,11 +20,12 @@ class VectorsConfig(Section):
     """What linear classifiers of a vector an utterance have: costs to choose from.
 
     The vectors are standardised on the training part. The cost is that of the best UA on training
-    speakers held out in turn, in so many divisions.
+    speakers held out in turn, in so many divisions. ``speaker_prior`` is that of a readout.
     """
 
     costs: Annotated[list[Positive], Field(min_length=1, max_length=100)]
     num_cost_folds: Annotated[int, Field(ge=2, le=100)]
+    speaker_prior: Annotated[Positive | None, Field(exclude_if=lambda value: value is None)] = None
 
 
 class FunctionalsConfig(VectorsConfig):

@@ -17,10 +17,11 @@ from ser.base.record import (
     rerun_hint,
 )
 from ser.config.features import load_features
+from ser.config.labels import LabelsConfig
 from ser.config.load import load_config, validate
 from ser.config.pretraining import load_pretraining
 from ser.config.protocol import ProtocolConfig, under_protocol
-from ser.config.schema import BpeConfig, LabelsConfig, PretrainConfig, SystemConfig
+from ser.config.schema import BpeConfig, PretrainConfig, SystemConfig
 from ser.config.section import Section
 from ser.config.systems import load_system, system_path
 

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from ser.config.section import Depth, NumBands, Probability, Section, Small, Width
+from ser.config.section import Depth, NumBands, Positive, Probability, Section, Small, Width
 
 MAX_WEIGHTS = 4_000_000_000  # of a network: 16 GB of float32, six times Whisper large-v3's encoder
 
@@ -133,11 +133,16 @@ class ReadoutConfig(Section):
 
     The paper's is ``emotion_vector``. ``least_loudness`` leaves quiet frames out of the plain
     statistics (``mean``, ``mean_sd``, ``moments_and_halves``): those below this share of the way
-    from the quietest frame of the utterance to the loudest.
+    from the quietest frame of the utterance to the loudest. ``speaker_prior`` takes the mean of a
+    speaker's turns off them (``ser/feats/speaker_means.py``) and is the number of turns from which
+    on a speaker's own mean counts more than that of the training turns; null takes that of the
+    training turns off all.
     """
 
     type: ReadoutName = "emotion_vector"
     least_loudness: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    # Where it is null, what is trained is what it was before there was this key: so is its record.
+    speaker_prior: Annotated[Positive | None, Field(exclude_if=lambda value: value is None)] = None
 
     @property
     def needs_vector(self) -> bool:
@@ -145,12 +150,13 @@ class ReadoutConfig(Section):
         return self.type in OF_VECTOR
 
     @model_validator(mode="after")
-    def _quiet_frames_are_pooled(self) -> "ReadoutConfig":
-        if self.least_loudness and self.type not in STATISTICS:
-            raise ValueError(
-                f"least_loudness {self.least_loudness} with {self.type}; expected 0.0: it is for "
-                + ", ".join(STATISTICS)
-            )
+    def _statistics_have_these(self) -> "ReadoutConfig":
+        for key, off in (("least_loudness", "0.0"), ("speaker_prior", "null")):
+            if (value := getattr(self, key)) and self.type not in STATISTICS:
+                raise ValueError(
+                    f"{key} {value:g} with {self.type}; expected {off}: it is for "
+                    + ", ".join(STATISTICS)
+                )
         return self
 
 

@@ -4,13 +4,11 @@ What the paper states, or what we decided where it is silent, has no default her
 the YAML. Ranges are checked where a key is declared.
 """
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from ser.base.names import CLASS, ENCODER, LABEL
-from ser.base.options import doubled
+from ser.base.names import ENCODER
 from ser.config.network import (
     PAPER_CTC_HEAD,
     PAPER_READOUT,
@@ -30,62 +28,6 @@ class BpeConfig(Section):
 
     num_pieces: Annotated[int, Field(ge=10, le=100_000)]
     character_coverage: Annotated[float, Field(ge=0.98, le=1)]  # what SentencePiece takes
-
-
-class LabelsConfig(Section):
-    """``conf/labels.yaml``: the classes in their order, each with the corpus labels it merges."""
-
-    classes: dict[str, list[str]]
-    exclude: list[str]
-
-    @model_validator(mode="after")
-    def _each_label_once(self) -> "LabelsConfig":
-        raw = [label for merged in self.classes.values() for label in merged] + self.exclude
-        wrong = [*map(CLASS.fault, self.classes), *map(LABEL.fault, raw)]
-        if any(wrong):
-            raise ValueError("; ".join(filter(None, wrong)))
-        twice = doubled(raw)
-        if twice:
-            raise ValueError(f"the labels {twice} occur twice; expected each corpus label once")
-        if len(self.classes) < 2:
-            raise ValueError(f"{len(self.classes)} classes; expected two or more")
-        return self
-
-    def __eq__(self, other: object) -> bool:
-        """Another order of the classes, which is that of the outputs, is another mapping."""
-        return isinstance(other, LabelsConfig) and self.record() == other.record()
-
-    __hash__ = None  # type: ignore[assignment]  # as any configuration's
-
-    def record(self) -> dict[str, Any]:
-        """For a folder's record, whose digest knows no order of keys: with the order as a list."""
-        return self.model_dump() | {"order": list(self.names)}
-
-    @classmethod
-    def of_record(cls, record: Mapping[str, Any]) -> "LabelsConfig":
-        """From what ``record`` gave."""
-        return cls.model_validate({key: record[key] for key in cls.model_fields})
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The classes in the order of the model's outputs."""
-        return tuple(self.classes)
-
-    @property
-    def class_of(self) -> dict[str, str]:
-        """The class of each corpus label."""
-        return {raw: name for name, merged in self.classes.items() for raw in merged}
-
-
-class CountsConfig(Section):
-    """``conf/counts.yaml``: what a whole corpus holds, to recognise a partial copy.
-
-    ``sessions`` gives the turns a session of each label, and of women and men (``female``,
-    ``male``) among the turns of these labels.
-    """
-
-    sessions: dict[str, dict[str, CountOrZero]]
-    labelled_utterances: Count
 
 
 class OptimizerConfig(Section):
@@ -108,6 +50,11 @@ class OptimizerConfig(Section):
     max_grad_norm: Positive
     layer_lr_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
     frozen: Annotated[list[str], Field(default_factory=list)]
+
+    @property
+    def freezes_encoder(self) -> bool:
+        """Whether the encoder is frozen as a whole."""
+        return "encoder" in self.frozen
 
     @model_validator(mode="after")
     def _schedule_has_warmup(self) -> "OptimizerConfig":
@@ -267,6 +214,12 @@ class SystemConfig(Section):
             raise ValueError(
                 f"cnn_blstm_sa with readout {self.readout.type}; expected none: it has its own"
             )
+        if self.readout.speaker_prior and not can_be_encoded(self):
+            raise ValueError(
+                f"readout.speaker_prior {self.readout.speaker_prior:g} with an encoder that is "
+                "trained; expected optimizer.frozen [encoder], init other than scratch, ctc_alpha "
+                "0.0 and spec_augment null: the means would be others after every step"
+            )
         if not self.ctc_alpha and self.ctc.targets != "transcripts":
             raise ValueError(
                 f"ctc.targets {self.ctc.targets} with ctc_alpha 0.0; expected a CTC loss: "
@@ -282,3 +235,16 @@ class SystemConfig(Section):
                 f"expected some of training.speed_factors {self.training.speed_factors}"
             )
         return self
+
+
+def can_be_encoded(config: SystemConfig | PretrainConfig) -> bool:
+    """Whether what the encoder gives is the same in every epoch, and all that is needed of it.
+
+    It must be frozen, its input not masked anew, and nothing of the model stand in front of it.
+    """
+    alike = config.optimizer.freezes_encoder and config.training.spec_augment is None
+    if not alike or config.init == SCRATCH:
+        return False
+    return isinstance(config, PretrainConfig) or not (
+        config.readout.needs_vector or config.ctc_alpha
+    )

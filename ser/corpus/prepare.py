@@ -11,8 +11,8 @@ from ser.base.files import digest_json, read_text
 from ser.base.log import logger
 from ser.base.record import Record, Stage
 from ser.base.writing import atomic_folder, require_replaceable, write_text
+from ser.config.labels import CountsConfig, LabelsConfig
 from ser.config.protocol import ProtocolConfig
-from ser.config.schema import CountsConfig, LabelsConfig
 from ser.corpus.cross import read_corpora
 from ser.corpus.fold_files import write_folds
 from ser.corpus.folds import make_folds

@@ -11,7 +11,7 @@ from ser.base.files import digest_json
 from ser.base.log import logger
 from ser.base.record import Record, Stage, require
 from ser.base.writing import atomic_folder, require_replaceable
-from ser.config.schema import LabelsConfig
+from ser.config.labels import LabelsConfig
 from ser.corpus.same_audio import FILE, same_audio, tell_same_audio, write_same_audio
 from ser.corpus.segments import Clip, write_clips
 from ser.corpus.utterance import EmotionCorpus, EmotionUtterance, choose, write_emotion_dir

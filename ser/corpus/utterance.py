@@ -12,7 +12,7 @@ from ser.base.files import digest_file
 from ser.base.log import logger
 from ser.base.names import LABEL, SESSION, SPEAKER, UTTERANCE, is_line, printable
 from ser.base.writing import write_text
-from ser.config.schema import LabelsConfig
+from ser.config.labels import LabelsConfig
 from ser.corpus.segments import Clip
 from ser.kaldi.data_dir import VALUES, write_data_dir
 

@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ser.base.arrays import Floats
 from ser.base.errors import SerError
 from ser.base.files import require_regular
 from ser.base.log import logger
@@ -45,6 +46,7 @@ class FeatureReader(ArkReader):
         where: Its file.
         normalisation: Done when features are loaded.
         encoded: Whether they are what a frozen encoder made of features.
+        shifts: What is added to each row of an utterance, (F,); None for nothing.
     """
 
     def __init__(
@@ -53,9 +55,14 @@ class FeatureReader(ArkReader):
         where: Path,
         normalisation: Normalisation,
         encoded: bool = False,
+        shifts: Mapping[str, Floats] | None = None,
     ) -> None:
         super().__init__(scp, where)
-        self.normalisation, self.encoded = normalisation, encoded
+        self.normalisation, self.encoded, self.shifts = normalisation, encoded, shifts
+
+    def shifted(self, shifts: Mapping[str, Floats]) -> "FeatureReader":
+        """The same archives, with something added to each row of an utterance, (F,)."""
+        return FeatureReader(self.scp, self._where, self.normalisation, self.encoded, shifts)
 
     def read_normalised(self, utt: str, out: Matrix) -> None:
         """Reads the features of an utterance into (T, F).
@@ -65,6 +72,8 @@ class FeatureReader(ArkReader):
         """
         self.read_into(utt, out)
         normalise(out, self.normalisation)
+        if self.shifts is not None:
+            out += self.shifts[utt]
 
 
 @dataclass(frozen=True)

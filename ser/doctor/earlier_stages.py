@@ -16,6 +16,7 @@ from ser.base.record import (
     require,
     require_outputs,
 )
+from ser.config.labels import LabelsConfig
 from ser.config.load import load_config
 from ser.config.made_with import (
     difference,
@@ -27,7 +28,7 @@ from ser.config.made_with import (
 )
 from ser.config.pretraining import start_of
 from ser.config.protocol import ProtocolConfig, under_protocol
-from ser.config.schema import SCRATCH, LabelsConfig, PretrainConfig
+from ser.config.schema import SCRATCH, PretrainConfig
 from ser.config.systems import load_system
 from ser.doctor.findings import attempt
 from ser.doctor.options import HERE, READ, SER, RunOptions

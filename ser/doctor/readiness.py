@@ -21,6 +21,7 @@ from ser.config.features import (
     require_bands,
     require_same_features,
 )
+from ser.config.labels import LabelsConfig
 from ser.config.load import load_config
 from ser.config.made_with import difference
 from ser.config.pretraining import (
@@ -29,7 +30,7 @@ from ser.config.pretraining import (
     require_same_network,
 )
 from ser.config.protocol import ProtocolConfig, under_protocol
-from ser.config.schema import BpeConfig, LabelsConfig, PretrainConfig, SystemConfig
+from ser.config.schema import BpeConfig, PretrainConfig, SystemConfig
 from ser.config.systems import load_system, system_path, trained_systems
 from ser.corpus.fold_files import TRAIN, choose_folds, in_part, read_fold, require_folds
 from ser.data.trainable import trainable_systems

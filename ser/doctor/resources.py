@@ -14,7 +14,7 @@ from ser.config.load import load_config
 from ser.config.made_with import difference
 from ser.config.network import STATISTICS, CnnBlstmSaConfig, EncoderConfig
 from ser.config.protocol import ProtocolConfig
-from ser.config.schema import PretrainConfig, SystemConfig
+from ser.config.schema import PretrainConfig, SystemConfig, can_be_encoded
 from ser.config.systems import system_path
 from ser.corpus.fold_files import choose_folds
 from ser.doctor.earlier_stages import other_runs
@@ -25,10 +25,8 @@ from ser.kaldi.data_dir import is_positive
 from ser.kaldi.table import read_table
 from ser.train.frozen import (
     Encoding,
-    can_be_encoded,
     encoding_in,
     encoding_of_recogniser,
-    is_frozen,
     with_head_alone,
 )
 
@@ -47,7 +45,7 @@ def memory(asked: RunOptions) -> None:
     jobs = asked.jobs or default_jobs()
     for name, network, config, wanted in _trained(asked):
         training, number = config.training, min(jobs, wanted)
-        weights = BYTES_OF_WEIGHT[is_frozen(config.optimizer)] * network.num_weights
+        weights = BYTES_OF_WEIGHT[config.optimizer.freezes_encoder] * network.num_weights
         workers = BYTES_OF_WORKER * training.num_loader_workers
         if number * (weights + workers) > there:
             side_by_side = f"{number} runs side by side, each with " if number > 1 else ""
@@ -153,7 +151,7 @@ def _room_for_models(asked: RunOptions) -> None:
     for _, network, config, number in _trained(asked):
         size = BYTES_STORED * network.num_weights
         # The next checkpoint is written beside the last, and so are the epochs to be averaged.
-        checkpoint = size if is_frozen(config.optimizer) else WITH_MOMENTS * size
+        checkpoint = size if config.optimizer.freezes_encoder else WITH_MOMENTS * size
         models += number * size
         beside = max(beside, 2 * (checkpoint + config.training.average_epochs * size))
     told = "models and checkpoints"

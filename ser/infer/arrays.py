@@ -2,7 +2,7 @@
 
 import io
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from numbers import Real
 from pathlib import Path
@@ -23,7 +23,8 @@ from ser.audio.truncation import (
 from ser.base.arrays import Floats
 from ser.base.errors import SerError, reason_of, shortened
 from ser.base.options import shown
-from ser.infer.recordings import READ_SECONDS, resampled
+from ser.infer.recordings import READ_SECONDS, file_seconds, read_file, resampled, stream_file
+from ser.infer.windows import LongRecording, Segment, equal_window, is_long
 
 MAX_CHANNELS = 64  # more are samples of an array that lies the other way round
 
@@ -226,3 +227,51 @@ def refuse_rate(sample_rate: float | None, of: str) -> None:
     """
     if sample_rate is not None:
         raise SerError(f"sample_rate {sample_rate}: beside {of}; expected it with an array alone")
+
+
+def source(
+    audio: Any, sample_rate: int | None, sample_rate_hz: int
+) -> tuple[str, Callable[[], Iterator[Floats]]]:
+    """The path of a recording, empty without one, and what reads it from its beginning.
+
+    Args:
+        audio: A path, bytes, an open file or an array.
+        sample_rate: Hz, of an array alone.
+        sample_rate_hz: Of the pieces that are read, (n,) each.
+
+    Raises:
+        SerError: The audio is unreadable, or no audio.
+    """
+    if isinstance(audio, str | os.PathLike):
+        refuse_rate(sample_rate, "a file, which has its own")
+        return str(audio), lambda: stream_file(Path(audio), sample_rate_hz)
+    recording = given_audio(audio, sample_rate)
+    return "", lambda: recording.stream(sample_rate_hz)
+
+
+def read_turn(
+    audio: Any, sample_rate: int | None, sample_rate_hz: int, most: float
+) -> Segment | LongRecording:
+    """A recording at a model's rate, as a whole or, where it is longer than ``most`` seconds, not.
+
+    Args:
+        audio: As of ``source``.
+        sample_rate: As of ``source``.
+        sample_rate_hz: Of what is returned.
+        most: Seconds.
+
+    Raises:
+        SerError: The audio is unreadable, or no audio.
+    """
+    if isinstance(audio, str | os.PathLike):
+        refuse_rate(sample_rate, "a file, which has its own")
+        path = Path(audio)
+        if not is_long(seconds := file_seconds(path), most):
+            return Segment(str(path), read_file(path, sample_rate_hz))
+        pieces = stream_file(path, sample_rate_hz)
+        return LongRecording(str(path), equal_window(seconds, most, sample_rate_hz), pieces)
+    given = given_audio(audio, sample_rate)
+    if not is_long(given.seconds, most):
+        return Segment("", given.whole(sample_rate_hz))
+    window = equal_window(given.seconds, most, sample_rate_hz)
+    return LongRecording("", window, given.stream(sample_rate_hz))

@@ -1,7 +1,7 @@
 """What runs a network: features of some utterances in, what it says of them out."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -40,6 +40,17 @@ class Engine(Protocol):
         Args:
             inputs: Of each utterance log-mel features (T, F), normalised as the model's ``fbank``
                 says; or, where the engine computes them itself, samples (N,) in 16-bit scale.
+        """
+        ...
+
+    def enrolled(self, turns: Iterable[Sequence[Floats]]) -> "Engine":
+        """The engine for one speaker.
+
+        Args:
+            turns: Of the speaker, in batches of inputs.
+
+        Raises:
+            SerError: The model takes no mean of a speaker.
         """
         ...
 

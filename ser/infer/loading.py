@@ -12,8 +12,9 @@ from ser.base.hub import fetch, repository
 from ser.base.options import require_within
 from ser.base.record import MAX_THREADS, Stage, read_record, require_outputs
 from ser.config.features import FeaturesConfig, RecordedFeatures
+from ser.config.labels import LabelsConfig
 from ser.config.protocol import ProtocolConfig
-from ser.config.schema import LabelsConfig, SystemConfig
+from ser.config.schema import SystemConfig
 from ser.feats.definitions import make_extractor
 from ser.infer.model import Model
 from ser.infer.onnx_engine import OnnxEngine, load_onnx

@@ -6,10 +6,9 @@
 >>> result.label, result.posteriors, result.words
 """
 
-import math
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -22,17 +21,24 @@ from ser.base.arrays import Floats
 from ser.base.errors import SerError, shortened
 from ser.data.sampler import split_by_frames
 from ser.feats.definitions import Extractor, normalise
-from ser.infer.arrays import given_audio, given_pieces, is_whole, refuse_rate
+from ser.infer.arrays import given_pieces, is_whole, read_turn, refuse_rate, source
 from ser.infer.engine import Engine, Output
-from ser.infer.recordings import file_seconds, read_file, stream_file
+from ser.infer.enrolment import enrolment_batches
 from ser.infer.result import Posteriors, Result
-from ser.infer.windows import LONG_SECONDS, Segment, cut, memory_named, require_lengths, windows
+from ser.infer.windows import (
+    LONG_SECONDS,
+    LongRecording,
+    Segment,
+    cut,
+    memory_named,
+    require_lengths,
+    windows,
+)
 from ser.text.bpe import Tokenizer
 
 AHEAD = 64  # files that are read before they are predicted, or a batch where it is larger
 MAX_FRAMES = 30_000  # padded frames of a batch
 UNKNOWN_SECONDS = 30.0  # as the longest training utterance, where it is not known
-ROUNDING_SECONDS = 0.01  # of a length in a header or table
 
 
 @dataclass(frozen=True)
@@ -90,14 +96,8 @@ class Model:
             SerError: The file is unreadable, the array is empty, not finite or not audio, or the
                 rate is not valid.
         """
-        if isinstance(audio, str | os.PathLike):
-            refuse_rate(sample_rate, "a file, which has its own")
-            ((_, result),) = self.predict_files([Path(audio)])
-            return _or_raise(result)
-        recording = given_audio(audio, sample_rate)
-        if recording.seconds > self.whole_seconds + ROUNDING_SECONDS:
-            return self._long("", recording.seconds, recording.stream(self.sample_rate_hz))
-        return self.predict_segments([Segment("", recording.whole(self.sample_rate_hz))])[0]
+        one = self.turn(audio, sample_rate)
+        return self.predict_segments([one])[0] if isinstance(one, Segment) else self._long(one)
 
     def predict_files(
         self, paths: Iterable[str | Path]
@@ -114,18 +114,18 @@ class Model:
         waiting: list[tuple[Path, Segment | Result | SerError]] = []
         for path in map(Path, paths):
             try:
-                if (seconds := file_seconds(path)) > self.whole_seconds + ROUNDING_SECONDS:
-                    pieces = stream_file(path, self.sample_rate_hz)
-                    waiting.append((path, self._long(str(path), seconds, pieces)))
-                else:
-                    samples = read_file(path, self.sample_rate_hz)
-                    waiting.append((path, Segment(str(path), samples)))
+                turn = self.turn(path, None)
+                waiting.append((path, turn if isinstance(turn, Segment) else self._long(turn)))
             except SerError as error:
                 waiting.append((path, error))
             if len(waiting) == max(AHEAD, self.batch_size):
                 yield from self._settle(waiting)
                 waiting = []
         yield from self._settle(waiting)
+
+    def turn(self, audio: Any, sample_rate: int | None) -> "Segment | LongRecording":
+        """A recording as ``predict`` takes it, whole or to be cut into windows."""
+        return read_turn(audio, sample_rate, self.sample_rate_hz, self.whole_seconds)
 
     def _settle(
         self, waiting: Sequence[tuple[Path, "Segment | Result | SerError"]]
@@ -134,6 +134,19 @@ class Model:
         predicted = iter(self._results(segments))
         for path, item in waiting:
             yield path, next(predicted) if isinstance(item, Segment) else item
+
+    def enrol(self, turns: Iterable[Any], sample_rate: int | None = None) -> "Model":
+        """The model for one speaker: it takes off the mean of these turns of theirs.
+
+        Args:
+            turns: Recordings of any emotions, which need not be known; each as of ``predict``.
+            sample_rate: As of ``predict``.
+
+        Raises:
+            SerError: The model takes no mean of a speaker, or turns are unreadable or no speech.
+        """
+        batches = enrolment_batches(self, turns, sample_rate)
+        return replace(self, engine=self.engine.enrolled(batches))
 
     def predict_windows(
         self,
@@ -156,13 +169,14 @@ class Model:
             SerError: The file is unreadable, the array is no audio, or a length makes no sense.
         """
         require_lengths(window, hop, self.fbank.config.frame_length_ms / 1000)
+        length, step = (max(1, round(s * self.sample_rate_hz)) for s in (window, hop))
         if is_whole(audio):
-            path, read = self._source(audio, sample_rate)
-            yield from self._windows(path, read(), window, hop, self.batch_size)
+            path, read = source(audio, sample_rate, self.sample_rate_hz)
+            yield from self._windows(path, read(), length, step, self.batch_size)
         else:
             refuse_rate(sample_rate, f"pieces of samples, whose rate is {self.sample_rate_hz}")
             at_once = 1 if isinstance(audio, Iterator) else self.batch_size  # live
-            yield from self._windows("", given_pieces(audio), window, hop, at_once)
+            yield from self._windows("", given_pieces(audio), length, step, at_once)
 
     def predict_speech(
         self,
@@ -183,28 +197,16 @@ class Model:
         """
         from ser.infer.vad import find_speech  # its scipy costs a start
 
-        path, read = self._source(audio, sample_rate)
+        path, read = source(audio, sample_rate, self.sample_rate_hz)
         rate = self.sample_rate_hz
         stretches = cut(read(), find_speech(read(), rate, self.whole_seconds))
         segments = (Segment(path, samples, start / rate) for start, samples in stretches)
         yield from self._in_batches(segments, self.batch_size)
 
-    def _source(
-        self, audio: Any, sample_rate: int | None
-    ) -> tuple[str, Callable[[], Iterator[Floats]]]:
-        """The path of a recording, and what reads it from its beginning, piece by piece."""
-        if isinstance(audio, str | os.PathLike):
-            refuse_rate(sample_rate, "a file, which has its own")
-            path = Path(audio)
-            return str(audio), lambda: stream_file(path, self.sample_rate_hz)
-        recording = given_audio(audio, sample_rate)
-        return "", lambda: recording.stream(self.sample_rate_hz)
-
     def _windows(
-        self, path: str, pieces: Iterable[Floats], window: float, hop: float, at_once: int
+        self, path: str, pieces: Iterable[Floats], length: int, step: int, at_once: int
     ) -> Iterator[Result]:
         rate = self.sample_rate_hz
-        length, step = (max(1, round(seconds * rate)) for seconds in (window, hop))
         found = (Segment(path, x, start / rate) for start, x in windows(pieces, length, step))
         return self._in_batches(found, at_once)
 
@@ -212,12 +214,10 @@ class Model:
         while batch := list(islice(segments, at_once)):
             yield from self.predict_segments(batch)
 
-    def _long(self, path: str, seconds: float, pieces: Iterable[Floats]) -> Result:
+    def _long(self, recording: LongRecording) -> Result:
         """One result for a long recording: the mean of its windows, by their length."""
-        number = math.ceil(seconds / (self.whole_seconds - ROUNDING_SECONDS))
-        rate = self.sample_rate_hz
-        length = math.ceil((seconds + ROUNDING_SECONDS) / number * rate) / rate
-        found = list(self._windows(path, pieces, length, length, self.batch_size))
+        path, size = recording.path, recording.window
+        found = list(self._windows(path, recording.pieces, size, size, self.batch_size))
         # What cannot be speech counts only where there is nothing else.
         parts = [part for part in found if part.flag is None] or found
         weights = np.array([part.end - part.start for part in parts])

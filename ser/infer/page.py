@@ -20,11 +20,11 @@ from ser.base.errors import SerError
 from ser.base.names import printable
 from ser.base.writing import require_own_file, write_text
 from ser.infer.alignment import Word, align
-from ser.infer.model import ROUNDING_SECONDS, Model
+from ser.infer.model import Model
 from ser.infer.recordings import file_seconds, read_file
 from ser.infer.result import Result
 from ser.infer.torch_engine import TorchEngine, emotion_attention
-from ser.infer.windows import LONG_SECONDS
+from ser.infer.windows import LONG_SECONDS, is_long
 from ser.page.frame import NAMES_AS_TEXT, audio_link, render
 
 MARK = b'<meta name="generator" content="ser-predict">'  # near the beginning of a page of ours
@@ -94,7 +94,7 @@ def view(model: Model, path: Path, window: float | None = None, hop: float | Non
     seen = max(len(samples), model.fbank.min_samples) / model.sample_rate_hz
     words: list[Word] = []
     attention = None
-    if seconds <= model.whole_seconds + ROUNDING_SECONDS:  # else the network saw windows
+    if not is_long(seconds, model.whole_seconds):  # else the network saw windows
         given = model.engine_input(samples)
         output = model.engine([given])[0]
         if model.tokenizer and output.ctc is not None:

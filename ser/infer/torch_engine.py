@@ -1,8 +1,8 @@
 """PyTorch runs the network: one set of weights, or an ensemble of them."""
 
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -21,6 +21,7 @@ except ModuleNotFoundError as error:
     ) from error
 
 from ser.config.schema import SystemConfig
+from ser.feats.speaker_means import speaker_means
 from ser.infer.engine import Output, pad, parse_device
 from ser.infer.package import FETCH
 from ser.nn.cnn_blstm_sa import CnnBlstmSa
@@ -59,21 +60,47 @@ class TorchEngine:
     @torch.inference_mode()
     def __call__(self, inputs: Sequence[Floats]) -> list[Output]:
         """Features (T, F) of each utterance -> its output."""
-        _has_computed.set()
-        padded, lens = pad(inputs, self.networks[0].min_frames)
-        device = next(self.networks[0].parameters()).device
+        feats, lens = self._batch(inputs)
         posteriors, ctc, frame_lens = ensemble(
-            self.networks,
-            torch.from_numpy(padded).to(device),
-            torch.from_numpy(lens).to(device),
-            self.temperature,
-            have_one_encoder(self.networks),
+            self.networks, feats, lens, self.temperature, have_one_encoder(self.networks)
         )
         sizes = frame_lens.tolist()
         return [
             Output(row.cpu().numpy(), None if ctc is None else ctc[i, : sizes[i]].cpu().numpy())
             for i, row in enumerate(posteriors)
         ]
+
+    def enrolled(self, turns: Iterable[Sequence[Floats]]) -> "TorchEngine":
+        """As ``Engine``: each member takes the speaker's mean off what its own encoder gives."""
+        models = [n for n in self.networks if isinstance(n, EmotionModel) and n.speaker_prior]
+        if not models:
+            raise SerError(
+                "enrolment with a model that takes no mean of a speaker; expected one of a system "
+                "with readout.speaker_prior; leave the enrolment out"
+            )
+        shared = have_one_encoder(models)
+        means = speaker_means(self._vectors(models[:1] if shared else models, turns))
+        found = [means[str(0 if shared else number)] for number in range(len(models))]
+        networks = [model.for_speaker(mean) for model, mean in zip(models, found, strict=True)]
+        return replace(self, networks=networks)
+
+    @torch.inference_mode()
+    def _vectors(
+        self, models: Sequence[EmotionModel], turns: Iterable[Sequence[Floats]]
+    ) -> Iterator[tuple[str, Floats]]:
+        """The number of each model with what its encoder gives for each turn, (W,)."""
+        for inputs in turns:
+            feats, lens = self._batch(inputs)
+            for number, model in enumerate(models):
+                rows, _ = model.encode(feats, lens)  # (B, 1, W)
+                yield from ((str(number), row) for row in rows[:, 0].cpu().numpy())
+
+    def _batch(self, inputs: Sequence[Floats]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Features (B, T, F) on the device of the networks, and their lengths (B,)."""
+        _has_computed.set()
+        padded, lens = pad(inputs, self.networks[0].min_frames)
+        device = next(self.networks[0].parameters()).device
+        return torch.from_numpy(padded).to(device), torch.from_numpy(lens).to(device)
 
 
 def emotion_attention(networks: Sequence[Network], feats: Floats) -> Floats | None:

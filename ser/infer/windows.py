@@ -1,6 +1,7 @@
 """Long recordings in windows or stretches: an hour needs no more memory than a minute."""
 
 import contextlib
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from numbers import Real
@@ -14,6 +15,7 @@ from ser.base.options import shown
 
 LONG_SECONDS = 60.0  # of the longest window, and of a recording that is held in memory as a whole
 MIN_HOP_SECONDS = 0.001
+ROUNDING_SECONDS = 0.01  # of a length in a header or table
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,30 @@ def require_lengths(window: float, hop: float, frame: float) -> None:
             f"--window {shown(window)} --hop {shown(hop)}: expected seconds, a window of "
             f"{frame:g} to {LONG_SECONDS:g}, and {MIN_HOP_SECONDS:g} <= hop <= window"
         )
+
+
+@dataclass(frozen=True)
+class LongRecording:
+    """What is predicted in windows of equal length: samples (n,) piece by piece, as of a segment.
+
+    Attributes:
+        window: Samples of a window.
+    """
+
+    path: str
+    window: int
+    pieces: Iterable[Floats]
+
+
+def equal_window(seconds: float, most: float, rate: int) -> int:
+    """Samples of each of the fewest equal windows that cover a recording, none above ``most`` s."""
+    number = math.ceil(seconds / (most - ROUNDING_SECONDS))
+    return max(1, math.ceil((seconds + ROUNDING_SECONDS) / number * rate))
+
+
+def is_long(seconds: float, most: float) -> bool:
+    """Whether a recording is longer than ``most`` seconds, by more than headers are off."""
+    return seconds > most + ROUNDING_SECONDS
 
 
 def windows(chunks: Iterable[Floats], window: int, hop: int) -> Iterator[tuple[int, Floats]]:

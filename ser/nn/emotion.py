@@ -1,10 +1,12 @@
 """The proposed model (section 3.2, Fig. 2): a trainable vector in front of the encoder's input."""
 
+import copy
 from typing import NamedTuple
 
 import torch
 from torch import nn
 
+from ser.base.arrays import Doubles
 from ser.config.network import (
     PAPER_CTC_HEAD,
     PAPER_READOUT,
@@ -12,6 +14,7 @@ from ser.config.network import (
     EncoderConfig,
     ReadoutConfig,
 )
+from ser.feats.speaker_means import SpeakerMean
 from ser.nn.ctc_head import CtcHead
 from ser.nn.encoders import build_encoder
 from ser.nn.mask import length_mask
@@ -39,6 +42,7 @@ class EmotionModel(nn.Module):
 
     Attributes:
         min_frames: Shorter utterances are padded with zeros to so many feature frames.
+        speaker_prior: Of ``ReadoutConfig``.
     """
 
     def __init__(
@@ -54,6 +58,7 @@ class EmotionModel(nn.Module):
         self.min_frames = self.encoder.min_frames
         self.readout = build_readout(readout, config)
         self._least_loudness = readout.least_loudness
+        self.speaker_prior = readout.speaker_prior
         # Like one scaled input vector; it gets no position.
         self.emotion_embedding = (
             nn.Parameter(torch.randn(config.d_model)) if readout.needs_vector else None
@@ -87,6 +92,25 @@ class EmotionModel(nn.Module):
         """What the encoder alone decides: (B, S', W), and lengths (B,)."""
         outputs, frame_lens = self._layers(feats, feat_lens)
         return self._gather(outputs, feats, feat_lens, frame_lens)
+
+    def training_mean(self) -> Doubles:
+        """What the readout takes off what it pools, (W,), of a model with ``speaker_prior``."""
+        offset: torch.Tensor = self.readout.get_buffer("offset")
+        return offset.double().cpu().numpy()
+
+    def for_speaker(self, mean: SpeakerMean) -> "EmotionModel":
+        """A model that takes off the mean of one speaker instead; all its weights are these.
+
+        Args:
+            mean: Of what ``encode`` gives for turns of the speaker.
+        """
+        if not self.speaker_prior:
+            raise ValueError("a model without speaker_prior has no speaker to be made for")
+        taken_off = mean.estimate(self.speaker_prior, self.training_mean())
+        other = copy.copy(self)
+        other._modules = {**self._modules, "readout": copy.deepcopy(self.readout)}
+        other.readout.get_buffer("offset").copy_(torch.from_numpy(taken_off))
+        return other
 
     def attention_of_vector(self, feats: torch.Tensor, feat_lens: torch.Tensor) -> torch.Tensor:
         """How x_e attends in the last block: one utterance (1, T, F) -> (H, 1 + S), itself first.

@@ -17,8 +17,8 @@ from ser.base.paths import prediction_table_of
 from ser.base.record import Record, Stage, earlier_record, require, rerun_hint
 from ser.base.writing import sole_run, write_json, write_text
 from ser.config.baselines import ProbeConfig, VectorsConfig, WordsConfig
+from ser.config.labels import LabelsConfig
 from ser.config.made_with import labels_of, require_features
-from ser.config.schema import LabelsConfig
 from ser.config.systems import load_system
 from ser.corpus.fold_files import TEST, fold_list_name
 from ser.data.utterances import FeatureDir, read_feature_dir

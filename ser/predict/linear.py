@@ -18,6 +18,7 @@ from ser.base.writing import atomic_folder
 from ser.config.baselines import FunctionalsConfig, VectorsConfig
 from ser.corpus.fold_files import TEST, TRAIN, in_part, read_fold
 from ser.data.utterances import FeatureDir
+from ser.feats.speaker_means import shifts
 from ser.metrics.classification import confusion_matrix, unweighted_accuracy
 from ser.nn.weights import load_weights, save_weights
 from ser.predict.prediction import VECTORS, Prediction
@@ -60,6 +61,10 @@ def predict_from_vectors(
     fold = read_fold(run.exp_dir / "folds", run.fold)
     train, test = in_part(fold, TRAIN), in_part(fold, TEST)
     emotion_of, spk_of = features.data["utt2emo"], features.data["utt2spk"]
+
+    if config.speaker_prior:
+        found = shifts([train, test], spk_of, lambda utt: values[utt].numpy(), config.speaker_prior)
+        values = {utt: values[utt] + torch.from_numpy(shift) for utt, shift in found.items()}
 
     def matrix(utts: Sequence[str]) -> Doubles:
         return torch.stack([values[utt] for utt in utts]).double().numpy()

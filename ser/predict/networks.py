@@ -18,6 +18,7 @@ from ser.data.utterances import (
     report_lengths,
     select,
 )
+from ser.feats.speaker_means import shifts
 from ser.infer.torch_engine import load_network
 from ser.nn.cnn_blstm_sa import CnnBlstmSa
 from ser.nn.emotion import EmotionModel
@@ -48,9 +49,14 @@ def predict_parts(
         encode_features(encoding, device)
         features = read_feature_dir(encoding.folder)
     utterances = select(features, utts)
-    if not features.feats.encoded:
+    feats = features.feats
+    if not feats.encoded:
         report_lengths(utterances, model.min_frames, run.name)
-    return predict_utterances(model, utterances, features.feats, tokenizer, system.training)
+    if isinstance(model, EmotionModel) and model.speaker_prior:
+        prior, around, vectors = model.speaker_prior, model.training_mean(), feats
+        spk_of = features.data["utt2spk"]
+        feats = feats.shifted(shifts([utts], spk_of, lambda utt: vectors[utt][0], prior, around))
+    return predict_utterances(model, utterances, feats, tokenizer, system.training)
 
 
 def predict_utterances(

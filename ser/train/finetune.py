@@ -11,7 +11,8 @@ from torch import nn
 
 from ser.base.files import read_text
 from ser.base.paths import CURVE
-from ser.config.schema import SCRATCH, LabelsConfig, SystemConfig
+from ser.config.labels import LabelsConfig
+from ser.config.schema import SCRATCH, SystemConfig
 from ser.data.batch import Batch
 from ser.data.loader import load_batches
 from ser.data.sampler import split_by_frames

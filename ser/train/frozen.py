@@ -5,28 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ser.config.network import EncoderConfig, ReadoutConfig
-from ser.config.schema import SCRATCH, OptimizerConfig, PretrainConfig, SystemConfig, TrainingConfig
+from ser.config.schema import PretrainConfig, SystemConfig, TrainingConfig, can_be_encoded
 from ser.train.resolve import FinetuneRun
 
 MAX_FRAMES = 20_000
-
-
-def is_frozen(optimizer: OptimizerConfig) -> bool:
-    """Whether the encoder is frozen as a whole."""
-    return "encoder" in optimizer.frozen
-
-
-def can_be_encoded(config: SystemConfig | PretrainConfig) -> bool:
-    """Whether what the encoder gives is the same in every epoch, and all that is needed of it.
-
-    It must be frozen, its input not masked anew, and nothing of the model stand in front of it.
-    """
-    alike = is_frozen(config.optimizer) and config.training.spec_augment is None
-    if isinstance(config, PretrainConfig):
-        return alike and config.init != SCRATCH
-    if config.model.type == "cnn_blstm_sa" or config.init == SCRATCH:
-        return False
-    return alike and not config.readout.needs_vector and config.ctc_alpha == 0
 
 
 def frames_together(training: TrainingConfig) -> int:

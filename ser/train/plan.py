@@ -10,8 +10,15 @@ import torch
 
 from ser.base.errors import SerError
 from ser.config.features import FeaturesConfig, load_features, num_frames
+from ser.config.labels import LabelsConfig
 from ser.config.load import load_config
-from ser.config.schema import BpeConfig, LabelsConfig, PretrainConfig, SystemConfig, TrainingConfig
+from ser.config.schema import (
+    BpeConfig,
+    PretrainConfig,
+    SystemConfig,
+    TrainingConfig,
+    can_be_encoded,
+)
 from ser.config.yaml_file import read_yaml
 from ser.nn.cnn_blstm_sa import CnnBlstmSa
 from ser.nn.cost import FLOAT_BYTES, Cost, cost
@@ -20,7 +27,7 @@ from ser.nn.recogniser import Recogniser
 from ser.nn.systems import build_recogniser, build_system
 from ser.nn.weights import count_parameters
 from ser.train.engine.optimizer import freeze
-from ser.train.frozen import can_be_encoded, with_head_alone
+from ser.train.frozen import with_head_alone
 
 # Hours of speech and mean seconds of an utterance.
 LIBRISPEECH = 960.0, 12.3  # 281,241 utterances

@@ -12,7 +12,7 @@ from torch import nn
 from ser.base.record import Record, Stage
 from ser.config.load import load_config
 from ser.config.made_with import require_subsets
-from ser.config.schema import SCRATCH, CtcConfig, PretrainConfig
+from ser.config.schema import SCRATCH, CtcConfig, PretrainConfig, can_be_encoded
 from ser.data.batch import Batch
 from ser.data.loader import load_batches
 from ser.data.sampler import split_by_frames
@@ -37,7 +37,7 @@ from ser.train.engine.distributed import Distributed, init_distributed, prepare_
 from ser.train.engine.loop import Trainer
 from ser.train.engine.selection import Selection
 from ser.train.engine.step import ComputeLoss, autocast
-from ser.train.frozen import can_be_encoded, encoding_of_recogniser
+from ser.train.frozen import encoding_of_recogniser
 from ser.train.inputs import Inputs, TrainingRun, require_inputs
 from ser.train.training_data import TrainingData, frame_shift_ms
 from ser.train.training_folder import as_begun, train_in_folder

@@ -9,11 +9,12 @@ from ser.base.errors import SerError
 from ser.base.files import digest_json
 from ser.base.paths import run_folder
 from ser.base.record import Record, Stage
+from ser.config.labels import LabelsConfig
 from ser.config.load import load_config
 from ser.config.made_with import labels_of
 from ser.config.pretraining import require_same_head
 from ser.config.protocol import ProtocolConfig, under_protocol
-from ser.config.schema import SCRATCH, LabelsConfig, SystemConfig
+from ser.config.schema import SCRATCH, SystemConfig
 from ser.config.systems import load_trained_system
 from ser.corpus.fold_files import read_fold, require_folds
 from ser.kaldi.table import Table

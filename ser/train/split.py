@@ -1,13 +1,15 @@
 """The utterances that a fine-tuning run trains and validates on."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from ser.base.errors import SerError
-from ser.config.schema import LabelsConfig, SystemConfig
+from ser.config.labels import LabelsConfig
+from ser.config.schema import SystemConfig
 from ser.corpus.fold_files import TRAIN, VALID
 from ser.data.utterances import FeatureDir, Utterance, read_with_copies, select, short_enough
+from ser.feats.speaker_means import shifts
 from ser.feats.speed_copies import speed_prefix
 from ser.kaldi.table import Table
 from ser.text.bpe import Tokenizer
@@ -66,6 +68,10 @@ def load_split(
             )
         train = choose_targets(train, system.ctc.targets, tokenizer.vocab_size, factors, run.seed)
     valid = [] if resolved.protocol.validation == "none" else in_part(VALID)
+    if prior := system.readout.speaker_prior:
+        feats, parts = features.feats, [[u.utt for u in part] for part in (train, valid)]
+        taken_off = shifts(parts, features.data["utt2spk"], lambda utt: feats[utt][0], prior)
+        features = replace(features, feats=feats.shifted(taken_off))
     return Split(features, train, valid)
 
 

@@ -19,8 +19,8 @@ from programs import call
 from tiny_audio import plant_files, untrained_model
 
 from ser.base.errors import SerError
+from ser.config.labels import LabelsConfig
 from ser.config.load import load_config
-from ser.config.schema import LabelsConfig
 from ser.infer.loading import load
 from ser.infer.page import write_page
 from ser.kaldi.ark import ArkReader

@@ -11,19 +11,12 @@ from tiny import ctc_config, system_config, training_config
 import ser
 from ser.base.errors import SerError
 from ser.config.features import FbankConfig
+from ser.config.labels import CountsConfig, LabelsConfig
 from ser.config.load import load_config
 from ser.config.network import WhisperConfig
 from ser.config.pretraining import require_same_head
 from ser.config.protocol import ProtocolConfig
-from ser.config.schema import (
-    BpeConfig,
-    CountsConfig,
-    CtcConfig,
-    LabelsConfig,
-    PretrainConfig,
-    SystemConfig,
-    TrainingConfig,
-)
+from ser.config.schema import BpeConfig, CtcConfig, PretrainConfig, SystemConfig, TrainingConfig
 from ser.config.systems import load_system, load_trained_system
 from ser.config.yaml_file import NAMED, read_yaml
 from ser.corpus.cross import CrossConfig

@@ -12,11 +12,12 @@ from tracked import ROOT, own
 from ser.base.record import flatten
 from ser.config.baselines import FunctionalsConfig, WordsConfig
 from ser.config.features import FbankConfig, load_features
+from ser.config.labels import CountsConfig, LabelsConfig
 from ser.config.load import load_config
 from ser.config.network import TransformerConfig
 from ser.config.pretraining import encoders_needed, load_pretraining, needs_read_speech
 from ser.config.protocol import ProtocolConfig
-from ser.config.schema import BpeConfig, CountsConfig, LabelsConfig, PretrainConfig, SystemConfig
+from ser.config.schema import BpeConfig, PretrainConfig, SystemConfig
 from ser.config.section import Section
 from ser.config.systems import load_system, load_trained_system
 from ser.config.yaml_file import read_yaml

@@ -8,9 +8,9 @@ import soundfile
 from corpora import plant_audio, plant_crema_d, plant_emodb
 
 from ser.base.errors import SerError
+from ser.config.labels import LabelsConfig
 from ser.config.load import load_config
 from ser.config.protocol import ProtocolConfig
-from ser.config.schema import LabelsConfig
 from ser.corpus.cross import CrossConfig
 from ser.corpus.fold_files import read_fold
 from ser.corpus.prepare import prepare_corpus, prepare_cross, prepare_folds, prepare_table

@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from ser.base.errors import SerError
-from ser.config.schema import LabelsConfig
+from ser.config.labels import LabelsConfig
 from ser.corpus.utterance import EmotionUtterance, choose, unique, write_emotion_dir
 from ser.kaldi.data_dir import REQUIRED, read_data_dir
 

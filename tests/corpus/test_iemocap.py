@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from ser.base.errors import SerError
-from ser.config.schema import CountsConfig, LabelsConfig
+from ser.config.labels import CountsConfig, LabelsConfig
 from ser.corpus.parsers.iemocap import Iemocap, differences_from_counts, read_iemocap
 from ser.corpus.synthetic.text import EXCLUDED_LABELS
 

@@ -12,7 +12,7 @@ from corpora import RAMP, plant_video, samples_of
 
 from ser.base.errors import SerError
 from ser.base.record import require
-from ser.config.schema import LabelsConfig
+from ser.config.labels import LabelsConfig
 from ser.corpus.prepare import prepare_table
 from ser.kaldi.data_dir import read_data_dir
 

@@ -23,7 +23,7 @@ from corpora import (
 )
 
 from ser.base.errors import SerError
-from ser.config.schema import LabelsConfig
+from ser.config.labels import LabelsConfig
 from ser.corpus.parsers.crema_d import read_crema_d
 from ser.corpus.parsers.emodb import read_emodb
 from ser.corpus.parsers.meld import read_meld

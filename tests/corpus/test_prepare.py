@@ -11,9 +11,9 @@ import soundfile
 
 from ser.base.errors import SerError
 from ser.base.record import require
+from ser.config.labels import CountsConfig, LabelsConfig
 from ser.config.load import load_config
 from ser.config.protocol import ProtocolConfig
-from ser.config.schema import CountsConfig, LabelsConfig
 from ser.corpus import utterance as emotion
 from ser.corpus.fold_files import read_fold, require_folds
 from ser.corpus.prepare import prepare_corpus, prepare_folds, prepare_iemocap

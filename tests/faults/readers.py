@@ -17,8 +17,8 @@ from ser.audio.audio_ark import place_in_ark
 from ser.base.errors import SerError
 from ser.base.files import digest_file, read_json, with_digest
 from ser.base.record import read_record, read_started
+from ser.config.labels import LabelsConfig
 from ser.config.load import load_config
-from ser.config.schema import LabelsConfig
 from ser.config.yaml_file import read_yaml
 from ser.corpus.parsers.esd import _read_texts
 from ser.corpus.parsers.iemocap import _read_evaluations

@@ -27,8 +27,9 @@ from ser.base.files import read_json
 from ser.base.record import Record, read_record
 from ser.base.writing import write_json
 from ser.config.features import FbankConfig
+from ser.config.labels import LabelsConfig
 from ser.config.made_with import require_bpe, require_features, require_labels_of_features
-from ser.config.schema import BpeConfig, LabelsConfig, PretrainConfig
+from ser.config.schema import BpeConfig, PretrainConfig
 from ser.predict.folds import predict_all
 from ser.release.pack import pack
 from ser.train.pretrain import pretrain

@@ -17,9 +17,9 @@ from ser.base.files import read_json, with_digest
 from ser.base.log import log_to_console, logger
 from ser.base.names import CLASS, CONFIGURATION, ENCODER, EXPERIMENT, FOLD, SYSTEM, UTTERANCE, Name
 from ser.base.writing import write_json
+from ser.config.labels import LabelsConfig
 from ser.config.load import load_config
 from ser.config.pretraining import load_pretraining
-from ser.config.schema import LabelsConfig
 from ser.config.systems import load_system
 from ser.corpus.prepare import prepare_table
 from ser.infer.loading import load

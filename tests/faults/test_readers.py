@@ -11,8 +11,8 @@ from tiny_audio import untrained_model
 from ser.base.errors import SerError
 from ser.base.files import parsing, read_bytes, read_json, read_text
 from ser.base.record import Record
+from ser.config.labels import LabelsConfig
 from ser.config.load import load_config
-from ser.config.schema import LabelsConfig
 from ser.config.yaml_file import read_yaml
 from ser.feats.extract import start_or_resume
 from ser.train.training_folder import claim_training_folder

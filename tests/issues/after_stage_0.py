@@ -5,9 +5,9 @@ from pathlib import Path
 from programs import Said, call
 
 from ser.base.record import Record
+from ser.config.labels import LabelsConfig
 from ser.config.load import load_config
 from ser.config.protocol import ProtocolConfig
-from ser.config.schema import LabelsConfig
 from ser.corpus.recorded import write_recorded
 from ser.kaldi.data_dir import write_data_dir
 from ser.kaldi.table import write_table

@@ -10,7 +10,7 @@ from corpora import MELD_COLUMNS, MSP_COLUMNS, PLANTERS, write_csv
 from programs import call
 
 from ser.base.errors import MAX_LISTED, Faults, FaultsError, SerError, faults_listed_beside
-from ser.config.schema import LabelsConfig
+from ser.config.labels import LabelsConfig
 from ser.corpus.parsers.iemocap import read_iemocap
 from ser.corpus.parsers.kaldi_dir import read_kaldi_dir
 from ser.corpus.parsers.librispeech import read_librispeech

@@ -9,7 +9,7 @@ import soundfile
 
 from ser.audio.reading import read_audio
 from ser.base.errors import SerError
-from ser.config.schema import LabelsConfig
+from ser.config.labels import LabelsConfig
 from ser.corpus.parsers.table import read_table_corpus
 from ser.corpus.prepare import prepare_table
 from ser.kaldi.data_dir import read_data_dir

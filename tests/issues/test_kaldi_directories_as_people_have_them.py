@@ -14,7 +14,7 @@ from corpora import RAMP, samples_of
 from tiny import Trap
 
 from ser.base.errors import SerError
-from ser.config.schema import LabelsConfig
+from ser.config.labels import LabelsConfig
 from ser.corpus.prepare import prepare_table
 from ser.kaldi.data_dir import read_data_dir
 

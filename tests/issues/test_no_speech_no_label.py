@@ -11,10 +11,10 @@ from tiny import FBANK
 from tiny_audio import untrained_model
 
 from ser.base.errors import SerError
-from ser.config.schema import LabelsConfig
+from ser.config.labels import LabelsConfig
 from ser.corpus.prepare import prepare_table
 from ser.feats.extract import extract_features
-from ser.infer.model import ROUNDING_SECONDS
+from ser.infer.windows import ROUNDING_SECONDS
 
 RATE = 16000
 NOISE = 0.1 * np.random.default_rng(0).normal(size=RATE)

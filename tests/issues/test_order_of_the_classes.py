@@ -6,7 +6,7 @@ from tiny_audio import packing
 from tiny_recipe import CONF, LABELS, finetune_run
 
 from ser.base.errors import SerError
-from ser.config.schema import LabelsConfig
+from ser.config.labels import LabelsConfig
 from ser.release.pack import pack
 from ser.train.finetune import finetune
 

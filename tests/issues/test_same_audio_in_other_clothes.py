@@ -10,7 +10,7 @@ import soundfile
 import soxr
 
 from ser.base.errors import SerError
-from ser.config.schema import LabelsConfig
+from ser.config.labels import LabelsConfig
 from ser.corpus.prepare import prepare_table
 from ser.corpus.same_audio import FILE
 from ser.kaldi.data_dir import read_data_dir

@@ -7,7 +7,7 @@ import pytest
 from corpora import plant_audio
 
 from ser.base.errors import SerError
-from ser.config.schema import LabelsConfig
+from ser.config.labels import LabelsConfig
 from ser.corpus.parsers.table import read_table_corpus
 from ser.corpus.prepare import prepare_table
 from ser.corpus.utterance import EmotionUtterance

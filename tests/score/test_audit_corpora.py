@@ -13,9 +13,9 @@ import pytest
 import soundfile
 from tracked import ROOT
 
+from ser.config.labels import CountsConfig, LabelsConfig
 from ser.config.load import load_config
 from ser.config.protocol import ProtocolConfig
-from ser.config.schema import CountsConfig, LabelsConfig
 from ser.corpus.fold_files import fold_names, read_fold
 from ser.corpus.prepare import prepare_folds, prepare_iemocap
 from ser.corpus.synthetic import corpus as synthetic

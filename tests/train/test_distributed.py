@@ -24,8 +24,9 @@ from tiny import (
 from tiny_training import NUM_UTTS, make_data, metrics_log
 from torch import nn
 
+from ser.config.labels import LabelsConfig
 from ser.config.network import ReadoutConfig
-from ser.config.schema import LabelsConfig, PretrainConfig
+from ser.config.schema import PretrainConfig
 from ser.data.batch import Batch
 from ser.data.sampler import shard_steps
 from ser.nn.emotion import EmotionModel

@@ -22,7 +22,7 @@ from tiny_recipe import (
 from ser.base.errors import SerError, StoppedError
 from ser.base.record import read_record
 from ser.config.network import ReadoutConfig
-from ser.config.schema import HeadConfig, SystemConfig
+from ser.config.schema import HeadConfig, SystemConfig, can_be_encoded
 from ser.config.systems import load_trained_system
 from ser.data.utterances import read_feature_dir
 from ser.kaldi.ark import ArkWriter
@@ -36,7 +36,6 @@ from ser.train import split as split_module
 from ser.train.engine import loop
 from ser.train.engine.step import Stepper
 from ser.train.finetune import finetune, finetune_resolved
-from ser.train.frozen import can_be_encoded
 from ser.train.launch.local import encode_first, finetune_all
 from ser.train.resolve import FinetuneRun, resolve
 

@@ -35,10 +35,11 @@ from ser.base.files import read_json  # noqa: E402
 from ser.base.log import logger  # noqa: E402
 from ser.base.writing import write_json  # noqa: E402
 from ser.config.baselines import FunctionalsConfig, ProbeConfig, WordsConfig  # noqa: E402
+from ser.config.labels import LabelsConfig  # noqa: E402
 from ser.config.load import load_config, read_yaml  # noqa: E402
 from ser.config.pretraining import ImportConfig  # noqa: E402
 from ser.config.protocol import ProtocolConfig  # noqa: E402
-from ser.config.schema import BpeConfig, LabelsConfig, PretrainConfig, SystemConfig  # noqa: E402
+from ser.config.schema import BpeConfig, PretrainConfig, SystemConfig  # noqa: E402
 from ser.corpus.cross import CrossConfig  # noqa: E402
 from ser.data.utterances import Utterance  # noqa: E402
 from ser.infer.loading import load  # noqa: E402

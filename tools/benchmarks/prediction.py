@@ -22,9 +22,10 @@ from benchmarks.peer_env import measure_beside_peers
 from benchmarks.row import Row, alternate_seconds
 from ser.base.record import Record
 from ser.config.features import FbankConfig, FeaturesConfig
+from ser.config.labels import LabelsConfig
 from ser.config.load import load_config
 from ser.config.protocol import ProtocolConfig
-from ser.config.schema import BpeConfig, LabelsConfig, SystemConfig
+from ser.config.schema import BpeConfig, SystemConfig
 from ser.data.utterances import FeatureReader, Utterance
 from ser.kaldi.ark import ArkWriter
 from ser.nn.cnn_blstm_sa import CnnBlstmSa

@@ -28,9 +28,10 @@ from benchmarks.prediction import (
 from benchmarks.row import Row, alternate_seconds, resident
 from ser import load
 from ser.config.features import load_features
+from ser.config.labels import LabelsConfig
 from ser.config.load import load_config
 from ser.config.network import ReadoutConfig, WhisperConfig
-from ser.config.schema import LabelsConfig, SystemConfig
+from ser.config.schema import SystemConfig
 from ser.nn.cpu.accelerate import accelerate
 from ser.nn.emotion import EmotionModel
 from ser.nn.losses import multitask_loss

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ser.base.errors import Faults, SerError
 from ser.base.files import read_bytes
-from ser.config.schema import CountsConfig, LabelsConfig
+from ser.config.labels import CountsConfig, LabelsConfig
 from ser.corpus.parsers.roots import find_root, holds, is_metadata_file
 from ser.corpus.utterance import EmotionUtterance
 from ser.text.normalise import normalise_transcript
