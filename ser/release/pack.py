@@ -148,6 +148,7 @@ def pack(packing: Packing, out: Path) -> Path:
             system=packing.system.name,
             version=ser.__version__,
             labels=first.labels.names,
+            speaker_prior=first.system.readout.speaker_prior,
             temperature=temperature or 1.0,
             row=row,
             licence=packing.licence,

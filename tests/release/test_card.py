@@ -43,6 +43,7 @@ def card_of(**changes: Any) -> str:
         "version": "1",
         "labels": ["ang", "sad"],
         "temperature": 1.0,
+        "speaker_prior": None,
         "row": None,
         "licence": "CC-BY-4.0",
         "recipe": "tiny",

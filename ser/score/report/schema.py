@@ -62,6 +62,7 @@ class RunSchema(_Schema):
     finetune: dict[str, TrainingTime]
     pretrain: dict[str, LastEpoch]
     published: dict[str, Published] = {}
+    speaker_prior: dict[str, float] = {}
     pretrain_elsewhere: bool = False
 
 
