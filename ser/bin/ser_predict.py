@@ -116,6 +116,9 @@ def main() -> None:
     model = load(args.model, args.device, args.threshold, args.batch, args.threads, args.any_audio)
     if turns:
         model = model.enrol(turns)
+    elif model.speaker_prior:
+        said = "the model takes the mean of the speaker's turns off; --enrol names some of them"
+        print(f"warning: {said}; without it labels are less accurate", file=sys.stderr)
     if args.inputs == ["-"]:
         args.window = _or(args.window, min(LIVE_SECONDS, model.whole_seconds))
     if args.window is not None:
@@ -183,12 +186,21 @@ def _require_some(inputs: list[AudioInput], faults: list[SerError]) -> None:
 
 
 def _enrolment(paths: list[str]) -> list[Path]:
-    """The files by which the speaker is enrolled."""
+    """The files by which the speaker is enrolled, all of them there."""
     if "-" in paths:
         raise SerError("--enrol -: expected a file, a folder or a wav.scp; standard input is INPUT")
-    found, faults = audio_inputs(paths)
-    Faults(map(str, faults)).raise_any()
-    return [one.path for one in found]
+    faults, found = Faults(), []
+    for path in paths:
+        with faults.noted("--enrol "):
+            listed, wrong = audio_inputs([path])
+            found += [one.path for one in listed]
+            for fault in wrong:
+                faults.add(f"--enrol {fault}")
+    for one in found:
+        with faults.noted("--enrol "):
+            require_file(one, one.name)
+    faults.raise_any()
+    return found
 
 
 def _check_page(inputs: list[AudioInput], faults: list[SerError], page: Path) -> None:

@@ -134,9 +134,9 @@ class ReadoutConfig(Section):
     The paper's is ``emotion_vector``. ``least_loudness`` leaves quiet frames out of the plain
     statistics (``mean``, ``mean_sd``, ``moments_and_halves``): those below this share of the way
     from the quietest frame of the utterance to the loudest. ``speaker_prior`` takes the mean of a
-    speaker's turns off them (``ser/feats/speaker_means.py``) and is the number of turns from which
-    on a speaker's own mean counts more than that of the training turns; null takes that of the
-    training turns off all.
+    speaker's turns off them (``ser/feats/speaker_means.py``); it is the number of turns above which
+    the speaker's own mean counts more than the training mean. With null the training mean is taken
+    off all turns.
     """
 
     type: ReadoutName = "emotion_vector"
@@ -150,7 +150,7 @@ class ReadoutConfig(Section):
         return self.type in OF_VECTOR
 
     @model_validator(mode="after")
-    def _statistics_have_these(self) -> "ReadoutConfig":
+    def _only_for_statistics(self) -> "ReadoutConfig":
         for key, off in (("least_loudness", "0.0"), ("speaker_prior", "null")):
             if (value := getattr(self, key)) and self.type not in STATISTICS:
                 raise ValueError(

@@ -214,11 +214,11 @@ class SystemConfig(Section):
             raise ValueError(
                 f"cnn_blstm_sa with readout {self.readout.type}; expected none: it has its own"
             )
-        if self.readout.speaker_prior and not can_be_encoded(self):
+        if self.readout.speaker_prior and (self.head_first or not can_be_encoded(self)):
             raise ValueError(
-                f"readout.speaker_prior {self.readout.speaker_prior:g} with an encoder that is "
-                "trained; expected optimizer.frozen [encoder], init other than scratch, ctc_alpha "
-                "0.0 and spec_augment null: the means would be others after every step"
+                f"readout.speaker_prior {self.readout.speaker_prior:g}; expected with it "
+                "optimizer.frozen [encoder], init other than scratch, ctc_alpha 0.0, spec_augment "
+                "null and no head_first: the means of speakers are computed once"
             )
         if not self.ctc_alpha and self.ctc.targets != "transcripts":
             raise ValueError(

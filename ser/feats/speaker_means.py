@@ -2,8 +2,8 @@
 
 Known as speaker normalisation (Sethu et al., 2007; Schuller et al., 2010). It needs to know who
 speaks, and several turns of everyone, of whatever emotions; it needs no labels. Of n turns with
-the mean m, what is taken off is the maximum a posteriori estimate (n m + r g) / (n + r), with the
-mean g of the training turns as prior and r, ``speaker_prior``, as its weight in turns.
+the mean m, what is taken off is the maximum a posteriori estimate (n m + r g) / (n + r). Its prior
+is g, the training mean, with the weight of r turns (``speaker_prior``).
 """
 
 from collections import Counter
@@ -40,16 +40,19 @@ def speaker_means(turns: Iterable[tuple[str, Floats]]) -> dict[str, SpeakerMean]
     for speaker, vector in turns:
         counts[speaker] += 1
         sums[speaker] = sums.get(speaker, np.float64(0)) + vector
-    return {name: SpeakerMean(counts[name], sums[name] / counts[name]) for name in sums}
+    for speaker, total in sums.items():
+        total /= counts[speaker]  # in place: there may be very many speakers
+    return {speaker: SpeakerMean(counts[speaker], mean) for speaker, mean in sums.items()}
 
 
 def training_mean(means: Mapping[str, SpeakerMean], prior: float) -> Doubles:
-    """g, (W,): the one about which the training turns lie after the shifts towards it.
+    """g, (W,): the mean of the training speakers, one of n turns with the weight n r / (n + r).
 
-    In it a speaker of n turns has the weight n r / (n + r).
+    With these weights g is also the mean of the shifted training turns.
     """
-    weights = [one.num_turns * prior / (one.num_turns + prior) for one in means.values()]
-    return np.average([one.mean for one in means.values()], axis=0, weights=weights)
+    weights = {spk: one.num_turns * prior / (one.num_turns + prior) for spk, one in means.items()}
+    total = sum((weights[spk] * one.mean for spk, one in means.items()), np.zeros(1))
+    return np.asarray(total / sum(weights.values()))
 
 
 def shifts(
@@ -59,7 +62,7 @@ def shifts(
     prior: float,
     around: Doubles | None = None,
 ) -> dict[str, Floats]:
-    """What is added to the vector of each turn, (W,), so that those of any speaker lie about g.
+    """What is added to the vector of each turn, (W,): g minus what is taken off.
 
     Args:
         parts: Ids of turns; a speaker has a mean of his own in each.

@@ -252,13 +252,13 @@ def source(
 def read_turn(
     audio: Any, sample_rate: int | None, sample_rate_hz: int, most: float
 ) -> Segment | LongRecording:
-    """A recording at a model's rate, as a whole or, where it is longer than ``most`` seconds, not.
+    """A recording at a model's rate: its samples, or their stream where it is a long one.
 
     Args:
         audio: As of ``source``.
         sample_rate: As of ``source``.
         sample_rate_hz: Of what is returned.
-        most: Seconds.
+        most: Seconds; what is longer is a long one.
 
     Raises:
         SerError: The audio is unreadable, or no audio.

@@ -1,15 +1,16 @@
 """What runs a network: features of some utterances in, what it says of them out."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
 from ser.base.arrays import Floats
 from ser.base.errors import SerError
+from ser.feats.speaker_means import SpeakerMean
 from ser.text.ctc import greedy_ctc
 
 
@@ -43,15 +44,21 @@ class Engine(Protocol):
         """
         ...
 
-    def enrolled(self, turns: Iterable[Sequence[Floats]]) -> "Engine":
-        """The engine for one speaker.
+
+@runtime_checkable
+class SpeakerEngine(Engine, Protocol):
+    """An engine that can take the mean of a speaker's turns off them."""
+
+    def vectors(self, inputs: Sequence[Floats]) -> list[Floats]:
+        """What is pooled of a batch, (B, W), by each encoder of an ensemble.
 
         Args:
-            turns: Of the speaker, in batches of inputs.
-
-        Raises:
-            SerError: The model takes no mean of a speaker.
+            inputs: As of a call.
         """
+        ...
+
+    def for_speaker(self, means: Sequence[SpeakerMean]) -> "SpeakerEngine":
+        """The engine for one speaker, from the means of ``vectors`` by each encoder."""
         ...
 
 

@@ -1,55 +1,94 @@
-"""The turns by which a speaker is enrolled: nobody needs to know their emotions."""
+"""Enrolment: the mean of a speaker's turns, whose emotions nobody needs to know."""
 
 import os
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ser.audio.quality import why_no_speech
 from ser.base.arrays import Floats
 from ser.base.errors import Faults, SerError, shortened
-from ser.infer.windows import Segment, windows
+from ser.base.log import logger
+from ser.feats.speaker_means import speaker_means
+from ser.infer.arrays import is_whole
+from ser.infer.batches import batches
+from ser.infer.engine import SpeakerEngine
+from ser.infer.windows import Segment, memory_named, windows
 
 if TYPE_CHECKING:
     from ser.infer.model import Model
 
 
-def enrolment_batches(
-    model: "Model", turns: Iterable[Any], sample_rate: int | None
-) -> Iterator[list[Floats]]:
-    """What the model's engine takes of all turns; of a long recording each window is a turn.
+def enrolled_engine(model: "Model", turns: Iterable[Any], sample_rate: int | None) -> SpeakerEngine:
+    """The model's engine for the speaker of some turns, as of ``Model.enrol``.
 
-    Args:
-        model: Whose speaker they are of.
-        turns: As of ``Model.enrol``.
-        sample_rate: As of ``Model.enrol``.
+    Of a long recording each window is a turn; what cannot be speech is none, and is told.
 
     Raises:
-        SerError: Some are unreadable, all of them named; or in none there can be speech.
+        SerError: The model takes no mean of a speaker; turns are unreadable, all of them named; or
+            there is no turn.
     """
-    if isinstance(turns, str | bytes | os.PathLike):
-        raise SerError(f"{shortened(ascii(turns))}: one turn; expected several; enrol takes a list")
-    faults, num_turns = Faults(), 0
-    found = (x for turn in turns for x in _samples(model, turn, sample_rate, faults))
-    while batch := list(islice(found, model.batch_size)):
-        num_turns += len(batch)
-        yield [model.engine_input(samples) for samples in batch]
-    faults.raise_any()
-    if not num_turns:
+    engine = model.engine
+    if not (model.speaker_prior and isinstance(engine, SpeakerEngine)):
         raise SerError(
-            "enrolment: 0 turns that can be speech; expected some; name recordings of the speaker"
+            "enrolment: the model takes no mean of a speaker; expected a package or run of a "
+            "system with readout.speaker_prior, and no .onnx file; leave the enrolment out"
         )
+    if is_whole(turns) or not isinstance(turns, Iterable):
+        raise SerError(
+            f"enrolment: {shortened(ascii(turns))}; expected a list of recordings; put it into one"
+        )
+    faults = Faults()
+    segments = _segments(model, turns, sample_rate, faults)
+    means = speaker_means(_vectors(model, engine, segments, faults))
+    faults.raise_any()
+    if not means:
+        raise SerError("enrolment: 0 turns that can be speech; expected some; name more recordings")
+    return engine.for_speaker(list(means.values()))
 
 
-def _samples(
-    model: "Model", audio: Any, sample_rate: int | None, faults: Faults
-) -> Iterator[Floats]:
-    """Those of a turn, whole or in windows; of none that cannot be speech."""
-    with faults.noted():
-        turn = model.turn(audio, sample_rate)
-        parts = (
-            [turn.samples]
-            if isinstance(turn, Segment)
-            else (x for _, x in windows(turn.pieces, turn.window, turn.window))
-        )
-        yield from (x for x in parts if why_no_speech(x, model.sample_rate_hz) is None)
+def _segments(
+    model: "Model", turns: Iterable[Any], sample_rate: int | None, faults: Faults
+) -> Iterator[Segment]:
+    """All turns that can be speech; a file that is named twice counts once."""
+    seen = set()
+    for turn in turns:
+        is_path = isinstance(turn, str | os.PathLike)
+        if is_path and turn in seen:
+            continue
+        seen |= {turn} if is_path else set()
+        with faults.noted():
+            found = model.read(turn, None if is_path else sample_rate)
+            for segment in _cut(found):
+                if reason := why_no_speech(segment.samples, model.sample_rate_hz):
+                    logger.warning("%s: %s; no turn of enrolment", segment.path or "a turn", reason)
+                else:
+                    yield segment
+
+
+def _cut(recording: Any) -> Iterator[Segment]:
+    """A recording as a whole, or the windows of a long one."""
+    if isinstance(recording, Segment):
+        yield recording
+        return
+    window = recording.window
+    for start, samples in windows(recording.pieces, window, window):
+        yield Segment(recording.path, samples, start)
+
+
+def _vectors(
+    model: "Model", engine: SpeakerEngine, segments: Iterator[Segment], faults: Faults
+) -> Iterator[tuple[str, Floats]]:
+    """What is pooled of each turn, (W,), each after the number of its encoder."""
+    while together := list(islice(segments, model.batch_size)):
+        for members, inputs in batches(model, together):
+            with memory_named([together[i] for i in members]):
+                found = engine.vectors(inputs)
+            for number, rows in enumerate(found):
+                for member, row in zip(members, rows, strict=True):
+                    if np.isfinite(row).all():
+                        yield str(number), row
+                    else:
+                        faults.add(str(together[member].not_finite()))

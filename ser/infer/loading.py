@@ -128,6 +128,7 @@ def _load_package(folder: Path, device: str) -> Model:
         make_extractor(manifest.fbank),
         tokenizer,
         longest_seconds=manifest.longest_seconds,
+        speaker_prior=manifest.config.readout.speaker_prior,
     )
 
 
@@ -146,6 +147,7 @@ def _load_run(folder: Path, device: str) -> Model:
         make_extractor(run.fbank),
         tokenizer,
         longest_seconds=run.longest_seconds,
+        speaker_prior=run.system.readout.speaker_prior,
     )
 
 

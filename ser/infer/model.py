@@ -19,11 +19,11 @@ import numpy.typing as npt
 from ser.audio.quality import why_no_speech
 from ser.base.arrays import Floats
 from ser.base.errors import SerError, shortened
-from ser.data.sampler import split_by_frames
 from ser.feats.definitions import Extractor, normalise
 from ser.infer.arrays import given_pieces, is_whole, read_turn, refuse_rate, source
+from ser.infer.batches import batches
 from ser.infer.engine import Engine, Output
-from ser.infer.enrolment import enrolment_batches
+from ser.infer.enrolment import enrolled_engine
 from ser.infer.result import Posteriors, Result
 from ser.infer.windows import (
     LONG_SECONDS,
@@ -37,7 +37,6 @@ from ser.infer.windows import (
 from ser.text.bpe import Tokenizer
 
 AHEAD = 64  # files that are read before they are predicted, or a batch where it is larger
-MAX_FRAMES = 30_000  # padded frames of a batch
 UNKNOWN_SECONDS = 30.0  # as the longest training utterance, where it is not known
 
 
@@ -55,6 +54,7 @@ class Model:
         batch_size: Most utterances of a batch.
         any_audio: Whether what cannot be speech, which is flagged, gets a label too.
         longest_seconds: Of the utterances that it was trained on; None where that is not known.
+        speaker_prior: Of ``ReadoutConfig``; None for a model that enrols no speaker.
     """
 
     engine: Engine
@@ -66,6 +66,7 @@ class Model:
     batch_size: int = 16
     any_audio: bool = False
     longest_seconds: float | None = None
+    speaker_prior: float | None = None
 
     @property
     def whole_seconds(self) -> float:
@@ -96,7 +97,7 @@ class Model:
             SerError: The file is unreadable, the array is empty, not finite or not audio, or the
                 rate is not valid.
         """
-        one = self.turn(audio, sample_rate)
+        one = self.read(audio, sample_rate)
         return self.predict_segments([one])[0] if isinstance(one, Segment) else self._long(one)
 
     def predict_files(
@@ -114,7 +115,7 @@ class Model:
         waiting: list[tuple[Path, Segment | Result | SerError]] = []
         for path in map(Path, paths):
             try:
-                turn = self.turn(path, None)
+                turn = self.read(path, None)
                 waiting.append((path, turn if isinstance(turn, Segment) else self._long(turn)))
             except SerError as error:
                 waiting.append((path, error))
@@ -123,7 +124,7 @@ class Model:
                 waiting = []
         yield from self._settle(waiting)
 
-    def turn(self, audio: Any, sample_rate: int | None) -> "Segment | LongRecording":
+    def read(self, audio: Any, sample_rate: int | None) -> Segment | LongRecording:
         """A recording as ``predict`` takes it, whole or to be cut into windows."""
         return read_turn(audio, sample_rate, self.sample_rate_hz, self.whole_seconds)
 
@@ -136,17 +137,16 @@ class Model:
             yield path, next(predicted) if isinstance(item, Segment) else item
 
     def enrol(self, turns: Iterable[Any], sample_rate: int | None = None) -> "Model":
-        """The model for one speaker: it takes off the mean of these turns of theirs.
+        """The model for one speaker: the mean of these turns is taken off in prediction.
 
         Args:
             turns: Recordings of any emotions, which need not be known; each as of ``predict``.
-            sample_rate: As of ``predict``.
+            sample_rate: Hz, a whole number; of arrays alone.
 
         Raises:
             SerError: The model takes no mean of a speaker, or turns are unreadable or no speech.
         """
-        batches = enrolment_batches(self, turns, sample_rate)
-        return replace(self, engine=self.engine.enrolled(batches))
+        return replace(self, engine=enrolled_engine(self, turns, sample_rate))
 
     def predict_windows(
         self,
@@ -236,20 +236,10 @@ class Model:
 
     def _results(self, segments: Sequence[Segment]) -> "list[Result | SerError]":
         """The result of each segment, or what is wrong with it."""
-        with np.errstate(all="ignore"), memory_named(segments):  # an overflow is reported later
-            inputs = [self.engine_input(segment.samples) for segment in segments]
-        lens = [len(x) for x in inputs]
-        if self.features_inside:
-            lens = [self.fbank.num_frames(n) for n in lens]
         outputs: dict[int, Output] = {}
-        order = sorted(range(len(segments)), key=lambda i: -lens[i])
-        for first in range(0, len(order), self.batch_size):
-            batch = order[first : first + self.batch_size]
-            for part in split_by_frames([lens[i] for i in batch], MAX_FRAMES):
-                members = [batch[i] for i in part]
-                with memory_named([segments[i] for i in members]):
-                    found = self.engine([inputs[i] for i in members])
-                outputs |= zip(members, found, strict=True)
+        for members, inputs in batches(self, segments):
+            with memory_named([segments[i] for i in members]):
+                outputs |= zip(members, self.engine(inputs), strict=True)
         return [
             self._result(
                 segment.path,

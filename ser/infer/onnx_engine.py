@@ -2,7 +2,7 @@
 
 import contextlib
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,13 +43,6 @@ class OnnxEngine:
         if self.session.get_modelmeta().producer_name == QUANTISER:
             return [output for one in inputs for output in self._run([one])]
         return self._run(inputs)
-
-    def enrolled(self, turns: Iterable[Sequence[Floats]]) -> "OnnxEngine":
-        """As ``Engine``: refused."""
-        raise SerError(
-            "enrolment with an .onnx file, in which the mean that is taken off is fixed; expected "
-            "the package that it was exported from, or the folder of a run"
-        )
 
     def _run(self, inputs: Sequence[Floats]) -> list[Output]:
         padded, lens = pad(inputs, self.least)

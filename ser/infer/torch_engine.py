@@ -1,7 +1,7 @@
 """PyTorch runs the network: one set of weights, or an ensemble of them."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
@@ -21,7 +21,7 @@ except ModuleNotFoundError as error:
     ) from error
 
 from ser.config.schema import SystemConfig
-from ser.feats.speaker_means import speaker_means
+from ser.feats.speaker_means import SpeakerMean
 from ser.infer.engine import Output, pad, parse_device
 from ser.infer.package import FETCH
 from ser.nn.cnn_blstm_sa import CnnBlstmSa
@@ -70,30 +70,23 @@ class TorchEngine:
             for i, row in enumerate(posteriors)
         ]
 
-    def enrolled(self, turns: Iterable[Sequence[Floats]]) -> "TorchEngine":
-        """As ``Engine``: each member takes the speaker's mean off what its own encoder gives."""
-        models = [n for n in self.networks if isinstance(n, EmotionModel) and n.speaker_prior]
-        if not models:
-            raise SerError(
-                "enrolment with a model that takes no mean of a speaker; expected one of a system "
-                "with readout.speaker_prior; leave the enrolment out"
-            )
-        shared = have_one_encoder(models)
-        means = speaker_means(self._vectors(models[:1] if shared else models, turns))
-        found = [means[str(0 if shared else number)] for number in range(len(models))]
-        networks = [model.for_speaker(mean) for model, mean in zip(models, found, strict=True)]
+    @torch.inference_mode()
+    def vectors(self, inputs: Sequence[Floats]) -> list[Floats]:
+        """As ``SpeakerEngine``: one of them for members that share an encoder."""
+        feats, lens = self._batch(inputs)
+        models = self._models[:1] if have_one_encoder(self._models) else self._models
+        return [model.encode(feats, lens)[0][:, 0].cpu().numpy() for model in models]
+
+    def for_speaker(self, means: Sequence[SpeakerMean]) -> "TorchEngine":
+        """As ``SpeakerEngine``."""
+        models = self._models
+        each = list(means) if len(means) == len(models) else [means[0]] * len(models)
+        networks = [m.for_speaker(mean) for m, mean in zip(models, each, strict=True)]
         return replace(self, networks=networks)
 
-    @torch.inference_mode()
-    def _vectors(
-        self, models: Sequence[EmotionModel], turns: Iterable[Sequence[Floats]]
-    ) -> Iterator[tuple[str, Floats]]:
-        """The number of each model with what its encoder gives for each turn, (W,)."""
-        for inputs in turns:
-            feats, lens = self._batch(inputs)
-            for number, model in enumerate(models):
-                rows, _ = model.encode(feats, lens)  # (B, 1, W)
-                yield from ((str(number), row) for row in rows[:, 0].cpu().numpy())
+    @property
+    def _models(self) -> list[EmotionModel]:
+        return [network for network in self.networks if isinstance(network, EmotionModel)]
 
     def _batch(self, inputs: Sequence[Floats]) -> tuple[torch.Tensor, torch.Tensor]:
         """Features (B, T, F) on the device of the networks, and their lengths (B,)."""

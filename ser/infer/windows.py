@@ -75,10 +75,12 @@ def require_lengths(window: float, hop: float, frame: float) -> None:
 
 @dataclass(frozen=True)
 class LongRecording:
-    """What is predicted in windows of equal length: samples (n,) piece by piece, as of a segment.
+    """A recording that is predicted in windows of equal length.
 
     Attributes:
+        path: Empty where there is none.
         window: Samples of a window.
+        pieces: Its samples (n,), piece by piece, as those of a segment.
     """
 
     path: str

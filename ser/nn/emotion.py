@@ -59,6 +59,7 @@ class EmotionModel(nn.Module):
         self.readout = build_readout(readout, config)
         self._least_loudness = readout.least_loudness
         self.speaker_prior = readout.speaker_prior
+        self._training_mean: Doubles | None = None  # of a model for a speaker alone
         # Like one scaled input vector; it gets no position.
         self.emotion_embedding = (
             nn.Parameter(torch.randn(config.d_model)) if readout.needs_vector else None
@@ -94,22 +95,26 @@ class EmotionModel(nn.Module):
         return self._gather(outputs, feats, feat_lens, frame_lens)
 
     def training_mean(self) -> Doubles:
-        """What the readout takes off what it pools, (W,), of a model with ``speaker_prior``."""
+        """What was taken off in training, (W,); of a model with ``speaker_prior``."""
+        if self._training_mean is not None:
+            return self._training_mean
         offset: torch.Tensor = self.readout.get_buffer("offset")
         return offset.double().cpu().numpy()
 
     def for_speaker(self, mean: SpeakerMean) -> "EmotionModel":
-        """A model that takes off the mean of one speaker instead; all its weights are these.
+        """A model that takes the mean of one speaker off instead. It shares all weights.
 
         Args:
             mean: Of what ``encode`` gives for turns of the speaker.
         """
         if not self.speaker_prior:
-            raise ValueError("a model without speaker_prior has no speaker to be made for")
-        taken_off = mean.estimate(self.speaker_prior, self.training_mean())
+            raise ValueError("a model without speaker_prior; expected one with it")
+        training_mean = self.training_mean()
+        offset = mean.estimate(self.speaker_prior, training_mean)
         other = copy.copy(self)
+        other._training_mean = training_mean
         other._modules = {**self._modules, "readout": copy.deepcopy(self.readout)}
-        other.readout.get_buffer("offset").copy_(torch.from_numpy(taken_off))
+        other.readout.get_buffer("offset").copy_(torch.from_numpy(offset))
         return other
 
     def attention_of_vector(self, feats: torch.Tensor, feat_lens: torch.Tensor) -> torch.Tensor:

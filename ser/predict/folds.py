@@ -64,6 +64,11 @@ def predict_all(runs: Sequence[FinetuneRun]) -> None:
     with sole_run(out, wait=True):
         earlier = _earlier(out)
         tables = _still_valid(out)
+    priors = dict(earlier["notes"].get("speaker_prior", {})) if earlier else {}
+    for run, source in zip(runs, sources, strict=True):
+        priors.pop(run.system, None)
+        if source.speaker_prior:
+            priors[run.system] = source.speaker_prior
     num_written = 0
     seedless: dict[tuple[str, str], list[Prediction]] = {}  # by system and fold
     for run, source in tqdm(
@@ -95,7 +100,7 @@ def predict_all(runs: Sequence[FinetuneRun]) -> None:
         else:
             outputs = [out / "attributes.tsv", *(prediction_table_of(out, Path(n)) for n in tables)]
             Record(out, Stage.PREDICT, {}, dict(tables.values()), started).finish(
-                outputs, num_tables=len(runs), sources=sources_now
+                outputs, num_tables=len(runs), sources=sources_now, speaker_prior=priors
             )
     logger.info("%s tables in %s", len(runs), out)
 
@@ -108,11 +113,13 @@ class _Source:
         record: Of what they are made from.
         predict: Makes them.
         has_seed: Whether the run's seed plays a part.
+        speaker_prior: Of its system.
     """
 
     record: Record
     predict: Callable[[], list[Prediction]]
     has_seed: bool = True
+    speaker_prior: float | None = None
 
 
 def _source(run: FinetuneRun, labels: LabelsConfig, features: FeatureDir) -> _Source:
@@ -123,7 +130,7 @@ def _source(run: FinetuneRun, labels: LabelsConfig, features: FeatureDir) -> _So
         else:
             record = functionals_record(run, system, features)
         predict = partial(predict_from_vectors, run, system, labels.names, features, record.folder)
-        return _Source(record, predict, has_seed=False)
+        return _Source(record, predict, has_seed=False, speaker_prior=system.speaker_prior)
     resolved = resolve_source(run)
     if not resolved.record.is_finished():
         if (resolved.run.folder / "run.json").exists():
@@ -134,7 +141,11 @@ def _source(run: FinetuneRun, labels: LabelsConfig, features: FeatureDir) -> _So
         )
     if isinstance(system, WordsConfig):
         return _Source(resolved.record, partial(predict_from_words, resolved, features))
-    return _Source(resolved.record, lambda: list(predict_parts(resolved, features, (TEST,))))
+    return _Source(
+        resolved.record,
+        lambda: list(predict_parts(resolved, features, (TEST,))),
+        speaker_prior=resolved.system.readout.speaker_prior,
+    )
 
 
 def _is_table_of(path: Path, record: Record, fold_list: str) -> bool:

@@ -91,7 +91,8 @@ def _model_index(values: Mapping[str, Any]) -> list[dict[str, Any]]:
     how = (
         f"single models, each on the test part of its fold; folds by {protocol['fold_unit']}, "
         f"test speakers {heard}"
-        + "; the mean of a test speaker's turns taken off them" * bool(values["speaker_prior"])
+        + "; the mean of a test speaker's turns taken off them"
+        * bool(values["speaker_prior"])
     )
     metrics = [
         {"type": kind, "value": row["percent"][key], "name": f"{name}, %; {how}"}

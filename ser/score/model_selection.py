@@ -11,7 +11,7 @@ import numpy as np
 from ser.base.arrays import Doubles
 from ser.base.errors import SerError
 from ser.base.paths import run_folders
-from ser.base.record import Stage, first_difference, require, rerun_hint
+from ser.base.record import Stage, first_difference, read_record, require, rerun_hint
 from ser.score.report.document import NONE, ReportSection, code, percent, with_interval
 from ser.score.report.provenance import read_curve, read_protocol, wall_time
 from ser.score.stats.intervals import LEVEL_TEXT, CellCounts, jackknife_interval
@@ -102,10 +102,20 @@ def compare_settings(
             " **Speakers who validate are heard in training too**: a setting may be ahead by "
             "knowing them."
         )
+    if by_speaker := [name for name, runs in wanted.items() if _takes_speaker_mean(runs[0])]:
+        text += (
+            f" {code(', '.join(by_speaker))}: the mean of a speaker's turns is taken off each of "
+            "them; who speaks is known, and all turns of the speaker are used."
+        )
     return [
         ReportSection("", 1, text, [header, *rows]),
         ReportSection("", 1, _by_fold(figures, folds)),
     ]
+
+
+def _takes_speaker_mean(run: Path) -> bool:
+    system = read_record(run)["config"].get("system", {})
+    return bool(system.get("readout", {}).get("speaker_prior"))
 
 
 def _require_alike(runs: Sequence[Path]) -> None:

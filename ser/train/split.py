@@ -70,8 +70,8 @@ def load_split(
     valid = [] if resolved.protocol.validation == "none" else in_part(VALID)
     if prior := system.readout.speaker_prior:
         feats, parts = features.feats, [[u.utt for u in part] for part in (train, valid)]
-        taken_off = shifts(parts, features.data["utt2spk"], lambda utt: feats[utt][0], prior)
-        features = replace(features, feats=feats.shifted(taken_off))
+        added = shifts(parts, features.data["utt2spk"], lambda utt: feats[utt][0], prior)
+        features = replace(features, feats=feats.shifted(added))
     return Split(features, train, valid)
 
 

@@ -23,6 +23,7 @@ from ser.base.arrays import Floats
 from ser.base.errors import SerError
 from ser.base.files import read_json
 from ser.base.writing import write_json
+from ser.infer import batches
 from ser.infer import model as model_module
 from ser.infer.engine import Output
 from ser.infer.loading import load
@@ -117,7 +118,7 @@ def test_batches_fit_into_memory(
         sizes.append(len(inputs) * max(map(len, inputs)))
         return model.engine(inputs)
 
-    monkeypatch.setattr(model_module, "MAX_FRAMES", 300)
+    monkeypatch.setattr(batches, "MAX_FRAMES", 300)
     noted = replace(model, engine=note)
     assert len(list(noted.predict_files(plant_files(tmp_path)))) == 4
     assert len(sizes) > 1 and max(sizes) <= 300

@@ -3,21 +3,28 @@
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
+import torch
 from programs import call
-from tiny import tsv_rows
+from tiny import optimizer_config, system_config, tsv_rows
 from tiny_audio import packing, train
 from tiny_predictions import run_score
-from tiny_recipe import EXP, WORDS, change_system, finetune_run
+from tiny_recipe import EXP, change_system, finetune_run
 
 from ser.base.errors import SerError
 from ser.base.files import read_json
 from ser.config.network import ReadoutConfig
+from ser.feats.speaker_means import speaker_means
+from ser.infer import batches
 from ser.infer.loading import load
 from ser.infer.model import Model
+from ser.infer.torch_engine import TorchEngine
+from ser.infer.windows import equal_window
+from ser.nn.systems import build_system
 from ser.predict.folds import predict_all
 from ser.release.pack import pack
 
@@ -84,7 +91,6 @@ def test_a_speaker_is_enrolled_by_files_a_folder_or_a_list(
     for name, share in model.predict(turns[0]).posteriors.items():
         assert float(rows[0][f"post_{name}"]) == pytest.approx(share, abs=1e-5)
         assert abs(float(plain[0][f"post_{name}"]) - share) > 1e-6
-    assert set(model.labels) == set(WORDS)
 
 
 def test_arrays_and_long_recordings_are_turns_too(packed: Path, turns: list[Path]) -> None:
@@ -95,10 +101,43 @@ def test_arrays_and_long_recordings_are_turns_too(packed: Path, turns: list[Path
         shares(model.enrol([turns[0]]), turns[1]), abs=1e-5
     )
     assert model.longest_seconds and model.longest_seconds < 2.5
-    long = np.tile(samples, 5)
-    soundfile.write(turns[0], long, RATE)
-    by_file, by_array = model.enrol([turns[0]]), model.enrol([long], sample_rate=RATE)
-    assert shares(by_file, turns[1]) == pytest.approx(shares(by_array, turns[1]), abs=1e-3)
+    rng = np.random.default_rng(1)
+    louder = np.linspace(0.01, 0.9, 5 * RATE, dtype=np.float32)  # each window is another
+    long = (louder * rng.uniform(-1, 1, 5 * RATE)).astype(np.float32)
+    window = equal_window(5.0, model.whole_seconds, RATE)
+    cut = [long[i : i + window] for i in range(0, len(long), window)]
+    assert len(cut) >= 3
+    whole, parts = (model.enrol(x, sample_rate=RATE) for x in ([long], cut))
+    assert shares(whole, turns[1]) == pytest.approx(shares(parts, turns[1]), abs=1e-5)
+    first = model.enrol(cut[:1], sample_rate=RATE)
+    assert np.abs(np.subtract(shares(whole, turns[1]), shares(first, turns[1]))).max() > 1e-5
+
+
+def test_members_with_encoders_of_their_own() -> None:
+    """Each takes off the mean of what its own encoder gives."""
+    readout = ReadoutConfig(type="mean_sd", speaker_prior=2.0)
+    optimizer = optimizer_config(frozen=["encoder"])
+    system = system_config(NAME, readout=readout, optimizer=optimizer)
+    networks = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        networks.append(build_system(system, 4, None).eval())
+    rng = np.random.default_rng(0)
+    inputs = [rng.normal(size=(n, 80)).astype(np.float32) for n in (80, 90, 100)]
+
+    def enrolled(engine: TorchEngine) -> TorchEngine:
+        means = speaker_means(
+            (str(i), row) for i, rows in enumerate(engine.vectors(inputs)) for row in rows
+        )
+        return engine.for_speaker(list(means.values()))
+
+    both = enrolled(TorchEngine(networks))
+    assert len(both.vectors(inputs)) == 2
+    alone = [enrolled(TorchEngine([network])) for network in networks]
+    wanted = np.mean([engine(inputs)[0].posteriors for engine in alone], axis=0)
+    assert both(inputs)[0].posteriors == pytest.approx(wanted, abs=1e-6)
+    plain = TorchEngine(networks)(inputs)[0].posteriors
+    assert np.abs(plain - wanted).max() > 1e-4
 
 
 def test_the_members_of_a_package_are_enrolled_each_for_itself(
@@ -118,6 +157,8 @@ def test_what_is_enrolled_leaves_the_model_as_it_is(packed: Path, turns: list[Pa
     first = shares(model.enrol([turns[1]]), turns[0])
     model.enrol([turns[2]])
     assert shares(model, turns[0]) == before
+    again = model.enrol([turns[2]]).enrol([turns[1]])  # another speaker, not a mixture of both
+    assert shares(again, turns[0]) == first
     assert shares(model.enrol([turns[1]]), turns[0]) == first
 
 
@@ -130,16 +171,89 @@ def test_what_cannot_be_enrolled(
         model.enrol(turns[3:])
     with pytest.raises(SerError, match="0 turns that can be speech"):
         model.enrol([])
-    with pytest.raises(SerError, match=r"one turn; expected several; enrol takes a list"):
-        model.enrol(str(turns[0]))
+    for one in (str(turns[0]), turns[0], b"RIFF", np.zeros(RATE), np.zeros((RATE, 2)), 5, None):
+        with pytest.raises(SerError, match=r"enrolment: .*expected a list of recordings"):
+            model.enrol(one)
+    with turns[0].open("rb") as file, pytest.raises(SerError, match="expected a list of record"):
+        model.enrol(file)
     with pytest.raises(SerError, match=r"(?s)2 faults:.*cut\.wav.*no\.wav"):
         model.enrol([cut, turns[0], tmp_path / "no.wav"])
-    with pytest.raises(SerError, match="a model that takes no mean of a speaker"):
+    with pytest.raises(SerError, match="the model takes no mean of a speaker"):
         load(trained_recipe / "model").enrol(turns)
     result = call("ser_predict", packed / "model", turns[0], "--enrol", tmp_path)
     assert result.status == 1 and result.err.startswith("error: ") and "cut.wav" in result.err
     result = call("ser_predict", packed / "model", turns[0], "--enrol", "-")
     assert result.status == 1 and "--enrol -: expected a file" in result.err
+
+
+def test_a_file_that_is_not_finite_is_named(packed: Path, turns: list[Path]) -> None:
+    samples = np.zeros(RATE, np.float32) + 0.1 * np.random.default_rng(0).normal(size=RATE)
+    samples[RATE // 2] = 1e30
+    soundfile.write(turns[1], samples, RATE, subtype="FLOAT")
+    with pytest.raises(SerError, match=r"1\.wav: .* not finite"):
+        load(packed / "model").enrol(turns)
+
+
+def test_what_is_no_turn_is_told_and_twice_is_once(
+    packed: Path, turns: list[Path], log: Any
+) -> None:
+    model = load(packed / "model")
+    once = shares(model.enrol(turns[:2]), turns[2])
+    assert shares(model.enrol([turns[0], turns[1], turns[1]]), turns[2]) == once
+    assert not log.lines
+    model.enrol(turns)
+    assert [line for line in log.lines if "3.wav" in line and "no turn of enrolment" in line]
+
+
+def test_batches_of_enrolment_fit_into_memory_as_those_of_prediction_do(
+    packed: Path, turns: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = load(packed / "model")
+    wanted = shares(model.enrol(turns[:3]), turns[0])
+    sizes = []
+    original = TorchEngine.vectors
+
+    def noted(self: TorchEngine, inputs: Any) -> Any:
+        sizes.append(len(inputs))
+        return original(self, inputs)
+
+    monkeypatch.setattr(TorchEngine, "vectors", noted)
+    monkeypatch.setattr(batches, "MAX_FRAMES", 150)
+    assert shares(model.enrol(turns[:3]), turns[0]) == pytest.approx(wanted, abs=1e-5)
+    assert sizes == [1, 1, 1]
+
+    def full(self: TorchEngine, inputs: Any) -> Any:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(TorchEngine, "vectors", full)
+    with pytest.raises(SerError, match="does not fit into memory"):
+        model.enrol(turns)
+
+
+@pytest.mark.parametrize("more", ["--window 0.5", "--segments vad", "--html page.html"])
+def test_all_kinds_of_prediction_are_of_the_speaker(
+    packed: Path, turns: list[Path], more: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(turns[0].parent)
+    samples, _ = soundfile.read(turns[0])
+    soundfile.write("a.wav", np.concatenate([0.0001 * samples, samples, 0.0001 * samples]), RATE)
+    pages = []
+    for enrolled in ([], ["--enrol", turns[1], "--enrol", turns[2]]):
+        said = call("ser_predict", packed / "model", "a.wav", *more.split(), *enrolled)
+        assert said.status == 0
+        assert ("--enrol names some of them" in said.err) == (not enrolled)
+        pages.append(Path("page.html").read_text() if "html" in more else said.out)
+    assert pages[0] != pages[1] and len(pages[0].splitlines()) >= 2
+
+
+def test_without_the_runs_the_report_still_says_it(
+    packed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = shutil.copytree(packed, tmp_path / "shipped")
+    monkeypatch.chdir(root)
+    shutil.rmtree(root / EXP / NAME)
+    run_score(monkeypatch, EXP, "--systems", NAME, "--seeds", "1")
+    assert "speaker_prior 2.5" in (root / EXP / "RESULTS.md").read_text()
 
 
 def test_an_onnx_file_is_of_one_mean(packed: Path, turns: list[Path], tmp_path: Path) -> None:
@@ -150,5 +264,5 @@ def test_an_onnx_file_is_of_one_mean(packed: Path, turns: list[Path], tmp_path: 
     assert shares(exported, turns[0]) == pytest.approx(
         shares(load(packed / "model"), turns[0]), abs=1e-4
     )
-    with pytest.raises(SerError, match=r"enrolment with an \.onnx file, .*; expected the package"):
+    with pytest.raises(SerError, match=r"takes no mean of a speaker; .* no \.onnx file"):
         exported.enrol(turns)

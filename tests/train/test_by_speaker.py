@@ -6,15 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 from pydantic import ValidationError
-from tiny import system_config, write_config
+from tiny import ALONE, optimizer_config, system_config, training_config, write_config
 from tiny_recipe import (
     CONF,
     EXP,
     FEATS,
-    LABELS,
     PROTOCOL,
     change_system,
-    epochs,
     finetune_run,
     write_folds_of,
 )
@@ -23,18 +21,20 @@ from ser.base.arrays import Floats
 from ser.base.errors import SerError
 from ser.config.baselines import ProbeConfig
 from ser.config.network import PAPER_READOUT, ReadoutConfig
+from ser.config.schema import HeadConfig, SpecAugmentConfig
 from ser.config.systems import load_trained_system
 from ser.corpus.fold_files import TRAIN, VALID, in_part, read_fold
-from ser.data.utterances import read_feature_dir
+from ser.data.utterances import FeatureReader, read_feature_dir
 from ser.feats.speaker_means import shifts, speaker_means, training_mean
 from ser.infer.loading import load
 from ser.nn.readout import MIN_SD
 from ser.nn.weights import load_weights
-from ser.predict import linear
+from ser.predict import linear, networks
 from ser.predict.folds import predict_all
 from ser.predict.networks import predict_parts
 from ser.train.finetune import finetune
 from ser.train.resolve import FinetuneRun, resolve
+from ser.train.split import load_split
 
 pytestmark = pytest.mark.usefixtures("recipe")
 NAME = "transformer_tl"
@@ -47,7 +47,7 @@ def by_speaker(**changes: Any) -> FinetuneRun:
 
 
 def test_enrolled_by_the_test_turns_a_model_says_what_stage_5_says() -> None:
-    """Three ways to the same: shifted vectors, and features through a model for each speaker."""
+    """The same in two ways: shifted vectors, and features through a model for each speaker."""
     run = by_speaker(training__max_epochs=6, optimizer__learning_rate=0.01)
     finetune(run)
     features = read_feature_dir(FEATS / "ser")
@@ -58,12 +58,14 @@ def test_enrolled_by_the_test_turns_a_model_says_what_stage_5_says() -> None:
         features.feats.read_normalised(utt, matrix)
         inputs[features.data["utt2spk"][utt]][utt] = matrix
     assert len(inputs) == 2  # a session has a woman and a man
-    engine = load(run.folder).engine
+    engine: Any = load(run.folder).engine
     differences = []
     for turns in inputs.values():
-        one_by_one = engine.enrolled([[matrix] for matrix in turns.values()])
-        together = engine.enrolled([list(turns.values())])
-        for enrolled in (one_by_one, together):
+        one_by_one = [[matrix] for matrix in turns.values()]
+        for batches in (one_by_one, [list(turns.values())]):
+            found = [rows for batch in batches for rows in engine.vectors(batch)[0]]
+            (mean,) = speaker_means(("one", rows) for rows in found).values()
+            enrolled = engine.for_speaker([mean])
             for utt, output in zip(turns, enrolled(list(turns.values())), strict=True):
                 assert output.posteriors == pytest.approx(table[utt], abs=1e-4)
         alone = engine(list(turns.values()))
@@ -93,18 +95,29 @@ def test_the_readout_holds_the_mean_of_the_training_speakers() -> None:
     assert wanted.mean() < 0.95 * spread.mean()  # what tells speakers apart is no longer in it
 
 
-def test_the_validation_part_is_shifted_as_the_test_part_is() -> None:
+def test_the_validation_part_is_shifted_as_prediction_shifts_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     write_folds_of(
         PROTOCOL.model_copy(update={"validation": "next_fold", "selection": "best_valid_ua"})
     )
-    run = by_speaker(training__max_epochs=2, optimizer__learning_rate=0.01)
+    run = by_speaker(training__max_epochs=1)
     finetune(run)
-    features = read_feature_dir(FEATS / "ser")
-    emotion_of = features.data["utt2emo"]
-    found = list(predict_parts(resolve(run), features, (VALID,)))
-    right = [p.best_of(LABELS.names) == emotion_of[p.utt] for p in found]
-    best = max(epochs(run), key=lambda epoch: epoch["valid_ua"])
-    assert np.mean(right) == pytest.approx(best["valid_wa"])
+    split = load_split(resolve(run), resolve(run).system, None, ALONE)
+    given: list[FeatureReader] = []
+    monkeypatch.setattr(
+        networks, "predict_utterances", lambda model, utts, feats, *_: given.append(feats)
+    )
+    predict_parts(resolve(run), read_feature_dir(FEATS / "ser"), (VALID,))
+    for u in split.valid:
+        width = split.features.feats.num_bins
+        validated, predicted, plain = (np.empty((1, width), np.float32) for _ in range(3))
+        split.features.feats.read_normalised(u.utt, validated)
+        given[0].read_normalised(u.utt, predicted)
+        split.features.feats.read_into(u.utt, plain)
+        assert validated == pytest.approx(predicted, abs=1e-5)
+        assert np.abs(validated - plain).max() > 1e-3
+    assert len(split.valid) == 8
 
 
 @pytest.mark.parametrize(
@@ -114,12 +127,26 @@ def test_the_validation_part_is_shifted_as_the_test_part_is() -> None:
         {"optimizer__frozen": ["encoder.blocks.0"]},
         {"init": "scratch"},
         {"ctc_alpha": 0.6},
+        {
+            "training__spec_augment": SpecAugmentConfig(
+                num_freq_masks=1,
+                max_freq_mask_bins=2,
+                num_time_masks=0,
+                max_time_mask_frames=0,
+                max_time_mask_prob=0.0,
+            )
+        },
+        {
+            "head_first": HeadConfig(
+                optimizer=optimizer_config(frozen=["encoder"]), training=training_config()
+            )
+        },
     ],
 )
 def test_an_encoder_that_is_trained_is_refused(changes: dict[str, Any]) -> None:
     run = by_speaker()
     change_system(NAME, **changes)
-    with pytest.raises(SerError, match=r"speaker_prior 3 with an encoder that is trained"):
+    with pytest.raises(SerError, match=r"speaker_prior 3; expected with it optimizer.frozen"):
         load_trained_system(run.conf, NAME)
 
 
@@ -158,11 +185,11 @@ def test_a_linear_baseline_does_not_see_a_voice_that_is_added(
 
     def with_voices(*given: Any) -> Any:
         return {
-            utt: vector + 2 * (hash_of(spk_of[utt]) - 0.5)
+            utt: vector + 2 * (of_speaker(spk_of[utt]) - 0.5)
             for utt, vector in original(*given).items()
         }
 
-    def hash_of(speaker: str) -> float:
+    def of_speaker(speaker: str) -> float:
         return {"F": 0.0, "M": 1.0}[speaker[-1]] + int(speaker[4])
 
     monkeypatch.setattr(linear, "load_weights", with_voices)

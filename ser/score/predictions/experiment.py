@@ -39,6 +39,7 @@ class Predictions:
 
 class _Notes(TypedDict):
     sources: NotRequired[dict[str, str]]
+    speaker_prior: NotRequired[dict[str, float]]  # of the systems that have one
 
 
 class PredictRecord(TypedDict):

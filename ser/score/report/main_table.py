@@ -45,21 +45,23 @@ def terminal_table(results: Results) -> str:
     lines.append(plain_table(table, num_text_columns(table)))
     if results["run"]["protocol"].get("speaker_dependent"):
         lines.append("speaker-dependent: test speakers are heard in training")
-    lines += filter(None, [by_speaker(results)])
+    if said := speaker_means_in_words(results):
+        lines.append(said)
     return "\n".join([*lines, *results["sentences"]])
 
 
-def by_speaker(results: Results) -> str:
-    """Of systems that take the mean of a speaker's turns off them, what this means; else empty."""
-    priors = results["run"].get("speaker_prior", {})
+def speaker_means_in_words(results: Results) -> str:
+    """What systems know that take the mean of a speaker's turns off them; empty without such."""
+    priors, systems = results["run"].get("speaker_prior", {}), results["systems"]
     if not priors:
         return ""
-    names = ", ".join(row_name(name, results["systems"][name]) for name in priors)
+    names = ", ".join(row_name(name, systems[name]) for name in priors)
     turns = " and ".join(f"{prior:g}" for prior in sorted(set(priors.values())))
+    others = "; the other systems use one turn alone" * (len(priors) < len(systems))
     return (
         f"{names}: the mean of a test speaker's turns is taken off each of them, without labels "
-        f"(speaker_prior {turns}): who speaks is known, and all test turns of the speaker are used; "
-        "the other systems use one turn alone"
+        f"(speaker_prior {turns}). Who speaks is known, and all test turns of the speaker are "
+        f"used{others}."
     )
 
 

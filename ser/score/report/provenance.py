@@ -9,7 +9,7 @@ from ser.base.errors import SerError
 from ser.base.files import digest_file, digest_holds, digest_json, parsing, read_json_as, read_text
 from ser.base.log import logger
 from ser.base.paths import CURVE, MOVED_ASIDE, PRETRAIN, run_folders
-from ser.base.record import Stage, StageRecord, read_record, rerun_hint
+from ser.base.record import Stage, read_record, rerun_hint
 from ser.corpus.fold_files import VALID, fold_names, read_fold
 from ser.score.predictions.experiment import read_predict_record
 from ser.score.report.schema import Audited
@@ -116,40 +116,19 @@ def wall_time(folders: Iterable[Path]) -> dict[str, Any]:
     return {"num_runs": len(paths), "wall_seconds": round(seconds, 1)}
 
 
-def read_records(
+def read_published(
     exp_dir: Path, systems: Iterable[str], seeds: Iterable[str], folds: Iterable[str]
-) -> dict[str, list[StageRecord]]:
-    """The records of each system: its own, as a baseline without a network has, and of its runs."""
-    seeds, folds = list(seeds), list(folds)
-    return {
-        system: [
-            read_record(folder)
-            for folder in (exp_dir / system, *run_folders(exp_dir, system, seeds, folds))
-            if (folder / "run.json").exists()
-        ]
-        for system in systems
-    }
-
-
-def published_encoders(records: Mapping[str, Sequence[StageRecord]]) -> dict[str, dict[str, Any]]:
+) -> dict[str, dict[str, Any]]:
     """The published encoder of each system that starts from one."""
-    sources = {
-        system: next(filter(None, (record["notes"].get("published") for record in found)), None)
-        for system, found in records.items()
-    }
-    return {system: source for system, source in sources.items() if source}
-
-
-def speaker_priors(records: Mapping[str, Sequence[StageRecord]]) -> dict[str, float]:
-    """``speaker_prior`` of each system that takes the mean of a speaker's turns off them."""
-    priors = {}
-    for system, found in records.items():
-        for record in found:
-            config = record["config"]
-            settings = config.get("system", {}).get("readout", config)
-            if prior := settings.get("speaker_prior"):
-                priors[system] = prior
-    return priors
+    seeds, folds = list(seeds), list(folds)
+    found = {}
+    for system in systems:
+        folders = [exp_dir / system, *run_folders(exp_dir, system, seeds, folds)]
+        records = [read_record(f) for f in folders if (f / "run.json").exists()]
+        sources = (record["notes"].get("published") for record in records)
+        if source := next(filter(None, sources), None):
+            found[system] = source
+    return found
 
 
 def describe_run(
@@ -181,10 +160,9 @@ def describe_run(
         if system in times and times[system]["num_runs"] < said["num_runs"]:  # some are gone
             times[system] = said
     before = {s: said for s, said in earlier.get("published", {}).items() if s in times}
-    records = read_records(exp_dir, systems, seeds, folds)
-    published = before | published_encoders(records)
-    priors = earlier.get("speaker_prior", {}) | speaker_priors(records)
-    priors = {system: prior for system, prior in priors.items() if system in times}
+    published = before | read_published(exp_dir, systems, seeds, folds)
+    noted = record["notes"].get("speaker_prior", {})
+    priors = {system: noted[system] for system in systems if system in noted}
     curves = read_pretraining(pretrain) if pretrain else {}
     run = {
         "command": command,

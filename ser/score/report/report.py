@@ -18,7 +18,7 @@ from ser.score.report.document import (
     row_name,
     with_interval,
 )
-from ser.score.report.main_table import by_speaker, main_table, num_text_columns, partly
+from ser.score.report.main_table import main_table, num_text_columns, partly, speaker_means_in_words
 from ser.score.results import Results
 from ser.score.stats.intervals import LEVEL_TEXT
 
@@ -104,8 +104,8 @@ def _legend(results: Results) -> list[str]:
         f"with Student's t.{shared}",
         "- WER: greedy CTC transcripts of the auxiliary recogniser on the same utterances.",
     ]
-    if said := by_speaker(results):
-        lines.append(f"- {escape(said)}.")
+    if said := speaker_means_in_words(results):
+        lines.append(f"- {escape(said)}")
     rows = results["systems"].values()
     if any(row["wa_interval"] and not row["ua_interval"] for row in rows):
         lines.append(

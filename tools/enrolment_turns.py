@@ -1,0 +1,130 @@
+"""How well a speaker is recognised by how few turns of enrolment: WA and UA over the test folds.
+
+tools/venv/bin/python tools/enrolment_turns.py SYSTEM ENCODED [--beside SYSTEM] [--seed N]
+    [--draws N] [--turns "1 2 5"]
+
+SYSTEM is the folder of trained runs of a system with readout.speaker_prior (exp/<system>), ENCODED
+what its encoder made of the turns (exp/encoded/<encoder>.<readout>/ser), --beside a system with the
+same readout that takes no mean of a speaker. Every turn of a test part is predicted by the model
+that never saw its fold, enrolled by other turns of its speaker, drawn at random.
+"""
+
+import argparse
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from ser.base.arrays import Floats
+from ser.base.errors import SerError, run_program
+from ser.base.options import require_within, whole_numbers
+from ser.corpus.fold_files import TEST, in_part, read_fold
+from ser.data.utterances import read_feature_dir
+from ser.feats.speaker_means import speaker_means
+from ser.infer.loading import load
+from ser.metrics.classification import confusion_matrix, unweighted_accuracy, weighted_accuracy
+from ser.nn.emotion import EmotionModel
+
+# Which turns enrol a speaker: of the speaker's others, as (id, class), the ids of some.
+Choice = Callable[[Sequence[tuple[str, str]]], list[str]]
+
+
+def choices(
+    numbers: Sequence[int], labels: Sequence[str], rng: np.random.Generator
+) -> dict[str, Choice]:
+    """What is compared, by its name."""
+
+    def drawn(number: int) -> Choice:
+        return lambda others: [
+            others[i][0] for i in rng.permutation(len(others))[: min(number, len(others))]
+        ]
+
+    def of(classes: Callable[[], set[str]]) -> Choice:
+        def choose(others: Sequence[tuple[str, str]]) -> list[str]:
+            wanted = classes()
+            return [utt for utt, label in others if label in wanted]
+
+        return choose
+
+    half = len(labels) // 2
+    return {
+        "no turn": lambda others: [],
+        **{f"{number} drawn at random": drawn(number) for number in numbers},
+        "all others": drawn(10**9),
+        f"those of {half} classes, drawn at random": of(
+            lambda: {labels[i] for i in rng.permutation(len(labels))[:half]}
+        ),
+        **{f"those of {label} alone": of(lambda label=label: {label}) for label in labels},
+    }
+
+
+def network(folder: Path) -> EmotionModel:
+    """That of a finished run."""
+    (found,) = load(folder).engine.networks  # type: ignore[attr-defined]  # of PyTorch
+    if not isinstance(found, EmotionModel):
+        raise SerError(f"{folder}: no pooled readout; expected a system with one")
+    return found
+
+
+def recognised(model: EmotionModel, vector: Floats) -> int:
+    """The class of an encoded turn (W,)."""
+    with torch.inference_mode():
+        output = model(torch.from_numpy(vector)[None, None], torch.ones(1, dtype=torch.long), True)
+    return int(output.emotion_logits.argmax())
+
+
+def main() -> None:
+    """Prints the table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("system", type=Path)
+    parser.add_argument("encoded", type=Path)
+    parser.add_argument("--beside", type=Path)
+    parser.add_argument("--seed", type=int, default=1, help="of the runs (1)")
+    parser.add_argument("--draws", type=int, default=3, help="of each number of turns (3)")
+    parser.add_argument("--turns", default="1 2 5 10 20")
+    args = parser.parse_args()
+    require_within("--draws", args.draws, 1, 1000)
+    torch.set_num_threads(1)
+    features = read_feature_dir(args.encoded)
+    spk_of, emotion_of = features.data["utt2spk"], features.data["utt2emo"]
+    pairs: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    folders = sorted((args.system / f"seed{args.seed}").glob("fold*"))
+    if not folders:
+        raise SerError(f"{args.system}: no runs of seed {args.seed}; expected some; run stage 4")
+    labels: Sequence[str] = ()
+    for folder in tqdm(folders, unit="fold", disable=None):
+        model, labels = network(folder), load(folder).labels
+        if not model.speaker_prior:
+            raise SerError(f"{folder}: takes no mean of a speaker; expected readout.speaker_prior")
+        beside = args.beside and network(args.beside / folder.parent.name / folder.name)
+        rng = np.random.default_rng(args.seed)
+        compared = choices(whole_numbers("--turns", args.turns), labels, rng)
+        fold = read_fold(args.system.parent / "folds", folder.name.removeprefix("fold"))
+        vectors = {utt: features.feats[utt][0] for utt in in_part(fold, TEST)}
+        for utt, vector in vectors.items():
+            spk, wanted = spk_of[utt], labels.index(emotion_of[utt])
+            others = [(u, emotion_of[u]) for u in vectors if spk_of[u] == spk and u != utt]
+            if beside:
+                pairs[f"(not enrolled, {args.beside.name})"].append(
+                    (wanted, recognised(beside, vector))
+                )
+            for name, choose in compared.items():
+                for _ in range(args.draws if "drawn" in name else 1):
+                    turns = choose(others)
+                    means = speaker_means((spk, vectors[u]) for u in turns)
+                    enrolled = model.for_speaker(means[spk]) if turns else model
+                    pairs[name].append((wanted, recognised(enrolled, vector)))
+    print("| turns of enrolment | WA % | UA % |\n|---|--:|--:|")
+    for name, found in pairs.items():
+        confusion = confusion_matrix(*np.array(found).T, len(labels))
+        wa, ua = weighted_accuracy(confusion), unweighted_accuracy(confusion)
+        print(f"| {name} | {100 * wa:.1f} | {100 * ua:.1f} |")
+
+
+if __name__ == "__main__":
+    run_program(main)
