@@ -6,7 +6,8 @@ tools/venv/bin/python tools/enrolment_turns.py SYSTEM ENCODED [--beside SYSTEM] 
 SYSTEM is the folder of trained runs of a system with readout.speaker_prior (exp/<system>), ENCODED
 what its encoder made of the turns (exp/encoded/<encoder>.<readout>/ser), --beside a system with the
 same readout that takes no mean of a speaker. Every turn of a test part is predicted by the model
-that never saw its fold, enrolled by other turns of its speaker, drawn at random.
+that never saw its fold, enrolled by other turns of its speaker, drawn at random. In the rows "only"
+each speaker has turns of half the classes, drawn at random, and is enrolled by all of them.
 """
 
 import argparse
@@ -51,22 +52,28 @@ def choices(
 
     half = len(labels) // 2
     return {
-        "no turn": lambda others: [],
+        "none": lambda others: [],
         **{f"{number} drawn at random": drawn(number) for number in numbers},
-        "all others": drawn(10**9),
-        f"those of {half} classes, drawn at random": of(
+        "all": drawn(10**9),
+        f"those of {half} classes drawn at random": of(
             lambda: {labels[i] for i in rng.permutation(len(labels))[:half]}
         ),
         **{f"those of {label} alone": of(lambda label=label: {label}) for label in labels},
     }
 
 
-def network(folder: Path) -> EmotionModel:
+def network_of(folder: Path) -> EmotionModel:
     """That of a finished run."""
     (found,) = load(folder).engine.networks  # type: ignore[attr-defined]  # of PyTorch
     if not isinstance(found, EmotionModel):
         raise SerError(f"{folder}: no pooled readout; expected a system with one")
     return found
+
+
+def for_turns(model: EmotionModel, turns: Sequence[Floats]) -> EmotionModel:
+    """The model enrolled by encoded turns (W,), or as it is without any."""
+    means = speaker_means(("speaker", turn) for turn in turns)
+    return model.for_speaker(means["speaker"]) if means else model
 
 
 def recognised(model: EmotionModel, vector: Floats) -> int:
@@ -98,10 +105,10 @@ def main() -> None:
         raise SerError(f"{args.system}: no runs of seed {args.seed}; expected some; run stage 4")
     labels: Sequence[str] = ()
     for folder in tqdm(folders, unit="fold", disable=None):
-        model, labels = network(folder), load(folder).labels
+        model, labels = network_of(folder), load(folder).labels
         if not model.speaker_prior:
             raise SerError(f"{folder}: takes no mean of a speaker; expected readout.speaker_prior")
-        beside = args.beside and network(args.beside / folder.parent.name / folder.name)
+        beside = args.beside and network_of(args.beside / folder.parent.name / folder.name)
         rng = np.random.default_rng(args.seed)
         compared = choices(whole_numbers("--turns", args.turns), labels, rng)
         fold = read_fold(args.system.parent / "folds", folder.name.removeprefix("fold"))
@@ -110,15 +117,23 @@ def main() -> None:
             spk, wanted = spk_of[utt], labels.index(emotion_of[utt])
             others = [(u, emotion_of[u]) for u in vectors if spk_of[u] == spk and u != utt]
             if beside:
-                pairs[f"(not enrolled, {args.beside.name})"].append(
-                    (wanted, recognised(beside, vector))
-                )
+                pairs[f"none, {args.beside.name}"].append((wanted, recognised(beside, vector)))
             for name, choose in compared.items():
                 for _ in range(args.draws if "drawn" in name else 1):
-                    turns = choose(others)
-                    means = speaker_means((spk, vectors[u]) for u in turns)
-                    enrolled = model.for_speaker(means[spk]) if turns else model
+                    enrolled = for_turns(model, [vectors[u] for u in choose(others)])
                     pairs[name].append((wanted, recognised(enrolled, vector)))
+        for spk in sorted({spk_of[utt] for utt in vectors}):
+            for _ in range(args.draws):
+                classes = {labels[i] for i in rng.permutation(len(labels))[: len(labels) // 2]}
+                own = [u for u in vectors if spk_of[u] == spk and emotion_of[u] in classes]
+                enrolled = for_turns(model, [vectors[u] for u in own])
+                networks = {"none": model, "all": enrolled}
+                if beside:
+                    networks[f"none, {args.beside.name}"] = beside
+                for name, network in networks.items():
+                    pairs[f"only half the classes: {name}"] += [
+                        (labels.index(emotion_of[u]), recognised(network, vectors[u])) for u in own
+                    ]
     print("| turns of enrolment | WA % | UA % |\n|---|--:|--:|")
     for name, found in pairs.items():
         confusion = confusion_matrix(*np.array(found).T, len(labels))

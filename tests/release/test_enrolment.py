@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import enrolment_turns
 import numpy as np
 import pytest
 import soundfile
@@ -18,6 +19,8 @@ from tiny_recipe import EXP, change_system, finetune_run
 from ser.base.errors import SerError
 from ser.base.files import read_json
 from ser.config.network import ReadoutConfig
+from ser.corpus.fold_files import TEST, in_part, read_fold
+from ser.data.utterances import read_feature_dir
 from ser.feats.speaker_means import speaker_means
 from ser.infer import batches
 from ser.infer.loading import load
@@ -266,3 +269,30 @@ def test_an_onnx_file_is_of_one_mean(packed: Path, turns: list[Path], tmp_path: 
     )
     with pytest.raises(SerError, match=r"takes no mean of a speaker; .* no \.onnx file"):
         exported.enrol(turns)
+
+
+def test_how_many_turns_are_needed(
+    packed: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The tool's table; without enrolment it counts what the networks say of each turn alone."""
+    monkeypatch.chdir(packed)
+    encoded = EXP / "encoded" / "ctc.mean_sd" / "ser"
+    words = [str(EXP / NAME), str(encoded), "--turns", "1 2", "--draws", "2"]
+    monkeypatch.setattr("sys.argv", ["enrolment_turns", *words])
+    enrolment_turns.main()
+    rows = [line.strip("| ").split(" | ") for line in capsys.readouterr().out.splitlines()[2:]]
+    table = {name: (float(wa), float(ua)) for name, wa, ua in rows}
+    assert list(table)[:4] == ["none", "1 drawn at random", "2 drawn at random", "all"]
+    assert {"those of sad alone", "only half the classes: all"} <= table.keys()
+    features = read_feature_dir(encoded)
+    right = []
+    for fold in "123":
+        model = load(EXP / NAME / "seed1" / f"fold{fold}")
+        engine: Any = model.engine
+        network = engine.networks[0]
+        for utt in in_part(read_fold(EXP / "folds", fold), TEST):
+            vector = torch.from_numpy(features.feats[utt][0])[None, None]
+            with torch.inference_mode():
+                logits = network(vector, torch.ones(1, dtype=torch.long), True).emotion_logits
+            right.append(model.labels[int(logits.argmax())] == features.data["utt2emo"][utt])
+    assert table["none"][0] == pytest.approx(100 * np.mean(right), abs=0.06)
