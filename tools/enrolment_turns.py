@@ -1,7 +1,7 @@
 """How well a speaker is recognised by how few turns of enrolment: WA and UA over the test folds.
 
-tools/venv/bin/python tools/enrolment_turns.py SYSTEM ENCODED [--beside SYSTEM] [--seed N]
-    [--draws N] [--turns "1 2 5"]
+In a recipe's folder: . ./path.sh && python ../../tools/enrolment_turns.py SYSTEM ENCODED
+    [--beside SYSTEM] [--seed N] [--draws N] [--turns "1 2 5"]
 
 SYSTEM is the folder of trained runs of a system with readout.speaker_prior (exp/<system>), ENCODED
 what its encoder made of the turns (exp/encoded/<encoder>.<readout>/ser), --beside a system with the
@@ -12,7 +12,7 @@ each speaker has turns of half the classes, drawn at random, and is enrolled by 
 
 import argparse
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +28,7 @@ from ser.feats.speaker_means import speaker_means
 from ser.infer.loading import load
 from ser.metrics.classification import confusion_matrix, unweighted_accuracy, weighted_accuracy
 from ser.nn.emotion import EmotionModel
+from ser.nn.readout import Mean
 
 # Which turns enrol a speaker: of the speaker's others, as (id, class), the ids of some.
 Choice = Callable[[Sequence[tuple[str, str]]], list[str]]
@@ -65,9 +66,25 @@ def choices(
 def network_of(folder: Path) -> EmotionModel:
     """That of a finished run."""
     (found,) = load(folder).engine.networks  # type: ignore[attr-defined]  # of PyTorch
-    if not isinstance(found, EmotionModel):
-        raise SerError(f"{folder}: no pooled readout; expected a system with one")
+    if not isinstance(found, EmotionModel) or not isinstance(found.readout, Mean):
+        raise SerError(f"{folder}: no statistics of the frames; expected a system that pools them")
     return found
+
+
+def fitting(path: Path, folder: Path, vectors: Mapping[str, Floats], labels: Sequence[str]) -> None:
+    """Refuses vectors of another readout than that of a run, and a run of other classes.
+
+    Raises:
+        SerError: Either is so.
+    """
+    model = network_of(folder)
+    (width,) = next(iter(vectors.values())).shape
+    if width != model.readout.size:
+        raise SerError(
+            f"{path}: {width} values a turn; expected the {model.readout.size} that {folder} reads"
+        )
+    if (found := load(folder).labels) != labels:
+        raise SerError(f"{folder}: classes {' '.join(found)}; expected {' '.join(labels)}")
 
 
 def for_turns(model: EmotionModel, turns: Sequence[Floats]) -> EmotionModel:
@@ -100,9 +117,12 @@ def main() -> None:
     features = read_feature_dir(args.encoded)
     spk_of, emotion_of = features.data["utt2spk"], features.data["utt2emo"]
     pairs: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    numbers = whole_numbers("--turns", args.turns)
+    for number in numbers:
+        require_within("--turns", number, 1, 1000)
     folders = sorted((args.system / f"seed{args.seed}").glob("fold*"))
     if not folders:
-        raise SerError(f"{args.system}: no runs of seed {args.seed}; expected some; run stage 4")
+        raise SerError(f"{args.system}: no seed{args.seed}/fold*; expected exp/<system>, trained")
     labels: Sequence[str] = ()
     for folder in tqdm(folders, unit="fold", disable=None):
         model, labels = network_of(folder), load(folder).labels
@@ -110,9 +130,17 @@ def main() -> None:
             raise SerError(f"{folder}: takes no mean of a speaker; expected readout.speaker_prior")
         beside = args.beside and network_of(args.beside / folder.parent.name / folder.name)
         rng = np.random.default_rng(args.seed)
-        compared = choices(whole_numbers("--turns", args.turns), labels, rng)
+        compared = choices(numbers, labels, rng)
         fold = read_fold(args.system.parent / "folds", folder.name.removeprefix("fold"))
-        vectors = {utt: features.feats[utt][0] for utt in in_part(fold, TEST)}
+        utts = in_part(fold, TEST)
+        if absent := sorted(set(utts) - features.num_frames.keys()):
+            raise SerError(
+                f"{args.encoded}: lacks {absent[0]}; expected the turns, no copies of them"
+            )
+        vectors = {utt: features.feats[utt][0] for utt in utts}
+        fitting(args.encoded, folder, vectors, labels)
+        if beside:
+            fitting(args.encoded, args.beside / folder.parent.name / folder.name, vectors, labels)
         for utt, vector in vectors.items():
             spk, wanted = spk_of[utt], labels.index(emotion_of[utt])
             others = [(u, emotion_of[u]) for u in vectors if spk_of[u] == spk and u != utt]

@@ -36,6 +36,10 @@ def main() -> None:
     if args.int8 and args.out.suffix != ".onnx":
         raise SerError("--int8: for ONNX alone; pass --out <name>.onnx")
     model = load(args.model)
+    if model.speaker_prior:
+        logger.warning(
+            "%s: the training speakers' mean is fixed in it; no speaker can be enrolled", args.out
+        )
     if args.out.suffix == ".onnx":
         export_onnx(model, args.out, args.features_inside, args.int8)
         logger.info("%s: ONNX, opset %s", args.out, OPSET)

@@ -36,6 +36,7 @@ from ser.infer.streaming import listen
 from ser.infer.windows import require_lengths
 
 LIVE_SECONDS = 3.0  # of a window of standard input
+FEW_TURNS = 5  # of enrolment: fewer are worth little (egs/ravdess8/README.md)
 
 
 def parse_args() -> argparse.Namespace:
@@ -48,10 +49,11 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         "--enrol",
         metavar="PATH",
-        action="append",
+        nargs="+",
+        action="extend",
         default=[],
-        help="a file, folder or wav.scp of the one speaker of all INPUT, with any emotions; for "
-        "models that take a speaker's mean (readout.speaker_prior); may be repeated",
+        help="files, folders or wav.scp files of the one speaker of all INPUT, ten turns or more "
+        "with mixed emotions; after INPUT; for models that take a speaker's mean",
     )
     parser.add_argument("--window", type=float, help="seconds; a line for each window of a file")
     parser.add_argument(
@@ -115,10 +117,10 @@ def main() -> None:
     turns = _enrolment(args.enrol)
     model = load(args.model, args.device, args.threshold, args.batch, args.threads, args.any_audio)
     if turns:
-        model = model.enrol(turns)
+        model = _enrolled(model, turns)
     elif model.speaker_prior:
-        said = "the model takes the mean of the speaker's turns off; --enrol names some of them"
-        print(f"warning: {said}; without it labels are less accurate", file=sys.stderr)
+        said = "no speaker is enrolled (--enrol); the training speakers' mean is taken off"
+        print(f"warning: {said}", file=sys.stderr)
     if args.inputs == ["-"]:
         args.window = _or(args.window, min(LIVE_SECONDS, model.whole_seconds))
     if args.window is not None:
@@ -201,6 +203,15 @@ def _enrolment(paths: list[str]) -> list[Path]:
             require_file(one, one.name)
     faults.raise_any()
     return found
+
+
+def _enrolled(model: Model, turns: list[Path]) -> Model:
+    """The model for the speaker of some files; tells of how many turns."""
+    enrolled = model.enrol(tqdm(turns, unit="file", desc="enrolment", disable=None, leave=False))
+    few = f", fewer than {FEW_TURNS}" * (enrolled.num_enrolled < FEW_TURNS)
+    mark = "warning: " * bool(few)
+    print(f"{mark}enrolled by {enrolled.num_enrolled} turns{few}", file=sys.stderr)
+    return enrolled
 
 
 def _check_page(inputs: list[AudioInput], faults: list[SerError], page: Path) -> None:

@@ -9,66 +9,84 @@ import numpy as np
 
 from ser.audio.quality import why_no_speech
 from ser.base.arrays import Floats
-from ser.base.errors import Faults, SerError, shortened
+from ser.base.errors import Faults, SerError
 from ser.base.log import logger
 from ser.feats.speaker_means import speaker_means
 from ser.infer.arrays import is_whole
 from ser.infer.batches import batches
 from ser.infer.engine import SpeakerEngine
-from ser.infer.windows import Segment, memory_named, windows
+from ser.infer.windows import LongRecording, Segment, memory_named, windows
 
 if TYPE_CHECKING:
     from ser.infer.model import Model
 
 
-def enrolled_engine(model: "Model", turns: Iterable[Any], sample_rate: int | None) -> SpeakerEngine:
-    """The model's engine for the speaker of some turns, as of ``Model.enrol``.
+def enrolled_engine(
+    model: "Model", turns: Iterable[Any], sample_rate: int | None
+) -> tuple[SpeakerEngine, int]:
+    """The model's engine for the speaker of some turns, as of ``Model.enrol``, and their number.
 
-    Of a long recording each window is a turn; what cannot be speech is none, and is told.
+    Each window of a long recording is a turn. What cannot be speech is left out, with a warning.
 
     Raises:
         SerError: The model takes no mean of a speaker; turns are unreadable, all of them named; or
             there is no turn.
     """
     engine = model.engine
-    if not (model.speaker_prior and isinstance(engine, SpeakerEngine)):
+    if not isinstance(engine, SpeakerEngine):
         raise SerError(
-            "enrolment: the model takes no mean of a speaker; expected a package or run of a "
-            "system with readout.speaker_prior, and no .onnx file; leave the enrolment out"
+            "enrolment: the mean that is taken off is fixed in an .onnx file, if there is one; "
+            "expected a package or a run"
+        )
+    if not model.speaker_prior:
+        raise SerError(
+            "enrolment: the model takes no mean of a speaker; expected one of a system with "
+            "readout.speaker_prior; leave the enrolment out"
         )
     if is_whole(turns) or not isinstance(turns, Iterable):
-        raise SerError(
-            f"enrolment: {shortened(ascii(turns))}; expected a list of recordings; put it into one"
-        )
+        raise SerError("enrolment: no list; expected a list of recordings, be it of one")
     faults = Faults()
     segments = _segments(model, turns, sample_rate, faults)
     means = speaker_means(_vectors(model, engine, segments, faults))
     faults.raise_any()
     if not means:
         raise SerError("enrolment: 0 turns that can be speech; expected some; name more recordings")
-    return engine.for_speaker(list(means.values()))
+    found = list(means.values())
+    return engine.for_speaker(found), found[0].num_turns
 
 
 def _segments(
     model: "Model", turns: Iterable[Any], sample_rate: int | None, faults: Faults
 ) -> Iterator[Segment]:
     """All turns that can be speech; a file that is named twice counts once."""
-    seen = set()
-    for turn in turns:
-        is_path = isinstance(turn, str | os.PathLike)
-        if is_path and turn in seen:
+    seen = set[str]()
+    for number, turn in enumerate(turns, start=1):
+        name, rate = f"turn {number}", sample_rate
+        if is_path := isinstance(turn, str | os.PathLike):
+            name, rate = str(turn), None
+            if (place := os.path.realpath(turn)) in seen:
+                continue
+            seen.add(place)
+        elif not is_whole(turn):
+            faults.add(f"{name}: no recording; expected a path, bytes, an open file or an array")
             continue
-        seen |= {turn} if is_path else set()
-        with faults.noted():
-            found = model.read(turn, None if is_path else sample_rate)
-            for segment in _cut(found):
+        elif isinstance(turn, bytes | bytearray) or hasattr(turn, "read"):
+            rate = None  # it has its own
+        with faults.noted("" if is_path else f"{name}: "):
+            reasons, total = [], 0
+            for segment in _cut(model.read(turn, rate)):
+                total += 1
                 if reason := why_no_speech(segment.samples, model.sample_rate_hz):
-                    logger.warning("%s: %s; no turn of enrolment", segment.path or "a turn", reason)
+                    reasons.append(reason)
                 else:
                     yield segment
+            if reasons:
+                share = f"{len(reasons)} of {total} windows " if total > 1 else ""
+                why = ", ".join(dict.fromkeys(reasons))
+                logger.warning("%s: %sleft out of enrolment: %s", name, share, why)
 
 
-def _cut(recording: Any) -> Iterator[Segment]:
+def _cut(recording: Segment | LongRecording) -> Iterator[Segment]:
     """A recording as a whole, or the windows of a long one."""
     if isinstance(recording, Segment):
         yield recording

@@ -55,6 +55,7 @@ class Model:
         any_audio: Whether what cannot be speech, which is flagged, gets a label too.
         longest_seconds: Of the utterances that it was trained on; None where that is not known.
         speaker_prior: Of ``ReadoutConfig``; None for a model that enrols no speaker.
+        num_enrolled: Turns by which its speaker is enrolled.
     """
 
     engine: Engine
@@ -67,6 +68,7 @@ class Model:
     any_audio: bool = False
     longest_seconds: float | None = None
     speaker_prior: float | None = None
+    num_enrolled: int = 0
 
     @property
     def whole_seconds(self) -> float:
@@ -137,16 +139,17 @@ class Model:
             yield path, next(predicted) if isinstance(item, Segment) else item
 
     def enrol(self, turns: Iterable[Any], sample_rate: int | None = None) -> "Model":
-        """The model for one speaker: the mean of these turns is taken off in prediction.
+        """The model for one speaker: the mean of these turns is taken off, of no earlier ones.
 
         Args:
-            turns: Recordings of any emotions, which need not be known; each as of ``predict``.
+            turns: Recordings of mixed emotions, without labels; each as of ``predict``.
             sample_rate: Hz, a whole number; of arrays alone.
 
         Raises:
             SerError: The model takes no mean of a speaker, or turns are unreadable or no speech.
         """
-        return replace(self, engine=enrolled_engine(self, turns, sample_rate))
+        engine, number = enrolled_engine(self, turns, sample_rate)
+        return replace(self, engine=engine, num_enrolled=number)
 
     def predict_windows(
         self,

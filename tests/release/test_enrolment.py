@@ -1,5 +1,6 @@
 """A speaker is enrolled: from training to ``ser-predict``, with what each step tells."""
 
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from programs import call
 from tiny import optimizer_config, system_config, tsv_rows
 from tiny_audio import packing, train
 from tiny_predictions import run_score
-from tiny_recipe import EXP, change_system, finetune_run
+from tiny_recipe import EXP, FEATS, change_system, finetune_run
 
 from ser.base.errors import SerError
 from ser.base.files import read_json
@@ -71,7 +72,7 @@ def test_report_and_card_say_what_the_figures_know(packed: Path) -> None:
     assert f"{said} (speaker_prior 2.5)" in report
     assert read_json(packed / EXP / "results.json")["run"]["speaker_prior"] == {NAME: 2.5}
     card = (packed / "model" / "README.md").read_text()
-    assert "--enrol recordings_of_the_speaker a.wav" in card
+    assert "ser-predict model a.wav --enrol recordings_of_the_speaker/" in card
     assert "all test turns of the speaker were used" in card
     front = " ".join(card.partition("\n---\n")[0].split())
     assert "the mean of a test speaker's turns taken off them" in front
@@ -85,9 +86,11 @@ def test_a_speaker_is_enrolled_by_files_a_folder_or_a_list(
     plain = tsv_rows(call("ser_predict", packed / "model", turns[0], "--format", "tsv").out)
     rows = []
     for enrolled in ([tmp_path], [listed], turns):
-        options = [word for path in enrolled for word in ("--enrol", path)]
-        result = call("ser_predict", packed / "model", turns[0], "--format", "tsv", *options)
+        result = call(
+            "ser_predict", packed / "model", turns[0], "--format", "tsv", "--enrol", *enrolled
+        )
         assert result.status == 0
+        assert "warning: enrolled by 3 turns, fewer than 5" in result.err
         rows += tsv_rows(result.out)
     assert rows[0] == rows[1] == rows[2]
     model = load(packed / "model").enrol(turns[:3])  # silence is no turn
@@ -175,10 +178,15 @@ def test_what_cannot_be_enrolled(
     with pytest.raises(SerError, match="0 turns that can be speech"):
         model.enrol([])
     for one in (str(turns[0]), turns[0], b"RIFF", np.zeros(RATE), np.zeros((RATE, 2)), 5, None):
-        with pytest.raises(SerError, match=r"enrolment: .*expected a list of recordings"):
+        with pytest.raises(SerError, match=r"enrolment: no list; expected a list of recordings"):
             model.enrol(one)
-    with turns[0].open("rb") as file, pytest.raises(SerError, match="expected a list of record"):
+    with turns[0].open("rb") as file, pytest.raises(SerError, match="no list; expected a list"):
         model.enrol(file)
+    for wrong in ([turns[0], turns], [turns[0], None]):
+        with pytest.raises(SerError, match=r"^turn 2: no recording; expected a path, bytes"):
+            model.enrol(wrong)
+    with pytest.raises(SerError, match=r"^turn 2: "):
+        model.enrol([np.full(RATE, 0.1), np.full(RATE, np.nan)], sample_rate=RATE)
     with pytest.raises(SerError, match=r"(?s)2 faults:.*cut\.wav.*no\.wav"):
         model.enrol([cut, turns[0], tmp_path / "no.wav"])
     with pytest.raises(SerError, match="the model takes no mean of a speaker"):
@@ -202,10 +210,22 @@ def test_what_is_no_turn_is_told_and_twice_is_once(
 ) -> None:
     model = load(packed / "model")
     once = shares(model.enrol(turns[:2]), turns[2])
-    assert shares(model.enrol([turns[0], turns[1], turns[1]]), turns[2]) == once
+    link = turns[0].with_name("link.wav")
+    link.symlink_to(turns[1])
+    roundabout = turns[0].parent / ".." / turns[0].parent.name / "0.wav"
+    twice = model.enrol([turns[0], str(turns[1]), turns[1], link, roundabout])
+    assert shares(twice, turns[2]) == once and twice.num_enrolled == 2
     assert not log.lines
     model.enrol(turns)
-    assert [line for line in log.lines if "3.wav" in line and "no turn of enrolment" in line]
+    (line,) = log.lines
+    assert "3.wav: left out of enrolment: silence" in line
+    long = np.concatenate(
+        [0.3 * np.random.default_rng(0).normal(size=3 * RATE), np.zeros(9 * RATE)]
+    )
+    soundfile.write(turns[3], long, RATE)
+    assert 1 <= model.enrol(turns[3:]).num_enrolled <= 3
+    assert re.search(r"3\.wav: \d of \d+ windows left out of enrolment: ", log.lines[-1])
+    assert len(log.lines) == 2
 
 
 def test_batches_of_enrolment_fit_into_memory_as_those_of_prediction_do(
@@ -241,10 +261,10 @@ def test_all_kinds_of_prediction_are_of_the_speaker(
     samples, _ = soundfile.read(turns[0])
     soundfile.write("a.wav", np.concatenate([0.0001 * samples, samples, 0.0001 * samples]), RATE)
     pages = []
-    for enrolled in ([], ["--enrol", turns[1], "--enrol", turns[2]]):
+    for enrolled in ([], ["--enrol", turns[1], turns[2]]):
         said = call("ser_predict", packed / "model", "a.wav", *more.split(), *enrolled)
         assert said.status == 0
-        assert ("--enrol names some of them" in said.err) == (not enrolled)
+        assert ("no speaker is enrolled (--enrol)" in said.err) == (not enrolled)
         pages.append(Path("page.html").read_text() if "html" in more else said.out)
     assert pages[0] != pages[1] and len(pages[0].splitlines()) >= 2
 
@@ -262,12 +282,13 @@ def test_without_the_runs_the_report_still_says_it(
 def test_an_onnx_file_is_of_one_mean(packed: Path, turns: list[Path], tmp_path: Path) -> None:
     pytest.importorskip("onnxscript")
     out = tmp_path / "model.onnx"
-    assert call("export", packed / "model", "--out", out, "--features-inside").status == 0
+    said = call("export", packed / "model", "--out", out, "--features-inside")
+    assert said.status == 0 and "no speaker can be enrolled" in said.err
     exported = load(out)
     assert shares(exported, turns[0]) == pytest.approx(
         shares(load(packed / "model"), turns[0]), abs=1e-4
     )
-    with pytest.raises(SerError, match=r"takes no mean of a speaker; .* no \.onnx file"):
+    with pytest.raises(SerError, match=r"fixed in an \.onnx file"):
         exported.enrol(turns)
 
 
@@ -296,3 +317,16 @@ def test_how_many_turns_are_needed(
                 logits = network(vector, torch.ones(1, dtype=torch.long), True).emotion_logits
             right.append(model.labels[int(logits.argmax())] == features.data["utt2emo"][utt])
     assert table["none"][0] == pytest.approx(100 * np.mean(right), abs=0.06)
+
+
+def test_the_tool_names_what_does_not_fit(packed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(packed)
+    encoded = EXP / "encoded" / "ctc.mean_sd" / "ser"
+    for words, said in (
+        ([EXP / NAME / "seed1", encoded], r"no seed1/fold\*; expected exp/<system>"),
+        ([EXP / NAME, FEATS / "ser"], r"80 values a turn; expected the 128 that .*fold1 reads"),
+        ([EXP / NAME, encoded, "--turns", "0"], "--turns 0"),
+    ):
+        monkeypatch.setattr("sys.argv", ["enrolment_turns", *map(str, words)])
+        with pytest.raises(SerError, match=said):
+            enrolment_turns.main()
