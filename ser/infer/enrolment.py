@@ -35,8 +35,8 @@ def enrolled_engine(
     engine = model.engine
     if not isinstance(engine, SpeakerEngine):
         raise SerError(
-            "enrolment: the mean that is taken off is fixed in an .onnx file, if there is one; "
-            "expected a package or a run"
+            "enrolment with an .onnx file, which takes off one fixed mean or none; expected a "
+            "package or a run"
         )
     if not model.speaker_prior:
         raise SerError(

@@ -288,7 +288,7 @@ def test_an_onnx_file_is_of_one_mean(packed: Path, turns: list[Path], tmp_path: 
     assert shares(exported, turns[0]) == pytest.approx(
         shares(load(packed / "model"), turns[0]), abs=1e-4
     )
-    with pytest.raises(SerError, match=r"fixed in an \.onnx file"):
+    with pytest.raises(SerError, match=r"enrolment with an \.onnx file"):
         exported.enrol(turns)
 
 
