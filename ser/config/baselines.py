@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ser.config.section import Positive, Section
+from ser.config.section import Positive, Section, SpeakerPrior
 
 
 class WordsConfig(Section):
@@ -25,7 +25,7 @@ class VectorsConfig(Section):
 
     costs: Annotated[list[Positive], Field(min_length=1, max_length=100)]
     num_cost_folds: Annotated[int, Field(ge=2, le=100)]
-    speaker_prior: Annotated[Positive | None, Field(exclude_if=lambda value: value is None)] = None
+    speaker_prior: SpeakerPrior = None
 
 
 class FunctionalsConfig(VectorsConfig):

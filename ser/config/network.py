@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from ser.config.section import Depth, NumBands, Positive, Probability, Section, Small, Width
+from ser.config.section import Depth, NumBands, Probability, Section, Small, SpeakerPrior, Width
 
 MAX_WEIGHTS = 4_000_000_000  # of a network: 16 GB of float32, six times Whisper large-v3's encoder
 
@@ -141,8 +141,7 @@ class ReadoutConfig(Section):
 
     type: ReadoutName = "emotion_vector"
     least_loudness: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    # Where it is null, what is trained is what it was before there was this key: so is its record.
-    speaker_prior: Annotated[Positive | None, Field(exclude_if=lambda value: value is None)] = None
+    speaker_prior: SpeakerPrior = None
 
     @property
     def needs_vector(self) -> bool:

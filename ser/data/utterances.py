@@ -5,13 +5,14 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ser.base.arrays import Floats
+from ser.base.arrays import Doubles, Floats
 from ser.base.errors import SerError
 from ser.base.files import require_regular
 from ser.base.log import logger
 from ser.base.record import read_record
 from ser.config.features import Normalisation
 from ser.feats.definitions import normalise
+from ser.feats.speaker_means import shifts
 from ser.feats.speed_copies import speed_dir
 from ser.kaldi.ark import ArkReader, Matrix
 from ser.kaldi.data_dir import DataDir, read_data_dir
@@ -140,6 +141,24 @@ def read_with_copies(path: Path, speed_factors: Sequence[float]) -> FeatureDir:
     own = parts[0].feats
     feats = FeatureReader(scp, path / "feats.scp", own.normalisation, own.encoded)
     return FeatureDir(DataDir(path, tables), feats, num_frames)
+
+
+def by_speaker(
+    features: FeatureDir,
+    parts: Sequence[Sequence[str]],
+    prior: float,
+    training_mean: Doubles | None = None,
+) -> FeatureReader:
+    """What a frozen encoder gave for some turns, with the means of their speakers taken off.
+
+    Args:
+        features: Of vectors: matrices (1, W).
+        parts: As of ``ser.feats.speaker_means.shifts``.
+        prior: ``speaker_prior``.
+        training_mean: As ``around`` there.
+    """
+    spk_of, feats = features.data["utt2spk"], features.feats
+    return feats.shifted(shifts(parts, spk_of, lambda utt: feats[utt][0], prior, training_mean))
 
 
 def select(

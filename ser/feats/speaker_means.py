@@ -3,7 +3,8 @@
 Known as speaker normalisation (Sethu et al., 2007; Schuller et al., 2010). It needs to know who
 speaks, and several turns of everyone, of whatever emotions; it needs no labels. Of n turns with
 the mean m, what is taken off is the maximum a posteriori estimate (n m + r g) / (n + r). Its prior
-is g, the training mean, with the weight of r turns (``speaker_prior``).
+is g, the training mean, with the weight of r turns: ``speaker_prior``, the relevance factor of
+MAP adaptation (Reynolds et al., 2000).
 """
 
 from collections import Counter
@@ -65,7 +66,7 @@ def shifts(
     """What is added to the vector of each turn, (W,): g minus what is taken off.
 
     Args:
-        parts: Ids of turns; a speaker has a mean of his own in each.
+        parts: Ids of turns; a speaker has another mean in each.
         spk_of: Their speakers.
         vector_of: Their vectors (W,).
         prior: r.

@@ -2,11 +2,11 @@
 
 import io
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from numbers import Real
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -23,8 +23,7 @@ from ser.audio.truncation import (
 from ser.base.arrays import Floats
 from ser.base.errors import SerError, reason_of, shortened
 from ser.base.options import shown
-from ser.infer.recordings import READ_SECONDS, file_seconds, read_file, resampled, stream_file
-from ser.infer.windows import LongRecording, Segment, equal_window, is_long
+from ser.infer.recordings import READ_SECONDS, AudioFile, resampled
 
 MAX_CHANNELS = 64  # more are samples of an array that lies the other way round
 
@@ -40,6 +39,7 @@ class Recording:
 
     array: npt.NDArray[Any]
     rate: int
+    path: ClassVar[str] = ""
 
     @property
     def seconds(self) -> float:
@@ -204,8 +204,19 @@ def _is_of_16_bits(array: npt.NDArray[Any]) -> bool:
     return array.dtype.kind == "f"
 
 
-def given_audio(audio: Any, sample_rate: int | None) -> Recording:
-    """What is no path: bytes, an open file, or an array."""
+def given_audio(audio: Any, sample_rate: int | None) -> AudioFile | Recording:
+    """What a user calls a recording: a path, bytes, an open file, or an array.
+
+    Args:
+        audio: It.
+        sample_rate: Hz, of an array alone.
+
+    Raises:
+        SerError: It is no audio, or the rate is given beside another than an array, or not.
+    """
+    if isinstance(audio, str | os.PathLike):
+        refuse_rate(sample_rate, "a file, which has its own")
+        return AudioFile(os.fspath(audio))
     if isinstance(audio, bytes | bytearray):
         audio = io.BytesIO(audio)
     if hasattr(audio, "read"):
@@ -227,51 +238,3 @@ def refuse_rate(sample_rate: float | None, of: str) -> None:
     """
     if sample_rate is not None:
         raise SerError(f"sample_rate {sample_rate}: beside {of}; expected it with an array alone")
-
-
-def source(
-    audio: Any, sample_rate: int | None, sample_rate_hz: int
-) -> tuple[str, Callable[[], Iterator[Floats]]]:
-    """The path of a recording, empty without one, and what reads it from its beginning.
-
-    Args:
-        audio: A path, bytes, an open file or an array.
-        sample_rate: Hz, of an array alone.
-        sample_rate_hz: Of the pieces that are read, (n,) each.
-
-    Raises:
-        SerError: The audio is unreadable, or no audio.
-    """
-    if isinstance(audio, str | os.PathLike):
-        refuse_rate(sample_rate, "a file, which has its own")
-        return str(audio), lambda: stream_file(Path(audio), sample_rate_hz)
-    recording = given_audio(audio, sample_rate)
-    return "", lambda: recording.stream(sample_rate_hz)
-
-
-def read_turn(
-    audio: Any, sample_rate: int | None, sample_rate_hz: int, most: float
-) -> Segment | LongRecording:
-    """A recording at a model's rate: its samples, or their stream where it is a long one.
-
-    Args:
-        audio: As of ``source``.
-        sample_rate: As of ``source``.
-        sample_rate_hz: Of what is returned.
-        most: Seconds; what is longer is a long one.
-
-    Raises:
-        SerError: The audio is unreadable, or no audio.
-    """
-    if isinstance(audio, str | os.PathLike):
-        refuse_rate(sample_rate, "a file, which has its own")
-        path = Path(audio)
-        if not is_long(seconds := file_seconds(path), most):
-            return Segment(str(path), read_file(path, sample_rate_hz))
-        pieces = stream_file(path, sample_rate_hz)
-        return LongRecording(str(path), equal_window(seconds, most, sample_rate_hz), pieces)
-    given = given_audio(audio, sample_rate)
-    if not is_long(given.seconds, most):
-        return Segment("", given.whole(sample_rate_hz))
-    window = equal_window(given.seconds, most, sample_rate_hz)
-    return LongRecording("", window, given.stream(sample_rate_hz))

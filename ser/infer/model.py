@@ -20,7 +20,7 @@ from ser.audio.quality import why_no_speech
 from ser.base.arrays import Floats
 from ser.base.errors import SerError, shortened
 from ser.feats.definitions import Extractor, normalise
-from ser.infer.arrays import given_pieces, is_whole, read_turn, refuse_rate, source
+from ser.infer.arrays import given_audio, given_pieces, is_whole, refuse_rate
 from ser.infer.batches import batches
 from ser.infer.engine import Engine, Output
 from ser.infer.enrolment import enrolled_engine
@@ -30,6 +30,8 @@ from ser.infer.windows import (
     LongRecording,
     Segment,
     cut,
+    equal_window,
+    is_long,
     memory_named,
     require_lengths,
     windows,
@@ -128,7 +130,10 @@ class Model:
 
     def read(self, audio: Any, sample_rate: int | None) -> Segment | LongRecording:
         """A recording as ``predict`` takes it, whole or to be cut into windows."""
-        return read_turn(audio, sample_rate, self.sample_rate_hz, self.whole_seconds)
+        given, rate, most = given_audio(audio, sample_rate), self.sample_rate_hz, self.whole_seconds
+        if not is_long(seconds := given.seconds, most):
+            return Segment(given.path, given.whole(rate))
+        return LongRecording(given.path, equal_window(seconds, most, rate), given.stream(rate))
 
     def _settle(
         self, waiting: Sequence[tuple[Path, "Segment | Result | SerError"]]
@@ -174,8 +179,9 @@ class Model:
         require_lengths(window, hop, self.fbank.config.frame_length_ms / 1000)
         length, step = (max(1, round(s * self.sample_rate_hz)) for s in (window, hop))
         if is_whole(audio):
-            path, read = source(audio, sample_rate, self.sample_rate_hz)
-            yield from self._windows(path, read(), length, step, self.batch_size)
+            given = given_audio(audio, sample_rate)
+            pieces = given.stream(self.sample_rate_hz)
+            yield from self._windows(given.path, pieces, length, step, self.batch_size)
         else:
             refuse_rate(sample_rate, f"pieces of samples, whose rate is {self.sample_rate_hz}")
             at_once = 1 if isinstance(audio, Iterator) else self.batch_size  # live
@@ -200,10 +206,10 @@ class Model:
         """
         from ser.infer.vad import find_speech  # its scipy costs a start
 
-        path, read = source(audio, sample_rate, self.sample_rate_hz)
-        rate = self.sample_rate_hz
-        stretches = cut(read(), find_speech(read(), rate, self.whole_seconds))
-        segments = (Segment(path, samples, start / rate) for start, samples in stretches)
+        given, rate = given_audio(audio, sample_rate), self.sample_rate_hz
+        found = find_speech(given.stream(rate), rate, self.whole_seconds)
+        stretches = cut(given.stream(rate), found)
+        segments = (Segment(given.path, samples, start / rate) for start, samples in stretches)
         yield from self._in_batches(segments, self.batch_size)
 
     def _windows(

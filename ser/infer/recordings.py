@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Protocol
@@ -33,6 +34,30 @@ class Readable(Protocol):
     def read(self, size: int, /) -> bytes:
         """The next bytes, so many unless the stream ends; none at its end."""
         ...
+
+
+@dataclass(frozen=True)
+class AudioFile:
+    """A recording in a file, read when it is asked for.
+
+    Attributes:
+        path: Where it lies.
+    """
+
+    path: str
+
+    @property
+    def seconds(self) -> float:
+        """Its length (``file_seconds``)."""
+        return file_seconds(Path(self.path))
+
+    def whole(self, sample_rate_hz: int) -> Floats:
+        """Mono samples in 16-bit scale (``read_file``)."""
+        return read_file(Path(self.path), sample_rate_hz)
+
+    def stream(self, sample_rate_hz: int) -> Iterator[Floats]:
+        """The same piece by piece (``stream_file``)."""
+        return stream_file(Path(self.path), sample_rate_hz)
 
 
 def file_seconds(path: Path) -> float:

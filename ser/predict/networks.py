@@ -14,11 +14,11 @@ from ser.data.utterances import (
     FeatureDir,
     FeatureReader,
     Utterance,
+    by_speaker,
     read_feature_dir,
     report_lengths,
     select,
 )
-from ser.feats.speaker_means import shifts
 from ser.infer.torch_engine import load_network
 from ser.nn.cnn_blstm_sa import CnnBlstmSa
 from ser.nn.emotion import EmotionModel
@@ -53,9 +53,7 @@ def predict_parts(
     if not feats.encoded:
         report_lengths(utterances, model.min_frames, run.name)
     if isinstance(model, EmotionModel) and model.speaker_prior:
-        prior, around, vectors = model.speaker_prior, model.training_mean(), feats
-        spk_of = features.data["utt2spk"]
-        feats = feats.shifted(shifts([utts], spk_of, lambda utt: vectors[utt][0], prior, around))
+        feats = by_speaker(features, [utts], model.speaker_prior, model.training_mean())
     return predict_utterances(model, utterances, feats, tokenizer, system.training)
 
 

@@ -8,8 +8,14 @@ from ser.base.errors import SerError
 from ser.config.labels import LabelsConfig
 from ser.config.schema import SystemConfig
 from ser.corpus.fold_files import TRAIN, VALID
-from ser.data.utterances import FeatureDir, Utterance, read_with_copies, select, short_enough
-from ser.feats.speaker_means import shifts
+from ser.data.utterances import (
+    FeatureDir,
+    Utterance,
+    by_speaker,
+    read_with_copies,
+    select,
+    short_enough,
+)
 from ser.feats.speed_copies import speed_prefix
 from ser.kaldi.table import Table
 from ser.text.bpe import Tokenizer
@@ -69,9 +75,8 @@ def load_split(
         train = choose_targets(train, system.ctc.targets, tokenizer.vocab_size, factors, run.seed)
     valid = [] if resolved.protocol.validation == "none" else in_part(VALID)
     if prior := system.readout.speaker_prior:
-        feats, parts = features.feats, [[u.utt for u in part] for part in (train, valid)]
-        added = shifts(parts, features.data["utt2spk"], lambda utt: feats[utt][0], prior)
-        features = replace(features, feats=feats.shifted(added))
+        parts = [[u.utt for u in part] for part in (train, valid)]
+        features = replace(features, feats=by_speaker(features, parts, prior))
     return Split(features, train, valid)
 
 

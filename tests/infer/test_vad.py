@@ -17,7 +17,7 @@ from ser.audio.reading import FRAME_SECONDS, INT16_SCALE
 from ser.base.arrays import Floats
 from ser.base.errors import SerError
 from ser.corpus.synthetic.espeak import Prosody, speak
-from ser.infer import arrays
+from ser.infer import recordings as recordings_module
 from ser.infer.engine import Output
 from ser.infer.recordings import stream_file
 from ser.infer.vad import find_speech
@@ -185,7 +185,7 @@ def test_no_more_is_read_than_a_batch(tmp_path: Path, monkeypatch: pytest.Monkey
         assert len(inputs) == 1
         return model.engine(inputs)
 
-    monkeypatch.setattr(arrays, "stream_file", note)
+    monkeypatch.setattr(recordings_module, "stream_file", note)
     model = untrained_model()
     next(replace(model, engine=engine, batch_size=1).predict_speech(tmp_path / "a.wav"))
     assert heard[0] == 60 * RATE and heard[1] <= 4 * RATE

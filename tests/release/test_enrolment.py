@@ -6,22 +6,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import enrolment_turns
 import numpy as np
 import pytest
 import soundfile
 import torch
 from programs import call
 from tiny import optimizer_config, system_config, tsv_rows
-from tiny_audio import packing, train
 from tiny_predictions import run_score
-from tiny_recipe import EXP, FEATS, change_system, finetune_run
+from tiny_recipe import EXP
 
 from ser.base.errors import SerError
 from ser.base.files import read_json
 from ser.config.network import ReadoutConfig
-from ser.corpus.fold_files import TEST, in_part, read_fold
-from ser.data.utterances import read_feature_dir
 from ser.feats.speaker_means import speaker_means
 from ser.infer import batches
 from ser.infer.loading import load
@@ -29,26 +25,9 @@ from ser.infer.model import Model
 from ser.infer.torch_engine import TorchEngine
 from ser.infer.windows import equal_window
 from ser.nn.systems import build_system
-from ser.predict.folds import predict_all
-from ser.release.pack import pack
 
 NAME = "transformer_tl"
 RATE = 16000
-
-
-@pytest.fixture(scope="module")
-def packed(pretrained_recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A recipe with a system that takes the speaker's mean off: scored, and packed as ``model``."""
-    root = shutil.copytree(pretrained_recipe, tmp_path_factory.mktemp("by_speaker") / "recipe")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(root)
-        readout = ReadoutConfig(type="mean_sd", speaker_prior=2.5)
-        change_system(NAME, readout=readout, optimizer__frozen=["encoder"])
-        train(NAME)
-        predict_all([finetune_run(NAME, fold=fold) for fold in "123"])
-        run_score(patch, EXP, "--systems", NAME, "--seeds", "1")
-        pack(packing(NAME), root / "model")
-    return root
 
 
 @pytest.fixture
@@ -290,43 +269,3 @@ def test_an_onnx_file_is_of_one_mean(packed: Path, turns: list[Path], tmp_path: 
     )
     with pytest.raises(SerError, match=r"enrolment with an \.onnx file"):
         exported.enrol(turns)
-
-
-def test_how_many_turns_are_needed(
-    packed: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """The tool's table; without enrolment it counts what the networks say of each turn alone."""
-    monkeypatch.chdir(packed)
-    encoded = EXP / "encoded" / "ctc.mean_sd" / "ser"
-    words = [str(EXP / NAME), str(encoded), "--turns", "1 2", "--draws", "2"]
-    monkeypatch.setattr("sys.argv", ["enrolment_turns", *words])
-    enrolment_turns.main()
-    rows = [line.strip("| ").split(" | ") for line in capsys.readouterr().out.splitlines()[2:]]
-    table = {name: (float(wa), float(ua)) for name, wa, ua in rows}
-    assert list(table)[:4] == ["none", "1 drawn at random", "2 drawn at random", "all"]
-    assert {"those of sad alone", "only half the classes: all"} <= table.keys()
-    features = read_feature_dir(encoded)
-    right = []
-    for fold in "123":
-        model = load(EXP / NAME / "seed1" / f"fold{fold}")
-        engine: Any = model.engine
-        network = engine.networks[0]
-        for utt in in_part(read_fold(EXP / "folds", fold), TEST):
-            vector = torch.from_numpy(features.feats[utt][0])[None, None]
-            with torch.inference_mode():
-                logits = network(vector, torch.ones(1, dtype=torch.long), True).emotion_logits
-            right.append(model.labels[int(logits.argmax())] == features.data["utt2emo"][utt])
-    assert table["none"][0] == pytest.approx(100 * np.mean(right), abs=0.06)
-
-
-def test_the_tool_names_what_does_not_fit(packed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(packed)
-    encoded = EXP / "encoded" / "ctc.mean_sd" / "ser"
-    for words, said in (
-        ([EXP / NAME / "seed1", encoded], r"no seed1/fold\*; expected exp/<system>"),
-        ([EXP / NAME, FEATS / "ser"], r"80 values a turn; expected the 128 that .*fold1 reads"),
-        ([EXP / NAME, encoded, "--turns", "0"], "--turns 0"),
-    ):
-        monkeypatch.setattr("sys.argv", ["enrolment_turns", *map(str, words)])
-        with pytest.raises(SerError, match=said):
-            enrolment_turns.main()

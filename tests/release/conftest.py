@@ -1,0 +1,30 @@
+"""A recipe whose system takes the mean of a speaker's turns off."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from tiny_audio import packing, train
+from tiny_predictions import run_score
+from tiny_recipe import EXP, change_system, finetune_run
+
+from ser.config.network import ReadoutConfig
+from ser.predict.folds import predict_all
+from ser.release.pack import pack
+
+NAME = "transformer_tl"
+
+
+@pytest.fixture(scope="session")
+def packed(pretrained_recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A recipe with a system that takes the speaker's mean off: scored, and packed as ``model``."""
+    root = shutil.copytree(pretrained_recipe, tmp_path_factory.mktemp("by_speaker") / "recipe")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        readout = ReadoutConfig(type="mean_sd", speaker_prior=2.5)
+        change_system(NAME, readout=readout, optimizer__frozen=["encoder"])
+        train(NAME)
+        predict_all([finetune_run(NAME, fold=fold) for fold in "123"])
+        run_score(patch, EXP, "--systems", NAME, "--seeds", "1")
+        pack(packing(NAME), root / "model")
+    return root
