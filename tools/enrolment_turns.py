@@ -12,7 +12,7 @@ each speaker has turns of half the classes, drawn at random, and is enrolled by 
 
 import argparse
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -63,28 +63,21 @@ def choices(
     }
 
 
-def network_of(folder: Path) -> EmotionModel:
-    """That of a finished run."""
-    (found,) = load(folder).engine.networks  # type: ignore[attr-defined]  # of PyTorch
-    if not isinstance(found, EmotionModel) or not isinstance(found.readout, Mean):
-        raise SerError(f"{folder}: no statistics of the frames; expected a system that pools them")
-    return found
-
-
-def fitting(path: Path, folder: Path, vectors: Mapping[str, Floats], labels: Sequence[str]) -> None:
-    """Refuses vectors of another readout than that of a run, and a run of other classes.
+def network_of(folder: Path, width: int) -> tuple[EmotionModel, Sequence[str]]:
+    """The network of a finished run, and its classes.
 
     Raises:
-        SerError: Either is so.
+        SerError: It does not read vectors of this width.
     """
-    model = network_of(folder)
-    (width,) = next(iter(vectors.values())).shape
-    if width != model.readout.size:
+    model = load(folder)
+    (found,) = model.engine.networks  # type: ignore[attr-defined]  # of PyTorch
+    if not isinstance(found, EmotionModel) or not isinstance(found.readout, Mean):
+        raise SerError(f"{folder}: no statistics of the frames; expected a system that pools them")
+    if found.readout.size != width:
         raise SerError(
-            f"{path}: {width} values a turn; expected the {model.readout.size} that {folder} reads"
+            f"{folder}: reads {found.readout.size} values a turn; expected the {width} of ENCODED"
         )
-    if (found := load(folder).labels) != labels:
-        raise SerError(f"{folder}: classes {' '.join(found)}; expected {' '.join(labels)}")
+    return found, model.labels
 
 
 def for_turns(model: EmotionModel, turns: Sequence[Floats]) -> EmotionModel:
@@ -100,6 +93,46 @@ def recognised(model: EmotionModel, vector: Floats) -> int:
     return int(output.emotion_logits.argmax())
 
 
+def pairs_of_fold(
+    model: EmotionModel,
+    beside: EmotionModel | None,
+    turns: Mapping[str, tuple[str, int, Floats]],
+    compared: Mapping[str, Choice],
+    rng: np.random.Generator,
+    num_draws: int,
+    labels: Sequence[str],
+) -> Iterator[tuple[str, tuple[int, int]]]:
+    """The name of a row with the true and the recognised class of a turn, for all rows and turns.
+
+    Args:
+        model: Takes the mean of a speaker off.
+        beside: Takes none off.
+        turns: Speaker, class and vector (W,) of each.
+        compared: As of ``choices``.
+        rng: Draws classes.
+        num_draws: Of what is drawn.
+        labels: The classes.
+    """
+    for utt, (spk, wanted, vector) in turns.items():
+        others = [(u, labels[c]) for u, (s, c, _) in turns.items() if s == spk and u != utt]
+        if beside:
+            yield "none, --beside", (wanted, recognised(beside, vector))
+        for name, choose in compared.items():
+            for _ in range(num_draws if "drawn" in name else 1):
+                enrolled = for_turns(model, [turns[u][2] for u in choose(others)])
+                yield name, (wanted, recognised(enrolled, vector))
+    for spk in sorted({spk for spk, _, _ in turns.values()}):
+        for _ in range(num_draws):
+            classes = set(rng.permutation(len(labels))[: len(labels) // 2].tolist())
+            own = [(c, v) for s, c, v in turns.values() if s == spk and c in classes]
+            networks = {"none": model, "all": for_turns(model, [v for _, v in own])}
+            if beside:
+                networks["none, --beside"] = beside
+            for name, network in networks.items():
+                for wanted, vector in own:
+                    yield f"only half the classes: {name}", (wanted, recognised(network, vector))
+
+
 def main() -> None:
     """Prints the table."""
     parser = argparse.ArgumentParser(
@@ -113,55 +146,39 @@ def main() -> None:
     parser.add_argument("--turns", default="1 2 5 10 20")
     args = parser.parse_args()
     require_within("--draws", args.draws, 1, 1000)
+    for number in (numbers := whole_numbers("--turns", args.turns)):
+        require_within("--turns", number, 1, 1000)
     torch.set_num_threads(1)
     features = read_feature_dir(args.encoded)
     spk_of, emotion_of = features.data["utt2spk"], features.data["utt2emo"]
+    width = features.feats.num_bins
     pairs: dict[str, list[tuple[int, int]]] = defaultdict(list)
-    numbers = whole_numbers("--turns", args.turns)
-    for number in numbers:
-        require_within("--turns", number, 1, 1000)
     folders = sorted((args.system / f"seed{args.seed}").glob("fold*"))
     if not folders:
         raise SerError(f"{args.system}: no seed{args.seed}/fold*; expected exp/<system>, trained")
     labels: Sequence[str] = ()
     for folder in tqdm(folders, unit="fold", disable=None):
-        model, labels = network_of(folder), load(folder).labels
+        model, labels = network_of(folder, width)
         if not model.speaker_prior:
             raise SerError(f"{folder}: takes no mean of a speaker; expected readout.speaker_prior")
-        beside = args.beside and network_of(args.beside / folder.parent.name / folder.name)
-        rng = np.random.default_rng(args.seed)
-        compared = choices(numbers, labels, rng)
+        beside = None
+        if args.beside:
+            path = args.beside / folder.parent.name / folder.name
+            beside, others = network_of(path, width)
+            if others != labels:
+                raise SerError(f"{path}: {' '.join(others)}; expected classes {' '.join(labels)}")
         fold = read_fold(args.system.parent / "folds", folder.name.removeprefix("fold"))
         utts = in_part(fold, TEST)
         if absent := sorted(set(utts) - features.num_frames.keys()):
-            raise SerError(
-                f"{args.encoded}: lacks {absent[0]}; expected the turns, no copies of them"
-            )
-        vectors = {utt: features.feats[utt][0] for utt in utts}
-        fitting(args.encoded, folder, vectors, labels)
-        if beside:
-            fitting(args.encoded, args.beside / folder.parent.name / folder.name, vectors, labels)
-        for utt, vector in vectors.items():
-            spk, wanted = spk_of[utt], labels.index(emotion_of[utt])
-            others = [(u, emotion_of[u]) for u in vectors if spk_of[u] == spk and u != utt]
-            if beside:
-                pairs[f"none, {args.beside.name}"].append((wanted, recognised(beside, vector)))
-            for name, choose in compared.items():
-                for _ in range(args.draws if "drawn" in name else 1):
-                    enrolled = for_turns(model, [vectors[u] for u in choose(others)])
-                    pairs[name].append((wanted, recognised(enrolled, vector)))
-        for spk in sorted({spk_of[utt] for utt in vectors}):
-            for _ in range(args.draws):
-                classes = {labels[i] for i in rng.permutation(len(labels))[: len(labels) // 2]}
-                own = [u for u in vectors if spk_of[u] == spk and emotion_of[u] in classes]
-                enrolled = for_turns(model, [vectors[u] for u in own])
-                networks = {"none": model, "all": enrolled}
-                if beside:
-                    networks[f"none, {args.beside.name}"] = beside
-                for name, network in networks.items():
-                    pairs[f"only half the classes: {name}"] += [
-                        (labels.index(emotion_of[u]), recognised(network, vectors[u])) for u in own
-                    ]
+            raise SerError(f"{args.encoded}: lacks {absent[0]}; expected the turns, not copies")
+        turns = {
+            utt: (spk_of[utt], labels.index(emotion_of[utt]), features.feats[utt][0])
+            for utt in utts
+        }
+        rng = np.random.default_rng(args.seed)
+        compared = choices(numbers, labels, rng)
+        for name, pair in pairs_of_fold(model, beside, turns, compared, rng, args.draws, labels):
+            pairs[name].append(pair)
     print("| turns of enrolment | WA % | UA % |\n|---|--:|--:|")
     for name, found in pairs.items():
         confusion = confusion_matrix(*np.array(found).T, len(labels))

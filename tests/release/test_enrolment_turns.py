@@ -49,7 +49,10 @@ def test_the_tool_names_what_does_not_fit(packed: Path, monkeypatch: pytest.Monk
     encoded = EXP / "encoded" / "ctc.mean_sd" / "ser"
     for words, said in (
         ([EXP / NAME / "seed1", encoded], r"no seed1/fold\*; expected exp/<system>"),
-        ([EXP / NAME, FEATS / "ser"], r"80 values a turn; expected the 128 that .*fold1 reads"),
+        (
+            [EXP / NAME, FEATS / "ser"],
+            r"fold1: reads 128 values a turn; expected the 80",
+        ),
         ([EXP / NAME, encoded, "--turns", "0"], "--turns 0"),
     ):
         monkeypatch.setattr("sys.argv", ["enrolment_turns", *map(str, words)])
