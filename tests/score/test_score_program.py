@@ -146,6 +146,18 @@ def test_published_copy_links_no_figure(scored: Path) -> None:
     assert (scored / "exp" / "RESULTS.md").read_text().startswith(published.removesuffix("\n"))
 
 
+def test_wer_only_where_words_are_recognised(scored: Path) -> None:
+    results = json.loads((scored / "exp" / "results.json").read_text())
+    assert "WER" in terminal_table(results)
+    for row in results["systems"].values():
+        row["wer"] = None
+    said = report(results)
+    assert "WER" not in terminal_table(results)
+    assert "| WER" not in said.partition("## ")[0]
+    assert "- WER" not in said
+    assert "WER by emotion" not in said
+
+
 def test_paper_columns_only_where_the_recipe_has_them(
     exp_dir: Path,
     monkeypatch: pytest.MonkeyPatch,

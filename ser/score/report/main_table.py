@@ -18,8 +18,9 @@ def main_table(results: Results) -> Rows:
         f"WA % [{LEVEL_TEXT}]": lambda s: with_interval(s["wa"], s["wa_interval"]),
         f"UA % [{LEVEL_TEXT}]": lambda s: with_interval(s["ua"], s["ua_interval"]),
         "macro-F1 %": lambda s: percent(s["macro_f1"]),
-        "WER %": lambda s: percent(s["wer"]),
     }
+    if recognises_words(results):
+        columns["WER %"] = lambda s: percent(s["wer"])
     if any("paper" in row for row in systems.values()):
         columns["paper WA %"] = lambda s: percent(s.get("paper", {}).get("wa"))
         columns["paper UA %"] = lambda s: percent(s.get("paper", {}).get("ua"))
@@ -30,6 +31,11 @@ def main_table(results: Results) -> Rows:
             for name, row in systems.items()
         ),
     ]
+
+
+def recognises_words(results: Results) -> bool:
+    """Whether any system has a CTC head, and so a WER."""
+    return any(row["wer"] is not None for row in results["systems"].values())
 
 
 def num_text_columns(table: Rows) -> int:

@@ -18,7 +18,13 @@ from ser.score.report.document import (
     row_name,
     with_interval,
 )
-from ser.score.report.main_table import main_table, num_text_columns, partly, speaker_means_in_words
+from ser.score.report.main_table import (
+    main_table,
+    num_text_columns,
+    partly,
+    recognises_words,
+    speaker_means_in_words,
+)
 from ser.score.results import Results
 from ser.score.stats.intervals import LEVEL_TEXT
 
@@ -102,8 +108,11 @@ def _legend(results: Results) -> list[str]:
         f"model that never saw its fold; the mean over the seeds {escape(' '.join(run['seeds']))}.",
         f"- [{LEVEL_TEXT}]: delete-one jackknife over the {clusters['number']} {clusters['unit']} "
         f"with Student's t.{shared}",
-        "- WER: greedy CTC transcripts of the auxiliary recogniser on the same utterances.",
     ]
+    if recognises_words(results):
+        lines.append(
+            "- WER: greedy CTC transcripts of the auxiliary recogniser on the same utterances."
+        )
     if said := speaker_means_in_words(results):
         lines.append(f"- {escape(said)}")
     rows = results["systems"].values()
