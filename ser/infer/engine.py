@@ -11,7 +11,7 @@ import numpy.typing as npt
 from ser.base.arrays import Floats
 from ser.base.errors import SerError
 from ser.feats.speaker_means import SpeakerMean
-from ser.text.ctc import greedy_ctc
+from ser.text.ctc import greedy_search
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Output:
     @property
     def tokens(self) -> list[int]:
         """Of the greedy transcript."""
-        return [] if self.ctc is None else greedy_ctc(self.ctc.argmax(axis=1).tolist())
+        return [] if self.ctc is None else greedy_search(self.ctc)
 
 
 class Engine(Protocol):
