@@ -11,7 +11,6 @@ from typing import Any
 from urllib.parse import quote
 
 import numpy as np
-import soundfile
 from tqdm import tqdm
 
 from ser.audio.audio_ark import place_in_ark
@@ -25,6 +24,7 @@ from ser.audio.reading import (
     require_finite,
     soundfile_reason,
 )
+from ser.audio.writing import write_audio
 from ser.base.errors import Faults, SerError
 from ser.base.files import digest_json
 from ser.base.log import logger
@@ -185,11 +185,11 @@ def _already(out: Path, made: Path, wanted: Mapping[str, Mapping[str, Any]]) -> 
 
 
 def _write(piece: Any, rate: int, place: Path) -> Path:
-    """A file that is never seen half-written; its suffix says its format."""
+    """Writes a clip in the format that can hold it, which its suffix says."""
     suffix = ".flac" if (np.abs(piece) <= 1).all() and rate <= MAX_FLAC_HZ else ".au"
-    partial = place.with_name(f"{place.name}.partial{suffix}")
-    soundfile.write(partial, piece, rate, FORMATS[suffix])
-    return partial.replace(place.with_name(f"{place.name}{suffix}"))
+    path = place.with_name(f"{place.name}{suffix}")
+    write_audio(path, piece, rate, FORMATS[suffix])
+    return path
 
 
 def _link(path: Path, new: Path) -> None:
@@ -221,7 +221,7 @@ def _versions(utt_of: Mapping[str, str]) -> dict[str, str]:
 
 
 def _version(source: str, utt: str) -> str:
-    """The identity of a file, to notice another in its place; empty for the output of a command."""
+    """The identity of a file, to notice another in its place; that of a command is unknown."""
     if is_pipe(source):
         return "unknown"
     place = place_in_ark(source)

@@ -25,10 +25,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
 
-import soundfile
 import yaml
 from tqdm import tqdm
 
+from ser.audio.writing import write_audio
 from ser.corpus.synthetic.espeak import SAMPLE_RATE_HZ, Prosody, speak
 from ser.corpus.synthetic.iemocap import named_turns, write_iemocap, write_lines
 from ser.corpus.synthetic.text import SESSIONS, Turn, plan_dialogues, plan_sentences
@@ -122,7 +122,7 @@ def _write_chapter(
             pitch_range=rng.randint(20, 90),
         )
         samples = speak(text, voice, prosody)
-        soundfile.write(folder / f"{stem}-{index:04d}.flac", samples, SAMPLE_RATE_HZ)
+        write_audio(folder / f"{stem}-{index:04d}.flac", samples, SAMPLE_RATE_HZ)
         transcript.append(f"{stem}-{index:04d} {text.upper()}")
         num_samples += len(samples)
         bar.update()

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-import soundfile
 from tqdm import tqdm
 
+from ser.audio.writing import write_audio
 from ser.corpus.synthetic.espeak import SAMPLE_RATE_HZ, Prosody, speak
 from ser.corpus.synthetic.text import SESSIONS, Turn
 
@@ -87,7 +87,7 @@ def write_iemocap(
         for utt, turn in named_turns(name, turns):
             actor = ACTORS[session, turn.sex]
             samples = speak(turn.text, actor.voice, _prosody(STYLES[turn.voiced_as], actor, rng))
-            soundfile.write(wav_folder / f"{utt}.wav", samples, SAMPLE_RATE_HZ, subtype="PCM_16")
+            write_audio(wav_folder / f"{utt}.wav", samples, SAMPLE_RATE_HZ, "PCM_16")
             start = end + rng.uniform(0.3, 1.5)
             end = start + len(samples) / SAMPLE_RATE_HZ
             labels += _evaluation(utt, turn, start, end, rng)
