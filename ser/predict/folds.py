@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -64,11 +64,7 @@ def predict_all(runs: Sequence[FinetuneRun]) -> None:
     with sole_run(out, wait=True):
         earlier = _earlier(out)
         tables = _still_valid(out)
-    priors = dict(earlier["notes"].get("speaker_prior", {})) if earlier else {}
-    for run, source in zip(runs, sources, strict=True):
-        priors.pop(run.system, None)
-        if source.speaker_prior:
-            priors[run.system] = source.speaker_prior
+    own = {run.system: source.speaker_prior for run, source in zip(runs, sources, strict=True)}
     num_written = 0
     seedless: dict[tuple[str, str], list[Prediction]] = {}  # by system and fold
     for run, source in tqdm(
@@ -87,6 +83,7 @@ def predict_all(runs: Sequence[FinetuneRun]) -> None:
             num_written += 1
     with sole_run(out, wait=True):
         _write_attributes(out / "attributes.tsv", features)
+        priors = {**_priors(earlier), **_priors(_earlier(out)), **own}
         tables |= _still_valid(out)  # of a call that ended meanwhile
         tables = dict(sorted(tables.items()))  # whichever were there before
         sources_now = {name: source for name, (source, _) in tables.items()}
@@ -100,7 +97,10 @@ def predict_all(runs: Sequence[FinetuneRun]) -> None:
         else:
             outputs = [out / "attributes.tsv", *(prediction_table_of(out, Path(n)) for n in tables)]
             Record(out, Stage.PREDICT, {}, dict(tables.values()), started).finish(
-                outputs, num_tables=len(runs), sources=sources_now, speaker_prior=priors
+                outputs,
+                num_tables=len(runs),
+                sources=sources_now,
+                speaker_prior={name: prior for name, prior in priors.items() if prior},
             )
     logger.info("%s tables in %s", len(runs), out)
 
@@ -161,6 +161,11 @@ def _is_table_of(path: Path, record: Record, fold_list: str) -> bool:
 
 def _earlier(out: Path) -> PredictRecord | None:
     return read_predict_record(out) if earlier_record(out) else None
+
+
+def _priors(record: PredictRecord | None) -> Mapping[str, float]:
+    """``speaker_prior`` of the systems that have one."""
+    return record["notes"].get("speaker_prior", {}) if record else {}
 
 
 def _still_valid(out: Path) -> dict[str, tuple[str, str]]:

@@ -2,7 +2,9 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -32,6 +34,7 @@ from ser.predict.folds import predict_all
 from ser.score.predictions.experiment import read_predictions
 from ser.train.finetune import finetune
 from ser.train.launch.local import finetune_all
+from ser.train.resolve import FinetuneRun
 
 PREDICTIONS = EXP / "predictions"
 COLUMNS = ["utt", "spk", "session", "fold_list", "ref", "hyp"]
@@ -222,6 +225,28 @@ def test_two_calls_at_once_are_one_after_the_other() -> None:
         list(pool.map(predict_all, calls))
     names = {Path(name).parts[-3] for name in read_record(PREDICTIONS)["inputs"]}
     assert names == {"transformer", "cnn_blstm_sa"}
+
+
+def test_what_a_call_beside_it_knows_of_its_systems_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    train("transformer", "1")
+    train("cnn_blstm_sa", "1")
+    source, write = predict_module._source, predict_module._write_table
+
+    def with_prior(run: FinetuneRun, *others: Any) -> Any:
+        prior = 3.0 if run.system == "cnn_blstm_sa" else None
+        return replace(source(run, *others), speaker_prior=prior)
+
+    def write_and_be_overtaken(path: Path, run: FinetuneRun, *others: Any) -> None:
+        if run.system == "transformer":
+            predict_all([finetune_run("cnn_blstm_sa")])
+        write(path, run, *others)
+
+    monkeypatch.setattr(predict_module, "_source", with_prior)
+    monkeypatch.setattr(predict_module, "_write_table", write_and_be_overtaken)
+    predict_all([finetune_run("transformer")])
+    made = read_record(PREDICTIONS)
+    assert len(made["inputs"]) == 2
+    assert made["notes"]["speaker_prior"] == {"cnn_blstm_sa": 3.0}
 
 
 def test_a_record_and_a_digest_that_were_edited(monkeypatch: pytest.MonkeyPatch) -> None:
