@@ -4,8 +4,9 @@ import contextlib
 import functools
 import hashlib
 import json
+import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -215,3 +216,22 @@ def digest_file(path: Path) -> str:
         raise SerError(f"{path}: no regular file; expected a file to read; name another")
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder is hidden by its name, or is what archives of macOS bring along."""
+    return name.startswith(".") or name == "__MACOSX"
+
+
+def walk_visible(
+    root: Path, on_error: Callable[[OSError], None]
+) -> Iterator[tuple[Path, list[str], list[str]]]:
+    """``os.walk`` without what is hidden, as deleted files in ``.Trashes`` are.
+
+    Args:
+        root: Where it begins; this folder may itself be hidden.
+        on_error: Told of a folder that cannot be read.
+    """
+    for place, folders, names in os.walk(root, onerror=on_error):
+        folders[:] = [name for name in folders if not is_hidden(name)]
+        yield Path(place), folders, [name for name in names if not is_hidden(name)]

@@ -1,6 +1,5 @@
 """What ``ser-predict`` is given: files, folders, ``wav.scp``."""
 
-import os
 import re
 import stat
 from collections.abc import Sequence
@@ -10,7 +9,7 @@ from pathlib import Path
 from ser.audio.containers import HINT, has_pyav, needs_pyav
 from ser.audio.reading import EXTENSIONS, OTHER_EXTENSIONS
 from ser.base.errors import SerError
-from ser.base.files import read_bytes
+from ser.base.files import read_bytes, walk_visible
 from ser.base.log import logger
 
 BLANKS = re.compile("[ \t]+")  # between id and path; a no-break space is part of a name
@@ -75,9 +74,9 @@ def _search(folder: Path) -> tuple[list[Path], list[SerError]]:
     errors: list[OSError] = []
     files: list[Path] = []
     links: list[Path] = []
-    for place, folders, names in os.walk(folder, onerror=errors.append):
-        files += [Path(place, name) for name in names if not name.startswith("._")]
-        links += [path for name in folders if (path := Path(place, name)).is_symlink()]
+    for place, folders, names in walk_visible(folder, errors.append):
+        files += [place / name for name in names]
+        links += [path for name in folders if (path := place / name).is_symlink()]
     if links:
         logger.warning(
             "%s: %s links to folders are not followed, %s the first; give them too",

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from ser.base.errors import SerError
-from ser.corpus.parsers.parsing import list_audio
+from ser.corpus.parsers.parsing import audio_files, list_audio
+from ser.infer.inputs import AudioInput, audio_inputs
 
 
 def test_audio_of_a_folder_of_ones_own(tmp_path: Path, log: Any) -> None:
@@ -20,6 +21,20 @@ def test_audio_of_a_folder_of_ones_own(tmp_path: Path, log: Any) -> None:
     assert found == ["a.flac", "b c/1.WAV", "b c/d/2.oga"]
     (said,) = log.find("warning: ")
     assert ": 3 others are not taken (.m4a, links to folders, notes); a table can" in said
+
+
+HIDDEN = (".Trash-1000/files/a.wav", ".ipynb_checkpoints/a.wav", "__MACOSX/a.wav", "b/.x/a.wav")
+
+
+def test_hidden_folders_are_not_the_corpus(tmp_path: Path) -> None:
+    root = tmp_path / ".corpora" / "wavs"  # which may lie in one
+    for name in ("a.wav", "b/a.wav", *HIDDEN):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+    wanted = [root / "a.wav", root / "b" / "a.wav"]
+    assert list_audio(root) == wanted
+    assert audio_files(root, "**/*.wav", "wavs") == wanted
+    assert audio_inputs([str(root)]) == ([AudioInput(path) for path in wanted], [])
 
 
 def test_a_folder_of_what_pyav_reads(tmp_path: Path) -> None:

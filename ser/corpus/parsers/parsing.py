@@ -2,7 +2,6 @@
 
 import csv
 import io
-import os
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
@@ -11,7 +10,7 @@ from pathlib import Path
 from ser.audio.containers import SOUND_ALONE
 from ser.audio.reading import EXTENSIONS
 from ser.base.errors import Faults, SerError
-from ser.base.files import read_text
+from ser.base.files import is_hidden, read_text, walk_visible
 from ser.base.log import logger
 from ser.corpus.parsers.roots import is_metadata_file, refuse_archives
 
@@ -45,7 +44,11 @@ def audio_files(root: Path, pattern: str, expected: str) -> list[Path]:
     """
     if not root.is_dir():
         raise SerError(f"{root}: no such folder; expected {expected}; set the path in db.sh")
-    found = list(filter(is_audio_file, sorted(root.glob(pattern))))
+    found = [
+        path
+        for path in sorted(root.glob(pattern))
+        if is_audio_file(path) and not any(map(is_hidden, path.relative_to(root).parts))
+    ]
     if not found:
         raise SerError(
             f"{root}: 0 audio files of {pattern}; expected {expected}; check the path in db.sh"
@@ -56,8 +59,8 @@ def audio_files(root: Path, pattern: str, expected: str) -> list[Path]:
 def list_audio(root: Path) -> list[Path]:
     """The audio files of a folder and those below it, sorted, as full paths.
 
-    Files for PyAV (``.m4a`` and others that hold sound alone) where there are no others. Hidden
-    files are left out. What else is there is logged: other files, and links to folders, which are
+    Files for PyAV (``.m4a`` and others that hold sound alone) where there are no others. What is
+    hidden is left out. What else is there is logged: other files, and links to folders, which are
     not followed.
 
     Raises:
@@ -65,11 +68,11 @@ def list_audio(root: Path) -> list[Path]:
     """
     audio, others = [], []
     try:
-        for folder, folders, names in os.walk(root.absolute(), onerror=_raise):
-            files = [Path(folder, name) for name in names if not name.startswith(".")]
+        for folder, folders, names in walk_visible(root.absolute(), _raise):
+            files = [folder / name for name in names]
             audio += [path for path in files if path.suffix.lower() in EXTENSIONS]
             others += [path for path in files if path.suffix.lower() not in EXTENSIONS]
-            others += [path for name in folders if (path := Path(folder, name)).is_symlink()]
+            others += [path for name in folders if (path := folder / name).is_symlink()]
     except OSError as error:
         raise SerError(f"{error.filename}: {error.strerror}; expected a folder to read") from error
     if not audio:  # else they are mostly what the audio was made from
