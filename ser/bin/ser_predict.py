@@ -119,8 +119,8 @@ def main() -> None:
     if turns:
         model = _enrolled(model, turns)
     elif model.speaker_prior:
-        said = "no speaker is enrolled (--enrol); the training speakers' mean is taken off"
-        print(f"warning: {said}", file=sys.stderr)
+        said = "no speaker is enrolled (--enrol, not with .onnx)"
+        print(f"warning: {said}; the training speakers' mean is taken off", file=sys.stderr)
     if args.inputs == ["-"]:
         args.window = _or(args.window, min(LIVE_SECONDS, model.whole_seconds))
     if args.window is not None:

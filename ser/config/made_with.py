@@ -48,10 +48,14 @@ def require_labels_of_features(
     Raises:
         SerError: The data directory has other classes, or another corpus label in one of them.
     """
-    for name in made["inputs"]:
-        data = recipe_of(feats) / name
-        if (data / "run.json").exists():
-            require_labels_of_data(data, labels, path)
+    for data in _data_of(feats, made):
+        require_labels_of_data(data, labels, path)
+
+
+def _data_of(feats: Path, made: StageRecord) -> list[Path]:
+    """The data directories that features were made from, as far as they are still there."""
+    folders = [recipe_of(feats) / name for name in made["inputs"]]
+    return [folder for folder in folders if (folder / "run.json").exists()]
 
 
 def labels_of(conf: Path, feats: Path, made: StageRecord) -> LabelsConfig:
@@ -88,7 +92,20 @@ def require_labels_of_run(run: Path, labels: LabelsConfig) -> None:
         if (feats / "run.json").exists():
             record = read_record(feats)
             if (record["stage"], record["identity"]) == (Stage.FEATURES, identity):
-                require_labels_of_features(feats, record, labels, run / "run.json")
+                for data in _data_of(feats, record):
+                    _require_same_labels(run, labels, data)
+
+
+def _require_same_labels(run: Path, labels: LabelsConfig, data: Path) -> None:
+    found = read_record(data)["config"].get("labels")
+    if found is not None and (
+        changed := first_difference(labels.record(), _as_recorded(found, labels))
+    ):
+        raise SerError(
+            f"{data}: not the classes that {run} was trained on: {changed}; expected the former; "
+            "put labels.yaml back and rerun from stage 0, or train again: "
+            f"{rerun_hint(Stage.FINETUNE, run)} --force"
+        )
 
 
 def require_labels_of_recipe(run: Path, labels: LabelsConfig) -> None:

@@ -3,6 +3,7 @@
 They are never run by a shell: each is started as it is, reading what the one before it writes.
 """
 
+import contextlib
 import shlex
 import signal
 import subprocess
@@ -28,13 +29,14 @@ def output_of(source: str) -> bytes:
     """
     commands = _commands(source)
     processes: list[subprocess.Popen[bytes]] = []
-    with tempfile.TemporaryFile() as complaints:
+    with tempfile.TemporaryFile() as complaints, contextlib.ExitStack() as running:
         try:
             for words in commands:
                 before = processes[-1].stdout if processes else subprocess.DEVNULL
-                processes.append(
-                    subprocess.Popen(words, stdin=before, stdout=subprocess.PIPE, stderr=complaints)
+                process = subprocess.Popen(
+                    words, stdin=before, stdout=subprocess.PIPE, stderr=complaints
                 )
+                processes.append(running.enter_context(process))
                 if not isinstance(before, int) and before is not None:
                     before.close()  # the next command alone reads it
         except OSError as error:

@@ -96,7 +96,8 @@ def _num_unfinished(asked: RunOptions, system: str) -> int:
     folds, seeds = asked.exp_dir / "folds", asked.seeds.split()
     protocol, made = load_config(asked.protocol, ProtocolConfig), earlier_record(folds)
     if made is None or difference(made["config"], protocol):
-        num_folds = len(asked.folds.split()) or len(protocol.test_folds) or protocol.num_folds
+        num_made = protocol.num_folds * (protocol.num_scene_groups or 1)
+        num_folds = len(asked.folds.split()) or len(protocol.test_folds) or num_made
         return len(seeds) * num_folds
     return len(unfinished_runs(asked, system))
 

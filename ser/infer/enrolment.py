@@ -33,15 +33,15 @@ def enrolled_engine(
             there is no turn.
     """
     engine = model.engine
-    if not isinstance(engine, SpeakerEngine):
-        raise SerError(
-            "enrolment with an .onnx file, which takes off one fixed mean or none; expected a "
-            "package or a run"
-        )
     if not model.speaker_prior:
         raise SerError(
             "enrolment: the model takes no mean of a speaker; expected one of a system with "
             "readout.speaker_prior; leave the enrolment out"
+        )
+    if not isinstance(engine, SpeakerEngine):
+        raise SerError(
+            "enrolment: the training speakers' mean is fixed in an .onnx file; expected the "
+            "package or run that it was exported from"
         )
     if is_whole(turns) or not isinstance(turns, Iterable):
         raise SerError("enrolment: no list; expected a list of recordings, be it of one")

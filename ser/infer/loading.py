@@ -101,6 +101,7 @@ def _load_onnx(path: Path, device: str, num_threads: int | None) -> Model:
         tokenizer,
         header.features_inside,
         longest_seconds=header.longest_seconds,
+        speaker_prior=header.speaker_prior,
     )
 
 

@@ -16,7 +16,7 @@ from ser.base.names import CLASS, is_line
 from ser.base.options import doubled
 from ser.config.features import RecordedFeatures
 from ser.config.schema import SystemConfig
-from ser.config.section import Section
+from ser.config.section import Section, SpeakerPrior
 from ser.text.bpe import MAX_MODEL_BYTES
 
 FETCH = "fetch the model again"  # where one is damaged
@@ -176,6 +176,7 @@ class OnnxHeader(Section):
         features_inside: Whether it takes samples instead of features.
         min_frames: Fewest feature frames that it takes.
         longest_seconds: As in ``Manifest``.
+        speaker_prior: As of ``Model``; the training speakers' mean is fixed in the file.
         bpe: The BPE model in base64; empty without a CTC head.
         digest: Of all that stands above (``with_digest``).
     """
@@ -186,6 +187,7 @@ class OnnxHeader(Section):
     features_inside: bool
     min_frames: Annotated[int, Field(ge=1, le=10_000)]
     longest_seconds: Seconds | None = None
+    speaker_prior: SpeakerPrior = None
     bpe: Base64
     digest: str
 

@@ -180,6 +180,7 @@ def export_onnx(model: Model, out: Path, features_inside: bool, int8: bool) -> N
         fbank=model.fbank.config,
         features_inside=features_inside,
         longest_seconds=model.longest_seconds,
+        speaker_prior=None if model.num_enrolled else model.speaker_prior,
         min_frames=int(networks[0].min_frames),  # type: ignore[arg-type]  # an int of ours
         bpe=base64.b64encode(model.tokenizer.model).decode() if model.tokenizer else "",
         digest="",

@@ -135,9 +135,13 @@ def test_copies_of_other_features_are_refused(part: str) -> None:
 
 @pytest.mark.usefixtures("trained")
 def test_a_run_that_was_trained_on_other_classes_is_not_packed() -> None:
-    """As a version without these checks could train it."""
+    """Stage 0 was run again since; or a version without these checks trained it."""
     with_data(REMAPPED)
-    with pytest.raises(SerError, match=r"fold1/run\.json: classes\.hap was \['hap', 'exc'\] and"):
+    message = (
+        r"data/ser: not the classes that exp/.*/fold1 was trained on: classes\.hap was \['hap'\] "
+        r"and is \['hap', 'exc'\]; .* put labels\.yaml back and rerun from stage 0, or train again"
+    )
+    with pytest.raises(SerError, match=message):
         pack(packing(), Path("again").resolve())
     assert not Path("again").exists()
 

@@ -6,7 +6,7 @@ from collections import namedtuple
 from pathlib import Path
 
 import pytest
-from after_stage_0 import check, write_data
+from after_stage_0 import check, write_data, write_folds
 from programs import Said
 
 from ser.config.systems import load_system
@@ -39,6 +39,21 @@ def test_a_disk_without_room_for_the_models(monkeypatch: pytest.MonkeyPatch) -> 
     room = f"exp: {needed / 1e9:.2f} GB of models and checkpoints to write"
     assert room in said_with(needed - 1).err
     assert room not in said_with(needed).err
+
+
+@pytest.mark.usefixtures("bare_recipe")
+def test_folds_of_scene_groups_that_are_not_made_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of five folds in three groups of scenes: 15 runs, with a checkpoint or two beside them."""
+    write_data(["SO IT IS"])
+    write_folds({"num_folds": 5})
+    weights = load_system(Path("conf"), "transformer").model.num_weights
+    needed = 4 * weights * (15 + 2 * (3 + 1))
+    path = Path("conf/protocol/paper.yaml")
+    path.write_text(path.read_text() + "num_scene_groups: 3\n")
+    for free in (needed - 1, needed):
+        monkeypatch.setattr(shutil, "disk_usage", lambda path, free=free: Usage(0, 0, free))
+        said = check("transformer", ".", 4, "", 4).err  # which also names the folds
+        assert ("GB of models and checkpoints to write" in said) == (free < needed), said
 
 
 @pytest.mark.usefixtures("bare_recipe")

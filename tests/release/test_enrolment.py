@@ -243,7 +243,7 @@ def test_all_kinds_of_prediction_are_of_the_speaker(
     for enrolled in ([], ["--enrol", turns[1], turns[2]]):
         said = call("ser_predict", packed / "model", "a.wav", *more.split(), *enrolled)
         assert said.status == 0
-        assert ("no speaker is enrolled (--enrol)" in said.err) == (not enrolled)
+        assert ("no speaker is enrolled (--enrol, not with .onnx)" in said.err) == (not enrolled)
         pages.append(Path("page.html").read_text() if "html" in more else said.out)
     assert pages[0] != pages[1] and len(pages[0].splitlines()) >= 2
 
@@ -267,5 +267,6 @@ def test_an_onnx_file_is_of_one_mean(packed: Path, turns: list[Path], tmp_path: 
     assert shares(exported, turns[0]) == pytest.approx(
         shares(load(packed / "model"), turns[0]), abs=1e-4
     )
-    with pytest.raises(SerError, match=r"enrolment with an \.onnx file"):
+    assert "no speaker is enrolled" in call("ser_predict", out, turns[0]).err
+    with pytest.raises(SerError, match=r"mean is fixed in an \.onnx file"):
         exported.enrol(turns)

@@ -162,19 +162,22 @@ def _cleaned(path: Path, rows: Sequence[tuple[int, Row]]) -> list[tuple[int, Row
     cleaned = [
         (line, {name: row[name] for name in row if name not in unnamed}) for line, row in rows
     ]
-    num_empty, pointed = 0, set()
-    for _, row in cleaned:
+    empty, pointed = [], set()
+    for line, row in cleaned:
         for name, text in row.items():
             if text in NO_VALUE:
                 row[name] = ""
-                num_empty += 1
+                empty.append((line, name))
             elif name in MAY_BE_NUMBERS and without_point(text) != text:
                 row[name] = without_point(text)
                 pointed.add(name)
         if row["path"].startswith("~/"):
             row["path"] = str(Path(row["path"]).expanduser())
-    if num_empty:
-        logger.info("%s: %s cells of NaN are read as empty", path, num_empty)
+    if empty:
+        logger.info(
+            "%s: %s cells of NaN are read as empty, the first in line %s (%s)",
+            *(path, len(empty), *empty[0]),
+        )
     if pointed:
         said = ", ".join(sorted(pointed))
         logger.info("%s: whole numbers are read without their '.0': %s", path, said)

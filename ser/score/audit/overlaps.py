@@ -80,7 +80,7 @@ def audit(data: DataDir, folds: Mapping[str, Table]) -> dict[str, Any]:
     sides = split(folds)
     seen = {fold.name: _seen(fold.test, fold.train, known) for fold in sides}
     return {
-        "folds": {fold.name: _fold(fold, data, known) for fold in sides},
+        "folds": {fold.name: _fold(fold, data, known, seen[fold.name]) for fold in sides},
         "baselines": _baselines(sides, data, known),
         "missing": [name for name in TABLES if name not in known],
         "seen": seen,
@@ -93,14 +93,17 @@ def _known(data: DataDir, table: str) -> Table:
     return {utt: value for utt, value in data.tables.get(table, {}).items() if value}
 
 
-def _fold(fold: Fold, data: DataDir, known: Mapping[str, Table]) -> dict[str, Any]:
+def _fold(
+    fold: Fold, data: DataDir, known: Mapping[str, Table], seen: Mapping[str, Mapping[str, str]]
+) -> dict[str, Any]:
     overlaps = {}
     for name, values in known.items():
         known_before = {values[utt] for utt in fold.heard if utt in values}
         again = [utt for utt in fold.test if utt in values and values[utt] in known_before]
         overlaps[name] = {"num_utts": len(again), "values": len({values[u] for u in again})}
     if "line" in known:
-        seen = _seen(fold.test, fold.heard, known)
+        if len(fold.heard) > len(fold.train):  # in validation too
+            seen = _seen(fold.test, fold.heard, known)
         near = [utt for utt in fold.test if seen[utt].get("line") == NEAR]
         overlaps["near line"] = {
             "num_utts": len(near),
