@@ -21,7 +21,7 @@ from ser.base.arrays import Floats
 from ser.base.errors import SerError, shortened
 from ser.feats.definitions import Extractor, normalise
 from ser.infer.arrays import given_audio, given_pieces, is_whole, refuse_rate
-from ser.infer.batches import batches
+from ser.infer.batches import Waiting, batches, read_ahead
 from ser.infer.engine import Engine, Output
 from ser.infer.enrolment import enrolled_engine
 from ser.infer.result import Posteriors, Result
@@ -38,7 +38,6 @@ from ser.infer.windows import (
 )
 from ser.text.bpe import Tokenizer
 
-AHEAD = 64  # files that are read before they are predicted, or a batch where it is larger
 UNKNOWN_SECONDS = 30.0  # as the longest training utterance, where it is not known
 
 
@@ -116,17 +115,15 @@ class Model:
             raise SerError(
                 f"{shortened(ascii(paths))}: one path; expected several; predict takes one"
             )
-        waiting: list[tuple[Path, Segment | Result | SerError]] = []
-        for path in map(Path, paths):
-            try:
-                turn = self.read(path, None)
-                waiting.append((path, turn if isinstance(turn, Segment) else self._long(turn)))
-            except SerError as error:
-                waiting.append((path, error))
-            if len(waiting) == max(AHEAD, self.batch_size):
-                yield from self._settle(waiting)
-                waiting = []
-        yield from self._settle(waiting)
+        for waiting in read_ahead(map(self._begin, map(Path, paths)), self.batch_size):
+            yield from self._settle(waiting)
+
+    def _begin(self, path: Path) -> Waiting:
+        try:
+            turn = self.read(path, None)
+            return path, turn if isinstance(turn, Segment) else self._long(turn)
+        except SerError as error:
+            return path, error
 
     def read(self, audio: Any, sample_rate: int | None) -> Segment | LongRecording:
         """A recording as ``predict`` takes it, whole or to be cut into windows."""
@@ -135,9 +132,7 @@ class Model:
             return Segment(given.path, given.whole(rate))
         return LongRecording(given.path, equal_window(seconds, most, rate), given.stream(rate))
 
-    def _settle(
-        self, waiting: Sequence[tuple[Path, "Segment | Result | SerError"]]
-    ) -> Iterator[tuple[Path, "Result | SerError"]]:
+    def _settle(self, waiting: Sequence[Waiting]) -> Iterator[tuple[Path, "Result | SerError"]]:
         segments = [item for _, item in waiting if isinstance(item, Segment)]
         predicted = iter(self._results(segments))
         for path, item in waiting:

@@ -24,7 +24,6 @@ from ser.base.errors import SerError
 from ser.base.files import read_json
 from ser.base.writing import write_json
 from ser.infer import batches
-from ser.infer import model as model_module
 from ser.infer.engine import Output
 from ser.infer.loading import load
 from ser.infer.model import Model
@@ -68,7 +67,7 @@ def test_an_array_is_heard_like_the_file(
 def test_together_as_alone(model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     audio = plant_files(tmp_path)
     together = list(model.predict_files(audio))
-    monkeypatch.setattr(model_module, "AHEAD", 1)
+    monkeypatch.setattr(batches, "AHEAD", 1)
     alone = replace(model, batch_size=1)
     for (path, a), (_, b) in zip(together, alone.predict_files(audio), strict=True):
         assert isinstance(a, Result) and isinstance(b, Result)
@@ -134,10 +133,15 @@ def test_a_batch_may_be_larger_than_what_is_read_ahead(
         sizes.append(len(inputs))
         return model.engine(inputs)
 
-    monkeypatch.setattr(model_module, "AHEAD", 2)
+    monkeypatch.setattr(batches, "AHEAD", 2)
     noted = replace(model, engine=note, batch_size=5)
-    assert len(list(noted.predict_files([plant_files(tmp_path)[0]] * 7))) == 7
+    path = plant_files(tmp_path)[0]
+    assert len(list(noted.predict_files([path] * 7))) == 7
     assert sizes == [5, 2]
+    monkeypatch.setattr(batches, "MAX_AHEAD", 2 * soundfile.info(path).frames - 1)
+    sizes.clear()
+    assert len(list(noted.predict_files([path] * 7))) == 7
+    assert sizes == [2, 2, 2, 1], "however large a batch may be, memory is bounded"
 
 
 def test_a_batch_that_does_not_fit_into_memory(model: Model, tmp_path: Path) -> None:
