@@ -7,9 +7,10 @@ from markupsafe import escape
 
 from ser.base.errors import SerError
 from ser.infer.model import Model
-from ser.infer.page import COLOURS, view
+from ser.infer.page import view
 from ser.infer.recordings import file_seconds
 from ser.infer.windows import LONG_SECONDS
+from ser.page.frame import COLOURS
 
 
 def answer(model: Model, path: str | None, max_seconds: float) -> str:

@@ -279,12 +279,12 @@ class Model:
         end: float,
         flag: str | None,
     ) -> Result:
-        shares = np.asarray(posteriors, np.float64)
-        shares /= shares.sum()
-        best = int(shares.argmax())
-        is_given = shares[best] >= self.threshold and (flag is None or self.any_audio)
+        probs = np.asarray(posteriors, np.float64)
+        probs /= probs.sum()
+        best = int(probs.argmax())
+        is_given = probs[best] >= self.threshold and (flag is None or self.any_audio)
         label = self.labels[best] if is_given else None
-        named = Posteriors(self.labels, tuple(map(float, shares)))
+        named = Posteriors(self.labels, tuple(map(float, probs)))
         return Result(path, label, named, words, start, end, flag)
 
 

@@ -25,12 +25,10 @@ from ser.infer.recordings import file_seconds, read_file
 from ser.infer.result import Result
 from ser.infer.torch_engine import TorchEngine, emotion_attention
 from ser.infer.windows import LONG_SECONDS, is_long
-from ser.page.frame import NAMES_AS_TEXT, audio_link, render
+from ser.page.frame import COLOURS, NAMES_AS_TEXT, audio_link, render
 
 MARK = b'<meta name="generator" content="ser-predict">'  # near the beginning of a page of ours
-# Okabe & Ito's colours and four kinds of line: readable without colour.
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999999")
-DASHES = ("-", "--", "-.", ":")
+DASHES = ("-", "--", "-.", ":")  # readable without colour
 LEGEND_COLUMNS = 8
 ENVELOPE_POINTS = 2000  # of the waveform
 

@@ -11,18 +11,18 @@ class Posteriors(Mapping[str, float]):
 
     Args:
         labels: C classes.
-        shares: Their probabilities, which sum to 1.
+        probs: Their probabilities, which sum to 1.
     """
 
-    __slots__ = ("_labels", "_shares")
+    __slots__ = ("_labels", "_probs")
 
-    def __init__(self, labels: tuple[str, ...], shares: tuple[float, ...]) -> None:
-        self._labels, self._shares = labels, shares
+    def __init__(self, labels: tuple[str, ...], probs: tuple[float, ...]) -> None:
+        self._labels, self._probs = labels, probs
 
     def __getitem__(self, label: str) -> float:
         if label not in self._labels:
             raise KeyError(label)
-        return self._shares[self._labels.index(label)]
+        return self._probs[self._labels.index(label)]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._labels)

@@ -16,6 +16,8 @@ POLICY = (
     "default-src 'none'; img-src data:; media-src 'self' file:; style-src 'unsafe-inline'; "
     "script-src {}; base-uri 'none'; form-action 'none'"
 )
+# Okabe and Ito's colours, without yellow, which white paper swallows, and a grey.
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999999")
 NAMES_AS_TEXT: dict[Any, Any] = {"text.parse_math": False, "text.usetex": False}
 """Of matplotlib: a class called ``$x_1$`` is no formula."""
 

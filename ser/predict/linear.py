@@ -73,9 +73,9 @@ def predict_from_vectors(
     with threadpool_limits(1):
         speakers = [spk_of[utt] for utt in train]
         cost = best_cost(matrix(train), labels, speakers, config, make_model, run.name)
-        shares = posteriors(make_model(cost).fit(matrix(train), labels), matrix(test))
+        probs = posteriors(make_model(cost).fit(matrix(train), labels), matrix(test))
     return [
-        Prediction(utt, tuple(map(float, row)), None) for utt, row in zip(test, shares, strict=True)
+        Prediction(utt, tuple(map(float, row)), None) for utt, row in zip(test, probs, strict=True)
     ]
 
 

@@ -10,16 +10,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure  # drawn by Agg: without pyplot there is no window
 
 from ser.base.writing import atomic_file
-from ser.page.frame import NAMES_AS_TEXT
+from ser.page.frame import COLOURS, NAMES_AS_TEXT
 from ser.score.report.details import summed_confusion
 from ser.score.report.document import row_name
 from ser.score.report.provenance import Curve
 from ser.score.results import Results
 
-# Okabe and Ito's colours, without yellow, which white paper swallows.
-COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000")
-MARKERS = "osD^vPX"
-STROKES = ("-", "--", ":", "-.")  # of the first seven lines, the next seven, ...
+MARKERS = "osD^vPX*"
+STROKES = ("-", "--", ":", "-.")  # of the first eight lines, the next eight, ...
 
 # Quantity in train.jsonl, axis label, factor.
 FINETUNE_PANELS = (
