@@ -132,10 +132,7 @@ def _blocks(path: Path) -> Iterator[tuple[Floats, int]]:
 
 def _finite(blocks: Iterable[Floats], path: Path) -> Iterator[Floats]:
     for block in blocks:
-        if not np.isfinite(block).all():
-            raise SerError(
-                f"{path}: samples that are not finite; expected numbers; replace the file"
-            )
+        require_finite(block, str(path), path.name)
         yield block
 
 

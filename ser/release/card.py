@@ -136,15 +136,15 @@ def table_row(system: Path, seed: int, made_by: Mapping[str, Any]) -> dict[str, 
     if row is None or str(seed) not in row["seeds"]:
         return None
     for name, digest in digests.items():
+        if not name.startswith(f"predictions/{system.name}/"):
+            continue
         table = exp_dir / name
-        own = name.startswith(f"predictions/{system.name}/")
-        if own and not (table.is_file() and digest_file(table) == digest):
+        if not (table.is_file() and digest_file(table) == digest):
             raise SerError(
                 f"{path}: of another {name} than the one that is there now; "
                 f"run {rerun_hint(Stage.SCORE)}"
             )
-        folder = run_of_table(table) if own and table.suffix == ".tsv" else exp_dir
-        if not (folder / "run.json").exists():
+        if table.suffix != ".tsv" or not ((folder := run_of_table(table)) / "run.json").exists():
             continue
         if difference := first_difference(read_run(folder).made_by, made_by):
             raise SerError(
