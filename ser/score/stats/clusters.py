@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
@@ -48,35 +49,61 @@ def find_clusters(session: Codes, speaker: Codes, fold: Codes) -> Clusters:
         speaker: (N,) codes.
         fold: (N,) codes of the fold, and so of the model, that tests each utterance.
     """
-    num_sessions, num_speakers = len(np.unique(session)), len(np.unique(speaker))
-    num_pairs = _num_pairs(session, speaker)
-    # Where each speaker has a session of their own, the reader thinks of speakers.
-    sessions = "speakers" if num_sessions == num_speakers == num_pairs else "sessions"
-    for codes, unit in ((session, sessions), (speaker, "speakers")):
+    return _of_many_models(session, speaker, fold) or _of_one_model(session, speaker)
+
+
+def _of_many_models(session: Codes, speaker: Codes, fold: Codes) -> Clusters | None:
+    """What is joined by the model that tests it; None where that joins almost all."""
+    for codes, name in ((session, _name_of_sessions(session, speaker)), (speaker, "speakers")):
         joined = _joined(codes, fold)
-        if joined.max() > 0 and not _is_cast(
-            fold[joined == np.bincount(joined).argmax()], len(fold)
-        ):
-            if joined.max() + 1 < len(np.unique(codes)):
-                alone = joined.max() + 1 == len(np.unique(fold))
-                unit = "folds" if alone else f"groups of folds that share {unit}"
-            if unit in ("folds", "sessions") and _num_pairs(joined, speaker) > num_speakers:
-                unit += " that share speakers"
-            return Clusters(joined, unit, share_models=False)
+        if not joined.any() or _is_cast(fold[_largest(joined)], len(fold)):
+            continue
+        number, unit = joined.max() + 1, name
+        if number < _number(codes):
+            are_folds = number == _number(fold)
+            unit = "folds" if are_folds else f"groups of folds that share {name}"
+        if unit in ("folds", "sessions") and _num_pairs(joined, speaker) > _number(speaker):
+            unit += " that share speakers"
+        return Clusters(joined, unit, share_models=False)
+    return None
+
+
+def _of_one_model(session: Codes, speaker: Codes) -> Clusters:
+    """Sessions, joined by the speakers that they share unless that joins almost all."""
+    num_sessions, num_speakers = _number(session), _number(speaker)
     if num_sessions == 1:
-        return Clusters(np.unique(speaker, return_inverse=True)[1], "speakers", share_models=True)
+        return Clusters(_numbered(speaker), "speakers", share_models=True)
     joined = _joined(session, speaker)
     if joined.max() + 1 == num_sessions:
-        unit = sessions
-    elif _is_cast(speaker[joined == np.bincount(joined).argmax()], len(joined)):
-        codes, unit = session, "sessions that share speakers"
-        if num_speakers >= num_sessions:
-            codes, unit = speaker, "speakers that share sessions"
-        joined = np.unique(codes, return_inverse=True)[1]
-    else:
-        alone = joined.max() + 1 == num_speakers
-        unit = "speakers" if alone else "groups of sessions that share speakers"
-    return Clusters(joined, unit, share_models=True)
+        return Clusters(joined, _name_of_sessions(session, speaker), share_models=True)
+    if not _is_cast(speaker[_largest(joined)], len(speaker)):
+        are_speakers = joined.max() + 1 == num_speakers
+        unit = "speakers" if are_speakers else "groups of sessions that share speakers"
+        return Clusters(joined, unit, share_models=True)
+    if num_speakers >= num_sessions:
+        return Clusters(_numbered(speaker), "speakers that share sessions", share_models=True)
+    return Clusters(_numbered(session), "sessions that share speakers", share_models=True)
+
+
+def _name_of_sessions(session: Codes, speaker: Codes) -> str:
+    """``speakers`` where each has a session of their own: the reader thinks of these."""
+    is_one = _number(session) == _number(speaker) == _num_pairs(session, speaker)
+    return "speakers" if is_one else "sessions"
+
+
+def _number(codes: Codes) -> int:
+    """How many different ones there are."""
+    return len(np.unique(codes))
+
+
+def _numbered(codes: Codes) -> Codes:
+    """The same from 0 on, without gaps."""
+    return np.unique(codes, return_inverse=True)[1]
+
+
+def _largest(joined: Codes) -> npt.NDArray[np.bool_]:
+    """(N,) which utterances are in the largest cluster."""
+    return np.asarray(joined == np.bincount(joined).argmax())
 
 
 def _num_pairs(one: Codes, other: Codes) -> int:
@@ -86,14 +113,14 @@ def _num_pairs(one: Codes, other: Codes) -> int:
 
 def _is_cast(codes: Codes, num_utts: int) -> bool:
     """Whether the utterances of some speakers or folds, not of one alone, are almost all."""
-    return len(np.unique(codes)) > 1 and len(codes) >= ALMOST_ALL * num_utts
+    return _number(codes) > 1 and len(codes) >= ALMOST_ALL * num_utts
 
 
 def _joined(one: Codes, other: Codes) -> Codes:
     """(N,) one code for all sessions, speakers or folds of two kinds that hang together."""
-    of_one = np.unique(one, return_inverse=True)[1]
-    of_other = np.unique(other, return_inverse=True)[1] + of_one.max() + 1
+    of_one = _numbered(one)
+    of_other = _numbered(other) + of_one.max() + 1
     num_nodes = of_other.max() + 1
     edges = coo_array((np.ones(len(of_one)), (of_one, of_other)), (num_nodes, num_nodes))
     component: Codes = connected_components(edges, directed=False)[1][of_one]
-    return np.unique(component, return_inverse=True)[1]
+    return _numbered(component)
