@@ -1,16 +1,18 @@
 """Whether what a call of ``run.sh`` takes from earlier stages is there, whole and not stale."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from ser.base.errors import SerError
 from ser.base.log import logger
 from ser.base.paths import MOVED_ASIDE
 from ser.base.record import (
+    Record,
     Stage,
     StageRecord,
     earlier_record,
     first_difference,
+    identity_of,
     read_record,
     read_started,
     require,
@@ -35,6 +37,8 @@ from ser.doctor.options import HERE, READ, SER, RunOptions
 from ser.feats.speed_copies import speed_dir, speed_factors
 from ser.kaldi.data_dir import require_data_dir
 from ser.train.training_folder import has_begun
+
+OTHER_DATA = f"trained on another {SER}"
 
 
 def earlier_stages(asked: RunOptions) -> None:
@@ -98,10 +102,11 @@ def _runs_of_another_configuration(asked: RunOptions) -> None:
     others = [other for name in asked.networks for other in other_runs(asked, name)]
     if others:
         folder, changed = others[0]
+        again = " and rerun from stage 0" if changed == OTHER_DATA else ""
         more = f", and so do {len(others) - 1} more folders" if len(others) > 1 else ""
         raise SerError(
             f"{folder}: holds another run ({changed}){more}; --force moves them aside and "
-            "starts anew"
+            f"starts anew; to keep them, undo the change{again}"
         )
 
 
@@ -118,11 +123,23 @@ def other_runs(asked: RunOptions, system: str) -> Iterator[tuple[Path, str]]:
         "protocol": protocol.model_dump(),
     }
     for folder in _begun(asked, system):
-        begun = read_started(folder)["config"]
-        then = {key: begun[key] for key in now if key in begun}
+        begun = read_started(folder)
+        then = {key: begun["config"][key] for key in now if key in begun["config"]}
         same = {key: now[key] for key in then}  # as far as it was noted
-        if changed := first_difference(then, same):
+        if changed := first_difference(then, same) or _other_data(asked, begun["inputs"]):
             yield folder, changed
+
+
+def _other_data(asked: RunOptions, inputs: Mapping[str, str]) -> str:
+    """``OTHER_DATA`` where stage 1 made, or will make, other features than a run has trained on."""
+    feats = asked.dump / "ser"
+    made, data = earlier_record(feats), earlier_record(SER)
+    if asked.runs(0) or made is None or data is None or str(feats) not in inputs:
+        return ""  # not known, or not yet
+    of_today = Record(
+        feats, Stage.FEATURES, made["config"], {**made["inputs"], str(SER): identity_of(data)}
+    )
+    return "" if of_today.identity == inputs[str(feats)] else OTHER_DATA
 
 
 def _as_configured(

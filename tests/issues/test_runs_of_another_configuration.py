@@ -7,6 +7,8 @@ import pytest
 import yaml
 from after_stage_0 import SCRATCH, check, write_data
 
+from ser.base.record import Record, read_record
+from ser.config.features import load_features
 from ser.config.systems import load_system
 
 
@@ -62,3 +64,34 @@ def test_data_of_other_classes_that_runs_were_trained_on() -> None:
     Path("data/ser/run.json").write_text('{"cut')  # stage 0 writes another
     said = check(*words)
     assert said.status == 0 and "data/ser/run.json" in said.err
+
+
+@pytest.mark.usefixtures("bare_recipe")
+def test_runs_that_were_trained_on_another_corpus() -> None:
+    """They are refused when stage 0 has replaced the data, before all is computed anew."""
+    write_data(["A"])
+    feats = Path("dump/fbank/ser")
+    feats.mkdir(parents=True)
+    config = load_features(Path("conf")).model_dump()
+    made = Record(feats, 1, config, {"data/ser": read_record(Path("data/ser"))["identity"]})
+    made.finish()
+    folder = Path("exp/transformer/seed1/fold1")
+    folder.mkdir(parents=True)
+    (folder / "train.jsonl").touch()
+    begun = {"identity": "a", "config": {}, "inputs": {str(feats): made.identity}}
+    (folder / "started.json").write_text(json.dumps(begun))
+
+    def told(*more: object, stage: int = 1) -> bool:
+        said = check(SCRATCH, ".", 6, "", stage, *more).err
+        return "fold1: holds another run (trained on another data/ser); --force moves" in said
+
+    assert not told()
+    write_data(["A", "B"])
+    assert told(), "stage 1 will make other features"
+    assert not told("--force")
+    assert not told(stage=0), "which may put the data back"
+    data = {"data/ser": read_record(Path("data/ser"))["identity"]}
+    Record(feats, 1, config, data).finish()
+    assert told(stage=4), "stage 1 made them"
+    write_data(["A"])
+    assert not told(), "the data are those of then: stage 1 makes the features of then"
