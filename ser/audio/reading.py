@@ -35,6 +35,7 @@ Value = TypeVar("Value")
 INT16_SCALE = 32768.0
 RATES_HZ = 1000, 1_000_000  # of audio
 FRAME_SECONDS = 0.025  # of features; less is no audio to speak of
+LONG_SECONDS = 60.0  # of a turn; Whisper hears 30
 # soundfile's names of formats, and what else their files are called.
 EXTENSIONS = {f".{name.lower()}" for name in FORMATS} | {
     *(".aif", ".aifc", ".oga", ".opus", ".snd", ".sph")
@@ -165,6 +166,13 @@ def measure_durations(wavs: Mapping[str, Path]) -> Table:
             len(short),
             1000 * FRAME_SECONDS,
             short[0],
+        )
+    if long := [utt for utt, value in table.items() if float(value) > LONG_SECONDS]:
+        longest = max(long, key=lambda utt: float(table[utt]))
+        logger.warning(
+            "%s utterances longer than %g s, %s the longest with %s s: the time that an encoder "
+            "takes grows by the square; cut them (start and end in a table, or segments)",
+            *(len(long), LONG_SECONDS, longest, table[longest]),
         )
     return table
 

@@ -12,7 +12,7 @@ from ser.base.record import Record, Stage, identity_of, require
 from ser.base.writing import sole_run
 from ser.data.loader import load_batches
 from ser.data.sampler import split_by_frames
-from ser.data.utterances import GATHERED, read_feature_dir, select
+from ser.data.utterances import GATHERED, read_feature_dir, report_lengths, select
 from ser.feats.extract import start_or_resume
 from ser.feats.speed_copies import speed_dir
 from ser.kaldi.ark import ArkWriter
@@ -24,6 +24,8 @@ from ser.nn.systems import CTC_HEAD, load_pretrained
 from ser.nn.weights import load_weights
 from ser.train.engine.memory import out_of_memory_named
 from ser.train.frozen import Encoding
+
+TELL_EVERY_SECONDS = 60  # without a terminal
 
 
 def encode_features(
@@ -68,12 +70,15 @@ def _encode(
     model = _model(encoding).to(device).eval()
     accelerate(model)
     utterances = select(features, features.data.utts)
+    report_lengths(utterances, model.encoder.min_frames, str(record.folder))
     lens = [u.num_frames for u in utterances]
     wanted = split_by_frames(lens, encoding.max_frames)
     with ArkWriter(record.folder, "float32") as writer:
         wanted = [p for p in wanted if any(utterances[i].utt not in writer.num_frames for i in p)]
         batches = load_batches(utterances, features.feats, wanted, device)
-        for batch in tqdm(batches, total=len(wanted), desc=str(record.folder), disable=None):
+        bar = tqdm(batches, total=len(wanted), desc=str(record.folder), disable=None)
+        told = time.monotonic()
+        for batch in bar:
             if deadline and time.monotonic() > deadline:
                 raise StoppedError(
                     f"{record.folder}: stopped with {len(writer.num_frames)} of {len(utterances)} "
@@ -85,6 +90,10 @@ def _encode(
             for utt, matrix, size in zip(batch.utts, hidden.cpu(), sizes.tolist(), strict=True):
                 if utt not in writer.num_frames:
                     writer.write(utt, matrix[:size].contiguous().numpy())
+            if bar.disable and time.monotonic() > told + TELL_EVERY_SECONDS:
+                told = time.monotonic()
+                done = len(writer.num_frames), len(utterances)
+                logger.info("%s: %s of %s utterances", record.folder, *done)
         scp = writer.finish()
     num_frames = {utt: str(count) for utt, count in writer.num_frames.items()}
     tables = {**features.data.tables, "utt2num_frames": num_frames, "feats.scp": scp}

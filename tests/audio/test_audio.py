@@ -2,12 +2,14 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 import soundfile
 
+from ser.audio import reading
 from ser.audio.reading import audio_seconds, is_audio, measure_durations, read_audio
 from ser.base.errors import SerError
 
@@ -152,13 +154,20 @@ def test_a_missing_permission_is_called_so(unprivileged: Path) -> None:
                 read(path)
 
 
-def test_durations_by_the_headers(tmp_path: Path) -> None:
+def test_durations_by_the_headers(
+    tmp_path: Path, log: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     wavs = {}
     for number, seconds in enumerate((0.25, 1.0, 0.5)):
         wavs[f"s1-{number}"] = tmp_path / f"{number}.wav"
         soundfile.write(wavs[f"s1-{number}"], tone(RATE_HZ, seconds), RATE_HZ)
     durations = measure_durations(wavs)
     assert durations == {"s1-0": "0.2500", "s1-1": "1.0000", "s1-2": "0.5000"}
+    assert not log.find("warning: ")
+    monkeypatch.setattr(reading, "LONG_SECONDS", 0.4)
+    measure_durations(wavs)
+    (said,) = log.find("warning: ")
+    assert said.startswith("warning: 2 utterances longer than 0.4 s, s1-1 the longest with 1.0000 ")
 
 
 @pytest.mark.parametrize(

@@ -130,6 +130,16 @@ def test_a_killed_encoding_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     assert list(read.num_frames) == list(read_feature_dir(FEATS / "ser").num_frames)
 
 
+def test_without_a_terminal_the_log_tells_how_far_it_is(
+    log: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(encoded_module, "TELL_EVERY_SECONDS", -1)
+    monkeypatch.setattr(frozen_module, "MAX_FRAMES", 500)
+    encode_first([resolve(frozen())])
+    assert len(log.find(r"ser: \d+ of 24 utterances$")) > 2
+    assert log.find("warning: .*1 utterances shorter than")
+
+
 def test_other_features_are_encoded_anew() -> None:
     finetune(frozen())
     before = (folder("mean_sd") / "feats.ark").read_bytes()
@@ -269,7 +279,7 @@ def test_encoding_leaves_when_the_time_is_up_and_goes_on(
     frozen()
     seconds = count(10.0)
     monkeypatch.setattr(encoded_module, "time", SimpleNamespace(monotonic=lambda: next(seconds)))
-    run = resolve(finetune_run(NAME, deadline=12.5))
+    run = resolve(finetune_run(NAME, deadline=16.5))  # the clock is read twice a batch
     with pytest.raises(StoppedError, match=r"stopped with 3 of 24 utterances .* to go on$"):
         encode_first([run])
     assert not (folder("mean_sd") / "run.json").exists()
