@@ -18,6 +18,7 @@ MAX_TEXT_BYTES = 1 << 30  # a table of some million utterances
 MAX_JSON_BYTES = 256 << 20  # the record of some hundred thousand clips
 DAMAGED = "the file was cut or edited; remove it and rerun the stage that writes it"
 LFS_POINTER = b"version https://git-lfs"
+UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 Form = TypeVar("Form")
 
 
@@ -85,11 +86,15 @@ def read_text(path: Path, most: int = MAX_TEXT_BYTES) -> str:
     Raises:
         SerError: As for ``read_bytes``, or it is not UTF-8.
     """
+    content = read_bytes(path, most)
     try:
-        return read_bytes(path, most).decode("utf-8")
+        return content.decode("utf-8")
     except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        other = "UTF-16" if content.startswith(UTF_16_MARKS) else "WINDOWS-1252"
         raise SerError(
-            f"{path}: byte {error.start} is not UTF-8; expected UTF-8 text; convert the file"
+            f"{path}: byte {error.start} is not UTF-8 (line {line}); expected UTF-8 text; save it "
+            f"so, or convert it, as by iconv -f {other} -t UTF-8"
         ) from error
 
 

@@ -43,6 +43,11 @@ def main() -> None:
     card = read_card(args.measured) if args.measured else H100
     options = (args.vocab_size, args.hours, args.epochs)
     plans = [plan for conf in args.confs for plan in read_plans(conf, *options)]
+    if args.hours is None:
+        print(
+            "assumed: 960 h of LibriSpeech or four fifths of IEMOCAP, and copies at other speeds; "
+            "--hours: yours\n"
+        )
     print("\n\n".join(describe_plan(plan, args.num_gpus, card) for plan in plans))
 
 

@@ -51,6 +51,8 @@ def main() -> None:
     if args.hub is not None:
         _check_upload(args)
     pack(packing, args.out)
+    if lacking := _not_stated(args):
+        logger.warning("%s: the card says 'not stated' of %s", args.out, ", ".join(lacking))
     if args.hub is not None:
         said = "%s@%s: uploaded; a new model is private until you make it public"
         logger.info(said, args.hub, upload(args.out, args.hub, MANIFEST, is_manifest))
@@ -65,14 +67,18 @@ def _check_upload(args: argparse.Namespace) -> None:
     found = NAME.fullmatch(args.hub)
     if found is None or found["revision"]:
         raise SerError(f"--hub {args.hub}: no name of a model; expected owner/model")
-    stated = {"--data": args.data, "--licence": args.licence, "--data-licence": args.data_licence}
-    lacking = [option for option, value in stated.items() if value.strip() in ("", "not stated")]
-    lacking += [] if args.language else ["--language"]
+    lacking = _not_stated(args)
     if lacking:
         raise SerError(
             f"--hub {args.hub}: without {', '.join(lacking)}; expected all that a public card "
             "must say; give them"
         )
+
+
+def _not_stated(args: argparse.Namespace) -> list[str]:
+    stated = {"--data": args.data, "--licence": args.licence, "--data-licence": args.data_licence}
+    lacking = [option for option, value in stated.items() if value.strip() in ("", "not stated")]
+    return lacking if args.language else [*lacking, "--language"]
 
 
 if __name__ == "__main__":

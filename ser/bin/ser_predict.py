@@ -33,7 +33,7 @@ from ser.infer.output_formats import FORMATS, printer
 from ser.infer.pcm import read_pcm
 from ser.infer.result import Result
 from ser.infer.streaming import listen
-from ser.infer.windows import require_lengths
+from ser.infer.windows import LONG_SECONDS, require_lengths
 
 LIVE_SECONDS = 3.0  # of a window of standard input
 FEW_TURNS = 5  # of enrolment: fewer are worth little (egs/ravdess8/README.md)
@@ -43,7 +43,7 @@ def parse_args() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="ser-predict", description=__doc__)
     parser.add_argument("model", metavar="MODEL")
-    parser.add_argument("inputs", metavar="INPUT", nargs="+")
+    parser.add_argument("inputs", metavar="INPUT", nargs="*")
     parser.add_argument("--format", choices=FORMATS, help="of what is printed (table)")
     parser.add_argument("--threshold", type=float, default=0.0, help="no label below (0)")
     parser.add_argument(
@@ -79,6 +79,9 @@ def check_options(args: argparse.Namespace) -> None:
     Raises:
         SerError: One of them was given.
     """
+    if not args.inputs:
+        first = "; --enrol takes all that follows it: write INPUT first" * bool(args.enrol)
+        raise SerError(f"no INPUT; expected files, folders, a wav.scp, or - alone{first}")
     listens = args.inputs == ["-"]
     require_within("--rate", args.rate, *RATES_HZ)
     if args.segments is not None:
@@ -159,7 +162,10 @@ def main() -> None:
 
 
 def _warn(result: Result, args: argparse.Namespace) -> None:
-    """Tells where the audio cannot be speech."""
+    """Tells where the audio cannot be speech, and of a long one that its label is of windows."""
+    if result.end - result.start > LONG_SECONDS:
+        told = "the mean of its windows; --window or --segments vad give a line for each"
+        print(f"note: {printable(result.path)}: {result.end:.0f} s: {told}", file=sys.stderr)
     if result.flag:
         told = "its label means nothing" if args.any_audio else "no label (--any-audio gives one)"
         print(f"warning: {printable(result.path)}: {result.flag}; {told}", file=sys.stderr)

@@ -1,20 +1,25 @@
 """``conf/labels.yaml`` and ``conf/counts.yaml``: the classes, and how many of each there are."""
 
+import unicodedata
 from collections.abc import Mapping
-from typing import Any
+from functools import partial
+from typing import Annotated, Any
 
-from pydantic import model_validator
+from pydantic import AfterValidator, model_validator
 
 from ser.base.names import CLASS, LABEL
 from ser.base.options import doubled
 from ser.config.section import Count, CountOrZero, Section
 
+# Letters with marks may be written in one or in two characters (Unicode NFC and NFD).
+Composed = Annotated[str, AfterValidator(partial(unicodedata.normalize, "NFC"))]
+
 
 class LabelsConfig(Section):
     """``conf/labels.yaml``: the classes in their order, each with the corpus labels it merges."""
 
-    classes: dict[str, list[str]]
-    exclude: list[str]
+    classes: dict[Composed, list[Composed]]
+    exclude: list[Composed]
 
     @model_validator(mode="after")
     def _each_label_once(self) -> "LabelsConfig":

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from ser.base.errors import SerError, shortened
-from ser.config.yaml_file import read_yaml
+from ser.config.yaml_file import read_yaml, written_in
 
 Config = TypeVar("Config", bound=BaseModel)
 
@@ -26,7 +26,8 @@ def load_config(path: Path, model: type[Config]) -> Config:
         SerError: A key is unknown, missing or double, or a value has the wrong type or is out of
             range. The message names file, dotted key, value, and what was expected.
     """
-    return validate(path, model, read_yaml(path))
+    values = read_yaml(path)
+    return validate(written_in(path), model, values)
 
 
 def validate(path: Path, model: type[Config], values: Any) -> Config:

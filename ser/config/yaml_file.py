@@ -115,6 +115,14 @@ _StrictLoader.add_constructor(INT_TAG, _number)
 _StrictLoader.add_constructor(FLOAT_TAG, _number)
 
 
+def written_in(path: Path) -> Path:
+    """The file to edit: what is nothing but an ``!include`` holds what another file says."""
+    node = yaml.compose(read_text(path, MAX_BYTES), _SafeLoader)
+    if isinstance(node, yaml.ScalarNode) and node.tag == "!include":
+        return written_in(Path(os.path.normpath(path.parent / node.value)))
+    return path
+
+
 def read_yaml(path: Path) -> Any:
     """Reads a YAML file; ``!include other.yaml`` stands for the content of a file beside it.
 

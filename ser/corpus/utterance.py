@@ -1,6 +1,7 @@
 """Emotional utterances of any corpus -> a Kaldi data directory, no utterance lost in silence."""
 
 import difflib
+import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -29,7 +30,7 @@ class EmotionUtterance:
         spk: Speaker.
         gender: ``f`` or ``m``; empty where it is not known.
         session: What the corpus keeps apart as one recording, or the group of a fold.
-        label: The corpus's own label.
+        label: The corpus's own label, its letters composed (Unicode NFC) as in ``labels.yaml``.
         wav: Audio file, or a video.
         transcript: Normalised words; may be empty.
         attributes: Further tables, value by table name (``utt2scene``, ``utt2votes``, ...).
@@ -46,6 +47,9 @@ class EmotionUtterance:
     transcript: str
     attributes: Mapping[str, str] = field(default_factory=dict)
     clip: Clip | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "label", unicodedata.normalize("NFC", self.label))
 
 
 @dataclass(frozen=True)

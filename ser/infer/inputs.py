@@ -12,6 +12,7 @@ from ser.base.errors import SerError
 from ser.base.files import read_bytes, walk_visible
 from ser.base.log import logger
 
+TABLES = (".csv", ".tsv", ".xlsx")
 BLANKS = re.compile("[ \t]+")  # between id and path; a no-break space is part of a name
 
 
@@ -53,6 +54,13 @@ def audio_inputs(inputs: Sequence[str]) -> tuple[list[AudioInput], list[SerError
                 raise SerError(f"{path}: 0 audio files in it; name another folder")
             found += map(AudioInput, paths)
             faults += hidden
+        elif path.suffix.lower() in TABLES:
+            faults.append(
+                SerError(
+                    f"{path}: a table; expected audio, a folder or a wav.scp; write the paths into "
+                    "a wav.scp, a line each: id path"
+                )
+            )
         elif path.suffix == ".scp":
             listed, wrong = _listed(path)
             found += listed

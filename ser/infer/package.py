@@ -105,6 +105,11 @@ def read_package(folder: Path) -> Manifest:
             or is not the one that was packed.
     """
     path = folder / MANIFEST
+    if folder.is_file() and folder.suffix == ".pt2":
+        raise SerError(
+            f"{folder}: a program of torch.export, which PyTorch runs alone (ser/infer/README.md); "
+            "expected the package or run that it was exported from"
+        )
     if folder.is_file():
         raise SerError(
             f"{folder}: a file; expected the folder of a package, or a .onnx file; unpack an "

@@ -172,6 +172,11 @@ def pack(packing: Packing, out: Path) -> Path:
             digest="",
         )
         write_json(folder / MANIFEST, with_digest(manifest.model_dump()))
+    if named := [group["name"] for group in row["groups"]] if row else []:
+        logger.info(
+            "%s: the card gives figures of %s; where names are private, use codes from stage 0 on",
+            *(out, first_few(named)),
+        )
     megabytes = sum(path.stat().st_size for path in out.iterdir()) / 1e6
     logger.info("%s: %.1f MB, %s sets of weights; -> %s", out, megabytes, len(members), archive)
     with atomic_file(archive) as partial, tarfile.open(partial, "w:gz") as tar:

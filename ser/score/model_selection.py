@@ -55,12 +55,18 @@ def compare_settings(
             )
     wanted = {s: run_folders(exp_dir, s, seeds, folds) for s in systems}
     missing = [run for runs in wanted.values() for run in runs if not (run / "run.json").exists()]
+    if strange := [s for s in systems if not (exp_dir / s).is_dir()]:
+        known = sorted({path.parent.name for path in exp_dir.glob("*/seed*")})
+        raise SerError(
+            f"{exp_dir}: no runs of {', '.join(strange)}; expected systems that were trained here "
+            f"({', '.join(known) or 'none was'}); correct --systems, or train them in stage 4"
+        )
     if missing:
         num_runs = sum(map(len, wanted.values()))
         raise SerError(
             f"{missing[0]}: not finished, as {len(missing)} of {num_runs} runs; expected all; run "
             f"./run.sh --stage 4 --stop-stage 4 --exp-dir {shlex.quote(str(exp_dir))} with the "
-            "--protocol and --recogniser of its folds, these --systems and --seeds"
+            "--conf, --protocol and --recogniser of its folds, these --systems and --seeds"
         )
     for runs in wanted.values():
         _require_alike(runs)

@@ -54,6 +54,12 @@ def verify(
     """
     files = ReportFiles(exp_dir, partial)
     path = files.results
+    below = sorted(str(found.parent) for found in exp_dir.glob(f"*/{path.name}"))
+    if below and not path.exists():
+        raise SerError(
+            f"{exp_dir}: no {path.name}; expected an experiment that stage 6 has scored; there is "
+            f"{first_few(below)}: name one of these"
+        )
     remedy = f"run {rerun_hint(Stage.SCORE, path)}"
     raw: Any = read_json_as(path, ResultsSchema, "stage 6", remedy)
     stated = ResultsSchema.model_validate(raw)

@@ -7,6 +7,7 @@ import pytest
 from pydantic import Field
 
 from ser.base.errors import SerError
+from ser.config.labels import LabelsConfig
 from ser.config.load import load_config
 from ser.config.section import Section
 from ser.config.yaml_file import read_yaml
@@ -57,6 +58,15 @@ def error_of(tmp_path: Path, text: str) -> str:
     assert said.startswith(str(path))
     assert "\n" not in said
     return said.removeprefix(str(path))
+
+
+def test_a_file_that_is_nothing_but_another_names_the_one_to_edit(tmp_path: Path) -> None:
+    (tmp_path / "whisper").mkdir()
+    (tmp_path / "labels.yaml").write_text("classes: {ang: [ang], sad: [sad]}\n")
+    (tmp_path / "whisper" / "labels.yaml").write_text("# as there\n!include ../labels.yaml\n")
+    with pytest.raises(SerError) as error:
+        load_config(tmp_path / "whisper" / "labels.yaml", LabelsConfig)
+    assert str(error.value).startswith(f"{tmp_path / 'labels.yaml'}: the key 'exclude' is missing")
 
 
 def test_good(tmp_path: Path) -> None:

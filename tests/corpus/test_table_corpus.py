@@ -267,3 +267,27 @@ def test_audio_replaced_under_its_name_is_noticed(tmp_path: Path) -> None:
     prepare_table(table, tmp_path / "data", LABELS)
     identities.append(require(tmp_path / "data", 0)["identity"])
     assert identities[0] == identities[1] != identities[2]
+
+
+def test_labels_in_composed_and_in_decomposed_letters_are_one(tmp_path: Path) -> None:
+    """As macOS and others write folders, tables and labels.yaml."""
+    plant(tmp_path, "1.wav", "2.wav", "3.wav")
+    rows = [[f"{i}.wav", normalize(form, word), "s"] for i, (form, word) in enumerate(UMLAUTS, 1)]
+    labels = LabelsConfig(
+        classes={"ang": [normalize("NFD", "Ärger")], "hap": ["Glück"]}, exclude=[]
+    )
+    prepare_table(write(tmp_path / "t.csv", HEADER, *rows), tmp_path / "ser", labels)
+    data = read_data_dir(tmp_path / "ser")
+    assert list(data["utt2emo"].values()) == ["ang", "ang", "hap"]
+    assert list(data["utt2emo_raw"].values()) == ["Ärger", "Ärger", "Glück"]
+
+
+UMLAUTS = [("NFC", "Ärger"), ("NFD", "Ärger"), ("NFD", "Glück")]
+
+
+def test_a_person_in_two_spellings_is_told_once(tmp_path: Path) -> None:
+    plant(tmp_path, *(f"{i}.wav" for i in range(6)))
+    rows = [[f"{i}.wav", "joy", ("anna", "Anna")[i % 2]] for i in range(6)]
+    with pytest.raises(SerError) as error:
+        read_table_corpus(write(tmp_path / "t.csv", HEADER, *rows))
+    assert str(error.value).count("the speakers 'anna' and 'Anna'") == 1

@@ -35,6 +35,12 @@ def test_a_folder_is_searched_for_audio_by_all_its_names(tmp_path: Path) -> None
     assert not faults
 
 
+def test_a_table_is_no_audio(tmp_path: Path) -> None:
+    found, faults = audio_inputs([str(tmp_path / "corpus.CSV")])
+    assert not found
+    assert str(faults[0]).startswith(f"{tmp_path}/corpus.CSV: a table; expected audio, a folder or")
+
+
 def test_lists_as_people_write_them(tmp_path: Path) -> None:
     path = tmp_path / "wav.scp"
     path.write_bytes(b"u2 /a b.wav\nu1\t/c.wav\r\n\nu3  d\xff.wav")

@@ -144,6 +144,10 @@ def test_odd_audio_is_predicted(run: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (
+            ["--enrol", "{audio}", "{audio}"],
+            "no INPUT; expected files, folders, a wav.scp, or - alo",
+        ),
         (["{empty}"], "0 audio files in it"),
         (["{empty}/none.wav"], "none.wav: no such file"),
         (["-", "{audio}"], "-: standard input stands alone"),

@@ -111,6 +111,14 @@ def test_the_card_keeps_the_estimate_apart_from_the_ensemble(package: Path) -> N
     assert "WA 71.2 %, UA 70.0 %; 24 utterances" in (package / "README.md").read_text()
 
 
+def test_who_packs_is_told_of_the_names_in_the_card(package: Path, log: Any) -> None:
+    of_anna = {"wa": 0.5, "ua": 0.5, "num_utts": 4}
+    write_results(by_speaker={"anna": of_anna})
+    pack(packing(), package)
+    assert "| speaker anna |" in (package / "README.md").read_text()
+    assert log.find("the card gives figures of speaker anna; where names are private, use codes")
+
+
 def test_a_row_of_other_predictions_is_refused(package: Path, tmp_path: Path) -> None:
     write_results()
     results = read_json(EXP / "results.json")

@@ -126,6 +126,8 @@ def test_nothing_is_chosen_without_validation_or_from_half_a_grid(tmp_path: Path
         table(tmp_path / "none")
     write_runs(tmp_path / "half")
     (tmp_path / "half" / "fast" / "seed1" / "fold2" / "run.json").unlink()
+    with pytest.raises(SerError, match=r"half: no runs of fsat; expected .* trained here .*fast"):
+        compare_settings(tmp_path / "half", ["slow", "fsat"], ["1"], ["1"])
     with pytest.raises(SerError, match="fast/seed1/fold2: not finished, as 1 of 6 runs"):
         table(tmp_path / "half")
     write_runs(tmp_path / "old")

@@ -198,6 +198,12 @@ def test_a_published_copy_is_verified_too(exp: Path, tmp_path: Path) -> None:
 def test_no_results_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(SerError, match=r"results\.json: no such file"):
         verify(tmp_path)
+    (tmp_path / "whisper").mkdir()
+    (tmp_path / "whisper" / "results.json").write_text("{}")
+    with pytest.raises(
+        SerError, match=r"no results\.json; .* there is .*/whisper: name one of these"
+    ):
+        verify(tmp_path)
     (tmp_path / "results.json").write_text("{}")
     with pytest.raises(SerError, match=r"results\.json: 'run': .*--stage 6"):
         verify(tmp_path)

@@ -20,6 +20,7 @@ class SeenRows:
         self._by_id: dict[str, tuple[int, EmotionUtterance]] = {}
         self._by_audio: dict[object, tuple[int, EmotionUtterance]] = {}
         self._names: dict[tuple[str, str], str] = {}
+        self._told: set[tuple[str, str]] = set()  # names that are another's in other letters
 
     def is_new(self, line: int, row: Mapping[str, str], utterance: EmotionUtterance) -> bool:
         """Whether a row says something that none before it has said.
@@ -56,5 +57,6 @@ class SeenRows:
     def _check_name(self, column: str, text: str, word: str) -> None:
         name = unicodedata.normalize("NFC", text)
         first = self._names.setdefault((column, likeness(word)), name)
-        if first != name:
+        if first != name and (column, name) not in self._told:
+            self._told.add((column, name))
             raise SerError(one_person(f"{column}s", first, name))

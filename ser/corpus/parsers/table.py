@@ -74,7 +74,7 @@ def read_table_corpus(path: Path) -> list[EmotionUtterance]:
             "directory; correct the path"
         )
     if path.suffix.lower() not in DELIMITERS:
-        raise SerError(f"{path}: expected a .csv or .tsv file; rename or convert it")
+        raise SerError(f"{path}: expected a .csv or .tsv file; export it as CSV in UTF-8")
     rows = read_rows(path, REQUIRED, _delimiter(path), partial(_named, path))
     if not rows:
         raise SerError(f"{path}: 0 rows below the header; expected one for each file; write them")
