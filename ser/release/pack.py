@@ -178,7 +178,10 @@ def pack(packing: Packing, out: Path) -> Path:
             *(out, first_few(named)),
         )
     megabytes = sum(path.stat().st_size for path in out.iterdir()) / 1e6
-    logger.info("%s: %.1f MB, %s sets of weights; -> %s", out, megabytes, len(members), archive)
+    logger.info(
+        "%s: %.1f MB, %s sets of weights of seed %s; -> %s",
+        *(out, megabytes, len(members), packing.seed, archive),
+    )
     with atomic_file(archive) as partial, tarfile.open(partial, "w:gz") as tar:
         tar.add(out.resolve(), arcname=out.name)  # which may be a link to a folder
     return archive

@@ -184,7 +184,8 @@ def _by_fold(figures: Mapping[str, Doubles], folds: Sequence[str]) -> str:
         [name for name in ua if ua[name][i] == max(own[i] for own in ua.values())]
         for i in range(len(folds))
     ]
-    counted = Counter(" or ".join(map(code, names)) for names in best).most_common()
+    equal = (" and ".join(map(code, names)) + " (equal)" * (len(names) > 1) for names in best)
+    counted = Counter(equal).most_common()
     text = (
         "By its own validation part a fold chooses "
         f"{', '.join(f'{names} in {n}' for names, n in counted)} of {len(folds)}."

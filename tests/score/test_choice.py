@@ -83,7 +83,7 @@ def test_settings_that_are_alike_are_both_named(tmp_path: Path) -> None:
     log = tmp_path / "slow" / "seed1" / "fold1" / "train.jsonl"
     log.write_text(log.read_text().replace("0.5", "0.6"))
     text = compare_settings(tmp_path, ["slow", "fast"], ["1"], ["1"])[1].text
-    assert "chooses `slow` or `fast` in 1 of 1" in text
+    assert "chooses `slow` and `fast` (equal) in 1 of 1" in text
 
 
 def test_what_the_protocol_shares_is_said(tmp_path: Path) -> None:

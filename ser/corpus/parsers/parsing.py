@@ -154,6 +154,10 @@ def read_rows(
         if missing:
             other = next((c for c in ",;\t|" if len(header) == 1 and c in header[0]), None)
             remedy = f"put {delimiter!r} between the cells, not {other!r}" if other else ""
+            if missing[0] == "speaker" and not other:
+                remedy = (
+                    "give each row its speaker or, where nobody knows, its recording or session"
+                )
             raise SerError(
                 f"{path}: no column '{missing[0]}' among {', '.join(header)}; expected "
                 f"{', '.join(columns)}; {remedy or 'name the columns'}"
