@@ -57,12 +57,10 @@ def test_a_failed_run_does_not_stop_the_others(num_jobs: int) -> None:
     change_system(SYSTEM, optimizer__learning_rate=2e-3)
     with pytest.raises(SerError) as caught:
         finetune_all(runs, num_jobs)
-    first, reason, log, *lines = str(caught.value).splitlines()
+    first, reason = str(caught.value).splitlines()
     assert first == "1 of 3 runs failed; rerun the command to do those alone:"
     assert reason.startswith(f"  {runs[0].name}: {runs[0].folder}: holds another run")
-    assert "--force" in reason
-    assert log == f"    the end of {runs[0].folder / 'train.log'}:"
-    assert len(lines) == 1 and "1 utterances shorter than 11 frames are padded" in lines[0]
+    assert "--force" in reason  # and nothing of the log of the run that is there
     assert [is_trained(run) for run in runs] == [False, True, True]
 
     elsewhere = finetune_run(SYSTEM, "3", exp_dir=Path("elsewhere"))

@@ -45,6 +45,7 @@ def finetune_all(runs: Sequence[FinetuneRun], num_jobs: int) -> None:
     deadline = runs[0].deadline
     failures = []
     encode_first(unfinished)
+    started = time.time()
     with (
         exit_on_sigterm(),
         Display(len(unfinished)) as display,
@@ -59,7 +60,8 @@ def finetune_all(runs: Sequence[FinetuneRun], num_jobs: int) -> None:
                     logger.info("%s", ending.reason)
                 else:
                     display.failed(run, ending.reason)
-                    failures.append(describe_failure(run, ending.reason, run.folder / "train.log"))
+                    log = run.folder / "train.log"
+                    failures.append(describe_failure(run, ending.reason, log, since=started))
             display.show(jobs.done, f"{jobs.num_running} running, ", jobs.done_earlier)
             if deadline and time.monotonic() > deadline:
                 break
@@ -156,11 +158,11 @@ def last_lines(log: Path) -> list[str]:
     return [f"      {line}" for line in text.splitlines()[-NUM_LOG_LINES:]]
 
 
-def describe_failure(run: FinetuneRun, reason: str, *logs: Path) -> str:
-    """Why a run failed, with the ends of its logs."""
+def describe_failure(run: FinetuneRun, reason: str, *logs: Path, since: float = 0.0) -> str:
+    """Why a run failed, with the ends of its logs as far as they were written since then."""
     lines = [f"  {run.name}: {reason}"]
     for log in logs:
-        if end := last_lines(log):
+        if log.exists() and log.stat().st_mtime >= since and (end := last_lines(log)):
             lines += [f"    the end of {log}:", *end]
     return "\n".join(lines)
 
