@@ -18,7 +18,6 @@ MAX_TEXT_BYTES = 1 << 30  # a table of some million utterances
 MAX_JSON_BYTES = 256 << 20  # the record of some hundred thousand clips
 DAMAGED = "the file was cut or edited; remove it and rerun the stage that writes it"
 LFS_POINTER = b"version https://git-lfs"
-UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 Form = TypeVar("Form")
 
 
@@ -91,10 +90,10 @@ def read_text(path: Path, most: int = MAX_TEXT_BYTES) -> str:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        other = "UTF-16" if content.startswith(UTF_16_MARKS) else "WINDOWS-1252"
+        other = "UTF-16" if b"\0" in content else "WINDOWS-1252"
         raise SerError(
             f"{path}: byte {error.start} is not UTF-8 (line {line}); expected UTF-8 text; save it "
-            f"so, or convert it, as by iconv -f {other} -t UTF-8"
+            f"so, or convert it, as by iconv -f {other} -t UTF-8 if that is what it is in"
         ) from error
 
 
@@ -223,8 +222,12 @@ def digest_file(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def is_hidden(name: str) -> bool:
-    """Whether a file or folder is hidden by its name, or is what archives of macOS bring along."""
+def is_hidden(path: Path, root: Path) -> bool:
+    """Whether a name below a folder begins with a dot, or is what archives of macOS bring along."""
+    return any(map(_is_hidden, path.relative_to(root).parts))
+
+
+def _is_hidden(name: str) -> bool:
     return name.startswith(".") or name == "__MACOSX"
 
 
@@ -238,5 +241,5 @@ def walk_visible(
         on_error: Told of a folder that cannot be read.
     """
     for place, folders, names in os.walk(root, onerror=on_error):
-        folders[:] = [name for name in folders if not is_hidden(name)]
-        yield Path(place), folders, [name for name in names if not is_hidden(name)]
+        folders[:] = [name for name in folders if not _is_hidden(name)]
+        yield Path(place), folders, [name for name in names if not _is_hidden(name)]

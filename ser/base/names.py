@@ -1,6 +1,7 @@
 """Names that users give, where they become files, columns and lines: what each may hold."""
 
 import re
+import unicodedata
 from dataclasses import dataclass
 
 # Control characters (tabs and line ends among them), line separators, half characters.
@@ -8,6 +9,11 @@ _CONTROL = r"\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff"
 UNSEEN = re.compile(f"[{_CONTROL}]")
 FORGING = re.compile(f"[{_CONTROL}\u202a-\u202e\u2066-\u2069]")  # and turns of the direction
 MAX_BYTES = 200  # of a file's name 255, less what stands around a name: seed1_fold..., .sha256
+
+
+def composed(text: str) -> str:
+    """With letters and their marks in one character (Unicode NFC): some systems write two."""
+    return unicodedata.normalize("NFC", text)
 
 
 @dataclass(frozen=True)

@@ -238,8 +238,8 @@ def require(folder: Path, stage: int) -> StageRecord:
         stage: The stage that makes it.
 
     Raises:
-        SerError: The folder is not whole or not as it was written, or it, or anything that it was
-            made from, is stale.
+        SerError: The folder is of another stage, is not whole or not as it was written, or it, or
+            anything that it was made from, is stale.
     """
     path = folder / "run.json"
     if not path.exists():
@@ -248,6 +248,10 @@ def require(folder: Path, stage: int) -> StageRecord:
             f"{stage}; run {rerun_hint(stage, folder)}"
         )
     record = read_record(folder)
+    if record["stage"] != stage:
+        raise SerError(
+            f"{folder}: of stage {record['stage']}; expected the output of stage {stage}; name that"
+        )
     require_outputs(folder, record, stage)
     for name, identity in record["inputs"].items():
         upstream = recipe_of(folder) / name

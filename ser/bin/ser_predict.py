@@ -19,6 +19,7 @@ import argparse
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 from tqdm import tqdm
 
@@ -33,17 +34,26 @@ from ser.infer.output_formats import FORMATS, printer
 from ser.infer.pcm import read_pcm
 from ser.infer.result import Result
 from ser.infer.streaming import listen
-from ser.infer.windows import LONG_SECONDS, require_lengths
+from ser.infer.windows import is_long, require_lengths
 
 LIVE_SECONDS = 3.0  # of a window of standard input
 FEW_TURNS = 5  # of enrolment: fewer are worth little (egs/ravdess8/README.md)
+TOLD_SECONDS = 30.0  # from here on it is said that the label is of windows
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Says why INPUT is missing, where --enrol has taken it."""
+        if "INPUT" in message and "--enrol" in sys.argv:
+            message += "; --enrol takes all that follows it: write INPUT first"
+        super().error(message)
 
 
 def parse_args() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="ser-predict", description=__doc__)
+    parser = _Parser(prog="ser-predict", description=__doc__)
     parser.add_argument("model", metavar="MODEL")
-    parser.add_argument("inputs", metavar="INPUT", nargs="*")
+    parser.add_argument("inputs", metavar="INPUT", nargs="+")
     parser.add_argument("--format", choices=FORMATS, help="of what is printed (table)")
     parser.add_argument("--threshold", type=float, default=0.0, help="no label below (0)")
     parser.add_argument(
@@ -79,9 +89,6 @@ def check_options(args: argparse.Namespace) -> None:
     Raises:
         SerError: One of them was given.
     """
-    if not args.inputs:
-        first = "; --enrol takes all that follows it: write INPUT first" * bool(args.enrol)
-        raise SerError(f"no INPUT; expected files, folders, a wav.scp, or - alone{first}")
     listens = args.inputs == ["-"]
     require_within("--rate", args.rate, *RATES_HZ)
     if args.segments is not None:
@@ -157,18 +164,23 @@ def main() -> None:
             else:
                 if not timed:
                     _warn(result, args)
+                    _tell_of_windows(result, model)
                 show(result, one.utt)
     sys.exit(failed)
 
 
 def _warn(result: Result, args: argparse.Namespace) -> None:
-    """Tells where the audio cannot be speech, and of a long one that its label is of windows."""
-    if result.end - result.start > LONG_SECONDS:
-        told = "the mean of its windows; --window or --segments vad give a line for each"
-        print(f"note: {printable(result.path)}: {result.end:.0f} s: {told}", file=sys.stderr)
+    """Tells where the audio cannot be speech."""
     if result.flag:
         told = "its label means nothing" if args.any_audio else "no label (--any-audio gives one)"
         print(f"warning: {printable(result.path)}: {result.flag}; {told}", file=sys.stderr)
+
+
+def _tell_of_windows(result: Result, model: Model) -> None:
+    if is_long(result.end, max(model.whole_seconds, TOLD_SECONDS)):
+        told = f"{result.end:.0f} s, cut into windows whose posteriors are averaged"
+        lines = "--window or --segments vad give a line for each"
+        print(f"note: {printable(result.path)}: {told}; {lines}", file=sys.stderr)
 
 
 def _warn_of_window(model: Model, window: float) -> None:

@@ -9,6 +9,7 @@ from ser.base.errors import SerError, run_program
 from ser.base.log import log_to_console, logger
 from ser.base.options import require_within
 from ser.base.process import threads_per_process
+from ser.base.record import Stage, require
 from ser.kaldi.data_dir import read_data_dir
 from ser.kaldi.table import Table, read_given_table, write_table
 from ser.text.normalise import normalise_transcript
@@ -25,10 +26,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         "--lm-text", type=Path, help="a table like text, of other utterances: n-grams are counted"
     )
-    parser.add_argument("--order", type=int, default=5, help="of the n-grams of subword units")
-    parser.add_argument("--lm-weight", type=float, default=0.6)
-    parser.add_argument("--token-bonus", type=float, default=1.2, help="nats a subword unit")
-    parser.add_argument("--beam", type=int, default=16, help="prefixes that are kept in the search")
+    parser.add_argument("--order", type=int, help="of the n-grams of subword units (5)")
+    parser.add_argument("--lm-weight", type=float, help="(0.6)")
+    parser.add_argument("--token-bonus", type=float, help="nats a subword unit (1.2)")
+    parser.add_argument("--beam", type=int, help="prefixes that are kept in the search (16)")
     parser.add_argument("--ngpu", type=int, default=0, help="1 computes the encoder on a GPU")
     return parser.parse_args()
 
@@ -37,14 +38,12 @@ def main() -> None:
     """Writes the table; prints the WER where the transcripts are known."""
     args = parse_args()
     log_to_console()
-    require_within("--order", args.order, 1, 10)
-    require_within("--lm-weight", args.lm_weight, 0, MOST)
-    require_within("--token-bonus", args.token_bonus, -MOST, MOST)
-    require_within("--beam", args.beam, 1, MOST)
     require_within("--ngpu", args.ngpu, 0, 1)
+    settings = search_settings(args)
     if args.out.exists() or not args.out.parent.is_dir():
         what = "is there already" if args.out.exists() else "its folder is not there"
         raise SerError(f"{args.out}: {what}; expected a new file in a folder; name another")
+    require(args.feats, Stage.FEATURES)
     data = read_data_dir(args.feats)
     lm_text = {} if args.lm_text is None else read_lm_text(args.lm_text, data["utt2spk"])
     # torch takes seconds to import.
@@ -58,9 +57,9 @@ def main() -> None:
     recogniser = load_recogniser(args.recogniser, one_device(args.ngpu))
     search = None
     if lm_text:
-        tokens = recogniser.tokenizer.encode_all(lm_text, args.lm_text)
-        ngram = NgramModel(tokens.values(), recogniser.tokenizer.vocab_size, args.order)
-        search = BeamSearch(ngram, args.lm_weight, args.token_bonus, args.beam)
+        tokens = recogniser.tokenizer.encode_all(lm_text, args.lm_text, "name other transcripts")
+        ngram = NgramModel(tokens.values(), recogniser.tokenizer.vocab_size, int(settings["order"]))
+        search = BeamSearch(ngram, settings["weight"], settings["bonus"], int(settings["beam"]))
     heard = transcripts(recogniser, args.feats, search or greedy_search)
     words = dict(tqdm(heard, total=len(data.utts), desc=str(args.out), disable=None))
     write_table(args.out, words)
@@ -68,6 +67,30 @@ def main() -> None:
     errors, num_words = word_errors([data["text"][utt] for utt in words], list(words.values()))
     if num_words:
         print(f"WER {100 * errors / num_words:.1f} %: {errors} errors in {num_words} words")
+
+
+SETTINGS = {  # of the search: the option, what it is by default, its least and its most
+    "order": ("--order", 5, 1, 10),
+    "weight": ("--lm-weight", 0.6, 0, MOST),
+    "bonus": ("--token-bonus", 1.2, -MOST, MOST),
+    "beam": ("--beam", 16, 1, MOST),
+}
+
+
+def search_settings(args: argparse.Namespace) -> dict[str, float]:
+    """The settings of the search.
+
+    Raises:
+        SerError: One is out of its range, or is given without a language model.
+    """
+    settings = {}
+    for name, (option, default, least, most) in SETTINGS.items():
+        given = getattr(args, option.removeprefix("--").replace("-", "_"))
+        if given is not None and args.lm_text is None:
+            raise SerError(f"{option} {given:g} without --lm-text; expected both")
+        require_within(option, given, least, most)
+        settings[name] = default if given is None else given
+    return settings
 
 
 def read_lm_text(path: Path, transcribed: Table) -> Table:

@@ -1,25 +1,20 @@
 """``conf/labels.yaml`` and ``conf/counts.yaml``: the classes, and how many of each there are."""
 
-import unicodedata
 from collections.abc import Mapping
-from functools import partial
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import AfterValidator, model_validator
+from pydantic import model_validator
 
-from ser.base.names import CLASS, LABEL
+from ser.base.names import CLASS, LABEL, composed
 from ser.base.options import doubled
 from ser.config.section import Count, CountOrZero, Section
-
-# Letters with marks may be written in one or in two characters (Unicode NFC and NFD).
-Composed = Annotated[str, AfterValidator(partial(unicodedata.normalize, "NFC"))]
 
 
 class LabelsConfig(Section):
     """``conf/labels.yaml``: the classes in their order, each with the corpus labels it merges."""
 
-    classes: dict[Composed, list[Composed]]
-    exclude: list[Composed]
+    classes: dict[str, list[str]]
+    exclude: list[str]
 
     @model_validator(mode="after")
     def _each_label_once(self) -> "LabelsConfig":
@@ -27,7 +22,7 @@ class LabelsConfig(Section):
         wrong = [*map(CLASS.fault, self.classes), *map(LABEL.fault, raw)]
         if any(wrong):
             raise ValueError("; ".join(filter(None, wrong)))
-        twice = doubled(raw)
+        twice = doubled(map(composed, raw))
         if twice:
             raise ValueError(f"the labels {twice} occur twice; expected each corpus label once")
         if len(self.classes) < 2:
@@ -56,8 +51,13 @@ class LabelsConfig(Section):
 
     @property
     def class_of(self) -> dict[str, str]:
-        """The class of each corpus label."""
-        return {raw: name for name, merged in self.classes.items() for raw in merged}
+        """The class of each corpus label, ``composed``."""
+        return {composed(raw): name for name, merged in self.classes.items() for raw in merged}
+
+    @property
+    def excluded(self) -> set[str]:
+        """The corpus labels that are left out, ``composed``."""
+        return set(map(composed, self.exclude))
 
 
 class CountsConfig(Section):

@@ -27,7 +27,12 @@ def load_config(path: Path, model: type[Config]) -> Config:
             range. The message names file, dotted key, value, and what was expected.
     """
     values = read_yaml(path)
-    return validate(written_in(path), model, values)
+    try:
+        return validate(path, model, values)
+    except SerError:
+        if (written := written_in(path)) == path:
+            raise
+    return validate(written, model, values)
 
 
 def validate(path: Path, model: type[Config], values: Any) -> Config:

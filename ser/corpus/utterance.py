@@ -1,7 +1,6 @@
 """Emotional utterances of any corpus -> a Kaldi data directory, no utterance lost in silence."""
 
 import difflib
-import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -11,7 +10,7 @@ from ser.audio.reading import measure_durations
 from ser.base.errors import Faults, SerError
 from ser.base.files import digest_file
 from ser.base.log import logger
-from ser.base.names import LABEL, SESSION, SPEAKER, UTTERANCE, is_line, printable
+from ser.base.names import LABEL, SESSION, SPEAKER, UTTERANCE, composed, is_line, printable
 from ser.base.writing import write_text
 from ser.config.labels import LabelsConfig
 from ser.corpus.segments import Clip
@@ -30,7 +29,7 @@ class EmotionUtterance:
         spk: Speaker.
         gender: ``f`` or ``m``; empty where it is not known.
         session: What the corpus keeps apart as one recording, or the group of a fold.
-        label: The corpus's own label, its letters composed (Unicode NFC) as in ``labels.yaml``.
+        label: The corpus's own label, ``composed``; those of ``utt2votes`` are, too.
         wav: Audio file, or a video.
         transcript: Normalised words; may be empty.
         attributes: Further tables, value by table name (``utt2scene``, ``utt2votes``, ...).
@@ -49,7 +48,10 @@ class EmotionUtterance:
     clip: Clip | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "label", unicodedata.normalize("NFC", self.label))
+        object.__setattr__(self, "label", composed(self.label))
+        if "utt2votes" in self.attributes:
+            votes = {"utt2votes": composed(self.attributes["utt2votes"])}
+            object.__setattr__(self, "attributes", {**self.attributes, **votes})
 
 
 @dataclass(frozen=True)
@@ -145,7 +147,7 @@ def check_labels(utterances: Iterable[EmotionUtterance], labels: LabelsConfig) -
     Raises:
         SerError: Labels are neither in a class nor excluded.
     """
-    known = {*labels.class_of, *labels.exclude}
+    known = {*labels.class_of, *labels.excluded}
     utts_of: dict[str, list[str]] = defaultdict(list)
     for u in utterances:
         if u.label not in known:
@@ -183,7 +185,7 @@ def choose(
     check_labels(found.values(), labels)
     reasons = dict(excluded)
     for utt, u in found.items():
-        if u.label in labels.exclude:
+        if u.label in labels.excluded:
             reasons[utt] = f"label {u.label} is in 'exclude' of labels.yaml"
     kept = {utt: u for utt, u in found.items() if utt not in reasons}
     _require_each_class(kept.values(), labels)

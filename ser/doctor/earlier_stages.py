@@ -1,6 +1,6 @@
 """Whether what a call of ``run.sh`` takes from earlier stages is there, whole and not stale."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ser.base.errors import SerError
@@ -122,24 +122,29 @@ def other_runs(asked: RunOptions, system: str) -> Iterator[tuple[Path, str]]:
         "labels": load_config(asked.conf / "labels.yaml", LabelsConfig).record(),
         "protocol": protocol.model_dump(),
     }
+    features = _features_of_today(asked)
     for folder in _begun(asked, system):
         begun = read_started(folder)
         then = {key: begun["config"][key] for key in now if key in begun["config"]}
         same = {key: now[key] for key in then}  # as far as it was noted
-        if changed := first_difference(then, same) or _other_data(asked, begun["inputs"]):
+        changed = first_difference(then, same)
+        trained_on = begun["inputs"].get(str(asked.dump / "ser"), "")
+        if not changed and features and trained_on not in ("", features):
+            changed = OTHER_DATA
+        if changed:
             yield folder, changed
 
 
-def _other_data(asked: RunOptions, inputs: Mapping[str, str]) -> str:
-    """``OTHER_DATA`` where stage 1 made, or will make, other features than a run has trained on."""
+def _features_of_today(asked: RunOptions) -> str:
+    """The identity of what stage 1 made, or will make, of today's data; empty where not known."""
+    if asked.runs(0):
+        return ""
     feats = asked.dump / "ser"
     made, data = earlier_record(feats), earlier_record(SER)
-    if asked.runs(0) or made is None or data is None or str(feats) not in inputs:
-        return ""  # not known, or not yet
-    of_today = Record(
-        feats, Stage.FEATURES, made["config"], {**made["inputs"], str(SER): identity_of(data)}
-    )
-    return "" if of_today.identity == inputs[str(feats)] else OTHER_DATA
+    if made is None or data is None:
+        return ""
+    inputs = {**made["inputs"], str(SER): identity_of(data)}
+    return Record(feats, Stage.FEATURES, made["config"], inputs).identity
 
 
 def _as_configured(

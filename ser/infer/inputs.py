@@ -54,7 +54,7 @@ def audio_inputs(inputs: Sequence[str]) -> tuple[list[AudioInput], list[SerError
                 raise SerError(f"{path}: 0 audio files in it; name another folder")
             found += map(AudioInput, paths)
             faults += hidden
-        elif path.suffix.lower() in TABLES:
+        elif path.suffix.lower() in TABLES and path.is_file():
             faults.append(
                 SerError(
                     f"{path}: a table; expected audio, a folder or a wav.scp; write the paths into "

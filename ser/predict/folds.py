@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -14,7 +14,7 @@ from ser.base.errors import SerError
 from ser.base.log import logger
 from ser.base.outputs import faults
 from ser.base.paths import prediction_table_of
-from ser.base.record import Record, Stage, earlier_record, require, rerun_hint
+from ser.base.record import Record, Stage, earlier_record, read_record, require, rerun_hint
 from ser.base.writing import sole_run, write_json, write_text
 from ser.config.baselines import ProbeConfig, VectorsConfig, WordsConfig
 from ser.config.labels import LabelsConfig
@@ -163,9 +163,12 @@ def _earlier(out: Path) -> PredictRecord | None:
     return read_predict_record(out) if earlier_record(out) else None
 
 
-def _priors(record: PredictRecord | None) -> Mapping[str, float]:
-    """``speaker_prior`` of the systems that have one."""
-    return record["notes"].get("speaker_prior", {}) if record else {}
+def _priors(record: PredictRecord | None) -> dict[str, float | None]:
+    """``speaker_prior`` of the systems of a record, None of those that have none."""
+    if record is None:
+        return {}
+    noted = record["notes"].get("speaker_prior", {})
+    return {name: noted.get(name) for name in (Path(run).parts[-3] for run in sources_of(record))}
 
 
 def _still_valid(out: Path) -> dict[str, tuple[str, str]]:
@@ -189,7 +192,7 @@ def _still_valid(out: Path) -> dict[str, tuple[str, str]]:
 def _is_current(source: Path, identity: str) -> bool:
     """Whether a folder is whole, the one of an identity, and made from what is there now."""
     with contextlib.suppress(SerError):
-        return require(source, Stage.PREDICT)["identity"] == identity
+        return require(source, read_record(source)["stage"])["identity"] == identity
     return False
 
 

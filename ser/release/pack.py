@@ -172,7 +172,8 @@ def pack(packing: Packing, out: Path) -> Path:
             digest="",
         )
         write_json(folder / MANIFEST, with_digest(manifest.model_dump()))
-    if named := [group["name"] for group in row["groups"]] if row else []:
+    groups = row["groups"] if row else []
+    if named := [g["name"] for g in groups if g["name"].startswith("speaker ")]:
         logger.info(
             "%s: the card gives figures of %s; where names are private, use codes from stage 0 on",
             *(out, first_few(named)),

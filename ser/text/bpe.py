@@ -18,6 +18,9 @@ from ser.config.schema import BpeConfig
 MAX_MODEL_BYTES = 64 << 20  # of a hundred thousand pieces, with room
 UNKNOWN_ID = 1  # the unknown piece, SentencePiece's own id 0
 MAX_UNKNOWN_PROB = 0.2  # of the tokens: some foreign letters are borne, another script is not
+WITHOUT_CTC = (
+    "leave the systems with a CTC head out (--systems), or pre-train on speech in this script"
+)
 MAX_PIECE_CHARS = 16  # SentencePiece's; the mark of a word's beginning is one of them
 
 
@@ -128,12 +131,15 @@ class Tokenizer:
         """Token ids in [1, V)."""
         return [piece + 1 for piece in self._pieces.encode(transcript)]
 
-    def encode_all(self, transcripts: Mapping[str, str], where: Path) -> dict[str, list[int]]:
+    def encode_all(
+        self, transcripts: Mapping[str, str], where: Path, remedy: str = WITHOUT_CTC
+    ) -> dict[str, list[int]]:
         """The tokens of every utterance; unknown ones are logged.
 
         Args:
             transcripts: By utterance.
             where: Their file, for messages.
+            remedy: For the error.
 
         Raises:
             SerError: Too many tokens are unknown to the recogniser's BPE: it is of another script.
@@ -149,10 +155,7 @@ class Tokenizer:
             f"the first in {utt}"
         )
         if num_unknown / num_tokens > MAX_UNKNOWN_PROB:
-            raise SerError(
-                f"{said}; expected a share of at most {MAX_UNKNOWN_PROB}; leave the systems with a "
-                "CTC head out (--systems), or pre-train on speech in this script"
-            )
+            raise SerError(f"{said}; expected a share of at most {MAX_UNKNOWN_PROB}; {remedy}")
         logger.warning("%s; they all become one token", said)
         return tokens
 

@@ -8,7 +8,7 @@ import pytest
 
 from ser.base import record as record_module
 from ser.base.errors import SerError
-from ser.base.record import Record, first_difference, flatten, require
+from ser.base.record import Record, first_difference, flatten, read_record, require
 
 CONFIG = {"num_mel_bins": 80, "window": {"type": "povey", "size": 400}}
 
@@ -16,7 +16,9 @@ CONFIG = {"num_mel_bins": 80, "window": {"type": "povey", "size": 400}}
 def make(folder: Path, stage: int, config: dict[str, Any], *inputs: Path) -> Record:
     """A finished folder, made from others."""
     folder.mkdir(parents=True, exist_ok=True)
-    identities = {str(path): require(path, -1)["identity"] for path in inputs}
+    identities = {
+        str(path): require(path, read_record(path)["stage"])["identity"] for path in inputs
+    }
     record = Record(folder, stage, config, identities)
     record.finish()
     return record

@@ -7,6 +7,7 @@ import pytest
 
 from ser.base.errors import SerError
 from ser.corpus.parsers.parsing import audio_files, list_audio
+from ser.corpus.parsers.roots import find_root, holds
 from ser.infer.inputs import AudioInput, audio_inputs
 
 
@@ -35,6 +36,14 @@ def test_hidden_folders_are_not_the_corpus(tmp_path: Path) -> None:
     assert list_audio(root) == wanted
     assert audio_files(root, "**/*.wav", "wavs") == wanted
     assert audio_inputs([str(root)]) == ([AudioInput(path) for path in wanted], [])
+
+
+def test_a_corpus_in_the_trash_is_not_found(tmp_path: Path, log: Any) -> None:
+    (tmp_path / ".Trash-1000" / "Actor_01").mkdir(parents=True)
+    assert find_root(tmp_path, "actors", holds("Actor_*"), ["Actor_*"]) == tmp_path
+    assert not log.find("warning: ")
+    (tmp_path / "speech" / "Actor_01").mkdir(parents=True)
+    assert find_root(tmp_path, "actors", holds("Actor_*"), ["Actor_*"]) == tmp_path / "speech"
 
 
 def test_a_folder_of_what_pyav_reads(tmp_path: Path) -> None:

@@ -272,14 +272,18 @@ def test_audio_replaced_under_its_name_is_noticed(tmp_path: Path) -> None:
 def test_labels_in_composed_and_in_decomposed_letters_are_one(tmp_path: Path) -> None:
     """As macOS and others write folders, tables and labels.yaml."""
     plant(tmp_path, "1.wav", "2.wav", "3.wav")
-    rows = [[f"{i}.wav", normalize(form, word), "s"] for i, (form, word) in enumerate(UMLAUTS, 1)]
+    rows = [
+        [f"{i}.wav", normalize(form, word), "s", normalize(form, f"E1={word}")]
+        for i, (form, word) in enumerate(UMLAUTS, 1)
+    ]
     labels = LabelsConfig(
         classes={"ang": [normalize("NFD", "Ärger")], "hap": ["Glück"]}, exclude=[]
     )
-    prepare_table(write(tmp_path / "t.csv", HEADER, *rows), tmp_path / "ser", labels)
+    prepare_table(write(tmp_path / "t.csv", [*HEADER, "votes"], *rows), tmp_path / "ser", labels)
     data = read_data_dir(tmp_path / "ser")
     assert list(data["utt2emo"].values()) == ["ang", "ang", "hap"]
     assert list(data["utt2emo_raw"].values()) == ["Ärger", "Ärger", "Glück"]
+    assert list(data["utt2votes"].values()) == ["E1=Ärger", "E1=Ärger", "E1=Glück"]
 
 
 UMLAUTS = [("NFC", "Ärger"), ("NFD", "Ärger"), ("NFD", "Glück")]

@@ -36,6 +36,7 @@ def test_a_folder_is_searched_for_audio_by_all_its_names(tmp_path: Path) -> None
 
 
 def test_a_table_is_no_audio(tmp_path: Path) -> None:
+    (tmp_path / "corpus.CSV").write_text("path,label,speaker\n")
     found, faults = audio_inputs([str(tmp_path / "corpus.CSV")])
     assert not found
     assert str(faults[0]).startswith(f"{tmp_path}/corpus.CSV: a table; expected audio, a folder or")

@@ -144,10 +144,6 @@ def test_odd_audio_is_predicted(run: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (
-            ["--enrol", "{audio}", "{audio}"],
-            "no INPUT; expected files, folders, a wav.scp, or - alo",
-        ),
         (["{empty}"], "0 audio files in it"),
         (["{empty}/none.wav"], "none.wav: no such file"),
         (["-", "{audio}"], "-: standard input stands alone"),
@@ -191,6 +187,27 @@ def test_a_file_whose_name_says_another_format(run: Path, tmp_path: Path) -> Non
     said = call("ser_predict", run, named, tmp_path / "b.mp3", "--format", "tsv")
     assert [row["path"] for row in tsv_rows(said.out)] == [str(named)]
     assert "b.mp3: not readable as audio (b.mp3; another format than its name says)" in said.err
+
+
+def test_options_may_stand_anywhere(
+    run: Path, audio: list[Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = call("ser_predict", run, "--format", "tsv", audio[0], "--any-audio", "--threads", "1")
+    assert (said.status, len(tsv_rows(said.out))) == (0, 1)
+    said = call("ser_predict", run, "--enrol", audio[0], audio[1])
+    assert said.status == 2
+    assert "INPUT; --enrol takes all that follows it: write INPUT first" in said.err
+
+
+def test_a_long_file_tells_that_its_label_is_of_windows(run: Path, tmp_path: Path) -> None:
+    for name, seconds in (("a.wav", 29), ("b.wav", 31)):
+        noise = 0.1 * np.random.default_rng(0).normal(size=8000 * seconds)
+        soundfile.write(tmp_path / name, noise, 8000)
+    said = call("ser_predict", run, tmp_path)
+    assert said.err == (
+        f"note: {tmp_path}/b.wav: 31 s, cut into windows whose posteriors are averaged; --window "
+        "or --segments vad give a line for each\n"
+    )
 
 
 def test_windows_of_a_file(run: Path, tmp_path: Path) -> None:

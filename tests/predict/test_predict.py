@@ -233,7 +233,7 @@ def test_what_a_call_beside_it_knows_of_its_systems_stays(monkeypatch: pytest.Mo
     source, write = predict_module._source, predict_module._write_table
 
     def with_prior(run: FinetuneRun, *others: Any) -> Any:
-        prior = 3.0 if run.system == "cnn_blstm_sa" else None
+        prior = priors.get(run.system)
         return replace(source(run, *others), speaker_prior=prior)
 
     def write_and_be_overtaken(path: Path, run: FinetuneRun, *others: Any) -> None:
@@ -241,12 +241,18 @@ def test_what_a_call_beside_it_knows_of_its_systems_stays(monkeypatch: pytest.Mo
             predict_all([finetune_run("cnn_blstm_sa")])
         write(path, run, *others)
 
+    priors = {"cnn_blstm_sa": 3.0}
     monkeypatch.setattr(predict_module, "_source", with_prior)
     monkeypatch.setattr(predict_module, "_write_table", write_and_be_overtaken)
     predict_all([finetune_run("transformer")])
     made = read_record(PREDICTIONS)
     assert len(made["inputs"]) == 2
     assert made["notes"]["speaker_prior"] == {"cnn_blstm_sa": 3.0}
+    priors.clear()
+    for path in (PREDICTIONS / "transformer").iterdir():
+        path.unlink()
+    predict_all([finetune_run("transformer")])
+    assert read_record(PREDICTIONS)["notes"]["speaker_prior"] == {}
 
 
 def test_a_record_and_a_digest_that_were_edited(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -61,7 +61,13 @@ def test_the_language_model_has_a_say() -> None:
 @pytest.mark.parametrize(
     ("make", "options", "message"),
     [
-        ("", ("--beam", 0), "--beam 0: expected 1 to 1000"),
+        ("", ("--lm-text", LM_TEXT, "--beam", 0), "--beam 0: expected 1 to 1000"),
+        ("", ("--token-bonus", 2), "--token-bonus 2 without --lm-text; expected both"),
+        (
+            "of another stage",
+            (),
+            "dump/fbank/ser: of stage 0; expected the output of stage 1",
+        ),
         (
             "",
             ("--lm-text", VALID / "text"),
@@ -85,7 +91,9 @@ def test_refused(make: str, options: tuple[object, ...], message: str) -> None:
         Record(RECOGNISER, 3, {"encoder": {}, "published": {}}, {}).finish()
     elif make == "other features":
         Record(FEATS / "ser", 1, {**FBANK.model_dump(), "num_mel_bins": 40}, {}).finish()
-    said = transcribe(*options, feats=FEATS / "ser" if make == "other features" else VALID)
+    elif make == "of another stage":
+        Record(FEATS / "ser", 0, {}, {}).finish()
+    said = transcribe(*options, feats=FEATS / "ser" if make.startswith(("oth", "of")) else VALID)
     assert said.status == 1
     assert message in said.err
     assert said.err.count("\n") == 1

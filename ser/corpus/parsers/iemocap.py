@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ser.base.errors import Faults, SerError
-from ser.base.files import read_bytes
+from ser.base.files import is_hidden, read_bytes
 from ser.config.labels import CountsConfig, LabelsConfig
-from ser.corpus.parsers.roots import find_root, holds, is_metadata_file
+from ser.corpus.parsers.roots import find_root, holds
 from ser.corpus.utterance import EmotionUtterance
 from ser.text.normalise import normalise_transcript
 
@@ -117,7 +117,7 @@ def _look_at_audio(corpus: Iemocap, session: Path, turns: Mapping[str, Turn]) ->
         if not labels.is_file():
             corpus.unlabelled.append(labels)
         for wav in dialogue.glob("*.[Ww][Aa][Vv]"):
-            if wav.stem not in turns and not is_metadata_file(wav):
+            if wav.stem not in turns and not is_hidden(wav, dialogue):
                 corpus.left_out[wav.stem] = "audio of a turn without label"
 
 
@@ -160,7 +160,7 @@ def _lines(folder: Path) -> Iterator[tuple[Path, int, str]]:
     if not folder.is_dir():
         raise SerError(f"{folder}: no such folder; expected a whole session; restore it")
     for path in sorted(folder.glob("*.txt")):
-        if is_metadata_file(path):
+        if is_hidden(path, folder):
             continue
         content = read_bytes(path)
         try:

@@ -69,7 +69,7 @@ def read_librispeech(root: Path, subsets: Iterable[str]) -> list[ReadUtterance]:
 
 
 def _refuse_audio(path: Path) -> None:
-    if is_audio_file(path):
+    if is_audio_file(path, path.parent):
         raise SerError(
             f"{path}: audio beside the chapters, without a transcript; expected "
             "<subset>/<speaker>/<chapter>/<utterance>; move or remove it"
@@ -91,7 +91,7 @@ def _read_chapter(chapter: Path) -> list[ReadUtterance]:
         words.setdefault(utt, transcript)
     faults.raise_any()
     audio: dict[str, Path] = {}
-    for path in sorted(filter(is_audio_file, chapter.iterdir())):
+    for path in sorted(path for path in chapter.iterdir() if is_audio_file(path, chapter)):
         if path.stem in audio:
             raise SerError(f"{path}: {audio[path.stem].name} has the same id; remove one of them")
         audio[path.stem] = path

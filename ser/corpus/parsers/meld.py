@@ -8,10 +8,10 @@ from pathlib import Path
 
 from ser.audio.reading import EXTENSIONS
 from ser.base.errors import Faults, SerError, first_few
-from ser.base.files import digest_file
+from ser.base.files import digest_file, is_hidden
 from ser.corpus.parsers.cells import without_point
 from ser.corpus.parsers.parsing import read_rows, speaker_word
-from ser.corpus.parsers.roots import find_root, holds, is_metadata_file
+from ser.corpus.parsers.roots import find_root, holds
 from ser.corpus.utterance import NO_AUDIO, EmotionCorpus, EmotionUtterance
 from ser.text.normalise import normalise_transcript
 
@@ -51,7 +51,7 @@ def read_meld(root: Path) -> EmotionCorpus:
         files = {
             path.stem: path
             for path in sorted(_find(root, folder).iterdir())
-            if path.suffix.lower() in {".mp4", *EXTENSIONS} and not is_metadata_file(path)
+            if path.suffix.lower() in {".mp4", *EXTENSIONS} and not is_hidden(path, root)
         }
         for line, row in read_rows(table, COLUMNS):
             with faults.noted():
@@ -92,7 +92,7 @@ def _has_all_tables(folder: Path) -> bool:
 
 def _find(root: Path, name: str) -> Path:
     """A file or folder by its name, wherever an unpacked archive put it."""
-    found = sorted(path for path in root.rglob(name) if not is_metadata_file(path))
+    found = sorted(path for path in root.rglob(name) if not is_hidden(path, root))
     if not found:
         raise SerError(
             f"{root}: no {name} in it; expected MELD.Raw with its three archives unpacked; unpack "

@@ -12,7 +12,7 @@ from ser.audio.reading import EXTENSIONS
 from ser.base.errors import Faults, SerError
 from ser.base.files import is_hidden, read_text, walk_visible
 from ser.base.log import logger
-from ser.corpus.parsers.roots import is_metadata_file, refuse_archives
+from ser.corpus.parsers.roots import refuse_archives
 
 GENDERS = {
     "f": "f",
@@ -26,9 +26,9 @@ GENDERS = {
 }
 
 
-def is_audio_file(path: Path) -> bool:
-    """Whether a file of a corpus is audio by its name; what macOS adds (``._name``) is not."""
-    return path.suffix.lower() in EXTENSIONS and not is_metadata_file(path)
+def is_audio_file(path: Path, root: Path) -> bool:
+    """Whether a file of a corpus is audio by its name, and not hidden below the corpus."""
+    return path.suffix.lower() in EXTENSIONS and not is_hidden(path, root)
 
 
 def audio_files(root: Path, pattern: str, expected: str) -> list[Path]:
@@ -44,11 +44,7 @@ def audio_files(root: Path, pattern: str, expected: str) -> list[Path]:
     """
     if not root.is_dir():
         raise SerError(f"{root}: no such folder; expected {expected}; set the path in db.sh")
-    found = [
-        path
-        for path in sorted(root.glob(pattern))
-        if is_audio_file(path) and not any(map(is_hidden, path.relative_to(root).parts))
-    ]
+    found = [path for path in sorted(root.glob(pattern)) if is_audio_file(path, root)]
     if not found:
         raise SerError(
             f"{root}: 0 audio files of {pattern}; expected {expected}; check the path in db.sh"

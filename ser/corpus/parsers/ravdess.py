@@ -9,9 +9,10 @@ from collections import Counter
 from pathlib import Path
 
 from ser.base.errors import Faults, SerError
+from ser.base.files import is_hidden
 from ser.base.log import logger
 from ser.corpus.parsers.parsing import audio_files
-from ser.corpus.parsers.roots import find_root, holds, is_metadata_file
+from ser.corpus.parsers.roots import find_root, holds
 from ser.corpus.utterance import EmotionCorpus, EmotionUtterance
 from ser.text.normalise import normalise_transcript
 
@@ -54,7 +55,7 @@ def read_ravdess(root: Path) -> EmotionCorpus:
     kinds = Counter(
         "songs" if path.stem.startswith("03") else "videos"
         for path in root.glob(PATTERN)
-        if OTHERS.fullmatch(path.stem) and not is_metadata_file(path)
+        if OTHERS.fullmatch(path.stem) and not is_hidden(path, root)
     )
     if kinds:
         said = " and ".join(f"{number} {kind}" for kind, number in sorted(kinds.items()))

@@ -5,15 +5,11 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from ser.base.errors import SerError, first_few
+from ser.base.files import is_hidden
 from ser.base.log import logger
 
 BELOW = ("*/", "*/*/")  # what is searched, the nearest first
 ARCHIVES = frozenset(".zip .tar .gz .tgz .bz2 .xz .7z .rar".split())
-
-
-def is_metadata_file(path: Path) -> bool:
-    """Whether macOS put a file there: ``._name``, or what an archive keeps in ``__MACOSX``."""
-    return path.name.startswith("._") or "__MACOSX" in path.parts
 
 
 def holds(*patterns: str) -> Callable[[Path], bool]:
@@ -64,7 +60,7 @@ def find_root(
 
 def _below(named: Path, is_root: Callable[[Path], bool]) -> list[Path]:
     for level in BELOW:
-        folders = sorted(path for path in named.glob(level) if not is_metadata_file(path))
+        folders = sorted(path for path in named.glob(level) if not is_hidden(path, named))
         found = [folder for folder in folders if is_root(folder)]
         if found:
             return found
@@ -85,7 +81,7 @@ def refuse_archives(folder: Path, expected: str) -> None:
     packed = [
         path.name
         for path in sorted(folder.iterdir())
-        if path.suffix.lower() in ARCHIVES and not is_metadata_file(path)
+        if path.suffix.lower() in ARCHIVES and not is_hidden(path, folder)
     ]
     if packed:
         raise SerError(

@@ -21,6 +21,7 @@ from ser.train.resolve import FinetuneRun, ResolvedRun, resolve
 from ser.train.training_folder import tidy_training_folder
 
 NUM_LOG_LINES = 5
+CLOCK_SECONDS = 2  # by which the times of files may differ from the clock here
 TELL_EVERY_SECONDS = 60  # without a terminal
 NUM_SEEN = 11  # a minute or more apart
 # What takes seconds to import: torch, and what its optimisers import when the first one is made.
@@ -45,7 +46,7 @@ def finetune_all(runs: Sequence[FinetuneRun], num_jobs: int) -> None:
     deadline = runs[0].deadline
     failures = []
     encode_first(unfinished)
-    started = time.time()
+    started = time.time() - CLOCK_SECONDS
     with (
         exit_on_sigterm(),
         Display(len(unfinished)) as display,
