@@ -241,7 +241,7 @@ def using_it(page: str) -> str:
         text = section[1]
     blocks = re.findall(r"```(sh|python)\n(.*?)```", text, re.S)
     assert {kind for kind, _ in blocks} == {"sh", "python"}
-    links = 'ln -s "$wav" a.wav; ln -s "$wav" meeting.flac\n'  # soundfile goes by the content
+    links = 'ln -sf "$wav" a.wav; ln -sf "$wav" meeting.flac\n'  # soundfile goes by the content
     script = "set -e\n"
     for kind, block in blocks:
         script += block if kind == "sh" else f"{links}python - <<'END'\n{block}END\n"

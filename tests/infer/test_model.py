@@ -172,7 +172,7 @@ def test_a_stream_with_a_sample_that_is_no_number(tmp_path: Path, value: float) 
     samples = np.zeros((3 * 16000, 2))
     samples[20000, 1] = value
     soundfile.write(tmp_path / "a.wav", samples, 16000, subtype="FLOAT")
-    with pytest.raises(SerError, match=r"a\.wav: samples that are not finite; expected numbers"):
+    with pytest.raises(SerError, match=r"a\.wav: 1 of \d+ samples are not finite .* numbers"):
         list(stream_file(tmp_path / "a.wav", 16000))
 
 

@@ -54,6 +54,7 @@ def test_a_failed_run_does_not_stop_the_others(num_jobs: int) -> None:
     """The first folder holds a run of another configuration, which only --force moves."""
     runs = [finetune_run(SYSTEM, fold) for fold in "123"]
     finetune(runs[0])
+    os.utime(runs[0].folder / "train.log", (0, 0))  # of a while ago
     change_system(SYSTEM, optimizer__learning_rate=2e-3)
     with pytest.raises(SerError) as caught:
         finetune_all(runs, num_jobs)
