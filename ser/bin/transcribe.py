@@ -2,6 +2,7 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
@@ -14,7 +15,13 @@ from ser.kaldi.data_dir import read_data_dir
 from ser.kaldi.table import Table, read_given_table, write_table
 from ser.text.normalise import normalise_transcript
 
-MOST = 1000.0  # of any weight, and of prefixes
+# Of the search with a language model: what each option is by default, its least, its most.
+SEARCH = {
+    "--order": (5, 1, 10, "of the n-grams of subword units"),
+    "--lm-weight": (0.6, 0, 1000, "of the language model beside CTC"),
+    "--token-bonus": (1.2, -1000, 1000, "nats a subword unit"),
+    "--beam": (16, 1, 1000, "prefixes that are kept"),
+}
 
 
 def parse_args() -> argparse.Namespace:
@@ -26,10 +33,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         "--lm-text", type=Path, help="a table like text, of other utterances: n-grams are counted"
     )
-    parser.add_argument("--order", type=int, help="of the n-grams of subword units (5)")
-    parser.add_argument("--lm-weight", type=float, help="(0.6)")
-    parser.add_argument("--token-bonus", type=float, help="nats a subword unit (1.2)")
-    parser.add_argument("--beam", type=int, help="prefixes that are kept in the search (16)")
+    for option, (default, _, _, what) in SEARCH.items():
+        parser.add_argument(option, type=type(default), help=f"{what} ({default})")
     parser.add_argument("--ngpu", type=int, default=0, help="1 computes the encoder on a GPU")
     return parser.parse_args()
 
@@ -39,7 +44,7 @@ def main() -> None:
     args = parse_args()
     log_to_console()
     require_within("--ngpu", args.ngpu, 0, 1)
-    settings = search_settings(args)
+    order, weight, bonus, beam = search_settings(args)
     if args.out.exists() or not args.out.parent.is_dir():
         what = "is there already" if args.out.exists() else "its folder is not there"
         raise SerError(f"{args.out}: {what}; expected a new file in a folder; name another")
@@ -58,8 +63,8 @@ def main() -> None:
     search = None
     if lm_text:
         tokens = recogniser.tokenizer.encode_all(lm_text, args.lm_text, "name other transcripts")
-        ngram = NgramModel(tokens.values(), recogniser.tokenizer.vocab_size, int(settings["order"]))
-        search = BeamSearch(ngram, settings["weight"], settings["bonus"], int(settings["beam"]))
+        ngram = NgramModel(tokens.values(), recogniser.tokenizer.vocab_size, order)
+        search = BeamSearch(ngram, weight, bonus, beam)
     heard = transcripts(recogniser, args.feats, search or greedy_search)
     words = dict(tqdm(heard, total=len(data.utts), desc=str(args.out), disable=None))
     write_table(args.out, words)
@@ -69,28 +74,20 @@ def main() -> None:
         print(f"WER {100 * errors / num_words:.1f} %: {errors} errors in {num_words} words")
 
 
-SETTINGS = {  # of the search: the option, what it is by default, its least and its most
-    "order": ("--order", 5, 1, 10),
-    "weight": ("--lm-weight", 0.6, 0, MOST),
-    "bonus": ("--token-bonus", 1.2, -MOST, MOST),
-    "beam": ("--beam", 16, 1, MOST),
-}
-
-
-def search_settings(args: argparse.Namespace) -> dict[str, float]:
-    """The settings of the search.
+def search_settings(args: argparse.Namespace) -> list[Any]:
+    """The values of the options in ``SEARCH``.
 
     Raises:
         SerError: One is out of its range, or is given without a language model.
     """
-    settings = {}
-    for name, (option, default, least, most) in SETTINGS.items():
+    values = []
+    for option, (default, least, most, _) in SEARCH.items():
         given = getattr(args, option.removeprefix("--").replace("-", "_"))
         if given is not None and args.lm_text is None:
             raise SerError(f"{option} {given:g} without --lm-text; expected both")
         require_within(option, given, least, most)
-        settings[name] = default if given is None else given
-    return settings
+        values.append(default if given is None else given)
+    return values
 
 
 def read_lm_text(path: Path, transcribed: Table) -> Table:
