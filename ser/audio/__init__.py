@@ -1,1 +1,1 @@
-"""Audio files of any format: read, checked to their end, and whether they can be speech."""
+"""Audio files of any format: read, checked to their end, written; whether they can be speech."""

@@ -13,6 +13,7 @@ from ser.base.record import Record, Stage
 from ser.base.writing import atomic_folder, require_replaceable, write_text
 from ser.config.labels import CountsConfig, LabelsConfig
 from ser.config.protocol import ProtocolConfig
+from ser.corpus.copies import without_copies
 from ser.corpus.cross import read_corpora
 from ser.corpus.fold_files import write_folds
 from ser.corpus.folds import make_folds
@@ -23,7 +24,7 @@ from ser.corpus.parsers.registry import NUM_PUBLISHED, READERS
 from ser.corpus.parsers.roots import find_root, holds
 from ser.corpus.parsers.table import read_table_corpus
 from ser.corpus.recorded import write_corpus, write_recorded
-from ser.corpus.utterance import EmotionCorpus, check_labels, without_copies
+from ser.corpus.utterance import EmotionCorpus, check_labels
 from ser.kaldi.data_dir import read_data_dir, require_data_dir, write_data_dir
 
 

@@ -3,12 +3,11 @@
 import difflib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ser.audio.reading import measure_durations
 from ser.base.errors import Faults, SerError
-from ser.base.files import digest_file
 from ser.base.log import logger
 from ser.base.names import LABEL, SESSION, SPEAKER, UTTERANCE, composed, is_line, printable
 from ser.base.writing import write_text
@@ -29,7 +28,7 @@ class EmotionUtterance:
         spk: Speaker.
         gender: ``f`` or ``m``; empty where it is not known.
         session: What the corpus keeps apart as one recording, or the group of a fold.
-        label: The corpus's own label, ``composed``; those of ``utt2votes`` are, too.
+        label: The corpus's own label, ``composed`` as ``attributes`` are.
         wav: Audio file, or a video.
         transcript: Normalised words; may be empty.
         attributes: Further tables, value by table name (``utt2scene``, ``utt2votes``, ...).
@@ -49,9 +48,8 @@ class EmotionUtterance:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "label", composed(self.label))
-        if "utt2votes" in self.attributes:
-            votes = {"utt2votes": composed(self.attributes["utt2votes"])}
-            object.__setattr__(self, "attributes", {**self.attributes, **votes})
+        tables = {name: composed(value) for name, value in self.attributes.items()}
+        object.__setattr__(self, "attributes", tables)  # votes name labels
 
 
 @dataclass(frozen=True)
@@ -84,52 +82,6 @@ def unique(utterances: Iterable[EmotionUtterance]) -> dict[str, EmotionUtterance
             )
     faults.raise_any()
     return found
-
-
-def without_copies(utterances: Iterable[EmotionUtterance]) -> list[EmotionUtterance]:
-    """Each utterance once: files that are the same to the byte, as of a nested copy, are logged.
-
-    The one in the fewest folders is kept.
-
-    Raises:
-        SerError: An id has files that differ, or rows.
-    """
-    found: dict[str, EmotionUtterance] = {}
-    faults = Faults()
-    copies = []
-    for u in sorted(utterances, key=lambda u: len(u.wav.parts)):
-        other = found.setdefault(u.utt, u)
-        if other.wav != u.wav:
-            copies.append(u.wav)
-            if (other.label, other.spk) != (u.label, u.spk):
-                faults.add(
-                    f"{u.wav}: {u.label} by {u.spk}, {other.wav}: {other.label} by {other.spk} "
-                    f"({u.utt}); expected one label and speaker of an utterance; remove the wrong "
-                    "file"
-                )
-            elif not _same_bytes(other.wav, u.wav):
-                faults.add(
-                    f"{u.wav}: {other.wav} is another file of the same utterance, and differs; "
-                    "expected one; remove the wrong one"
-                )
-        elif other != u:
-            names = [f.name for f in fields(u) if getattr(u, f.name) != getattr(other, f.name)]
-            faults.add(
-                f"{u.wav}: {u.utt} has two rows that differ ({', '.join(names)}); expected one; "
-                "remove the wrong one"
-            )
-    faults.raise_any()
-    if copies:
-        logger.warning(
-            "%s files are copies of others to the byte (%s the first); each is read once",
-            *(len(copies), copies[0]),
-        )
-    return list(found.values())
-
-
-def _same_bytes(one: Path, other: Path) -> bool:
-    same_size = one.stat().st_size == other.stat().st_size
-    return same_size and digest_file(one) == digest_file(other)
 
 
 def _name_faults(u: EmotionUtterance) -> Iterator[str]:

@@ -1,1 +1,1 @@
-"""Stage 5: predictions of the folds, by trained systems and by baselines without a network."""
+"""Stage 5: predictions of the folds, by systems and baselines; what recognisers hear."""

@@ -11,8 +11,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from ser.base.errors import SerError
+from ser.base.errors import SerError, first_few
 from ser.base.files import digest_file, read_json_as
+from ser.base.log import logger
 from ser.base.paths import run_of_table
 from ser.base.record import Stage, first_difference, rerun_hint
 from ser.infer.loading import read_run
@@ -151,6 +152,11 @@ def table_row(system: Path, seed: int, made_by: Mapping[str, Any]) -> dict[str, 
                 f"{path}: has figures of {folder} too: {difference} in what is packed; "
                 f"expected runs that are made alike; run {rerun_hint(Stage.FINETUNE, folder)}"
             )
+    if by_speaker := list(_by_speaker(row)):
+        logger.info(
+            "the card gives figures of %s; where names are private, use codes from stage 0 on",
+            first_few(group["name"] for group in by_speaker),
+        )
     return {
         "wa": with_interval(row["wa"], row["wa_interval"]),
         "ua": with_interval(row["ua"], row["ua_interval"]),
@@ -158,16 +164,19 @@ def table_row(system: Path, seed: int, made_by: Mapping[str, Any]) -> dict[str, 
         "has_intervals": bool(row["wa_interval"] or row["ua_interval"]),
         "percent": {name: round(100 * row[name], 1) for name in ("wa", "ua")},
         "num_speakers": len(row.get("by_speaker", {})),
-        "groups": list(_groups(row)),
+        "groups": [*_by_sex(row), *by_speaker],
         "num_utts": row["num_utts"],
         "seeds": " ".join(row["seeds"]),
     }
 
 
-def _groups(row: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Figures by sex and speaker; of many speakers the worst, the middle one and the best."""
+def _by_sex(row: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     sexes = row.get("by", {}).get("gender", {})
     yield from (_group({"f": "women", "m": "men"}.get(k.lower(), k), g) for k, g in sexes.items())
+
+
+def _by_speaker(row: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Figures of each; of many speakers the worst, the middle one and the best."""
     speakers = row.get("by_speaker", {})
     if len(speakers) <= MAX_SPEAKERS:
         yield from (_group(f"speaker {name}", group) for name, group in speakers.items())

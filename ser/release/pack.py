@@ -172,17 +172,8 @@ def pack(packing: Packing, out: Path) -> Path:
             digest="",
         )
         write_json(folder / MANIFEST, with_digest(manifest.model_dump()))
-    groups = row["groups"] if row else []
-    if named := [g["name"] for g in groups if g["name"].startswith("speaker ")]:
-        logger.info(
-            "%s: the card gives figures of %s; where names are private, use codes from stage 0 on",
-            *(out, first_few(named)),
-        )
     megabytes = sum(path.stat().st_size for path in out.iterdir()) / 1e6
-    logger.info(
-        "%s: %.1f MB, %s sets of weights of seed %s; -> %s",
-        *(out, megabytes, len(members), packing.seed, archive),
-    )
+    logger.info("%s: %.1f MB, %s sets of weights; -> %s", out, megabytes, len(members), archive)
     with atomic_file(archive) as partial, tarfile.open(partial, "w:gz") as tar:
         tar.add(out.resolve(), arcname=out.name)  # which may be a link to a folder
     return archive

@@ -1,1 +1,1 @@
-"""Transcripts: normalisation and subword units."""
+"""Transcripts: normalisation, subword units, n-grams, and how CTC is decoded."""

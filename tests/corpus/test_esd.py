@@ -7,8 +7,8 @@ import pytest
 from corpora import find, plant_audio, plant_esd
 
 from ser.base.errors import SerError
+from ser.corpus.copies import without_copies
 from ser.corpus.parsers.esd import read_esd
-from ser.corpus.utterance import without_copies
 
 
 def test_esd(tmp_path: Path) -> None:

@@ -130,9 +130,7 @@ def test_a_killed_encoding_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     assert list(read.num_frames) == list(read_feature_dir(FEATS / "ser").num_frames)
 
 
-def test_without_a_terminal_the_log_tells_how_far_it_is(
-    log: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_log_tells_how_far_it_is(log: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(encoded_module, "TELL_EVERY_SECONDS", -1)
     monkeypatch.setattr(frozen_module, "MAX_FRAMES", 500)
     encode_first([resolve(frozen())])
