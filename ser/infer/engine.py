@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-import numpy.typing as npt
 
-from ser.base.arrays import Floats
+from ser.base.arrays import Floats, Integers
 from ser.base.errors import SerError
 from ser.feats.speaker_means import SpeakerMean
 from ser.text.ctc import greedy_search
@@ -62,7 +61,7 @@ class SpeakerEngine(Engine, Protocol):
         ...
 
 
-def pad(inputs: Sequence[Floats], least: int) -> tuple[Floats, npt.NDArray[np.int64]]:
+def pad(inputs: Sequence[Floats], least: int) -> tuple[Floats, Integers]:
     """One array for all, zeros after each, and their lengths (B,).
 
     Args:

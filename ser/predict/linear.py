@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from scipy.special import softmax
 from threadpoolctl import threadpool_limits
 
-from ser.base.arrays import Doubles, Floats
+from ser.base.arrays import Doubles, Floats, Integers
 from ser.base.log import logger
 from ser.base.record import Record
 from ser.base.writing import atomic_folder
@@ -91,7 +90,7 @@ def posteriors(model: Any, values: Doubles) -> Doubles:
 
 def best_cost(
     values: Doubles,
-    labels: npt.NDArray[np.int64],
+    labels: Integers,
     speakers: Sequence[str],
     config: VectorsConfig,
     make_model: MakeModel,

@@ -5,18 +5,21 @@ from functools import lru_cache
 
 import numpy as np
 
-from ser.base.arrays import Doubles
+from ser.base.arrays import Doubles, Integers
 from ser.base.errors import SerError
 
 START_ID = 0  # before the first token; in transcripts it would be CTC's blank, which is in none
 CACHED_HISTORIES = 4096  # of V probabilities each: 160 MB for V = 5000
+USUAL_DISCOUNTS = (0.5, 1.0, 1.5)  # where too little text is there to estimate them, as in KenLM
 
 
 class NgramModel:
-    """Probabilities of the next token, interpolated after Witten and Bell (1991).
+    """Probabilities of the next token: modified Kneser-Ney (Chen and Goodman, 1999, section 3.1).
 
-    Where the n tokens before it were seen c times, with k different ones behind them, and w behind
-    them c(w) times: p_n(w) = (c(w) + k p_{n-1}(w)) / (c + k). Below p_0 all tokens are alike.
+    The tokens behind the n tokens before it have the counts c(v), c in all, and the discounts d(v):
+    p_n(w) = (c(w) - d(w) + p_{n-1}(w) sum_v d(v)) / c. Those before p_0 are all alike. An n-gram of
+    the full order counts as often as it occurs, a shorter one as often as there are different
+    tokens before it.
 
     Args:
         transcripts: Token ids in [1, V), one sequence a transcript.
@@ -43,10 +46,17 @@ class NgramModel:
         places = np.flatnonzero(text != START_ID)
         # An n-gram is a number in base V + 1, its last token the last digit: those that begin
         # alike are neighbours.
-        codes, self._ngrams = np.zeros_like(places), []
-        for before in range(order):
-            codes = codes + text[places - before] * self._base**before
-            self._ngrams.append(np.unique(codes, return_counts=True))
+        codes = sum(text[places - before] * self._base**before for before in range(order))
+        codes, counts = np.unique(codes, return_counts=True)
+        self._ngrams = [(codes, counts, _discounts(counts))]
+        for n in range(order - 1, 0, -1):
+            shorter = codes % self._base**n
+            # Before a start stands nothing else: those count as often as they occur.
+            after_start = shorter // self._base ** (n - 1) == START_ID
+            codes, places = np.unique(shorter, return_inverse=True)
+            weights = np.where(after_start, counts, 1)
+            counts = np.bincount(places, weights).astype(np.int64)
+            self._ngrams.insert(0, (codes, counts, _discounts(counts)))
         self._next = lru_cache(CACHED_HISTORIES)(self._interpolate)
 
     def next_probs(self, tokens: Sequence[int]) -> Doubles:
@@ -60,15 +70,32 @@ class NgramModel:
         else:
             lower = np.full(self._base, 1 / (self._base - 1))
             lower[START_ID] = 0.0
-        codes, counts = self._ngrams[len(history)]
+        codes, counts, discounts = self._ngrams[len(history)]
         code = 0
         for token in history:
             code = code * self._base + token
         first, last = np.searchsorted(codes, [code * self._base, (code + 1) * self._base])
-        seen = counts[first:last]
+        seen, less = counts[first:last], discounts[first:last]
         if not len(seen):
             return lower
-        probs: Doubles = lower * len(seen)
-        probs[codes[first:last] - code * self._base] += seen
-        probs /= seen.sum() + len(seen)
+        probs: Doubles = lower * less.sum()
+        probs[codes[first:last] - code * self._base] += seen - less
+        probs /= seen.sum()
         return probs
+
+
+def _discounts(counts: Integers) -> Doubles:
+    """What is taken from each count: of k = 1, 2, and of 3 and more.
+
+    Where n_k n-grams have the count k: k - (k + 1) n_1 / (n_1 + 2 n_2) n_{k+1} / n_k.
+    """
+    once, twice, thrice, four_times = np.bincount(counts, minlength=5)[1:5]
+    by_count = np.array(USUAL_DISCOUNTS)
+    if once and twice and thrice:
+        share = once / (once + 2 * twice)
+        ratios = np.array([2 * twice / once, 3 * thrice / twice, 4 * four_times / thrice])
+        found = np.array([1, 2, 3]) - share * ratios
+        if (found > 0).all():
+            by_count = found
+    taken: Doubles = by_count[np.minimum(counts, 3) - 1]
+    return taken
