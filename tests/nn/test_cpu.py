@@ -135,7 +135,7 @@ def test_dropout_probability(dropout_prob: float) -> None:
     assert float(correlations.fill_diagonal_(0).abs().max()) < 0.02
 
 
-@pytest.mark.parametrize("leading", [(), (4,), (2, 3)], ids=str)
+@pytest.mark.parametrize("leading", [(), (4,), (2, 3), (2, 8)], ids=str)
 def test_linear(leading: tuple[int, ...]) -> None:
     torch.manual_seed(0)
     x = torch.randn(*leading, 12, requires_grad=True)
