@@ -27,6 +27,7 @@ from ser.audio.reading import RATES_HZ, require_file
 from ser.base.errors import Faults, SerError, run_program
 from ser.base.names import printable
 from ser.base.options import require_within
+from ser.infer.enrolment import FEW_TURNS
 from ser.infer.inputs import AudioInput, audio_inputs
 from ser.infer.loading import load
 from ser.infer.model import Model
@@ -37,7 +38,6 @@ from ser.infer.streaming import listen
 from ser.infer.windows import is_long, require_lengths
 
 LIVE_SECONDS = 3.0  # of a window of standard input
-FEW_TURNS = 5  # of enrolment: fewer are worth little (egs/ravdess8/README.md)
 TOLD_SECONDS = 30.0  # from here on it is said that the label is of windows
 
 

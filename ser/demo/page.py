@@ -8,6 +8,7 @@ from typing import Any
 from ser.base.errors import SerError
 from ser.base.files import read_text
 from ser.demo.answer import answer
+from ser.infer.enrolment import can_enrol
 from ser.infer.model import Model
 from ser.infer.package import CARD
 
@@ -87,13 +88,22 @@ def serve(
             elem_id="heard",
             buttons=[],  # one of the usual ones uploads to the hub
         )
+        inputs: list[Any] = [heard]
+        if can_enrol(model):
+            turns = gradio.File(
+                file_count="multiple",
+                type="filepath",
+                label="Other recordings of the same person, which enrol the speaker",
+                elem_id="turns",
+            )
+            inputs.append(turns)
         button = gradio.Button("Listen", variant="primary", elem_id="listen")
         said = gradio.HTML(elem_classes="answer", elem_id="said")
         with gradio.Accordion("Model card: what it was trained on, reached, and is not for"):
             gradio.Markdown(card)
         button.click(
-            lambda path: answer(model, path, 60 * max_minutes),
-            heard,
+            lambda path, turns=None: answer(model, path, 60 * max_minutes, turns or ()),
+            inputs,
             said,
             api_visibility="private",
         )

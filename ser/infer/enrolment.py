@@ -20,6 +20,13 @@ from ser.infer.windows import LongRecording, Segment, memory_named, windows
 if TYPE_CHECKING:
     from ser.infer.model import Model
 
+FEW_TURNS = 5  # fewer are worth little (egs/ravdess8/README.md)
+
+
+def can_enrol(model: "Model") -> bool:
+    """Whether a speaker can be enrolled: the model takes a mean off, and it is not fixed."""
+    return bool(model.speaker_prior) and isinstance(model.engine, SpeakerEngine)
+
 
 def enrolled_engine(
     model: "Model", turns: Iterable[Any], sample_rate: int | None

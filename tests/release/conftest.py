@@ -3,7 +3,9 @@
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 from tiny_audio import packing, train
 from tiny_predictions import run_score
 from tiny_recipe import EXP, change_system, finetune_run
@@ -28,3 +30,14 @@ def packed(pretrained_recipe: Path, tmp_path_factory: pytest.TempPathFactory) ->
         run_score(patch, EXP, "--systems", NAME, "--seeds", "1")
         pack(packing(NAME), root / "model")
     return root
+
+
+@pytest.fixture
+def turns(tmp_path: Path) -> list[Path]:
+    """Of one speaker, the last of them silent."""
+    rng = np.random.default_rng(0)
+    paths = [tmp_path / f"{i}.wav" for i in range(4)]
+    for i, path in enumerate(paths):
+        samples = (0.1 + 0.05 * i) * rng.normal(size=16000 + 1000 * i) * (i < 3)
+        soundfile.write(path, samples, 16000)
+    return paths

@@ -30,17 +30,6 @@ NAME = "transformer_tl"
 RATE = 16000
 
 
-@pytest.fixture
-def turns(tmp_path: Path) -> list[Path]:
-    """Of one speaker, the last of them silent."""
-    rng = np.random.default_rng(0)
-    paths = [tmp_path / f"{i}.wav" for i in range(4)]
-    for i, path in enumerate(paths):
-        samples = (0.1 + 0.05 * i) * rng.normal(size=RATE + 1000 * i) * (i < 3)
-        soundfile.write(path, samples, RATE)
-    return paths
-
-
 def shares(model: Model, path: Path) -> list[float]:
     return list(model.predict(path).posteriors.values())
 
