@@ -76,7 +76,7 @@ class SpecAugmentConfig(Section):
     max_freq_mask_bins: Annotated[int, Field(ge=0, le=512)]
     num_time_masks: Annotated[int, Field(ge=0, le=100)]
     max_time_mask_frames: CountOrZero
-    max_time_mask_prob: Probability
+    max_time_mask_prob: Annotated[float, Field(ge=0, le=1)]
 
 
 class TrainingConfig(Section):

@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -61,10 +61,16 @@ def predict_all(runs: Sequence[FinetuneRun]) -> None:
     labels = labels_of(conf, feats, made)
     features = read_feature_dir(feats)
     sources = [_source(run, labels, features) for run in runs]
+    own = {run.system: source.speaker_prior for run, source in zip(runs, sources, strict=True)}
     with sole_run(out, wait=True):
         earlier = _earlier(out)
         tables = _still_valid(out)
-    own = {run.system: source.speaker_prior for run, source in zip(runs, sources, strict=True)}
+        # What is killed before its end has no record of its runs, and still has that of others.
+        called = {str(run.folder) for run in runs}
+        others = {name: table for name, table in tables.items() if name not in called}
+        (out / "run.json").unlink(missing_ok=True)
+        if others and (out / "attributes.tsv").is_file():
+            _finish(out, others, _priors(earlier), started)
     num_written = 0
     seedless: dict[tuple[str, str], list[Prediction]] = {}  # by system and fold
     for run, source in tqdm(
@@ -91,18 +97,29 @@ def predict_all(runs: Sequence[FinetuneRun]) -> None:
             earlier
             and not num_written
             and sources_of(earlier) == sources_now
+            and _priors(earlier) == {name: priors[name] for name in _priors(earlier)}
             and not faults(out, earlier.get("outputs", {}))
         ):
             write_json(out / "run.json", earlier)  # with the commit and the day of these tables
         else:
-            outputs = [out / "attributes.tsv", *(prediction_table_of(out, Path(n)) for n in tables)]
-            Record(out, Stage.PREDICT, {}, dict(tables.values()), started).finish(
-                outputs,
-                num_tables=len(runs),
-                sources=sources_now,
-                speaker_prior={name: prior for name, prior in priors.items() if prior},
-            )
+            _finish(out, tables, priors, started)
     logger.info("%s tables in %s", len(runs), out)
+
+
+def _finish(
+    out: Path,
+    tables: Mapping[str, tuple[str, str]],
+    priors: Mapping[str, float | None],
+    started: float,
+) -> None:
+    """Writes the record of these runs' tables: source and its identity of each."""
+    outputs = [out / "attributes.tsv", *(prediction_table_of(out, Path(name)) for name in tables)]
+    systems = {Path(name).parts[-3] for name in tables}
+    Record(out, Stage.PREDICT, {}, dict(tables.values()), started).finish(
+        outputs,
+        sources={name: source for name, (source, _) in tables.items()},
+        speaker_prior={name: prior for name, prior in priors.items() if prior and name in systems},
+    )
 
 
 @dataclass(frozen=True)
@@ -174,7 +191,6 @@ def _priors(record: PredictRecord | None) -> dict[str, float | None]:
 def _still_valid(out: Path) -> dict[str, tuple[str, str]]:
     """Source and its identity of each run of an earlier call whose table is as it was made then."""
     record = _earlier(out)
-    (out / "run.json").unlink(missing_ok=True)
     if record is None:
         return {}
     made = {source: i for source, i in record["inputs"].items() if _is_current(Path(source), i)}

@@ -38,7 +38,7 @@ from ser.train.training_folder import train_in_folder
 
 
 def finetune(run: FinetuneRun) -> None:
-    """Trains one system on all folds but one; ``model.safetensors`` is there at the end.
+    """Trains one system on a fold's training part; ``model.safetensors`` is there at the end.
 
     Raises:
         SerError: An input is missing or stale, the pre-trained weights do not fit, or the folder
@@ -69,7 +69,9 @@ def finetune_resolved(resolved: ResolvedRun, on_step: OnStep | None = None) -> N
             model.load_state_dict(load_weights(head / "model.safetensors"))
         notes = fit(resolved.system, run.folder, on_step)
         notes["train_seconds"] = round(notes["train_seconds"] + _seconds(run.folder / "head"), 1)
-        world.on_first(lambda: _tidy(resolved))
+        if resolved.system.ctc_alpha:  # prediction needs it beside the weights
+            bpe = run.bpe / "bpe.model"
+            world.on_first(lambda: shutil.copyfile(bpe, run.folder / "bpe.model"))
         return {**notes, **resolved.notes}
 
     train_in_folder(resolved.record, world, run.num_threads, run.force, train)
@@ -91,14 +93,6 @@ def _seconds(head: Path) -> float:
         return 0.0
     entries = map(json.loads, read_text(head / CURVE).splitlines())
     return float(sum(entry["seconds"] for entry in entries if entry["scope"] == "epoch"))
-
-
-def _tidy(resolved: ResolvedRun) -> None:
-    """Leaves with the weights what prediction needs, and nothing of the head's own training."""
-    run = resolved.run
-    (run.folder / "head" / "model.safetensors").unlink(missing_ok=True)
-    if resolved.system.ctc_alpha:
-        shutil.copyfile(run.bpe / "bpe.model", run.folder / "bpe.model")
 
 
 def _fit(

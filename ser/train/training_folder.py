@@ -133,6 +133,7 @@ def tidy_training_folder(folder: Path) -> None:
     for part in (folder, folder / "head"):  # the training of the head alone lies in its own
         for name in ("checkpoint", ".checkpoint.old", ".checkpoint.partial", "epochs"):
             shutil.rmtree(part / name, ignore_errors=True)
+    (folder / "head" / "model.safetensors").unlink(missing_ok=True)
 
 
 def claim_training_folder(record: Record, num_threads: int, force: bool) -> int | None:

@@ -55,7 +55,12 @@ def test_the_basis_changes_no_probability() -> None:
     rng = np.random.default_rng(0)
     wanted = np.tile([0, 1, 2], 20)
     values = rng.normal(size=(60, 300)) + 0.3 * wanted[:, None]
-    model = logistic(0.1)
+    model = logistic(0.1, values.shape)
     shares = model.fit(values, wanted).predict_proba(values)
     plain = clone(model).set_params(pca="passthrough", logisticregression__tol=1e-8)
     assert np.abs(plain.fit(values, wanted).predict_proba(values) - shares).max() < 1e-3
+
+
+@pytest.mark.parametrize(("num_utts", "has_basis"), [(150, True), (151, False), (400, False)])
+def test_many_vectors_need_no_basis(num_utts: int, has_basis: bool) -> None:
+    assert ("pca" in logistic(0.1, (num_utts, 300)).named_steps) is has_basis

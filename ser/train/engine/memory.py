@@ -1,5 +1,6 @@
-"""Out of memory: found before the first epoch, and reported with what to change.
+"""Out of memory: found in the first two steps, and reported with what to change.
 
+The largest micro-batches are rehearsed; Adam's moments come with the first step.
 How much a training needs is reckoned by ``ser.train.estimate``; ``ser.doctor.resources`` refuses
 what cannot even hold weights, moments and loaders.
 """
@@ -40,8 +41,8 @@ def largest_micro_batches(
 ) -> list[list[int]]:
     """The largest micro-batches that one process may have to hold.
 
-    Of all batches that could be drawn: the one with the longest utterance, whose attention is the
-    largest, and the one with most padded frames.
+    Of all batches that could be drawn: the one with the longest utterance, the one with most padded
+    frames, and the one whose attention is the largest, which grows with their square.
 
     Args:
         num_frames: T of each utterance.
@@ -49,7 +50,7 @@ def largest_micro_batches(
         num_processes: Who share a batch.
 
     Returns:
-        Indices of the utterances, the longest first; one micro-batch where it is both.
+        Indices of the utterances, the longest first; one micro-batch where it is several of them.
     """
     order = sorted(range(len(num_frames)), key=lambda i: -num_frames[i])
     share = -(-training.batch_size_utts // num_processes)
@@ -58,7 +59,8 @@ def largest_micro_batches(
         size = min(share, training.max_frames_in_memory // num_frames[order[first]])
         return order[first : first + max(size, 1)]
 
-    fullest = max(
-        range(len(order)), key=lambda first: num_frames[order[first]] * len(micro_batch(first))
-    )
-    return [micro_batch(first) for first in sorted({0, fullest})]
+    largest = {0}
+    for power in (1, 2):
+        sizes = [len(micro_batch(i)) * num_frames[order[i]] ** power for i in range(len(order))]
+        largest.add(sizes.index(max(sizes)))
+    return [micro_batch(first) for first in sorted(largest)]
