@@ -47,6 +47,8 @@ def sinusoids(size: int, d_model: int, device: torch.device | None = None) -> to
 def initialise(encoder: Encoder, config: TransformerConfig) -> None:
     """Xavier for the linear layers of the blocks; ``depth_scaled`` divides layer l by sqrt(l).
 
+    W_Q, W_K and W_V are one matrix (3 D, D) to it, as in ``nn.MultiheadAttention``: their weights
+    are smaller by sqrt(2) than those of each alone would be.
     Depth-scaled initialisation (Zhang et al., 2019) lets deep post-norm encoders converge.
     """
     for depth, block in enumerate(encoder.blocks, start=1):

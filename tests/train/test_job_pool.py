@@ -48,6 +48,15 @@ def work(task: str, place: int, report: Report) -> None:
         raise StoppedError("stopped")
     elif what == "crash":
         raise KeyError("ours")
+    elif what in ("late", "deaf"):
+
+        def fail(*_: object) -> None:
+            raise OSError(28, "No space left on device", "a.ark")
+
+        if what == "late":
+            signal.signal(signal.SIGTERM, fail)
+        Path(path).write_text("begun")
+        time.sleep(60)
     elif what == "sleep":
 
         def tidy(number: int, _: object) -> None:
@@ -146,6 +155,21 @@ def test_leaving_the_block_ends_what_is_at_work(tmp_path: Path) -> None:
         assert is_running(pid)
     assert not is_running(pid)
     assert not (tmp_path / "no").exists()
+
+
+def test_how_jobs_that_were_stopped_ended_is_told(tmp_path: Path) -> None:
+    """One says why it fails, one is killed by the request; what waits is not begun."""
+    paths = [tmp_path / name for name in ("late", "deaf", "waits")]
+    tasks = [f"late {paths[0]}", f"deaf {paths[1]}", f"write {paths[2]}"]
+    endings: dict[int, Ending] = {}
+    with JobPool(work, tasks, 2, [__name__]) as jobs:
+        for ended in jobs:
+            endings |= ended
+            if all(path.exists() for path in paths[:2]):
+                jobs.stop()
+    assert endings[0] == Ending("a.ark: No space left on device; free some room there and rerun")
+    assert endings[1].stopped and "stopped before its first step" in str(endings[1].reason)
+    assert sorted(endings) == [0, 1] and not paths[2].exists()
 
 
 RARER_ENDS = [

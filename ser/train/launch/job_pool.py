@@ -92,6 +92,7 @@ class JobPool(Generic[Task]):
         self._waiting = deque(enumerate(tasks))
         self._places = list(range(num_jobs))
         self._running: list[_Job] = []
+        self._stops = False
         # Of each job: how much is done, and was when it went on from an earlier call.
         self._shares, self._earlier = (
             self._context.RawArray(ctypes.c_double, len(tasks)) for _ in range(2)
@@ -122,7 +123,17 @@ class JobPool(Generic[Task]):
             for job in ended:
                 self._running.remove(job)
                 self._places.append(job.place)
-            yield {job.index: _ending(job) for job in ended}
+            yield {job.index: _ending(job, self._stops) for job in ended}
+
+    def stop(self) -> None:
+        """Asks the jobs at work to leave, and starts no others; how they end is yielded still."""
+        if self._stops:
+            return
+        self._stops = True
+        logger.info("stopping what is at work (%s); %s", len(self._running), GO_ON)
+        self._waiting.clear()
+        for job in self._running:
+            job.process.terminate()
 
     def _start(self, index: int, task: Task, place: int) -> None:
         here, there = self._context.Pipe(duplex=False)
@@ -145,9 +156,7 @@ class JobPool(Generic[Task]):
 
     def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
         if self._running:
-            logger.info("stopping what is at work (%s); %s", len(self._running), GO_ON)
-        for job in self._running:
-            job.process.terminate()
+            self.stop()
         deadline = time.monotonic() + LEAVE_SECONDS
         try:
             for job in self._running:
@@ -190,8 +199,13 @@ def _carry_out(
     pipe.send(replace(ending, reason=ending.reason and ending.reason[:MAX_REASON]))
 
 
-def _ending(job: _Job) -> Ending:
-    """What a job's process said last or, where it could not say anything, how it ended."""
+def _ending(job: _Job, stops: bool) -> Ending:
+    """What a job's process said last or, where it could not say anything, how it ended.
+
+    Args:
+        job: Its process has ended.
+        stops: Whether it was asked to leave, perhaps before it could say so.
+    """
     job.process.join()
     # Not recv() alone: workers of a killed process may hold the other end open a little longer.
     with job.pipe, contextlib.suppress(EOFError):
@@ -199,6 +213,8 @@ def _ending(job: _Job) -> Ending:
             said: Ending = job.pipe.recv()
             return said
     status = job.process.exitcode or 0
+    if stops and status == -signal.SIGTERM:
+        return Ending(f"a run was stopped before its first step; {GO_ON}", stopped=True)
     how = (
         f"was killed by {signal.Signals(-status).name}"
         if status < 0

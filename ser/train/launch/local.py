@@ -65,7 +65,7 @@ def finetune_all(runs: Sequence[FinetuneRun], num_jobs: int) -> None:
                     failures.append(describe_failure(run, ending.reason, log, since=started))
             display.show(jobs.done, f"{jobs.num_running} running, ", jobs.done_earlier)
             if deadline and time.monotonic() > deadline:
-                break
+                jobs.stop()
     if failures:
         raise SerError(*failure_report(failures, len(unfinished)))
     if display.num_finished < len(unfinished):
