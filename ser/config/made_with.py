@@ -202,7 +202,7 @@ def require_subsets(data: Path, config: PretrainConfig, path: Path) -> None:
 
 
 def _same_recipe(folder: Path, conf: Path) -> bool:
-    """Whether a folder is of the recipe of ``conf``, or of this one, whose ``conf`` it is then."""
+    """Whether a folder lies in the recipe of ``conf``, or in the current folder's recipe."""
     return recipe_of(folder).resolve() in (recipe_of(conf).resolve(), Path.cwd())
 
 

@@ -111,7 +111,7 @@ class TrainingConfig(Section):
     ]
     average_epochs: Annotated[int, Field(ge=1, le=1000)] = 1
     patience_epochs: Count | None = None
-    # Where it is null, what is trained is what it was before there was this key: so is its record.
+    # Left out of records where it is null, so that those of earlier versions still match.
     max_seconds: Annotated[Positive | None, Field(exclude_if=lambda value: value is None)] = None
     compile: bool = False
 

@@ -9,7 +9,7 @@ Probability = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1, le=10_000_000)]
 CountOrZero = Annotated[int, Field(ge=0, le=10_000_000)]
 Positive = Annotated[float, Field(ge=1e-30, le=1e12)]
-# Where it is null, what is made is what it was before there was this key: so is its record.
+# Left out of records where it is null, so that those of earlier versions still match.
 SpeakerPrior = Annotated[Positive | None, Field(exclude_if=lambda value: value is None)]
 NotNegative = Annotated[float, Field(ge=0, le=1e6)]
 NumBands = Annotated[int, Field(ge=23, le=512)]

@@ -172,10 +172,16 @@ def select(
     Raises:
         SerError: An utterance is not in the folder, or none is chosen.
     """
-    unknown = set(utts) - features.num_frames.keys()
-    if unknown or not utts:
-        what = f"{min(unknown)} has no features" if unknown else "no utterances are chosen"
-        raise SerError(f"{features.data.path}: {what}; expected some that are there; rerun stage 1")
+    path = features.data.path
+    if unknown := set(utts) - features.num_frames.keys():
+        raise SerError(
+            f"{path}: no features of {len(unknown)} utterances, {min(unknown)} the first; expected "
+            "all; rerun stage 1"
+        )
+    if not utts:
+        raise SerError(
+            f"{path}: 0 utterances of it are chosen; expected some; see the folds and max_seconds"
+        )
     chosen = set(utts)
     return [
         Utterance(

@@ -19,9 +19,9 @@ NVLINK_BYTES_PER_SECOND = 450e9  # NVIDIA's data sheet of the H100 SXM, in one d
 
 # Of what is trained, beside its weight: gradient and Adam's two moments.
 STATE_BYTES = 3 * FLOAT_BYTES
-# A value kept for the backward pass is written once and read twice; so is its gradient, less one.
+# A value kept for the backward pass is written once and read twice, its gradient written and read.
 PASSES = 5
-# Of that, what a forward pass alone moves of what it would keep.
+# A forward pass alone moves this share of what forward and backward pass move together.
 FORWARD_SHARE = 1 / 3
 
 

@@ -12,7 +12,7 @@ MAX_FRAMES = 20_000
 
 
 def frames_together(training: TrainingConfig) -> int:
-    """Padded frames that pass through an encoder together where nothing is learnt from them."""
+    """Padded frames of a batch that passes through an encoder without a backward pass."""
     return min(MAX_FRAMES, training.max_frames_in_memory)
 
 

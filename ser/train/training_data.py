@@ -59,7 +59,7 @@ class TrainingData:
         step_in_epoch: int,
         world: Distributed,
     ) -> Generator[tuple[Step, list[Batch]], None, None]:
-        """The steps from one on to the end of the last epoch, each with this process's parts.
+        """All steps from a given one to the end of the last epoch, each with this process's parts.
 
         Order, members and masks of the batches follow from the seed and the epoch alone. The
         processes that read ahead live through all epochs.
