@@ -12,7 +12,7 @@ from ser.base.record import Record, Stage, identity_of, require
 from ser.base.writing import sole_run
 from ser.data.loader import load_batches
 from ser.data.sampler import split_by_frames
-from ser.data.utterances import GATHERED, read_feature_dir, report_lengths, select
+from ser.data.utterances import GATHERED, FeatureDir, read_feature_dir, report_lengths, select
 from ser.feats.extract import start_or_resume
 from ser.feats.speed_copies import speed_dir
 from ser.kaldi.ark import ArkWriter
@@ -94,11 +94,16 @@ def _encode(
                 told = time.monotonic()
                 done = len(writer.num_frames), len(utterances)
                 logger.info("%s: %s of %s utterances", record.folder, *done)
-        scp = writer.finish()
+        finish_matrices(record, writer, features)
+    logger.info("%s: %s utterances through %s", record.folder, len(utterances), encoding.encoder)
+
+
+def finish_matrices(record: Record, writer: ArkWriter, features: FeatureDir) -> None:
+    """Declares whole what was made of all utterances of some features, with their tables."""
+    scp = writer.finish()
     num_frames = {utt: str(count) for utt, count in writer.num_frames.items()}
     tables = {**features.data.tables, "utt2num_frames": num_frames, "feats.scp": scp}
     write_data_dir(record.folder, tables)
-    logger.info("%s: %s utterances through %s", record.folder, len(scp), encoding.encoder)
     record.finish(num_utts=len(scp))
 
 

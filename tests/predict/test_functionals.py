@@ -2,6 +2,7 @@
 
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -41,16 +42,19 @@ def rows_of(fold: str) -> list[dict[str, str]]:
     return tsv_rows((EXP / "predictions" / NAME / f"seed1_fold{fold}.tsv").read_text())
 
 
-def plant(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+def plant(monkeypatch: pytest.MonkeyPatch, stop_before: int | None = None) -> list[int]:
     """Functionals that tell the emotion; counts how often they are computed."""
     calls: list[int] = []
     emotions = read_data_dir(FEATS / "ser")["utt2emo"]
 
-    def compute(wavs: dict[str, str], name: str) -> dict[str, Any]:
+    def compute(wavs: dict[str, str], name: str) -> Iterator[tuple[str, Any]]:
         calls.append(len(wavs))
         rng = np.random.default_rng(0)
         centres = {label: rng.normal(size=20) * 3 for label in LABELS.names}
-        return {u: (centres[emotions[u]] + rng.normal(size=20)).astype(np.float32) for u in wavs}
+        for number, utt in enumerate(wavs):
+            if number == stop_before:
+                raise KeyboardInterrupt
+            yield utt, (centres[emotions[utt]] + rng.normal(size=20)).astype(np.float32)
 
     monkeypatch.setattr(functionals, "_functionals", compute)
     return calls
@@ -69,6 +73,21 @@ def test_what_the_functionals_tell_is_predicted(monkeypatch: pytest.MonkeyPatch)
         assert row["hyp"] == max(posteriors, key=lambda name: posteriors[name])
     predict_all([finetune_run(NAME, fold="1")])
     assert calls == [24]
+
+
+def test_functionals_are_computed_once_and_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = finetune_run(NAME, fold="1")
+    assert plant(monkeypatch, stop_before=10) == []
+    with pytest.raises(KeyboardInterrupt):
+        predict_all([run])
+    assert not (EXP / NAME).exists()
+    calls = plant(monkeypatch)
+    predict_all([run])
+    assert calls == [24 - 9]  # what was written last may be cut
+    for changes in ({"costs": [1]}, {"speaker_prior": 2.0}):
+        write_config(CONF / "baselines" / f"{NAME}.yaml", CONFIG.model_copy(update=changes))
+        predict_all([run])
+    assert calls == [24 - 9]
 
 
 def test_a_table_of_other_folds_is_written_anew(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -228,7 +247,7 @@ def test_opensmile_itself(tmp_path: Path) -> None:
         wavs[name] = str(tmp_path / f"{name}.wav")
         harmonics = sum(np.sin(2 * np.pi * hertz * k * time) / k for k in range(1, 9))
         soundfile.write(wavs[name], 0.1 * harmonics, 16000)
-    values = functionals._functionals(wavs, "eGeMAPSv02")
+    values = dict(functionals._functionals(wavs, "eGeMAPSv02"))
     assert {v.shape for v in values.values()} == {(88,)}
     # the first functional is the mean pitch, in semitones above 27.5 Hz
     assert values["high"][0] - values["low"][0] == pytest.approx(12, abs=0.5)
