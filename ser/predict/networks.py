@@ -2,14 +2,11 @@
 
 import math
 from collections.abc import Collection, Iterator, Sequence
-
-import torch
+from functools import partial
 
 from ser.base.errors import SerError
 from ser.base.record import Stage, rerun_hint
 from ser.config.schema import TrainingConfig
-from ser.data.loader import load_batches
-from ser.data.sampler import split_by_frames
 from ser.data.utterances import (
     FeatureDir,
     FeatureReader,
@@ -27,8 +24,8 @@ from ser.predict.prediction import NETWORK, Prediction
 from ser.text.bpe import Tokenizer
 from ser.train.encoded import encode_features
 from ser.train.engine.distributed import one_device
-from ser.train.engine.memory import out_of_memory_named
-from ser.train.engine.step import autocast, run_emotion_model
+from ser.train.engine.forward import forward_batches
+from ser.train.engine.step import run_emotion_model
 from ser.train.frozen import encoding_of
 from ser.train.resolve import ResolvedRun
 
@@ -77,17 +74,8 @@ def predict_utterances(
         SerError: A batch does not fit into memory, or posteriors are not finite.
     """
     device = next(model.parameters()).device
-    lens = [u.num_frames for u in utterances]
-    batches = split_by_frames(lens, training.max_frames_in_memory, training.batch_size_utts)
-    for batch in load_batches(utterances, feats, batches, device):
-        with (
-            torch.inference_mode(),
-            autocast(device, training.precision),
-            out_of_memory_named(
-                training.max_frames_in_memory, f"a batch of {len(batch.utts)} utterances"
-            ),
-        ):
-            output = run_emotion_model(model, batch)
+    forward = partial(run_emotion_model, model)
+    for batch, output in forward_batches(forward, utterances, feats, training, device):
         posteriors = output.emotion_logits.float().softmax(dim=1).tolist()
         words: list[str] | list[None] = [None] * len(batch.utts)
         if tokenizer and output.ctc_logits is not None:

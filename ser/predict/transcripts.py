@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,13 @@ from ser.base.record import Stage, recipe_of, require
 from ser.config.features import require_same_features
 from ser.config.load import validate
 from ser.config.schema import PretrainConfig
-from ser.data.loader import load_batches
-from ser.data.sampler import split_by_frames
 from ser.data.utterances import read_feature_dir, report_lengths, select
 from ser.nn.recogniser import Recogniser
 from ser.nn.systems import build_recogniser, load_pretrained
 from ser.nn.weights import load_weights
 from ser.text.bpe import Tokenizer
-from ser.train.engine.memory import out_of_memory_named
-from ser.train.engine.step import autocast
+from ser.train.engine.forward import forward_batches
+from ser.train.engine.step import run_recogniser
 
 Decode = Callable[[Floats], list[int]]  # log probabilities (S, V) -> tokens
 
@@ -95,16 +94,9 @@ def transcripts(
     utterances = select(features, features.data.utts)
     report_lengths(utterances, model.encoder.min_frames, str(feats))
     training, device = recogniser.config.training, next(model.parameters()).device
-    most = training.max_frames_in_memory
-    lens = [u.num_frames for u in utterances]
-    batches = split_by_frames(lens, most, training.batch_size_utts)
-    for batch in load_batches(utterances, features.feats, batches, device):
-        with (
-            torch.inference_mode(),
-            autocast(device, training.precision),
-            out_of_memory_named(most, f"a batch of {len(batch.utts)} utterances"),
-        ):
-            logits, frame_lens = model(batch.feats, batch.feat_lens)
+    forward = partial(run_recogniser, model)
+    given = utterances, features.feats, training, device
+    for batch, (logits, frame_lens) in forward_batches(forward, *given):
         log_probs = logits.float().log_softmax(dim=-1).cpu().numpy()
         for utt, frames, size in zip(batch.utts, log_probs, frame_lens.tolist(), strict=True):
             yield utt, recogniser.tokenizer.decode(decode(frames[:size]))

@@ -14,8 +14,6 @@ from ser.base.paths import CURVE
 from ser.config.labels import LabelsConfig
 from ser.config.schema import SCRATCH, SystemConfig
 from ser.data.batch import Batch
-from ser.data.loader import load_batches
-from ser.data.sampler import split_by_frames
 from ser.data.utterances import report_lengths
 from ser.metrics.classification import unweighted_accuracy, weighted_accuracy
 from ser.nn.cnn_blstm_sa import CnnBlstmSa
@@ -26,9 +24,10 @@ from ser.nn.weights import load_weights
 from ser.text.bpe import Tokenizer
 from ser.train.ctc_targets import check_ctc_lengths
 from ser.train.engine.distributed import Distributed, init_distributed, prepare_process
+from ser.train.engine.forward import forward_batches
 from ser.train.engine.loop import OnStep, Trainer
 from ser.train.engine.selection import Selection
-from ser.train.engine.step import ComputeLoss, autocast, run_emotion_model
+from ser.train.engine.step import ComputeLoss, run_emotion_model
 from ser.train.frozen import frames_together, with_head_alone
 from ser.train.resolve import FinetuneRun, ResolvedRun, resolve
 from ser.train.split import Split, load_split
@@ -173,12 +172,9 @@ def _validate(
     """
     num_labels = len(labels.names)
     counts = torch.zeros(num_labels, num_labels, dtype=torch.int64, device=world.device)
-    lens, training = [u.num_frames for u in split.valid], system.training
-    batches = split_by_frames(lens, training.max_frames_in_memory, training.batch_size_utts)
-    mine = batches[world.rank :: world.size]
-    for batch in load_batches(split.valid, split.features.feats, mine, world.device):
-        with autocast(world.device, training.precision):
-            output = run_emotion_model(model, batch)
+    forward = partial(run_emotion_model, model)
+    given = split.valid, split.features.feats, system.training
+    for batch, output in forward_batches(forward, *given, world.device, world.share):
         recognised = output.emotion_logits.argmax(dim=1)
         counts.index_put_((batch.labels, recognised), counts.new_ones(()), accumulate=True)
     confusion = world.sum(counts).cpu().numpy()

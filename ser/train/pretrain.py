@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,6 @@ from ser.config.load import load_config
 from ser.config.made_with import require_subsets
 from ser.config.schema import SCRATCH, CtcConfig, PretrainConfig, can_be_encoded
 from ser.data.batch import Batch
-from ser.data.loader import load_batches
-from ser.data.sampler import split_by_frames
 from ser.data.utterances import (
     FeatureDir,
     Utterance,
@@ -34,9 +33,10 @@ from ser.text.bpe import Tokenizer
 from ser.train.ctc_targets import check_ctc_lengths, choose_targets, encode_transcripts
 from ser.train.encoded import encode_features
 from ser.train.engine.distributed import Distributed, init_distributed, prepare_process
+from ser.train.engine.forward import forward_batches
 from ser.train.engine.loop import Trainer
 from ser.train.engine.selection import Selection
-from ser.train.engine.step import ComputeLoss, autocast
+from ser.train.engine.step import ComputeLoss, run_recogniser
 from ser.train.frozen import encoding_of_recogniser
 from ser.train.inputs import Inputs, TrainingRun, require_inputs
 from ser.train.training_data import TrainingData, frame_shift_ms
@@ -169,7 +169,7 @@ def recogniser_loss(config: CtcConfig) -> ComputeLoss:
     """The loss of pre-training, from a network and a batch."""
 
     def compute_loss(network: nn.Module, batch: Batch) -> Loss:
-        logits, frame_lens = network(batch.feats, batch.feat_lens, encoded=batch.encoded)
+        logits, frame_lens = run_recogniser(network, batch)
         ctc = ctc_sum(logits, frame_lens, batch.tokens, batch.token_lens, config)
         return Loss(ctc, emotion=None, ctc=ctc)
 
@@ -188,13 +188,11 @@ def validate(
 
     The model is in evaluation mode.
     """
-    lens, training = [u.num_frames for u in utterances], config.training
-    batches = split_by_frames(lens, training.max_frames_in_memory, training.batch_size_utts)
     total, words = 0.0, {}
-    mine = batches[world.rank :: world.size]
-    for batch in load_batches(utterances, valid.feats, mine, world.device):
-        with autocast(world.device, training.precision):
-            logits, frame_lens = model(batch.feats, batch.feat_lens, batch.encoded)
+    forward = partial(run_recogniser, model)
+    given = utterances, valid.feats, config.training
+    for batch, output in forward_batches(forward, *given, world.device, world.share):
+        logits, frame_lens = output
         loss = ctc_sum(logits, frame_lens, batch.tokens, batch.token_lens, config.ctc)
         total += loss.item()
         for utt, tokens in zip(batch.utts, transcribe(logits, frame_lens), strict=True):

@@ -42,8 +42,7 @@ def standardise(
     count = torch.zeros(1, dtype=torch.float64, device=world.device)
     model.eval()
     micro_batches = split_by_frames([u.num_frames for u in utterances], max_frames)
-    mine = micro_batches[world.rank :: world.size]
-    for batch in load_batches(utterances, feats, mine, world.device):
+    for batch in load_batches(utterances, feats, micro_batches[world.share], world.device):
         what = f"a batch of {len(batch.utts)} utterances"
         with torch.inference_mode(), out_of_memory_named(max_frames, what):
             hidden, lens = batch.feats, batch.feat_lens

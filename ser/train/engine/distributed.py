@@ -39,6 +39,11 @@ class Distributed:
         """Whether this process writes the files."""
         return self.rank == 0
 
+    @property
+    def share(self) -> slice:
+        """Of what is shared out to the processes, what is this one's."""
+        return slice(self.rank, None, self.size)
+
     def sum(self, values: torch.Tensor) -> torch.Tensor:
         """The sum over all processes; every one must ask for it."""
         if self.size > 1:

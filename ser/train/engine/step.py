@@ -160,6 +160,14 @@ def autocast(device: torch.device, precision: str) -> torch.autocast:
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
 
 
+def run_recogniser(network: nn.Module, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+    """Logits and lengths for a batch of features, or of what a frozen encoder made of them."""
+    output: tuple[torch.Tensor, torch.Tensor] = network(
+        batch.feats, batch.feat_lens, encoded=batch.encoded
+    )
+    return output
+
+
 def run_emotion_model(network: nn.Module, batch: Batch) -> EmotionOutput:
     """The output for a batch of features, or of what a frozen encoder made of them."""
     given = {"encoded": True} if batch.encoded else {}
