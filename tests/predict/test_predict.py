@@ -30,9 +30,9 @@ from ser.base.errors import SerError
 from ser.base.files import digest_file, read_json
 from ser.base.record import Record, read_record, require
 from ser.predict import folds as predict_module
-from ser.predict import networks
 from ser.predict.folds import predict_all
 from ser.score.predictions.experiment import read_predictions
+from ser.train.engine import forward
 from ser.train.finetune import finetune
 from ser.train.launch.local import finetune_all
 from ser.train.resolve import FinetuneRun
@@ -134,9 +134,9 @@ def test_a_table_does_not_depend_on_the_batches() -> None:
     finetune(finetune_run("transformer_tl_mtl"))
     predict_all([finetune_run("transformer_tl_mtl")])
     together = table("transformer_tl_mtl")
-    split = networks.split_by_frames
+    split = forward.split_by_frames
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(networks, "split_by_frames", lambda lens, *limits: split(lens, 1))
+        patch.setattr(forward, "split_by_frames", lambda lens, *limits: split(lens, 1))
         (PREDICTIONS / "transformer_tl_mtl" / "seed1_fold1.tsv").unlink()
         predict_all([finetune_run("transformer_tl_mtl")])
     for a, b in zip(together, table("transformer_tl_mtl"), strict=True):

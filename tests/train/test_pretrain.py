@@ -169,7 +169,7 @@ def test_validation_keeps_to_what_fits_into_memory(monkeypatch: pytest.MonkeyPat
 
     forward = Recogniser.forward
     monkeypatch.setattr(Recogniser, "forward", look)
-    with pytest.raises(SerError, match=r"validation, of at most 200 padded frames, does not"):
+    with pytest.raises(SerError, match=r"\d utterances, of at most 200 padded frames, does not"):
         pretrain(pretrain_run(folder=EXP / "x"))
     assert max(seen) <= 200
 
