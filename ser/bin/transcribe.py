@@ -18,8 +18,8 @@ from ser.text.normalise import normalise_transcript
 # Of the search with a language model: what each option is by default, its least, its most.
 SEARCH = {
     "--order": (5, 1, 10, "of the n-grams of subword units"),
-    "--lm-weight": (0.6, 0, 1000, "of the language model beside CTC"),
-    "--token-bonus": (1.2, -1000, 1000, "nats a subword unit"),
+    "--lm-weight": (0.8, 0, 1000, "of the language model beside CTC"),
+    "--token-bonus": (2.0, -1000, 1000, "nats a subword unit"),
     "--beam": (16, 1, 1000, "prefixes that are kept"),
 }
 
