@@ -11,7 +11,7 @@ from ser.base.log import log_to_console, logger
 from ser.bin.runs import num_jobs, run_parser, runs_of
 from ser.config.systems import trained_systems
 from ser.train.engine.shutdown import deadline_after
-from ser.train.launch.local import finetune_all
+from ser.train.launch.local import encode_first, finetune_all, unfinished_runs
 from ser.train.launch.slurm import finetune_on_slurm
 
 
@@ -21,6 +21,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--max-minutes", type=float, help="then write checkpoints and leave")
     parser.add_argument("--force", action="store_true", help="move other runs aside")
     parser.add_argument("--slurm-conf", type=Path, default=Path("conf/slurm.conf"))
+    parser.add_argument(
+        "--encode", action="store_true", help="compute what frozen encoders give, train nothing"
+    )
     parser.add_argument("--task", type=int, help="this run alone, here (from 0, folds fastest)")
     return parser.parse_args()
 
@@ -39,6 +42,9 @@ def main() -> None:
     runs = [run for run in asked if run.system in trained]
     if not runs:
         logger.info("no system is trained here: stage 5 fits the baselines")
+        return
+    if args.encode:
+        encode_first(list(unfinished_runs(runs).values()))
         return
     if args.task is not None:
         if args.task not in range(len(runs)):

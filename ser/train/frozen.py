@@ -1,12 +1,13 @@
 """Where an encoder is frozen, and what of it can be computed once. Needs no torch."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ser.config.network import EncoderConfig, ReadoutConfig
 from ser.config.schema import PretrainConfig, SystemConfig, TrainingConfig, can_be_encoded
-from ser.train.resolve import FinetuneRun
+from ser.feats.speed_copies import speed_dir
+from ser.train.resolve import FinetuneRun, ResolvedRun
 
 MAX_FRAMES = 20_000
 
@@ -58,6 +59,24 @@ class Encoding:
             least = self.readout.least_loudness
             kind = f"{self.readout.type}{f'_{least:g}' if least else ''}"
         return self.out / f"{self.encoder.name}.{kind}" / self.feats.name
+
+    @property
+    def folders(self) -> list[Path]:
+        """That one and those of the copies."""
+        return [speed_dir(self.folder, factor) for factor in (1.0, *self.speed_factors)]
+
+
+def encodings_of(runs: Iterable[ResolvedRun]) -> list[Encoding]:
+    """What some runs read instead of features, each once, with the copies that any reads."""
+    wanted: dict[Path, Encoding] = {}
+    for resolved in runs:
+        for phase in (resolved.system, with_head_alone(resolved.system)):
+            if phase and (encoding := encoding_of(resolved.run, phase)):
+                earlier = wanted.get(encoding.folder, encoding)
+                factors = sorted({*earlier.speed_factors, *encoding.speed_factors})
+                most = min(earlier.max_frames, encoding.max_frames)
+                wanted[encoding.folder] = replace(encoding, speed_factors=factors, max_frames=most)
+    return list(wanted.values())
 
 
 def encoding_of(run: FinetuneRun, system: SystemConfig) -> Encoding | None:

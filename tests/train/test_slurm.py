@@ -26,6 +26,7 @@ from tiny_recipe import (
 )
 
 from ser.base.errors import SerError, StoppedError
+from ser.config.network import ReadoutConfig
 from ser.train.finetune import finetune
 from ser.train.launch.slurm import SlurmJob, finetune_on_slurm, read_options, run_on_slurm
 from ser.train.resolve import FinetuneRun
@@ -100,6 +101,22 @@ def test_tasks_that_were_asked_to_leave_did_not_fail() -> None:
     with pytest.raises(SerError, match="2 of 2 runs failed") as caught:
         finetune_on_slurm(runs, None, CONF / "slurm.conf", EXP / "slurm", arguments)
     assert not isinstance(caught.value, StoppedError)
+
+
+@pytest.mark.slow
+def test_frozen_encoders_are_applied_in_a_job_of_their_own() -> None:
+    name = "transformer_tl"
+    readout = ReadoutConfig(type="mean_sd")
+    change_system(name, readout=readout, optimizer__frozen=["encoder"])
+    runs = [finetune_run(name, fold) for fold in "12"]
+    arguments = [name if word == SYSTEM else word for word in ARGUMENTS]
+    for expected in (["encode", "finetune"], ["finetune"]):
+        Path("calls").write_text("")
+        finetune_on_slurm(runs, None, CONF / "slurm.conf", EXP / "slurm", arguments)
+        calls = Path("calls").read_text()
+        assert re.findall(r"--job-name=(\w+)", calls) == expected
+        shutil.rmtree(EXP / name)
+    assert (EXP / "encoded" / "ctc.mean_sd" / "ser" / "run.json").exists()
 
 
 @pytest.mark.slow

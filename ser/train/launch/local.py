@@ -15,7 +15,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from ser.base.errors import GO_ON, SerError, StoppedError
 from ser.base.log import logger
 from ser.base.process import exit_on_sigterm, num_cores
-from ser.train.frozen import Encoding, encoding_of, with_head_alone
+from ser.train.frozen import encodings_of
 from ser.train.launch.job_pool import JobPool, Report
 from ser.train.resolve import FinetuneRun, ResolvedRun, resolve
 from ser.train.training_folder import tidy_training_folder
@@ -81,14 +81,7 @@ def encode_first(runs: Sequence[ResolvedRun]) -> None:
         SerError: An input is missing or stale.
         StoppedError: The time was up.
     """
-    wanted: dict[Path, Encoding] = {}
-    for resolved in runs:
-        for phase in (resolved.system, with_head_alone(resolved.system)):
-            if phase and (encoding := encoding_of(resolved.run, phase)):
-                earlier = wanted.get(encoding.folder, encoding)
-                factors = sorted({*earlier.speed_factors, *encoding.speed_factors})
-                most = min(earlier.max_frames, encoding.max_frames)
-                wanted[encoding.folder] = replace(encoding, speed_factors=factors, max_frames=most)
+    wanted = encodings_of(runs)
     if not wanted:
         return
     import torch
@@ -102,7 +95,7 @@ def encode_first(runs: Sequence[ResolvedRun]) -> None:
     run = runs[0].run
     prepare_process(num_cores(), run.seed)
     device = one_device(run.num_gpus)
-    for encoding in wanted.values():
+    for encoding in wanted:
         encode_features(encoding, device, run.deadline)
     if device.type == "cuda":  # of this process, while runs in others use the same GPU
         torch.cuda.empty_cache()

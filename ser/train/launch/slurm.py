@@ -15,6 +15,7 @@ from ser.base.files import parsing, read_text
 from ser.base.log import logger
 from ser.base.process import exit_on_sigterm
 from ser.base.writing import write_text
+from ser.train.frozen import encodings_of
 from ser.train.launch.local import (
     Display,
     describe_failure,
@@ -170,6 +171,8 @@ def finetune_on_slurm(
 ) -> None:
     """Carries out the runs that are not finished as an array job, one task each.
 
+    What frozen encoders give is computed before, in a job of its own.
+
     Args:
         runs: All runs; a task's number is a run's place among them.
         max_jobs: Tasks at a time; None leaves that to Slurm.
@@ -186,9 +189,13 @@ def finetune_on_slurm(
     unfinished = unfinished_runs(runs)
     if not unfinished:
         return
+    call = shlex.join(["python", "-m", "ser.bin.finetune", *arguments])
+    wanted = [path for each in encodings_of(unfinished.values()) for path in each.folders]
+    if not all((path / "run.json").exists() for path in wanted):
+        # Else the tasks would wait for one of them, each with what Slurm gave it.
+        run_on_slurm(SlurmJob(name="encode", command=f"{call} --encode", conf=conf, folder=folder))
     name = "finetune"
     tasks = ",".join(map(str, unfinished)) + (f"%{max_jobs}" if max_jobs else "")
-    call = shlex.join(["python", "-m", "ser.bin.finetune", *arguments])
     job = SlurmJob(
         name=name,
         command=f'{call} --task "$SLURM_ARRAY_TASK_ID"',
