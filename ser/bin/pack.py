@@ -12,7 +12,8 @@ from ser.base.hub import NAME, upload
 from ser.base.log import log_to_console, logger
 from ser.base.options import distinct_words
 from ser.infer.package import MANIFEST
-from ser.release.pack import Packing, is_manifest, pack
+from ser.release.pack import Packing, pack
+from ser.release.place import is_manifest
 
 
 def parse_args() -> argparse.Namespace:

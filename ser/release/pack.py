@@ -1,22 +1,18 @@
 """Finished runs of stage 4 -> one folder that is all a user needs, and the same as a .tar.gz."""
 
-import contextlib
 import glob
-import itertools
-import json
 import re
 import shutil
 import tarfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatch
 from pathlib import Path
 
 import numpy as np
 
 import ser
 from ser.base.errors import SerError, first_few
-from ser.base.files import MAX_JSON_BYTES, digest_file, read_bytes, read_text, with_digest
+from ser.base.files import digest_file, read_text, with_digest
 from ser.base.log import logger
 from ser.base.names import is_line
 from ser.base.paths import prediction_table_of
@@ -24,8 +20,7 @@ from ser.base.record import Stage, first_difference, rerun_hint
 from ser.base.writing import (
     atomic_file,
     atomic_folder,
-    require_own_file,
-    require_replaceable,
+    sole_run,
     write_json,
     write_text,
 )
@@ -37,15 +32,14 @@ from ser.infer.package import (
     CARD,
     FORMAT,
     MANIFEST,
-    MAX_MEMBERS,
     NOTICE,
-    PACKED,
     SHARED,
     Manifest,
 )
 from ser.nn.weights import load_weights, same_in_all, save_weights
 from ser.predict.prediction import table_digest
 from ser.release.card import recipe_name, table_row, write_card
+from ser.release.place import require_place
 from ser.score.predictions.table import PredictionRow, read_prediction_file
 from ser.score.stats.calibration import fit_temperature
 from ser.train.engine.selection import average_weights
@@ -103,10 +97,7 @@ def pack(packing: Packing, out: Path) -> Path:
             f"--language {' '.join(wrong)}: expected codes of ISO 639, two or three small letters, "
             "as en"
         )
-    require_replaceable(out, MANIFEST)
-    _require_nothing_else(out)
-    archive = out.with_name(f"{out.name}.tar.gz")
-    require_own_file(archive, _is_package)
+    archive = require_place(out)
     runs = _runs(packing)
     first = next(iter(runs.values()))
     for run in runs.values():
@@ -137,45 +128,46 @@ def pack(packing: Packing, out: Path) -> Path:
         "num_calibrated_on": 0 if temperature is None else len(held_out),
         "published": first.published,
     }
-    with atomic_folder(out, MANIFEST) as folder:
-        members, shared = _write_members(packing, runs, folder)
-        if first.system.ctc_alpha:
-            shutil.copyfile(first.folder / BPE, folder / BPE)
-        if first.published and first.published.get("is_published", True):
-            shutil.copyfile(Path(ser.__file__).with_name(NOTICE), folder / NOTICE)
-        card = write_card(
-            name=packing.hub or out.name,
-            system=packing.system.name,
-            version=ser.__version__,
-            labels=first.labels.names,
-            speaker_prior=first.system.readout.speaker_prior,
-            temperature=temperature or 1.0,
-            row=row,
-            licence=packing.licence,
-            **trained_on,
-        )
-        write_text(folder / CARD, card)
-        digests = {path.name: digest_file(path) for path in sorted(folder.iterdir())}
-        manifest = Manifest(
-            format=FORMAT,
-            ser_version=ser.__version__,
-            system=packing.system.name,
-            config=first.system,
-            labels=list(first.labels.names),
-            fbank=first.fbank,
-            members=members,
-            shared=shared,
-            temperature=temperature or 1.0,
-            longest_seconds=max(run.longest_seconds or 0.0 for run in runs.values()) or None,
-            trained_on=trained_on,
-            digests=digests,
-            digest="",
-        )
-        write_json(folder / MANIFEST, with_digest(manifest.model_dump()))
-    megabytes = sum(path.stat().st_size for path in out.iterdir()) / 1e6
-    logger.info("%s: %.1f MB, %s sets of weights; -> %s", out, megabytes, len(members), archive)
-    with atomic_file(archive) as partial, tarfile.open(partial, "w:gz") as tar:
-        tar.add(out.resolve(), arcname=out.name)  # which may be a link to a folder
+    with sole_run(archive):  # of both
+        with atomic_folder(out, MANIFEST) as folder:
+            members, shared = _write_members(packing, runs, folder)
+            if first.system.ctc_alpha:
+                shutil.copyfile(first.folder / BPE, folder / BPE)
+            if first.published and first.published.get("is_published", True):
+                shutil.copyfile(Path(ser.__file__).with_name(NOTICE), folder / NOTICE)
+            card = write_card(
+                name=packing.hub or out.name,
+                system=packing.system.name,
+                version=ser.__version__,
+                labels=first.labels.names,
+                speaker_prior=first.system.readout.speaker_prior,
+                temperature=temperature or 1.0,
+                row=row,
+                licence=packing.licence,
+                **trained_on,
+            )
+            write_text(folder / CARD, card)
+            digests = {path.name: digest_file(path) for path in sorted(folder.iterdir())}
+            manifest = Manifest(
+                format=FORMAT,
+                ser_version=ser.__version__,
+                system=packing.system.name,
+                config=first.system,
+                labels=list(first.labels.names),
+                fbank=first.fbank,
+                members=members,
+                shared=shared,
+                temperature=temperature or 1.0,
+                longest_seconds=max(run.longest_seconds or 0.0 for run in runs.values()) or None,
+                trained_on=trained_on,
+                digests=digests,
+                digest="",
+            )
+            write_json(folder / MANIFEST, with_digest(manifest.model_dump()))
+        megabytes = sum(path.stat().st_size for path in out.iterdir()) / 1e6
+        logger.info("%s: %.1f MB, %s sets of weights; -> %s", out, megabytes, len(members), archive)
+        with atomic_file(archive) as partial, tarfile.open(partial, "w:gz") as tar:
+            tar.add(out.resolve(), arcname=out.name)  # which may be a link to a folder
     return archive
 
 
@@ -211,38 +203,6 @@ def _runs(packing: Packing) -> dict[str, Run]:
             "another system, --seed or some of the --folds"
         )
     return {fold: finished[fold] for fold in wanted}
-
-
-def _require_nothing_else(out: Path) -> None:
-    """Checks that a folder to be replaced holds a package alone: a clone's .git would be lost."""
-    if (out / MANIFEST).exists() and not is_manifest(read_bytes(out / MANIFEST)):
-        raise SerError(
-            f"{out}: its {MANIFEST} is that of another program, which would be lost; name another "
-            "folder"
-        )
-    inside = sorted(path.name for path in out.iterdir()) if out.is_dir() else []
-    if others := [n for n in inside if not any(fnmatch(n, pattern) for pattern in PACKED)]:
-        raise SerError(
-            f"{out}: holds {first_few(others)}, no part of a package, which would be lost; name "
-            "another folder, or move these away"
-        )
-
-
-def _is_package(archive: Path) -> bool:
-    """Whether an archive has the manifest of a package among its few files."""
-    with contextlib.suppress(tarfile.TarError, OSError, EOFError), tarfile.open(archive) as tar:
-        for member in itertools.islice(tar, MAX_MEMBERS):
-            if member.name.endswith(f"/{MANIFEST}") and (file := tar.extractfile(member)):
-                return is_manifest(file.read(MAX_JSON_BYTES))
-    return False
-
-
-def is_manifest(content: bytes) -> bool:
-    """Whether it is a manifest of ours: npm's file has the same name."""
-    with contextlib.suppress(ValueError):
-        values = json.loads(content)
-        return isinstance(values, dict) and "ser_version" in values
-    return False
 
 
 def _write_members(

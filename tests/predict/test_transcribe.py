@@ -73,6 +73,11 @@ def test_the_language_model_has_a_say() -> None:
             ("--lm-text", VALID / "text"),
             "has 4 of the utterances that are to be transcribed, r-",
         ),
+        (
+            "copies",
+            ("--lm-text", LM_TEXT),
+            "has 4 of the utterances that are to be transcribed, sp0.9-r-",
+        ),
         ("nothing said", ("--lm-text", LM_TEXT), "lm_text: no words; expected transcripts"),
         ("there already", (), "heard: is there already; expected a new file"),
         ("no BPE", (), "the BPE model that it was trained with is not there; expected bpe.model"),
@@ -83,6 +88,9 @@ def test_the_language_model_has_a_say() -> None:
 def test_refused(make: str, options: tuple[object, ...], message: str) -> None:
     if make == "nothing said":
         LM_TEXT.write_text("a ...\nb\n")
+    elif make == "copies":
+        lines = (VALID / "text").read_text().splitlines()
+        LM_TEXT.write_text("".join(f"sp0.9-{line}\n" for line in lines))
     elif make == "there already":
         OUT.write_text("mine")
     elif make == "no BPE":
