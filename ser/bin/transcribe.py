@@ -1,7 +1,6 @@
 """Transcribes utterances by a recogniser of stage 3: greedily, or with a language model."""
 
 import argparse
-import re
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +11,11 @@ from ser.base.log import log_to_console, logger
 from ser.base.options import require_within
 from ser.base.process import threads_per_process
 from ser.base.record import Stage, require
+from ser.feats.speed_copies import of_any_speed
 from ser.kaldi.data_dir import read_data_dir
 from ser.kaldi.table import Table, read_given_table, write_table
 from ser.text.normalise import normalise_transcript
 
-SPEED_PREFIX = re.compile(r"\Asp[0-9.]+-")  # of the copies at other speeds (speed_copies.py)
 # Of the search with a language model: what each option is by default, its least, its most.
 SEARCH = {
     "--order": (5, 1, 10, "of the n-grams of subword units"),
@@ -103,7 +102,7 @@ def read_lm_text(path: Path, transcribed: Table) -> Table:
         SerError: There are no words, or those of an utterance that is to be transcribed.
     """
     text = {utt: normalise_transcript(words) for utt, words in read_given_table(path).items()}
-    if both := sorted(utt for utt in text if SPEED_PREFIX.sub("", utt) in transcribed):
+    if both := sorted(utt for utt in text if of_any_speed(utt) in transcribed):
         raise SerError(
             f"{path}: has {len(both)} of the utterances that are to be transcribed, {both[0]} the "
             "first: the language model would know their words; expected others; leave them out"

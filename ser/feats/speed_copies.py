@@ -3,6 +3,7 @@
 Here are their names and tables; ``ser.audio.reading.read_audio`` resamples the audio.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from ser.config.pretraining import encoders_needed
 from ser.config.schema import PretrainConfig
 from ser.config.systems import trained_systems
 from ser.kaldi.table import Table
+
+ANY_PREFIX = re.compile(r"\Asp[0-9.]+-")
 
 
 def speed_prefix(factor: float) -> str:
@@ -21,6 +24,11 @@ def original_utt(utt: str, factors: Sequence[float]) -> str:
     """The utterance that a copy at one of some speeds was made from; of an original itself."""
     prefixes = map(speed_prefix, factors)
     return next((utt.removeprefix(p) for p in prefixes if utt.startswith(p)), utt)
+
+
+def of_any_speed(utt: str) -> str:
+    """The same where the speeds are not known, as of somebody's table."""
+    return ANY_PREFIX.sub("", utt)
 
 
 def speed_dir(feats: Path, factor: float) -> Path:

@@ -97,7 +97,7 @@ def predict_all(runs: Sequence[FinetuneRun]) -> None:
             earlier
             and not num_written
             and sources_of(earlier) == sources_now
-            and _priors(earlier) == {name: priors[name] for name in _priors(earlier)}
+            and _priors(earlier).items() <= priors.items()
             and not faults(out, earlier.get("outputs", {}))
         ):
             write_json(out / "run.json", earlier)  # with the commit and the day of these tables

@@ -1,4 +1,4 @@
-"""An export does not take the place of what somebody else wrote."""
+"""What somebody else wrote, or is writing, keeps its place: beside exports and packages."""
 
 import zipfile
 from collections.abc import Callable
@@ -8,6 +8,7 @@ import pytest
 from tiny_audio import packing, untrained_model
 
 from ser.base.errors import SerError
+from ser.base.writing import sole_run
 from ser.release.export import export_onnx, export_torch
 from ser.release.pack import pack
 
@@ -41,3 +42,9 @@ def test_a_pack_replaces_nothing_but_packages(package: Path, tmp_path: Path) -> 
     with pytest.raises(SerError, match=r"web: its package\.json is that of another program"):
         pack(packing(), web)
     assert "node" in (web / "package.json").read_text()
+
+
+def test_a_second_packing_into_one_place_is_refused(trained: Path, tmp_path: Path) -> None:
+    with sole_run(tmp_path / "m.tar.gz"), pytest.raises(SerError, match="gz: another run"):
+        pack(packing(), tmp_path / "m")
+    assert not (tmp_path / "m").exists()

@@ -20,17 +20,10 @@ from tiny_recipe import CONF, EXP, LABELS
 
 from ser.base.errors import SerError
 from ser.base.files import digest_file, read_json, with_digest
-from ser.base.writing import sole_run
 from ser.infer.loading import load
 from ser.infer.package import MANIFEST
 from ser.nn.weights import load_weights
 from ser.release.pack import pack
-
-
-def test_a_second_packing_into_one_place_is_refused(trained: Path, tmp_path: Path) -> None:
-    with sole_run(tmp_path / "m.tar.gz"), pytest.raises(SerError, match="gz: another run"):
-        pack(packing(), tmp_path / "m")
-    assert not (tmp_path / "m").exists()
 
 
 def test_an_ensemble_is_the_mean_of_its_members(package: Path, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import ctypes
 import multiprocessing
 import sys
 import tempfile
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -53,6 +54,7 @@ TINY = WhisperConfig(
 )
 THREADS, BATCH_SIZE, NUM_CLASSES, ROUNDS = 2, 16, 8, 3
 PART_SIZE = 6  # utterances of a micro-batch: where the memory is half of theirs
+SIDES = {"cut": ("ours", "cut"), "parts": ("parts", "cut"), "padded": ("ours", "padded")}
 NUM_FILES = 20
 WHISPER_FRAMES = 3000  # 30 s, to which transformers pads
 
@@ -90,21 +92,11 @@ def whisper_step_vs_transformers() -> Row:
     torch.set_num_threads(THREADS)
     steps = _Steps()
     ratios, raw = {}, {"threads": THREADS, "batch": BATCH_SIZE, "frames": steps.feats.shape[1]}
-    parts = partial(steps.our_step, PART_SIZE)
-    for case, ours, given in (
-        ("cut", steps.our_step, steps.feats),
-        ("parts", parts, steps.feats),
-        ("padded", steps.our_step, steps.padded),
-    ):
-        resize(steps.theirs, given.shape[1])
-        seconds = alternate_seconds(ROUNDS, ours, partial(steps.their_step, given))
+    for case, sides in SIDES.items():
+        seconds = alternate_seconds(ROUNDS, *map(steps.of, sides))
         ratios[case] = seconds[1] / seconds[0]
         raw |= {f"{case}.our_seconds": seconds[0], f"{case}.their_seconds": seconds[1]}
-    for case, sides in (
-        ("cut", ("ours", "cut")),
-        ("parts", ("parts", "cut")),
-        ("padded", ("ours", "padded")),
-    ):
+    for case, sides in SIDES.items():
         peaks = []
         for side in sides:
             with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
@@ -130,10 +122,7 @@ def step_memory(side: str) -> int:
     """Bytes that a step adds at its peak: ``ours``, in ``parts``; theirs, ``cut`` or ``padded``."""
     torch.set_num_threads(THREADS)
     steps = _Steps()
-    given = steps.padded if side == "padded" else steps.feats
-    resize(steps.theirs, given.shape[1])
-    own = {"ours": steps.our_step, "parts": partial(steps.our_step, PART_SIZE)}
-    step = own.get(side) or partial(steps.their_step, given)
+    step = steps.of(side)
     step()  # Adam's state
     ctypes.CDLL(None).malloc_trim(0)  # else the next step fits into what this one left
     Path("/proc/self/clear_refs").write_text("5")  # the peak is that of now
@@ -168,6 +157,14 @@ class _Steps:
             load_pretrained(read_encoder(Path(name), TINY), self._ours, name)
         self.difference = check_equal(self._ours, self.theirs, self.feats)
         self._adam = [torch.optim.Adam(m.parameters(), lr=1e-6) for m in (self._ours, self.theirs)]
+
+    def of(self, side: str) -> Callable[[], None]:
+        """The step of ``ours``, ours in ``parts``, or theirs, ``cut`` or ``padded``."""
+        if side in ("ours", "parts"):
+            return partial(self.our_step, PART_SIZE if side == "parts" else BATCH_SIZE)
+        given = self.padded if side == "padded" else self.feats
+        resize(self.theirs, given.shape[1])
+        return partial(self.their_step, given)
 
     def our_step(self, size: int = BATCH_SIZE) -> None:
         """Forward, back, Adam; of so many utterances at a time."""
